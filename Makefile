@@ -1,0 +1,43 @@
+# Front door. `make demo` and `make test` set up everything they need: Python 3.11+, git and make are enough.
+PYTHON ?= python3
+BIN := .venv/bin
+export PREFECT_SERVER_ANALYTICS_ENABLED = false
+export DO_NOT_TRACK = 1
+export GX_ANALYTICS_ENABLED = false
+
+.PHONY: demo test check bench soak lock clean
+demo: .ready-run
+	@$(BIN)/credit-review demo
+
+test: .ready-dev
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+	@$(BIN)/pytest
+
+bench: .ready-dev
+	@$(BIN)/python -m benchmarks.bench
+
+soak: .ready-dev
+	@$(BIN)/pytest -m soak tests/soak
+
+lock: .venv/bin/uv
+	$(BIN)/uv pip compile pyproject.toml --group build --universal --generate-hashes --no-emit-index-url --python-version 3.11 --no-header -o requirements/run.txt
+	$(BIN)/uv pip compile pyproject.toml --group build --group dev --universal --generate-hashes --no-emit-index-url --python-version 3.11 --no-header -c requirements/run.txt -o requirements/dev.txt
+
+.venv/bin/uv:
+	@echo "Setting up: an isolated environment in .venv (once, about a minute)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 demo"; exit 1; }
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+
+.ready-run: requirements/run.txt pyproject.toml .venv/bin/uv
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/run.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@touch $@
+
+.ready-dev: requirements/dev.txt pyproject.toml .venv/bin/uv
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@touch $@ .ready-run
+
+clean:
+	rm -rf .venv .ready-* demo

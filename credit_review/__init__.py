@@ -1,0 +1,1 @@
+"""The credit domain: reasoning about exposure, scores, limits, authority and audit. Knows no orchestrator."""

@@ -1,0 +1,68 @@
+"""One family of errors. Each says what is wrong, what was expected and what to do next; none needs a traceback to be understood."""
+
+from __future__ import annotations
+
+
+class CreditReviewError(Exception):
+    """Anything this program refuses or cannot do, told to the person who can mend it.
+
+    `what` names the thing (file, line, row key, field); `expected` and `next_step` are whole phrases.
+    `exit_code` is what the command line returns (docs/cli.md).
+    """
+
+    exit_code = 1
+
+    def __init__(self, what: str, *, expected: str = "", next_step: str = "") -> None:
+        self.what = what
+        self.expected = expected
+        self.next_step = next_step
+        super().__init__(self.text())
+
+    def text(self) -> str:
+        """The message in up to three lines: what, expected, next step."""
+        lines = [self.what]
+        if self.expected:
+            lines.append(f"  expected: {self.expected}")
+        if self.next_step:
+            lines.append(f"  next: {self.next_step}")
+        return "\n".join(lines)
+
+
+class BadInput(CreditReviewError):
+    """A file, row, setting or argument is not what it must be."""
+
+    exit_code = 3
+
+
+class Refused(CreditReviewError):
+    """A business rule says no. `code` is stable and goes into the audit log; the text may change."""
+
+    exit_code = 4
+
+    def __init__(self, code: str, what: str, *, expected: str = "", next_step: str = "") -> None:
+        self.code = code
+        super().__init__(what, expected=expected, next_step=next_step)
+
+
+class ReviewStopped(CreditReviewError):
+    """A review cannot go on: critical validation, a control total that does not tie, an expectation that raised."""
+
+    exit_code = 5
+
+
+class Unavailable(CreditReviewError):
+    """Something outside (database, Slack, source) did not answer; trying again later may work."""
+
+    exit_code = 6
+
+
+class Conflict(CreditReviewError):
+    """A constraint of the store refused a write: somebody else was first, or an invariant would break."""
+
+    exit_code = 7
+
+
+class Tampered(CreditReviewError):
+    """The audit log, or a file it commits to, is not what was written."""
+
+    exit_code = 1

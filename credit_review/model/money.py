@@ -1,0 +1,83 @@
+"""Money as integer minor units plus an ISO 4217 code. One frozen table of exponents; no floats anywhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from types import MappingProxyType
+
+from credit_review.errors import BadInput
+
+_TWO = (
+    "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CNY COP CRC "
+    "CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD HKD HNL HTG HUF IDR ILS INR IRR JMD "
+    "KES KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO "
+    "NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL "
+    "THB TJS TMT TOP TRY TTD TWD TZS UAH USD UYU UZS VES WST XCD YER ZAR ZMW"
+)
+_ZERO = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF"
+_THREE = "BHD IQD JOD KWD LYD OMR TND"
+
+EXPONENTS: MappingProxyType[str, int] = MappingProxyType(
+    {**dict.fromkeys(_TWO.split(), 2), **dict.fromkeys(_ZERO.split(), 0), **dict.fromkeys(_THREE.split(), 3)}
+)
+"""ISO 4217 minor-unit exponents. A code that is not here is an unknown currency: a quarantine reason, never a guess."""
+
+MAX_MINOR = 2**53 - 1
+"""Largest amount (minor units) the audit log can carry; sums beyond it are refused, not wrapped."""
+
+
+def exponent(currency: str) -> int:
+    """Decimals of `currency`. Raises BadInput for a code that is not ISO 4217."""
+    try:
+        return EXPONENTS[currency]
+    except KeyError:
+        raise BadInput(
+            f"unknown currency {currency!r}",
+            expected="an ISO 4217 code such as EUR, USD, JPY",
+            next_step="correct the source, or map the code in the mapping's currency codes",
+        ) from None
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Money:
+    """An exact amount: `minor` integer minor units of `currency` (ISO 4217)."""
+
+    minor: int
+    currency: str
+
+    def __post_init__(self) -> None:
+        exponent(self.currency)
+        if abs(self.minor) > MAX_MINOR:
+            raise BadInput(f"amount {self.minor} {self.currency} is out of range", expected=f"at most {MAX_MINOR} minor units")
+
+    def decimal(self) -> Decimal:
+        """The amount in major units, exact."""
+        return Decimal(self.minor).scaleb(-exponent(self.currency))
+
+    def __str__(self) -> str:
+        return format_minor(self.minor, self.currency)
+
+
+def to_minor(amount: str | int | Decimal, currency: str) -> int:
+    """Integer minor units of a plain decimal number. Raises BadInput on excess decimals, text that is no number, or overflow."""
+    try:
+        value = Decimal(amount)
+    except InvalidOperation:
+        raise BadInput(f"{amount!r} is not an amount", expected="a decimal number such as 1250.00") from None
+    if not value.is_finite():
+        raise BadInput(f"{amount!r} is not an amount", expected="a finite decimal number")
+    scaled = value.scaleb(exponent(currency))
+    if scaled != scaled.to_integral_value():
+        raise BadInput(f"{amount} has more decimals than {currency} has", expected=f"at most {exponent(currency)} decimals")
+    if abs(scaled) > MAX_MINOR:
+        raise BadInput(f"amount {amount} {currency} is out of range", expected=f"at most {MAX_MINOR} minor units")
+    return int(scaled)
+
+
+def format_minor(minor: int, currency: str, *, decimals: bool = False) -> str:
+    """Amount for people, `1,250,000 EUR`; whole major units unless `decimals` or the amount is not whole."""
+    places = exponent(currency)
+    value = Decimal(minor).scaleb(-places)
+    whole = value == value.to_integral_value()
+    return f"{value:,.{0 if whole and not decimals else places}f} {currency}"

@@ -1,0 +1,369 @@
+"""Stored records, one frozen dataclass a table. The store keeps them; the rules in `review` read and write them through `ports`.
+
+Times are aware UTC datetimes, dates are days in the company's time zone, money is integer minor units, `*_json` fields are canonical
+JSON text. Facts (subclasses of nothing, but with `valid_from`, `valid_to`, `recorded_at`) are insert-only; `valid_to` is exclusive.
+Fields marked [key] form the primary key.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """A person in our directory [key: person_id, recorded_at]. Fact: `active` false from a leaver's last day."""
+
+    person_id: str
+    name: str
+    email: str
+    active: bool
+    valid_from: date
+    valid_to: date | None
+    recorded_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonAccount:
+    """An account that authenticates a person [key: kind, account, recorded_at]. kind: os, slack, token. Slack account: `team|user`."""
+
+    kind: str
+    account: str
+    person_id: str
+    valid_from: date
+    valid_to: date | None
+    recorded_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delegation:
+    """`delegate_id` may decide on behalf of `principal_id` [key: delegation_id]. Fact; a correction is a new row."""
+
+    delegation_id: str
+    principal_id: str
+    delegate_id: str
+    valid_from: date
+    valid_to: date | None
+    recorded_at: datetime
+    recorded_by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GovernedDocument:
+    """A policy, authority matrix, scorecard or mapping by content [key: digest]. In force only once adopted by two people."""
+
+    digest: str
+    kind: str
+    name: str
+    content: str
+    author_id: str
+    submitted_at: datetime
+    adopted_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adoption:
+    """One person's adoption of a governed document [key: digest, person_id]."""
+
+    digest: str
+    person_id: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Review:
+    """One review [key: review_id]. At most one live (not superseded) review per (scope, as_of)."""
+
+    review_id: str
+    label: str
+    kind: str
+    scope: str
+    as_of: date
+    attempt: int
+    state: str
+    last_good_state: str
+    failure: str
+    manifest_digest: str
+    manifest_json: str
+    started_by: str
+    started_at: datetime
+    supersede_reason: str
+    hold: str
+    hold_released_by: str
+    closed_by: str
+    closed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewBatch:
+    """A bucket's result, stored once [key: review_id, stage, bucket]."""
+
+    review_id: str
+    stage: str
+    bucket: int
+    path: str
+    sha256: str
+    root: str
+    counts_json: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerAlias:
+    """Our customer id for a source number [key: source, legal_entity, source_number, recorded_at]. Fact, reversible."""
+
+    source: str
+    legal_entity: str
+    source_number: str
+    customer_id: str
+    decided_by: str
+    evidence: str
+    valid_from: date
+    valid_to: date | None
+    recorded_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitAccount:
+    """What a limit belongs to [key: account_id]. Unique per (subject_kind, subject_id, legal_entity, layer, currency)."""
+
+    account_id: str
+    subject_kind: str
+    subject_id: str
+    group_id: str
+    legal_entity: str
+    layer: str
+    currency: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """A proposed limit [key: proposal_id]. At most one open (draft, pending, approved) an account.
+
+    `engine_minor` is what the engine said, `to_minor` what is asked for now. `digest` is SHA-256 of `packet_json`, the exact
+    packet shown to approvers. `exceptional` and `reason_codes` are codes joined by |.
+    """
+
+    proposal_id: str
+    review_id: str
+    account_id: str
+    customer_id: str
+    group_id: str
+    proposer_id: str
+    state: str
+    direction: str
+    currency: str
+    from_minor: int | None
+    to_minor: int
+    engine_minor: int | None
+    from_terms_days: int | None
+    terms_days: int | None
+    effective_from: date
+    effective_to: date | None
+    base_version: int
+    grade: str
+    region: str
+    exposure_minor: int
+    own_risk_minor: int
+    exceptional: str
+    straight_through_rule: str
+    assigned_to: str
+    tier: str
+    required_approvals: int
+    packet_json: str
+    digest: str
+    created_at: datetime
+    expires_at: datetime | None
+    decided_at: datetime | None
+    outcome_code: str
+    supersedes_id: str | None
+    policy_digest: str
+    authority_digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Maker:
+    """A person who touched a proposal and so may never approve it [key: proposal_id, person_id]."""
+
+    proposal_id: str
+    person_id: str
+    how: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """A comment, amendment reason or attached file of a proposal [key: note_id]. kind: comment, amendment, attachment, question."""
+
+    note_id: str
+    proposal_id: str
+    person_id: str
+    kind: str
+    text: str
+    sha256: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """One approver's answer [key: proposal_id, approver_id]; `delivery_key` is unique. `approver_id` never equals `proposer_id`."""
+
+    proposal_id: str
+    approver_id: str
+    on_behalf_of: str | None
+    proposer_id: str
+    verdict: str
+    digest: str
+    tier: str
+    reason: str
+    channel: str
+    delivery_key: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitChange:
+    """An applied change of a limit [key: change_id]; unique per (account_id, version), per proposal_id, per reverses_id.
+
+    kind decision has a proposal; reversal names the change it ends; opening has neither, comes from a snapshot and is version 1.
+    """
+
+    change_id: str
+    account_id: str
+    version: int
+    kind: str
+    proposal_id: str | None
+    reverses_id: str | None
+    snapshot_digest: str | None
+    old_minor: int | None
+    new_minor: int | None
+    old_terms_days: int | None
+    new_terms_days: int | None
+    effective_from: date
+    effective_to: date | None
+    applied_by: str
+    applied_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreditLimit:
+    """The limit in force [key: account_id]. (account_id, version, amount_minor) refers to a limit change, so a stray edit is refused."""
+
+    account_id: str
+    version: int
+    amount_minor: int | None
+    terms_days: int | None
+    effective_from: date
+    effective_to: date | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InboxEntry:
+    """An interaction handled once [key: delivery_key], with the outcome to repeat to a second delivery."""
+
+    delivery_key: str
+    outcome_json: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxEntry:
+    """An effect owed to the outside [key: outbox_id]; `dedup_key` is unique. kind: apply, erp, slack_post, slack_update."""
+
+    outbox_id: str
+    kind: str
+    dedup_key: str
+    payload_json: str
+    state: str
+    attempts: int
+    not_before: datetime
+    leased_by: str
+    lease_until: datetime | None
+    last_error: str
+    confirmed_json: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlackMessage:
+    """Where a proposal's card stands [key: proposal_id, channel]."""
+
+    proposal_id: str
+    channel: str
+    ts: str
+    shown_digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deferral:
+    """A customer put off to a date [key: deferral_id]. Fact."""
+
+    deferral_id: str
+    customer_id: str
+    review_id: str
+    owner_id: str
+    until: date
+    reason: str
+    recorded_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exclusion:
+    """A customer excluded by a named rule [key: exclusion_id]. Fact."""
+
+    exclusion_id: str
+    customer_id: str
+    review_id: str
+    rule: str
+    owner_id: str
+    valid_from: date
+    valid_to: date | None
+    reason: str
+    recorded_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RiskKept:
+    """A reduction that did not happen [key: proposal_id]: expired, returned or rejected. `decided_by` empty while undecided."""
+
+    proposal_id: str
+    review_id: str
+    customer_id: str
+    currency: str
+    amount_minor: int
+    cause: str
+    raised_at: datetime
+    decided_by: str
+    reason: str
+    until: date | None
+    decided_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErpDifference:
+    """A limit found in the ERP that is not ours [key: difference_id]; owned by a person until settled."""
+
+    difference_id: str
+    account_id: str
+    found_minor: int | None
+    expected_minor: int | None
+    found_terms_days: int | None
+    expected_terms_days: int | None
+    found_at: datetime
+    owner_id: str
+    settled_at: datetime | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditRow:
+    """One row of audit_log [key: seq]; `body` is the exact text hashed, the other columns are copies for queries."""
+
+    seq: int
+    prev: str
+    leaf: str
+    action: str
+    actor: str
+    entity: str
+    ts: str
+    body: str

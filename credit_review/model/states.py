@@ -1,0 +1,143 @@
+"""Stored names, exactly as docs/architecture.md lists them. Closed vocabularies: a value outside them cannot be stored."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class ReviewState(StrEnum):
+    """Where a review stands; `failed` resumes from the last good state."""
+
+    DRAFT = "draft"
+    SNAPSHOTTED = "snapshotted"
+    VALIDATED = "validated"
+    SCORED = "scored"
+    PROPOSED = "proposed"
+    ROUTED = "routed"
+    SETTLED = "settled"
+    CLOSED = "closed"
+    FAILED = "failed"
+    SUPERSEDED = "superseded"
+
+
+class ReviewKind(StrEnum):
+    """Why a review runs."""
+
+    PERIODIC = "periodic"
+    AD_HOC = "ad_hoc"
+    EVENT = "event"
+
+
+class CustomerState(StrEnum):
+    """The one state in which each customer ends a review."""
+
+    REVIEWED = "reviewed"
+    NOT_DUE = "not_due"
+    QUARANTINED = "quarantined"
+    EXCLUDED = "excluded"
+    DEFERRED = "deferred"
+
+
+class Direction(StrEnum):
+    """What a reviewed customer's limit does."""
+
+    UP = "up"
+    DOWN = "down"
+    SAME = "same"
+    NEW = "new"
+
+
+class ProposalState(StrEnum):
+    """Life of a proposal. The last five are terminal; expired is not rejected."""
+
+    DRAFT = "draft"
+    PENDING = "pending"
+    APPROVED = "approved"
+    APPLIED = "applied"
+    REJECTED = "rejected"
+    RETURNED = "returned"
+    EXPIRED = "expired"
+    SUPERSEDED = "superseded"
+
+
+OPEN_PROPOSAL_STATES = (ProposalState.DRAFT, ProposalState.PENDING, ProposalState.APPROVED)
+
+
+class OutboxState(StrEnum):
+    """Life of an effect that must reach the outside."""
+
+    QUEUED = "queued"
+    LEASED = "leased"
+    CONFIRMED = "confirmed"
+    PARKED = "parked"
+
+
+class ChangeKind(StrEnum):
+    """Why a limit in force changed."""
+
+    OPENING = "opening"
+    DECISION = "decision"
+    REVERSAL = "reversal"
+
+
+class Layer(StrEnum):
+    """Kind of limit account. Base and temporary have behaviour; the others are stored facts."""
+
+    BASE = "base"
+    TEMPORARY = "temporary"
+    GROUP = "group"
+    SEGMENT = "segment"
+    INSURED = "insured"
+    CEILING = "ceiling"
+
+
+class Verdict(StrEnum):
+    """What an approver answered."""
+
+    APPROVE = "approve"
+    REJECT = "reject"
+    RETURN = "return"
+    COUNTER = "counter"
+
+
+class CreditStatus(StrEnum):
+    """A customer's class as source or file states it; policy has one rule for each."""
+
+    ACTIVE = "active"
+    PREPAYMENT = "prepayment"
+    BLOCKED = "blocked"
+    LEGAL = "legal"
+    INSOLVENT = "insolvent"
+    INTERCOMPANY = "intercompany"
+    ONE_OFF = "one_off"
+    DORMANT = "dormant"
+    NEW = "new"
+
+
+class DocumentKind(StrEnum):
+    """Kinds of ledger document. Invoices and deliveries raise exposure; credits and cash lower it."""
+
+    INVOICE = "invoice"
+    CREDIT_NOTE = "credit_note"
+    PAYMENT = "payment"
+    ON_ACCOUNT = "on_account"
+    NOTE = "note"
+    ORDER = "order"
+    DELIVERY = "delivery"
+
+
+class Severity(StrEnum):
+    """What a failed expectation does: stops the dataset, quarantines its rows, or is reported."""
+
+    CRITICAL = "critical"
+    WARNING = "warning"
+    INFO = "info"
+
+
+class DocumentOfRecord(StrEnum):
+    """Governed documents that take effect only after adoption by two people."""
+
+    POLICY = "policy"
+    AUTHORITY = "authority"
+    SCORECARD = "scorecard"
+    MAPPING = "mapping"

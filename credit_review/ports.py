@@ -1,0 +1,123 @@
+"""What the rules need from outside, as protocols. Adapters implement them; each has a Null twin for tests and the demo."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """An audit entry to append. `data` holds ids, codes, amounts and digests only; `payload` may hold names and free text (erasable)."""
+
+    action: str
+    actor: str
+    entity: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+    payload: Mapping[str, Any] | None = None
+
+
+class UnitOfWork(Protocol):
+    """One transaction over the records of `model.records`. Nothing is stored unless `commit` returns.
+
+    Records are named by their class. Filters are equality on fields; a tuple, list or set means membership; None means IS NULL.
+    A write that a constraint refuses raises `errors.Conflict`.
+    """
+
+    def get(self, record: type[R], /, *, lock: bool = False, **key: Any) -> R | None:
+        """The record whose primary key is `key`, or None; `lock` holds its row until the end of the transaction."""
+        ...
+
+    def find(
+        self, record: type[R], /, *, order_by: Sequence[str] = (), limit: int | None = None, lock: bool = False, **filters: Any
+    ) -> list[R]:
+        """All records that match, in `order_by` (default: primary key) order."""
+        ...
+
+    def facts(self, record: type[R], /, *, valid_at: date, known_at: datetime, **filters: Any) -> list[R]:
+        """Facts in force on `valid_at` as known at `known_at`: of each identity the newest row recorded by then, if valid that day."""
+        ...
+
+    def add(self, *records: object) -> None:
+        """Insert. A duplicate key or a broken constraint raises Conflict."""
+        ...
+
+    def add_if_absent(self, record: object) -> bool:
+        """Insert unless the primary key exists; True when this call inserted it. Safe under races."""
+        ...
+
+    def change(self, record: type[Any], /, *, where: Mapping[str, Any], to: Mapping[str, Any]) -> int:
+        """Update matching records and return how many there were; facts cannot be changed."""
+        ...
+
+    def append(self, *entries: Entry) -> None:
+        """Queue audit entries; they are written last, just before the commit, in this order."""
+        ...
+
+    def commit(self) -> tuple[int, ...]:
+        """Write queued audit entries and commit; the sequence numbers of the entries. Raises Conflict or Unavailable."""
+        ...
+
+
+class Store(Protocol):
+    """Opens units of work. `interactive` ones wait at most 1.5 s for the writer's place, batch ones 30 s; reads need no place."""
+
+    def begin(self, *, interactive: bool = True) -> AbstractContextManager[UnitOfWork]:
+        """A writing transaction; leaving the block without `commit` rolls back."""
+        ...
+
+    def read(self) -> AbstractContextManager[UnitOfWork]:
+        """A reading transaction; writes raise."""
+        ...
+
+
+class Clock(Protocol):
+    """The only source of the present."""
+
+    def now(self) -> datetime:
+        """The present, aware, UTC."""
+        ...
+
+
+class Source(Protocol):
+    """A table of raw rows: a file, a database table, view or query. Values arrive as text where the format has no types."""
+
+    name: str
+
+    def read(self) -> Iterator[pd.DataFrame]:
+        """Raw frames in chunks, in source order, columns as named by the source. Raises BadInput or Unavailable."""
+        ...
+
+
+class WriteBack(Protocol):
+    """The ERP side of a limit. Deliveries carry the change id as idempotency key and the version, and ignore versions not newer."""
+
+    name: str
+
+    def send(self, delivery: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Deliver one change; returns what the receiver confirmed. Raises Unavailable to be tried again, BadInput to be parked."""
+        ...
+
+    def read_back(self, account_ids: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
+        """What the ERP now holds, by account id: amount_minor, currency, terms_days, version, change_id."""
+        ...
+
+
+class Chat(Protocol):
+    """Where approvers see cards. Losing it loses nothing: cards are rebuilt from the record."""
+
+    def post(self, *, channel: str, text: str, blocks: Sequence[Mapping[str, Any]], dedup_key: str) -> Mapping[str, str]:
+        """Post a message; returns channel and ts. Raises Unavailable."""
+        ...
+
+    def update(self, *, channel: str, ts: str, text: str, blocks: Sequence[Mapping[str, Any]]) -> None:
+        """Replace a message. Raises Unavailable."""
+        ...
