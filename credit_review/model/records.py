@@ -124,13 +124,36 @@ class CustomerAlias:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GroupMembership:
+    """A customer's ultimate parent [key: customer_id, recorded_at]. Fact; a customer without a row is its own group."""
+
+    customer_id: str
+    group_id: str
+    valid_from: date
+    valid_to: date | None
+    recorded_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """A dated exchange rate [key: base, quote, valid_from, recorded_at]: one unit of base in units of quote, a decimal string. Fact."""
+
+    base: str
+    quote: str
+    rate: str
+    source: str
+    valid_from: date
+    valid_to: date | None
+    recorded_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LimitAccount:
     """What a limit belongs to [key: account_id]. Unique per (subject_kind, subject_id, legal_entity, layer, currency)."""
 
     account_id: str
     subject_kind: str
     subject_id: str
-    group_id: str
     legal_entity: str
     layer: str
     currency: str
