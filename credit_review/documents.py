@@ -1,0 +1,229 @@
+"""Strict YAML for governed documents: what a reviewer reads in the file is exactly what the program gets.
+
+PyYAML alone takes the last of two equal keys, expands a 271-byte alias bomb, turns `NO` into false and `0012` into 10. Here a document
+is one plain tree of mappings, lists and scalars; keys are text as written; anything cleverer is refused with its line.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from hashlib import sha256
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+from yaml.events import AliasEvent, NodeEvent
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from credit_review.errors import BadInput
+
+MAX_BYTES = 1_000_000
+MAX_DEPTH = 20
+_SHOWN_ERRORS = 10
+
+Path = tuple[str | int, ...]
+M = TypeVar("M", bound=BaseModel)
+
+_NULL = re.compile(r"(?:~|null|)\Z")
+_BOOL = re.compile(r"(?:true|false)\Z")
+_INT = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,39})\Z")
+_FLOAT = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,39})(?:\.[0-9]{1,40})(?:[eE][-+]?[0-9]{1,3})?\Z")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A parsed document: its text, its plain data, the 1-based line of each path, and the SHA-256 (hex) of the UTF-8 text."""
+
+    name: str
+    text: str = field(repr=False)
+    data: dict[str, Any] = field(repr=False)
+    lines: Mapping[Path, int] = field(repr=False)
+    digest: str
+
+
+class _Composer(yaml.SafeLoader):
+    """Composes nodes and refuses what hides content: aliases, anchors, explicit tags, nesting past MAX_DEPTH."""
+
+    depth = 0
+
+    def compose_node(self, parent: Node | None, index: Any) -> Node | None:
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+        if isinstance(event, AliasEvent):
+            raise _Trap(event, "an alias", "the value written out; aliases can hide and multiply content")
+        if isinstance(event, NodeEvent) and event.anchor is not None:
+            raise _Trap(event, "an anchor", "the value written out where it is needed")
+        if getattr(event, "tag", None) is not None:
+            raise _Trap(event, f"the tag {event.tag}", "plain values without tags")
+        if self.depth >= MAX_DEPTH:
+            raise _Trap(event, f"nesting deeper than {MAX_DEPTH}", f"at most {MAX_DEPTH} levels")
+        self.depth += 1
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self.depth -= 1
+
+
+class _Trap(Exception):  # carries a line to the one place that words the message
+    def __init__(self, event: Any, got: str, expected: str) -> None:
+        super().__init__(got)
+        self.line = event.start_mark.line + 1
+        self.got = got
+        self.expected = expected
+
+
+def parse(text: str, *, name: str) -> Document:
+    """The document in `text`, as plain dicts, lists, str, int, float, bool, None and dates; `name` stands in every message.
+
+    Keys are always text as written. Numbers with leading zeros, `yes`, `no`, `on`, `off` and times stay text.
+    Raises BadInput with the line for duplicate keys, aliases, anchors, tags, several documents, a root that is no mapping,
+    depth over MAX_DEPTH, over MAX_BYTES, or text that is not YAML.
+    """
+    raw = _encoded(text, name)
+    lines: dict[Path, int] = {(): 1}
+    root = _compose(text, name)
+    if not isinstance(root, MappingNode):
+        raise BadInput(f"{name}: the document is not a mapping", expected="`key: value` lines at the top level")
+    data = _value(root, (), lines, name)
+    return Document(name, text, data, lines, sha256(raw).hexdigest())
+
+
+def check(document: Document, model: type[M]) -> M:
+    """The document as an instance of `model`. Raises BadInput naming file, line and field of each error, what was expected and got."""
+    try:
+        return model.model_validate(document.data)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_context=False)
+    shown = [_describe(document, one) for one in found[:_SHOWN_ERRORS]]
+    if len(found) > _SHOWN_ERRORS:
+        shown.append(f"... and {len(found) - _SHOWN_ERRORS} more")
+    raise BadInput("\n".join(shown), next_step=f"correct {document.name} and run the command again")
+
+
+def field_path(path: Path) -> str:
+    """A path as people write it: `grades[1].below`."""
+    out = ""
+    for part in path:
+        out += f"[{part}]" if isinstance(part, int) else f".{part}" if out else part
+    return out or "(top level)"
+
+
+def where(document: Document, path: Path) -> str:
+    """`policy.yaml line 12, grades[1].below`, with the line of the nearest part that exists."""
+    known = path
+    while known not in document.lines:
+        known = known[:-1]
+    return f"{document.name} line {document.lines[known]}, {field_path(path)}"
+
+
+def _encoded(text: str, name: str) -> bytes:
+    try:
+        raw = text.encode()
+    except UnicodeEncodeError:
+        raise BadInput(f"{name}: the text cannot be written as UTF-8", expected="a UTF-8 file") from None
+    if len(raw) > MAX_BYTES:
+        raise BadInput(f"{name}: {len(raw)} bytes", expected=f"at most {MAX_BYTES} bytes")
+    return raw
+
+
+def _compose(text: str, name: str) -> Node | None:
+    try:
+        loader = _Composer(text)
+        try:
+            return loader.get_single_node()
+        finally:
+            loader.dispose()
+    except _Trap as trap:
+        raise BadInput(f"{name} line {trap.line}: {trap.got}", expected=trap.expected) from None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise BadInput(
+            f"{name} line {mark.line + 1 if mark else 1}: {error.problem or error.context}",
+            expected="one YAML document of mappings, lists and plain values",
+        ) from None
+    except yaml.YAMLError as error:
+        raise BadInput(f"{name}: {' '.join(str(error).split())}", expected="a YAML document in UTF-8") from None
+
+
+def _value(node: Node, path: Path, lines: dict[Path, int], name: str) -> Any:
+    if isinstance(node, MappingNode):
+        return _mapping(node, path, lines, name)
+    if isinstance(node, SequenceNode):
+        out = []
+        for i, child in enumerate(node.value):
+            lines[(*path, i)] = child.start_mark.line + 1
+            out.append(_value(child, (*path, i), lines, name))
+        return out
+    return _scalar(node, path, name)
+
+
+def _mapping(node: MappingNode, path: Path, lines: dict[Path, int], name: str) -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for key_node, value_node in node.value:
+        line = key_node.start_mark.line + 1
+        key = _key(key_node, line, name)
+        if key in out:
+            raise BadInput(
+                f"{name} line {line}: the key {key!r} stands twice, first on line {lines[(*path, key)]}",
+                expected="each key once",
+                next_step="remove one of the two; nobody can tell which one was meant",
+            )
+        lines[(*path, key)] = line
+        out[key] = _value(value_node, (*path, key), lines, name)
+    return out
+
+
+def _key(node: Node, line: int, name: str) -> str:
+    if not isinstance(node, ScalarNode) or not node.value:
+        raise BadInput(f"{name} line {line}: a key that is not plain text", expected="keys such as `currency:`")
+    if node.value == "<<" and node.style is None:
+        raise BadInput(f"{name} line {line}: a merge key `<<`", expected="the values written out")
+    return str(node.value)
+
+
+def _scalar(node: Node, path: Path, name: str) -> Any:
+    text = str(node.value)
+    if not isinstance(node, ScalarNode) or node.style is not None:
+        return text
+    if _NULL.match(text):
+        return None
+    if _BOOL.match(text):
+        return text == "true"
+    if _INT.match(text):
+        return int(text)
+    try:
+        if _FLOAT.match(text) and math.isfinite(number := float(text)):
+            return number
+        return date.fromisoformat(text) if _DATE.match(text) else text
+    except ValueError:
+        line = node.start_mark.line + 1
+        raise BadInput(f"{name} line {line}, {field_path(path)}: no such day {text}", expected="a date such as 2026-03-31") from None
+
+
+def _describe(document: Document, error: ErrorDetails) -> str:
+    path = _document_path(document, tuple(error["loc"]))
+    if error["type"] == "missing":
+        return f"{where(document, path)}: missing; expected this field to be set"
+    if error["type"] == "extra_forbidden":
+        return f"{where(document, path)}: unknown field; expected only the documented fields (check the spelling)"
+    message = error["msg"]
+    for prefix in ("Value error, ", "Assertion failed, "):
+        message = message.removeprefix(prefix)
+    message = message.replace("Input should be", "expected", 1)
+    got = repr(error["input"])
+    return f"{where(document, path)}: {message}; got {got if len(got) <= 80 else got[:77] + '...'}"
+
+
+def _document_path(document: Document, loc: Path) -> Path:
+    """pydantic's location without the parts it adds itself (union members, `[key]`), which the document does not have."""
+    path: Path = ()
+    for i, part in enumerate(loc):
+        step = (*path, str(part) if (*path, part) not in document.lines and (*path, str(part)) in document.lines else part)
+        if step in document.lines or i == len(loc) - 1:
+            path = step
+    return path if loc[-1:] != ("[key]",) else path[:-1]
