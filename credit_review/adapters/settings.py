@@ -1,0 +1,201 @@
+"""Settings of an installation: one YAML file, plus secrets from the environment or secret files. Nothing else reads either."""
+
+from __future__ import annotations
+
+import os
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from credit_review import documents
+from credit_review.errors import BadInput
+
+PREFIX = "CREDIT_REVIEW_"
+FILE_NAME = "settings.yaml"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _known_zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError("expected an IANA time zone such as Europe/Berlin")
+    return name
+
+
+class CalendarSettings(_Part):
+    """Which days are working days."""
+
+    country: str = Field(pattern=r"^[A-Z]{2}$")
+    extra_holidays: tuple[date, ...] = ()
+
+
+class Location(_Part):
+    """A ledger source: a folder of files or a database, and the mapping that says how to read it."""
+
+    mapping: str
+    folder: str | None = None
+    url_secret: str | None = Field(default=None, pattern=r"^[A-Z][A-Z0-9_]*$")
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Location:
+        if (self.folder is None) == (self.url_secret is None):
+            raise ValueError("expected exactly one of folder and url_secret")
+        return self
+
+
+class PostedThrough(_Part):
+    """Where the source states the day through which cash is posted: a file with a date, or a query with one value."""
+
+    file: str | None = None
+    query: str | None = None
+    url_secret: str | None = None
+
+    @model_validator(mode="after")
+    def _one_place(self) -> PostedThrough:
+        if (self.file is None) == (self.query is None) or (self.query is None) != (self.url_secret is None):
+            raise ValueError("expected either file, or query together with url_secret")
+        return self
+
+
+class ReviewSettings(_Part):
+    """How a review is computed; buckets and seed are part of the manifest, runner and workers are not."""
+
+    buckets: int = Field(default=16, ge=1, le=4096)
+    seed: int = Field(default=20260101, ge=0)
+    runner: Literal["threads", "processes", "dask"] = "threads"
+    workers: int = Field(default=2, ge=1, le=256)
+
+
+class WriteBackSettings(_Part):
+    """Where applied limits go."""
+
+    kind: Literal["csv_drop", "table", "none"] = "none"
+    folder: str | None = None
+    url_secret: str | None = None
+    table: str = Field(default="credit_limits", pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")
+
+    @model_validator(mode="after")
+    def _place(self) -> WriteBackSettings:
+        if self.kind == "csv_drop" and not self.folder:
+            raise ValueError("expected folder, the drop folder the ERP reads")
+        if self.kind == "table" and not self.url_secret:
+            raise ValueError("expected url_secret, the name of the secret that holds the ERP's SQLAlchemy URL")
+        return self
+
+
+class SlackSettings(_Part):
+    """How approvers are reached. Tokens are secrets and never stand here."""
+
+    mode: Literal["none", "socket", "http"] = "none"
+    channel: str = ""
+    team_ids: tuple[str, ...] = ()
+    api_url: str = "https://slack.com/api/"
+
+    @model_validator(mode="after")
+    def _complete(self) -> SlackSettings:
+        if self.mode != "none" and not (self.channel and self.team_ids):
+            raise ValueError("expected channel and team_ids, since mode is not none")
+        return self
+
+
+class Settings(_Part):
+    """Everything `settings.yaml` says. Relative paths are relative to the file's folder."""
+
+    company: str
+    time_zone: Annotated[str, AfterValidator(_known_zone)]
+    calendar: CalendarSettings
+    database: str
+    data_dir: str
+    policy: str
+    authority: str
+    scorecard: str
+    sources: tuple[Location, ...] = Field(min_length=1)
+    posted_through: PostedThrough | None = None
+    review: ReviewSettings = ReviewSettings()
+    write_back: WriteBackSettings = WriteBackSettings()
+    slack: SlackSettings = SlackSettings()
+    folder: Path = Field(default=Path(), exclude=True)
+
+    def path(self, name: str) -> Path:
+        """A path named in the settings, absolute."""
+        return (self.folder / name).resolve()
+
+    @property
+    def data(self) -> Path:
+        """The data folder: snapshots/ and reviews/."""
+        return self.path(self.data_dir)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The company's time zone."""
+        return ZoneInfo(self.time_zone)
+
+    def database_url(self) -> str:
+        """SQLAlchemy URL of the store: the secret DATABASE_URL when set, else `database`, relative SQLite files made absolute."""
+        url = secret("DATABASE_URL") or self.database
+        if url.startswith("sqlite:///") and not url.startswith("sqlite:////"):
+            return "sqlite:///" + str(self.path(url.removeprefix("sqlite:///")))
+        return url
+
+    def document(self, name: str) -> documents.Document:
+        """A governed document named in the settings, parsed. Raises BadInput when it is missing or not UTF-8."""
+        return documents.parse(read_text(self.path(name), known_as=name), name=name)
+
+
+def load(folder: Path) -> Settings:
+    """Settings of the configuration folder. Raises BadInput naming file, line and field."""
+    path = folder / FILE_NAME
+    if not path.is_file():
+        raise BadInput(
+            f"no {FILE_NAME} in {folder}",
+            expected="a configuration folder",
+            next_step="run `credit-review init FOLDER`, or name another folder with --config",
+        )
+    document = documents.parse(read_text(path, known_as=FILE_NAME), name=FILE_NAME)
+    settings = documents.check(document, Settings)
+    if "@" in settings.database and "://" in settings.database:
+        raise BadInput(
+            f"{FILE_NAME} line {document.lines[('database',)]}, database holds a user or password",
+            expected="no credentials in configuration files",
+            next_step=f"set {PREFIX}DATABASE_URL in the environment or in a secret file",
+        )
+    return settings.model_copy(update={"folder": folder.resolve()})
+
+
+def read_text(path: Path, *, known_as: str) -> str:
+    """Text of a configuration file. Raises BadInput when it is missing or not UTF-8."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise BadInput(f"{known_as} is missing", expected=f"a file at {path}", next_step="`credit-review init` writes a starter") from None
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{known_as} is not UTF-8 (byte {error.start})", expected="UTF-8 text") from None
+
+
+def secret(name: str) -> str | None:
+    """A secret by name: environment CREDIT_REVIEW_<NAME>, else the file <name> in the folder CREDIT_REVIEW_SECRETS_DIR; None when unset."""
+    value = os.environ.get(PREFIX + name)
+    if value:
+        return value
+    folder = os.environ.get(PREFIX + "SECRETS_DIR")
+    if folder:
+        for candidate in (Path(folder) / name, Path(folder) / name.lower()):
+            if candidate.is_file():
+                return candidate.read_text(encoding="utf-8").strip()
+    return None
+
+
+def require_secret(name: str) -> str:
+    """A secret that must be there. Raises BadInput naming the variable; never shows a value."""
+    value = secret(name)
+    if value is None:
+        raise BadInput(
+            f"secret {name} is not set",
+            expected=f"environment variable {PREFIX}{name}, or a file {name} in the folder {PREFIX}SECRETS_DIR names",
+        )
+    return value
