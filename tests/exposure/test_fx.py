@@ -106,11 +106,11 @@ def test_a_result_beyond_the_money_range_is_refused_not_wrapped():
         fx.scale(np.array([MAX_MINOR]), 3, 2)
 
 
-rate_text = st.decimals(min_value=Decimal("0.000001"), max_value=Decimal("100000"), places=6).filter(lambda d: d > 0).map(str)
+rate_text = st.decimals(min_value=Decimal("0.0001"), max_value=Decimal("10000"), places=6).filter(lambda d: d > 0).map(str)
 
 
 @given(
-    st.lists(st.integers(-(10**12), 10**12), max_size=20),
+    st.lists(st.integers(-(10**8), 10**8), max_size=20),
     rate_text,
     st.sampled_from(["EUR", "JPY", "BHD"]),
     st.sampled_from(["USD", "KRW", "KWD"]),
