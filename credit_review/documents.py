@@ -179,7 +179,7 @@ def _mapping(node: MappingNode, path: Path, lines: dict[Path, int], name: str) -
 
 
 def _key(node: Node, line: int, name: str) -> str:
-    if not isinstance(node, ScalarNode) or not node.value:
+    if not isinstance(node, ScalarNode) or (node.style is None and not node.value):
         raise BadInput(f"{name} line {line}: a key that is not plain text", expected="keys such as `currency:`")
     if node.value == "<<" and node.style is None:
         raise BadInput(f"{name} line {line}: a merge key `<<`", expected="the values written out")
