@@ -1,0 +1,566 @@
+"""The credit policy as validated data: every rule a review applies, exactly the fields of `deployments/starter/policy.yaml`.
+
+Amounts are Decimals in major units of `control_currency`; `Policy.minor` turns them into integer minor units. Factors and fractions that
+multiply money are Decimals with at most six decimals, so money is multiplied exactly; thresholds on ratios and probabilities are floats.
+Every field is described in docs/policy-reference.md. No pandas here: the command line and the chat listener read policies too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from fnmatch import fnmatchcase
+from itertools import pairwise
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from credit_review.documents import Document, Path, check, where
+from credit_review.errors import BadInput
+from credit_review.model.money import EXPONENTS, to_minor
+from credit_review.model.states import CreditStatus
+
+NO_GRADE = "none"
+"""Key of `review.cadence_months` for customers without a grade; no grade may be called so."""
+
+ExposurePart = Literal["open_items", "unbilled_deliveries", "open_orders", "unapplied_credits", "notes"]
+Otherwise = Literal["lower_ceiling", "no_increase", "ask_documents"]
+
+
+def _exact(value: Any) -> Any:
+    """A YAML number as an exact Decimal: 0.1 is one tenth, not its nearest binary fraction. Text and booleans are refused."""
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        raise ValueError("expected a number")
+    return Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
+
+
+_Exact = BeforeValidator(_exact)
+Amount = Annotated[Decimal, _Exact, Field(ge=0, le=90_000_000_000_000, allow_inf_nan=False)]
+Factor = Annotated[Decimal, _Exact, Field(ge=0, le=100, decimal_places=6, allow_inf_nan=False)]
+Fraction = Annotated[Decimal, _Exact, Field(ge=0, le=1, decimal_places=6, allow_inf_nan=False)]
+Positive = Annotated[int, Field(gt=0)]
+NotNegative = Annotated[int, Field(ge=0)]
+Text = Annotated[str, Field(min_length=1)]
+Texts = Annotated[tuple[Text, ...], Field(strict=False)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class LargeExposure(_Part):
+    """Customers at or above `amount` of exposure are reviewed every `months` months."""
+
+    amount: Amount
+    months: Positive
+
+
+class ReviewRules(_Part):
+    """When customers are reviewed, and how long things may wait."""
+
+    cadence_months: dict[str, Positive]
+    large_exposure: LargeExposure
+    longest_months: Positive
+    proposal_valid_days: Positive
+    escalate_after: Positive
+    effective_after_days: NotNegative
+    bulk_lateness_hold: Annotated[float, Field(gt=0, lt=1)]
+
+
+class Tolerance(_Part):
+    """Largest difference from stated control totals, per currency and kind."""
+
+    rows: NotNegative
+    amount: Amount
+
+
+class IntakeRules(_Part):
+    """What intake demands of a source, and when quarantined rows do not quarantine their customer."""
+
+    require_stated_totals: bool
+    totals_tolerance: Tolerance
+    review_quarantined_below: Amount
+
+
+class ExposureRules(_Part):
+    """Which parts make up exposure."""
+
+    parts: Annotated[tuple[ExposurePart, ...], Field(strict=False, min_length=1)]
+    order_horizon_days: NotNegative
+    hold_out_disputes: bool
+    ageing_days: Annotated[tuple[Positive, ...], Field(strict=False, min_length=3, max_length=3)]
+
+
+class SmallestHistory(_Part):
+    """Least history on which a scorecard may be fitted."""
+
+    customers: Positive
+    bad: Positive
+
+
+class OutcomeRules(_Part):
+    """What the scorecard predicts."""
+
+    name: Text
+    days_past_due: Positive
+    material_amount: Amount
+    window_months: Positive
+    exclude_disputed: bool
+    statuses: Texts
+    smallest_history: SmallestHistory
+
+
+class GradeBand(_Part):
+    """A grade is given below this probability and at or above the band before."""
+
+    grade: Text
+    below: Annotated[float, Field(gt=0)]
+
+
+class RoundingStep(_Part):
+    """Amounts up to `up_to` (null: all larger ones) are rounded down to a multiple of `step`, both in units of the account's currency."""
+
+    up_to: Amount | None
+    step: Annotated[Amount, Field(gt=0)]
+
+
+class SmallestChange(_Part):
+    """A change below both `amount` and `fraction` of the present limit is not proposed."""
+
+    amount: Amount
+    fraction: Fraction
+
+
+class Step(_Part):
+    """One review moves a limit at most `up_fraction` or `down_fraction` of it, and always up to `free_amount`."""
+
+    up_fraction: Factor
+    down_fraction: Fraction
+    free_amount: Amount
+
+
+class GradeLimits(_Part):
+    """The formula and ceilings of one grade."""
+
+    need_factor: Factor
+    ceiling: Amount
+    net_worth_fraction: Factor
+    without_net_worth: Amount
+    without_recommendation: Amount
+
+
+class NetWorthCap(_Part):
+    """Cap by tangible net worth; `otherwise` stands in when statements are missing or older than `max_age_days`."""
+
+    max_age_days: Positive
+    otherwise: Otherwise
+
+
+class RecommendationCap(_Part):
+    """Cap by the bureau's recommended limit x `factor`."""
+
+    factor: Annotated[Factor, Field(gt=0)]
+    max_age_days: Positive
+    otherwise: Otherwise
+
+
+class NeedCap(_Part):
+    """What happens when need cannot be computed."""
+
+    otherwise: Literal["no_increase", "ask_documents"]
+
+
+class Caps(_Part):
+    """The caps of a limit; none is ever skipped."""
+
+    net_worth: NetWorthCap
+    recommendation: RecommendationCap
+    need: NeedCap
+
+
+class WithoutNeed(_Part):
+    """A first limit when the source has no sales: from exposure x `factor`, or none is proposed."""
+
+    action: Literal["exposure", "none"]
+    factor: Factor
+
+
+class ForbidIncrease(_Part):
+    """Any of these and a limit may stay or fall, never rise."""
+
+    overdue_days_over: NotNegative
+    overdue_amount_over: Amount
+    grades: Texts
+    external_age_days_over: Positive | None
+    external_missing: bool
+    on_quarantined_rows: bool
+
+
+class LimitRules(_Part):
+    """How a limit is computed."""
+
+    rounding: Annotated[tuple[RoundingStep, ...], Field(strict=False, min_length=1)]
+    minimum: Amount
+    maximum: Annotated[Amount, Field(gt=0)]
+    smallest_change: SmallestChange
+    step: Step
+    by_grade: dict[str, GradeLimits]
+    caps: Caps
+    without_need: WithoutNeed
+    forbid_increase: ForbidIncrease
+
+
+class TermsRules(_Part):
+    """Longest net payment days by grade; the engine tightens to them for the grades of `tighten_when` and never loosens."""
+
+    by_grade: dict[str, NotNegative]
+    tighten_when: Texts
+
+
+class Review(_Part):
+    """Class rule: limit and terms follow the formula."""
+
+    action: Literal["review"]
+
+
+class NoIncrease(_Part):
+    """Class rule: the limit may stay or fall, never rise; without a limit on file it becomes 0."""
+
+    action: Literal["no_increase"]
+
+
+class Zero(_Part):
+    """Class rule: the limit is 0 at once, whatever the step limit says."""
+
+    action: Literal["zero"]
+
+
+class Exclude(_Part):
+    """Class rule: not reviewed; `rule` is named in the completeness certificate."""
+
+    action: Literal["exclude"]
+    rule: Text
+
+
+class Starter(_Part):
+    """Class rule: a customer without a limit on file gets `starter_limit`; one that has a limit is reviewed."""
+
+    action: Literal["starter"]
+    starter_limit: Amount
+    starter_terms_days: NotNegative
+
+
+class UnusedDown(_Part):
+    """Class rule: without an invoice for `unused_months` the limit goes to `down_to`; else it may stay or fall."""
+
+    action: Literal["unused_down"]
+    unused_months: Positive
+    down_to: Amount
+
+
+ClassRule = Annotated[Review | NoIncrease | Zero | Exclude | Starter | UnusedDown, Field(discriminator="action")]
+
+
+class StraightThrough(_Part):
+    """Which proposals pass without a person; all conditions must hold."""
+
+    enabled: bool
+    grades: Texts
+    up_to_limit: Amount
+    up_to_increase: Amount
+    reductions_up_to: Amount
+    never_top_exposures: NotNegative
+    release_untouched: bool
+
+
+class Worklist(_Part):
+    """Proposals of portfolios that match (`*` stands for any text) wait for `analyst`; the first match wins."""
+
+    portfolio: Text
+    analyst: Text
+
+
+class Policy(_Part):
+    """A credit policy whose shape is right; `load` also proves that its rules fit together."""
+
+    version: Text
+    name: Text
+    control_currency: Text
+    review: ReviewRules
+    intake: IntakeRules
+    exposure: ExposureRules
+    outcome: OutcomeRules
+    grades: Annotated[tuple[GradeBand, ...], Field(strict=False, min_length=1)]
+    limits: LimitRules
+    terms: TermsRules
+    classes: dict[str, ClassRule]
+    straight_through: StraightThrough
+    worklists: Annotated[tuple[Worklist, ...], Field(strict=False, min_length=1)]
+
+    def minor(self, amount: Decimal) -> int:
+        """An amount of this policy in integer minor units of the control currency."""
+        return to_minor(amount, self.control_currency)
+
+    @property
+    def grade_names(self) -> tuple[str, ...]:
+        """Grades from best to worst."""
+        return tuple(band.grade for band in self.grades)
+
+    def grade_for(self, probability: float) -> str:
+        """The grade of a probability of the outcome (0..1): the first band it is below."""
+        return next(band.grade for band in self.grades if probability < band.below)
+
+    def months_for(self, grade: str, *, large: bool = False) -> int:
+        """Months between reviews for a grade (empty: not graded), the shorter of the two when the exposure is large."""
+        months = self.review.cadence_months[grade or NO_GRADE]
+        shortest = min(months, self.review.longest_months)
+        return min(shortest, self.review.large_exposure.months) if large else shortest
+
+    def analyst_for(self, portfolio: str) -> str:
+        """The person whose worklist holds proposals of this portfolio."""
+        return next(w.analyst for w in self.worklists if fnmatchcase(portfolio, w.portfolio))
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Rules that do not fit together: where, and what is wrong and expected in one sentence."""
+
+    path: Path
+    text: str
+
+
+def load(document: Document) -> Policy:
+    """The policy in `document`, proven consistent. Raises BadInput with file, line, field and what was expected, for every fault found."""
+    policy = check(document, Policy)
+    found = problems(policy)
+    if found:
+        raise BadInput(
+            "\n".join(f"{where(document, p.path)}: {p.text}" for p in found),
+            next_step=f"correct {document.name}, then run `credit-review policy check` again",
+        )
+    return policy
+
+
+def problems(policy: Policy) -> tuple[Problem, ...]:
+    """Every inconsistency of a policy whose shape is right: gaps, overlaps, unknown names, rules that can never fire. Empty when sound."""
+    return tuple(problem for rule in _RULES for problem in rule(policy))
+
+
+Found = Iterator[Problem]
+
+
+def _currency(policy: Policy) -> Found:
+    if policy.control_currency not in EXPONENTS:
+        yield Problem(("control_currency",), f"unknown currency {policy.control_currency!r}; expected an ISO 4217 code such as EUR")
+        return
+    for path, amount in _amounts(policy, ()):
+        try:
+            policy.minor(amount)
+        except BadInput as error:
+            yield Problem(path, f"{error.what}; {error.expected}")
+
+
+def _amounts(value: Any, path: Path) -> Iterator[tuple[Path, Decimal]]:
+    """Every field typed as an amount, with its path; factors and fractions are not amounts."""
+    if isinstance(value, BaseModel):
+        for name, info in type(value).model_fields.items():
+            child = getattr(value, name)
+            if isinstance(child, Decimal):
+                if not any(getattr(m, "decimal_places", None) for m in info.metadata):
+                    yield (*path, name), child
+            else:
+                yield from _amounts(child, (*path, name))
+    elif isinstance(value, Mapping):
+        for key, child in value.items():
+            yield from _amounts(child, (*path, key))
+    elif isinstance(value, tuple):
+        for index, child in enumerate(value):
+            yield from _amounts(child, (*path, index))
+
+
+def _grades(policy: Policy) -> Found:
+    seen: set[str] = set()
+    for i, band in enumerate(policy.grades):
+        if band.grade in seen or band.grade == NO_GRADE:
+            yield Problem(("grades", i, "grade"), f"grade {band.grade!r} is taken; expected each grade once, and none called {NO_GRADE!r}")
+        seen.add(band.grade)
+    for i, (before, band) in enumerate(pairwise(policy.grades), start=1):
+        if band.below <= before.below:
+            text = f"grade {band.grade} ends at {band.below} but {before.grade} before it reaches {before.below}: the bands overlap"
+            yield Problem(("grades", i, "below"), f"{text}; expected a larger bound than {before.below}")
+        elif before.below > 1:
+            text = f"grade {before.grade} already covers every probability, so {band.grade} can never be given"
+            yield Problem(("grades", i, "below"), f"{text}; expected only the last bound above 1")
+    if policy.grades[-1].below <= 1:
+        last = policy.grades[-1]
+        text = f"grade {last.grade} ends at {last.below}: probabilities from there to 1 have no grade"
+        yield Problem(("grades", len(policy.grades) - 1, "below"), f"{text}; expected the last bound above 1, such as 1.01")
+
+
+def _names(policy: Policy) -> Found:
+    grades = policy.grade_names
+    known = ", ".join(grades)
+    tables: tuple[tuple[Path, Iterable[str], tuple[str, ...]], ...] = (
+        (("review", "cadence_months"), policy.review.cadence_months, (*grades, NO_GRADE)),
+        (("limits", "by_grade"), policy.limits.by_grade, grades),
+        (("terms", "by_grade"), policy.terms.by_grade, grades),
+    )
+    for path, keys, wanted in tables:
+        for key in keys:
+            if key not in wanted:
+                yield Problem((*path, key), f"unknown grade {key!r}; expected one of {', '.join(wanted)}")
+        missing = [g for g in wanted if g not in keys]
+        if missing:
+            yield Problem(path, f"no entry for {', '.join(missing)}; expected one for each of {', '.join(wanted)}")
+    lists: tuple[tuple[Path, tuple[str, ...]], ...] = (
+        (("limits", "forbid_increase", "grades"), policy.limits.forbid_increase.grades),
+        (("terms", "tighten_when"), policy.terms.tighten_when),
+        (("straight_through", "grades"), policy.straight_through.grades),
+    )
+    for path, named in lists:
+        for i, grade in enumerate(named):
+            if grade not in grades:
+                yield Problem((*path, i), f"unknown grade {grade!r}; expected one of {known}")
+            elif grade in named[:i]:
+                yield Problem((*path, i), f"grade {grade!r} stands twice; expected each grade once")
+
+
+def _classes(policy: Policy) -> Found:
+    statuses = tuple(s.value for s in CreditStatus)
+    for name in policy.classes:
+        if name not in statuses:
+            yield Problem(("classes", name), f"unknown credit status; expected one of {', '.join(statuses)}")
+    missing = [s for s in statuses if s not in policy.classes]
+    if missing:
+        yield Problem(("classes",), f"no rule for {', '.join(missing)}; expected one for each credit status")
+    for i, name in enumerate(policy.outcome.statuses):
+        if name not in statuses:
+            yield Problem(("outcome", "statuses", i), f"unknown credit status {name!r}; expected one of {', '.join(statuses)}")
+    for name, rule in policy.classes.items():
+        for field in ("starter_limit", "down_to"):
+            amount = getattr(rule, field, None)
+            if amount is not None and amount > policy.limits.maximum:
+                yield Problem(("classes", name, field), f"{amount} can never be given; expected at most {policy.limits.maximum}")
+
+
+def _cadence(policy: Policy) -> Found:
+    rules = policy.review
+    for grade, months in rules.cadence_months.items():
+        if months > rules.longest_months:
+            text = f"{months} months can never pass: longest_months is {rules.longest_months}"
+            yield Problem(("review", "cadence_months", grade), f"{text}; expected at most {rules.longest_months}")
+    usual = min(max(rules.cadence_months.values(), default=0), rules.longest_months)
+    if rules.large_exposure.months >= usual:
+        text = f"the rule can never fire: every grade is reviewed at least every {usual} months anyway"
+        yield Problem(("review", "large_exposure", "months"), f"{text}; expected fewer than {usual}")
+
+
+def _rounding(policy: Policy) -> Found:
+    steps = policy.limits.rounding
+    for i, step in enumerate(steps):
+        path: Path = ("limits", "rounding", i)
+        last = i == len(steps) - 1
+        if (step.up_to is None) != last:
+            yield Problem((*path, "up_to"), "expected an amount on every line but the last, and null on the last")
+        elif step.up_to is not None and step.step > step.up_to:
+            yield Problem((*path, "step"), f"a step of {step.step} rounds amounts up to {step.up_to} to nothing; expected a smaller step")
+        if i and step.up_to is not None and step.up_to <= (steps[i - 1].up_to or 0):
+            yield Problem((*path, "up_to"), f"{step.up_to} is not above {steps[i - 1].up_to} before it; this line can never fire")
+        if i and step.step <= steps[i - 1].step:
+            yield Problem((*path, "step"), f"{step.step} is not above {steps[i - 1].step} before it; expected growing steps")
+
+
+def _amount_rules(policy: Policy) -> Found:
+    limits = policy.limits
+    if limits.minimum >= limits.maximum:
+        yield Problem(("limits", "minimum"), f"{limits.minimum} is not below maximum {limits.maximum}; all limits would be equal")
+    for way, fraction in (("up", limits.step.up_fraction), ("down", limits.step.down_fraction)):
+        if fraction == 0 and limits.step.free_amount == 0:
+            text = f"with a fraction and a free_amount of 0 no limit can ever go {way}"
+            yield Problem(("limits", "step", f"{way}_fraction"), f"{text}; expected one of them above 0")
+    for grade, rules in limits.by_grade.items():
+        if rules.ceiling > limits.maximum:
+            text = f"{rules.ceiling} is never reached: limits.maximum is {limits.maximum}"
+            yield Problem(("limits", "by_grade", grade, "ceiling"), f"{text}; expected at most that")
+        for cap in ("net_worth", "recommendation"):
+            instead = getattr(rules, f"without_{cap}")
+            if getattr(limits.caps, cap).otherwise == "lower_ceiling" and instead > rules.ceiling:
+                text = f"{instead} is no lower ceiling than {rules.ceiling}, so missing data would cost nothing"
+                yield Problem(("limits", "by_grade", grade, f"without_{cap}"), f"{text}; expected at most {rules.ceiling}")
+    yield from _worse_grades(policy)
+
+
+def _worse_grades(policy: Policy) -> Found:
+    """A worse grade must never be worth more: the engine promises it, and tests state it."""
+    tables = [policy.limits.by_grade.get(g) for g in policy.grade_names]
+    for (better, b), (worse, w) in pairwise(zip(policy.grade_names, tables, strict=True)):
+        for field in GradeLimits.model_fields if b and w else ():
+            low, high = getattr(b, field), getattr(w, field)
+            if high > low:
+                path = ("limits", "by_grade", worse, field)
+                yield Problem(path, f"grade {worse} is worse than {better} but has more ({high} over {low}); expected at most {low}")
+
+
+def _forbid(policy: Policy) -> Found:
+    forbidden = policy.limits.forbid_increase.grades
+    if set(policy.grade_names) <= set(forbidden):
+        yield Problem(("limits", "forbid_increase", "grades"), "no limit can ever rise; expected at least one grade left out")
+
+
+def _straight_through(policy: Policy) -> Found:
+    rule = policy.straight_through
+    if not rule.enabled:
+        return
+    path = ("straight_through",)
+    if not rule.grades:
+        yield Problem((*path, "grades"), "the rule can never fire without grades; expected at least one, or enabled: false")
+    if rule.up_to_increase == 0 and rule.reductions_up_to == 0:
+        text = "the rule can never fire: neither increases nor reductions may pass"
+        yield Problem((*path, "up_to_increase"), f"{text}; expected one of them above 0, or enabled: false")
+    if rule.up_to_increase > rule.up_to_limit:
+        text = f"an increase of {rule.up_to_increase} cannot end at {rule.up_to_limit} or less"
+        yield Problem((*path, "up_to_increase"), f"{text}; expected at most up_to_limit")
+    for i, grade in enumerate(rule.grades):
+        if grade in policy.limits.forbid_increase.grades and rule.reductions_up_to == 0:
+            text = f"grade {grade} never gets an increase (limits.forbid_increase.grades) and no reduction passes, so this can never fire"
+            yield Problem((*path, "grades", i), f"{text}; expected it left out, or reductions_up_to above 0")
+
+
+def _exposure(policy: Policy) -> Found:
+    parts, ageing = policy.exposure.parts, policy.exposure.ageing_days
+    for i, part in enumerate(parts):
+        if part in parts[:i]:
+            yield Problem(("exposure", "parts", i), f"{part} stands twice and would count once; expected each part once")
+    if "open_items" not in parts:
+        yield Problem(("exposure", "parts"), "open_items is missing; expected it, since receivables are exposure")
+    for i, (before, days) in enumerate(pairwise(ageing), start=1):
+        if days <= before:
+            yield Problem(("exposure", "ageing_days", i), f"{days} is not above {before}; expected growing bounds such as [30, 60, 90]")
+
+
+def _worklists(policy: Policy) -> Found:
+    patterns = [w.portfolio for w in policy.worklists]
+    for i, pattern in enumerate(patterns):
+        earlier = next((p for p in patterns[:i] if p in ("*", pattern)), None)
+        if earlier is not None:
+            text = f"the line can never fire: {earlier!r} above it takes every portfolio it could match"
+            yield Problem(("worklists", i, "portfolio"), f"{text}; expected it above that line, or removed")
+    if "*" not in patterns:
+        text = "a portfolio that matches no line would have no analyst"
+        yield Problem(("worklists",), f'{text}; expected a last line with portfolio "*"')
+
+
+_RULES: tuple[Callable[[Policy], Found], ...] = (
+    _currency,
+    _grades,
+    _names,
+    _classes,
+    _cadence,
+    _rounding,
+    _amount_rules,
+    _forbid,
+    _straight_through,
+    _exposure,
+    _worklists,
+)
