@@ -17,25 +17,31 @@ from pathlib import Path
 from random import Random as _Random
 
 LEDGER_COLUMNS = (
-    "company", "customer_no", "doc_type", "doc_no", "line", "doc_date", "posting_date", "due_date", "clearing_date",
-    "currency", "amount", "open_amount", "disputed", "written_off",
+    "company_code", "customer_number", "document_type", "document_number", "line", "document_date", "posting_date", "due_date",
+    "clearing_date", "currency", "amount", "open_amount", "disputed", "written_off",
 )  # fmt: skip
 CUSTOMER_COLUMNS = (
-    "customer_no", "name", "parent_no", "company", "country", "region", "segment", "portfolio", "account_owner", "currency",
-    "status", "status_since", "customer_since", "terms_code", "credit_limit", "tangible_net_worth", "net_worth_date",
-    "registration_no",
+    "customer_number", "name", "parent_number", "company_code", "country", "region", "segment", "portfolio", "account_owner", "currency",
+    "credit_status", "status_since", "customer_since", "payment_terms", "credit_limit", "tangible_net_worth", "net_worth_date",
+    "registration_number",
 )  # fmt: skip
-BUREAU_COLUMNS = ("customer_no", "provider", "report_date", "grade", "pd", "recommended_limit", "currency")
-COVER_COLUMNS = ("customer_no", "kind", "reference", "amount", "currency", "cover_fraction", "valid_from", "valid_to", "max_terms_days")
+BUREAU_COLUMNS = ("customer_number", "provider", "report_date", "grade", "pd", "recommended_limit", "currency")
+COVER_COLUMNS = (
+    "customer_number", "kind", "reference", "amount", "currency", "cover_fraction", "valid_from", "valid_to", "max_terms_days",
+)  # fmt: skip
 RATE_COLUMNS = ("rate_date", "base", "quote", "rate", "source")
-TOTALS_COLUMNS = ("dataset", "currency", "doc_type", "rows", "amount", "open_amount")
+TOTALS_COLUMNS = ("dataset", "currency", "document_type", "rows", "amount", "original_amount")
 
 COMPANY = "1000"
 YEARS = 3
 MONTHS = 12 * YEARS
-INVOICE, CREDIT_NOTE, PAYMENT, ON_ACCOUNT, BILL, ORDER, DELIVERY = "INV", "CRN", "PAY", "ONA", "BOE", "ORD", "DLV"
+INVOICE, CREDIT_NOTE, PAYMENT, ON_ACCOUNT, BILL, ORDER, DELIVERY = "INV", "CRN", "PAY", "ACC", "BOE", "ORD", "DLV"
 DOCUMENT_RANGES = {INVOICE: 18, CREDIT_NOTE: 16, PAYMENT: 14, ON_ACCOUNT: 15, BILL: 21, ORDER: 11, DELIVERY: 80}
-TERMS_DAYS = {"N014": 14, "N030": 30, "N045": 45, "N060": 60, "SK30": 30, "PREP": 0}
+TERMS_DAYS = {"Z000": 0, "Z014": 14, "Z030": 30, "Z045": 45, "Z060": 60}
+STATUS_CODES = {
+    "active": "A", "prepayment": "P", "blocked": "B", "legal": "L", "insolvent": "I", "intercompany": "IC", "one_off": "O",
+    "dormant": "D", "new": "N",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +120,7 @@ class Customer:
     growth: float
     risk: tuple[float, ...]
     habit: float
+    takes_discount: bool
     run_weekday: int
     stress: Stress | None
 
@@ -226,10 +233,10 @@ def _customer(rng: _Random, number: str, name: str, parent: str, country: Countr
         portfolio={"DACH": "P-DACH", "UK and Ireland": "P-OVERSEAS", "Overseas": "P-OVERSEAS"}.get(country.region, "P-EUROPE"),
         owner=rng.choice(OWNERS), currency="USD" if country.currency == "EUR" and rng.random() < 0.04 else country.currency,
         status=status, status_since=status_since, since=since, until=as_of,
-        terms=rng.choices(("N014", "N030", "N045", "N060", "SK30"), (10, 46, 16, 14, 14))[0],
+        terms=rng.choices(("Z014", "Z030", "Z045", "Z060"), (12, 54, 18, 16))[0],
         sales=min(sales, 12_000_000.0), invoices_a_year=min(90.0, max(6.0, rng.gauss(22, 7) * (sales / 120_000) ** 0.25)),
         growth=rng.gauss(0.03, 0.16), risk=risk, habit=rng.gauss(0, 3.5) + (9 if segment == "Public" else 0),
-        run_weekday=rng.randint(0, 4), stress=stress,
+        takes_discount=risk[-1] < 0.4 and rng.random() < 0.12, run_weekday=rng.randint(0, 4), stress=stress,
     )  # fmt: skip
 
 
@@ -281,7 +288,7 @@ def _as_class(customer: Customer, status: str, as_of: date) -> Customer:
         since = as_of - timedelta(days=15 + int(customer.number) % 70)
         return replace(customer, status=status, status_since=since, since=since, growth=0.0, sales=min(customer.sales, 250_000.0))
     if status == "prepayment":
-        return replace(customer, status=status, status_since=max(customer.since, as_of - timedelta(days=700)), terms="PREP")
+        return replace(customer, status=status, status_since=max(customer.since, as_of - timedelta(days=700)), terms="Z000")
     if status == "dormant":
         return replace(customer, status=status, status_since=as_of - timedelta(days=60), until=as_of - timedelta(days=430))
     if status == "one_off":
@@ -370,15 +377,15 @@ def _clearing(rng: _Random, customer: Customer, due: date, as_of: date, *, dispu
 
 def _run_day(customer: Customer, day: date) -> date:
     """The customer's next payment run on or after `day`; prepayers pay at once."""
-    return day if customer.terms == "PREP" else day + timedelta(days=(customer.run_weekday - day.weekday()) % 7)
+    return day if customer.terms == "Z000" else day + timedelta(days=(customer.run_weekday - day.weekday()) % 7)
 
 
 def _days_late(rng: _Random, customer: Customer, due: date, as_of: date) -> int:
-    if customer.terms == "PREP":
+    if customer.terms == "Z000":
         return 0
     level = customer.risk[_month(due, as_of)]
-    usual = customer.habit + 5.5 * math.exp(0.62 * level) - 6.5
-    if customer.terms == "SK30" and level < 0.4 and rng.random() < 0.6:
+    usual = customer.habit + 5.5 * math.exp(0.62 * level) - 8.5
+    if customer.takes_discount and level < 0.4 and rng.random() < 0.6:
         return -rng.randint(15, 19)
     if customer.stress and 0 < (customer.stress.start - due).days < 130:
         usual += 16
@@ -446,7 +453,7 @@ def _day(day: date | None) -> str:
 def _ledger_row(line: Line) -> list[str]:
     return [
         COMPANY, line.customer, line.kind, line.document, "1", _day(line.posted), _day(line.posted), _day(line.due), _day(line.cleared),
-        line.currency, _amount(line.cents), _amount(line.open_cents), "X" if line.disputed else "", "X" if line.written_off else "",
+        line.currency, _amount(line.cents), _amount(line.open_cents), "Y" if line.disputed else "N", "Y" if line.written_off else "N",
     ]  # fmt: skip
 
 
@@ -455,20 +462,20 @@ _AT = {name: i for i, name in enumerate(LEDGER_COLUMNS)}
 
 def _soiled(rng: _Random, rows: list[list[str]]) -> list[list[str]]:
     """The rows with natural dirt: the wrong sign, impossible dates, an unknown currency, numbers without leading zeros, rows twice."""
-    invoices = [i for i, r in enumerate(rows) if r[_AT["doc_type"]] == INVOICE]
+    invoices = [i for i, r in enumerate(rows) if r[_AT["document_type"]] == INVOICE]
     still_open = [i for i in invoices if not rows[i][_AT["clearing_date"]]]
-    few = max(1, len({r[_AT["customer_no"]] for r in rows}) // 100)
+    few = max(1, len({r[_AT["customer_number"]] for r in rows}) // 100)
     hit = rng.sample(still_open, min(len(still_open), 4 * few))
     for place, row in enumerate(hit):
         _spoil(rows[row], place % 4)
     for row in rng.sample(invoices, min(len(invoices), 2 * few)):
         if row not in hit and rows[row][_AT["clearing_date"]]:
             rows[row][_AT["due_date"]] = rng.choice(("2024-02-30", "00.00.0000", "20231341", "31/11/2024"))
-    numbers = sorted({r[_AT["customer_no"]] for r in rows})
+    numbers = sorted({r[_AT["customer_number"]] for r in rows})
     short = set(rng.sample(numbers, min(len(numbers), 2 * few)))
     for r in rows:
-        if r[_AT["customer_no"]] in short and rng.random() < 0.4:
-            r[_AT["customer_no"]] = r[_AT["customer_no"]].lstrip("0")
+        if r[_AT["customer_number"]] in short and rng.random() < 0.4:
+            r[_AT["customer_number"]] = r[_AT["customer_number"]].lstrip("0")
     twice = set(rng.sample(range(len(rows)), min(len(rows), 5 * few)))
     return [row for i, row in enumerate(rows) for row in ([row, list(row)] if i in twice else [row])]
 
@@ -486,16 +493,16 @@ def _spoil(row: list[str], how: int) -> None:
 
 
 def _control_totals(ledger: list[list[str]], customers: int) -> list[list[str]]:
-    """What the ERP states over the exported rows: count, sum of amounts and of open amounts by currency and document type."""
+    """What the ERP states over the exported rows: count, sum of open and of original amounts by currency and document type."""
     rows: Counter[tuple[str, str]] = Counter()
     amount: Counter[tuple[str, str]] = Counter()
     open_amount: Counter[tuple[str, str]] = Counter()
     for r in ledger:
-        key = (r[_AT["currency"]], r[_AT["doc_type"]])
+        key = (r[_AT["currency"]], r[_AT["document_type"]])
         rows[key] += 1
         amount[key] += _cents(r[_AT["amount"]])
         open_amount[key] += _cents(r[_AT["open_amount"]])
-    stated = [["items", *key, str(rows[key]), _amount(amount[key]), _amount(open_amount[key])] for key in sorted(rows)]
+    stated = [["items", *key, str(rows[key]), _amount(open_amount[key]), _amount(amount[key])] for key in sorted(rows)]
     return [*stated, ["customers", "", "", str(customers), "0.00", "0.00"]]
 
 
@@ -506,8 +513,8 @@ def _cents(text: str) -> int:
 def _master_row(rng: _Random, c: Customer, as_of: date) -> list[str]:
     worth, worth_date = _net_worth(rng, c, as_of)
     return [
-        c.number, c.name, c.parent, COMPANY, c.country.code, c.country.region, c.segment, c.portfolio, c.owner, c.currency, c.status,
-        _day(c.status_since), _day(c.since), c.terms, _limit(rng, c, as_of), worth, worth_date,
+        c.number, c.name, c.parent, COMPANY, c.country.code, c.country.region, c.segment, c.portfolio, c.owner, c.currency,
+        STATUS_CODES[c.status], _day(c.status_since), _day(c.since), c.terms, _limit(rng, c, as_of), worth, worth_date,
         f"{c.country.code}{rng.randint(10_000_000, 99_999_999)}",
     ]  # fmt: skip
 
@@ -536,7 +543,7 @@ def _limit(rng: _Random, c: Customer, as_of: date) -> str:
     then = c.sales * math.exp(-c.growth * age)
     level = c.risk[_month(as_of - timedelta(days=int(365 * age)), as_of)]
     need = then * (TERMS_DAYS[c.terms] + 12) / 365
-    generosity = 1.3 if level < -0.3 else 1.2 if level < 0.4 else 1.0 if level < 1 else 0.7
+    generosity = 1.5 if level < -0.3 else 1.4 if level < 0.4 else 1.2 if level < 1 else 0.9
     return _amount(100 * _round_limit(need * generosity * math.exp(rng.gauss(0.05, 0.22))))
 
 

@@ -80,6 +80,7 @@ CUSTOMERS = _dataset(
     account_owner             str   sales owner (person id or name)
     currency                  str   currency of the limit account
     status                    str   credit status: active, prepayment, blocked, legal, insolvent, intercompany, one_off, dormant, new
+    status_since              date  first day of that status, when the source states it
     customer_since            date  first business with us, when the source states it
     terms_code                str   payment terms code as the source has it
     terms_days                int?  net days of those terms
