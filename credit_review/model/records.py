@@ -390,3 +390,31 @@ class AuditRow:
     entity: str
     ts: str
     body: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditHead:
+    """The end of the log, one row [key: id], id 1. `frontier` is a JSON array of hex subtree roots, largest first."""
+
+    id: int
+    size: int
+    leaf: str
+    ts: str
+    frontier: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditPayload:
+    """Erasable part of an entry [key: seq]: names and free text under a random salt. Both None once erased."""
+
+    seq: int
+    salt: str | None
+    payload: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditCheckpoint:
+    """A signed note over the first `size` entries [key: size]. A convenience copy: the evidence is outside the database."""
+
+    size: int
+    note: str
