@@ -276,6 +276,24 @@ SCORES = _dataset(
     """,
 )
 
+STATES = _dataset(
+    "states",
+    "customer_id",
+    """
+    customer_id        str   our id
+    group_id           str   ultimate parent's customer id
+    currency           str   account currency
+    portfolio          str   analyst's portfolio
+    state              str   customer state: reviewed, not_due, quarantined, excluded, deferred
+    state_reason       str   rule, expectation, or owner and date behind the state
+    quarantined_minor  int?  absolute amount of quarantined rows that could raise exposure; missing when it cannot be told
+    last_review        date  as-of date of the last review that reached this customer; missing when there is none
+    next_review        date  day on which it is due again, by policy's cadence from the grade then known
+    escalate           str   why a named person must look: quarantined or deferred again, or unreviewed too long; empty when not
+    """,
+    bucketed=False,
+)
+
 PROPOSALS = _dataset(
     "proposals",
     "customer_id",
@@ -324,7 +342,7 @@ DATASETS: MappingProxyType[str, Dataset] = MappingProxyType(
         d.name: d
         for d in (
             ITEMS, CUSTOMERS, EXTERNAL, COVER, RATES, STATED_TOTALS, ALIASES, QUARANTINE, DUPLICATES,
-            FEATURES, GROUPS, SCORES, PROPOSALS,
+            FEATURES, GROUPS, SCORES, STATES, PROPOSALS,
         )
     }
 )  # fmt: skip
