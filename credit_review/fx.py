@@ -127,24 +127,27 @@ class RateTable:
         return found if (on - found.rate_date).days <= self.max_age_days else None
 
 
-def scale(minor: NDArray[np.int64], numerator: int, denominator: int) -> NDArray[np.int64]:
+def scale(minor: NDArray[np.int64], numerator: int | NDArray[np.int64], denominator: int) -> NDArray[np.int64]:
     """`minor` x numerator / denominator, exact and half-even, in int64 where no step can overflow and in Python integers elsewhere.
 
-    Raises BadInput when a result is beyond the money range.
+    `numerator` is one number, or one a row. Raises BadInput when a result is beyond the money range.
     """
     import numpy as np
 
-    largest = int(np.abs(minor).max()) if len(minor) else 0
-    if (largest // denominator + 1) * abs(numerator) < _INT64_ROOM and denominator * (abs(numerator) + 2) < _INT64_ROOM:
+    if not len(minor):
+        return np.zeros(0, dtype=np.int64)
+    largest = int(np.abs(minor).max())
+    factor = abs(numerator) if isinstance(numerator, int) else int(np.abs(numerator).max())
+    if (largest // denominator + 1) * factor < _INT64_ROOM and denominator * (factor + 2) < _INT64_ROOM:
         whole, rest = np.divmod(minor, denominator)
         more, rest = np.divmod(rest * numerator, denominator)
         quotient = whole * numerator + more
-        up = (2 * rest > denominator) | ((2 * rest == denominator) & (quotient % 2 == 1))
-        result: NDArray[np.int64] = quotient + up
+        result: NDArray[np.int64] = quotient + ((2 * rest > denominator) | ((2 * rest == denominator) & (quotient % 2 == 1)))
     else:
-        result = np.array([_in_range(_half_even(int(m) * numerator, denominator)) for m in minor], dtype=np.int64)
-    if len(result):
-        _in_range(int(np.abs(result).max()))
+        factors = [numerator] * len(minor) if isinstance(numerator, int) else numerator.tolist()
+        exact = (_in_range(_half_even(m * f, denominator)) for m, f in zip(minor.tolist(), factors, strict=True))
+        result = np.fromiter(exact, dtype=np.int64, count=len(minor))
+    _in_range(int(np.abs(result).max()))
     return result
 
 
