@@ -1,0 +1,256 @@
+"""Gathers, from the store, all evidence about a proposal at one moment, so that a pure function can judge it.
+
+A group's limits are those of its base and temporary accounts (the other layers are facts about limits, not room to sell), each at
+what is in force today or already decided for later, whichever is more; an approved increase counts before it is applied. Amounts are
+added in control currency, each converted once at the newest rate on or before the day.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, tzinfo
+
+from credit_review.authority import Asking, Matrix, Standing
+from credit_review.errors import Refused
+from credit_review.fx import MissingRate, RateTable
+from credit_review.model.records import (
+    CreditLimit,
+    Decision,
+    Delegation,
+    GovernedDocument,
+    GroupMembership,
+    LimitAccount,
+    LimitChange,
+    Maker,
+    Person,
+    Proposal,
+    Rate,
+)
+from credit_review.model.states import ChangeKind, DocumentOfRecord, Layer, ProposalState
+from credit_review.ports import UnitOfWork
+
+ADDED_UP = (Layer.BASE, Layer.TEMPORARY)
+"""Layers whose limits count towards what a group may owe us."""
+
+
+def gather(
+    uow: UnitOfWork, proposal_id: str, matrix: Matrix, now: datetime, *, zone: tzinfo = UTC, asking: Asking | None = None
+) -> Standing:
+    """The standing of one proposal at `now`; `zone` is the company's time zone, by which `today` is reckoned.
+
+    Raises Refused `unknown_proposal`, or `no_rate` naming the currencies when a limit of the group cannot be converted.
+    """
+    proposal = uow.get(Proposal, proposal_id=proposal_id)
+    if proposal is None:
+        raise Refused("unknown_proposal", f"there is no proposal {proposal_id}", next_step="credit-review inbox lists what awaits you")
+    also = () if asking is None else (asking.person_id, asking.on_behalf_of or "")
+    standing = gather_many(uow, [proposal], matrix, now, zone=zone, people=also)[proposal_id]
+    return replace(standing, asking=asking)
+
+
+def gather_many(
+    uow: UnitOfWork, proposals: Sequence[Proposal], matrix: Matrix, now: datetime, *, zone: tzinfo = UTC, people: Collection[str] = ()
+) -> dict[str, Standing]:
+    """Standings of many proposals (a few hundred) by proposal id, with a fixed number of queries. Raises Refused `no_rate`."""
+    today = now.astimezone(zone).date()
+    ids = [p.proposal_id for p in proposals]
+    groups = _Groups.read(uow, proposals, today, now)
+    book = _Book.read(uow, proposals, groups, matrix.control_currency, now, today=today, zone=zone)
+    makers, decisions = uow.find(Maker, proposal_id=ids), uow.find(Decision, proposal_id=ids)
+    delegations = tuple(uow.facts(Delegation, valid_at=today, known_at=now))
+    named = {p for d in delegations for p in (d.principal_id, d.delegate_id)} | {h.person for h in matrix.holders}
+    persons = _persons(uow, {*named, *people, *(d.approver_id for d in decisions)}, today, now)
+    policy, authority = (document_in_force(uow, kind) for kind in (DocumentOfRecord.POLICY, DocumentOfRecord.AUTHORITY))
+    return {
+        p.proposal_id: Standing(
+            at=now,
+            today=today,
+            control_currency=matrix.control_currency,
+            proposal=p,
+            layer=book.accounts[p.account_id].layer,
+            in_force=book.limits.get(p.account_id),
+            makers=frozenset(m.person_id for m in makers if m.proposal_id == p.proposal_id),
+            decisions=tuple(d for d in decisions if d.proposal_id == p.proposal_id),
+            persons=persons,
+            delegations=delegations,
+            other_limits_minor=book.other_limits(p, groups.members[p.proposal_id]),
+            other_increases_minor=book.other_increases(p, groups.members[p.proposal_id]),
+            rates=book.rates,
+            policy_in_force=policy.digest if policy else "",
+            authority_in_force=authority.digest if authority else "",
+        )
+        for p in proposals
+    }
+
+
+def document_in_force(uow: UnitOfWork, kind: str) -> GovernedDocument | None:
+    """The governed document of a kind adopted last, or None."""
+    adopted = [(d.adopted_at, d.digest, d) for d in uow.find(GovernedDocument, kind=kind) if d.adopted_at is not None]
+    return max(adopted)[2] if adopted else None
+
+
+def lock_group(uow: UnitOfWork, proposal: Proposal, now: datetime, *, zone: tzinfo = UTC) -> Proposal:
+    """The proposal, locked after the accounts of its group in id order, so that two decisions of one group see each other."""
+    groups = _Groups.read(uow, [proposal], now.astimezone(zone).date(), now)
+    subjects = sorted(groups.members[proposal.proposal_id])
+    uow.find(LimitAccount, subject_id=subjects, layer=ADDED_UP, order_by=("account_id",), lock=True)
+    locked = uow.get(Proposal, proposal_id=proposal.proposal_id, lock=True)
+    assert locked is not None  # noqa: S101  proposals are never deleted
+    return locked
+
+
+def in_force_on(changes: Iterable[LimitChange], day: date) -> LimitChange | None:
+    """Of one account's changes the one that holds on `day`: the newest version begun by then whose end has not come."""
+    holding = (c for c in changes if c.effective_from <= day and (c.effective_to is None or c.effective_to > day))
+    return max(holding, key=lambda c: c.version, default=None)
+
+
+def _persons(uow: UnitOfWork, ids: Collection[str], today: date, now: datetime) -> dict[str, Person]:
+    found = uow.facts(Person, valid_at=today, known_at=now, person_id=sorted(i for i in ids if i))
+    return {p.person_id: p for p in found}
+
+
+@dataclass(frozen=True, slots=True)
+class _Groups:
+    """Customer and group ids whose accounts count together with each proposal's, by proposal id."""
+
+    members: Mapping[str, frozenset[str]]
+
+    @classmethod
+    def read(cls, uow: UnitOfWork, proposals: Sequence[Proposal], today: date, now: datetime) -> _Groups:
+        customers = sorted({p.customer_id for p in proposals})
+        stated = {m.customer_id: m.group_id for m in uow.facts(GroupMembership, valid_at=today, known_at=now, customer_id=customers)}
+        group_of = {p.proposal_id: stated.get(p.customer_id, p.group_id or p.customer_id) for p in proposals}
+        groups = sorted(set(group_of.values()))
+        # Membership is asked by customer, whose newest row counts: by group, a customer who has left would still be found in it.
+        ever = sorted({m.customer_id for m in uow.find(GroupMembership, group_id=groups)} | set(groups))
+        current = {m.customer_id: m.group_id for m in uow.facts(GroupMembership, valid_at=today, known_at=now, customer_id=ever)}
+        inside: dict[str, set[str]] = {g: set() if current.get(g, g) != g else {g} for g in groups}
+        for customer, group in current.items():
+            if group in inside:
+                inside[group].add(customer)
+        return cls({p.proposal_id: frozenset(inside[group_of[p.proposal_id]] | {p.customer_id}) for p in proposals})
+
+
+@dataclass(frozen=True, slots=True)
+class _Book:
+    """Accounts, limits and changes around some proposals, and the rates to add them up with."""
+
+    accounts: Mapping[str, LimitAccount]
+    limits: Mapping[str, CreditLimit]
+    changes: Mapping[str, Sequence[LimitChange]]
+    approved: Mapping[str, Proposal]
+    decided_at: Mapping[str, datetime]
+    rates: RateTable
+    control: str
+    today: date
+    zone: tzinfo
+
+    @classmethod
+    def read(
+        cls, uow: UnitOfWork, proposals: Sequence[Proposal], groups: _Groups, control: str, now: datetime, *, today: date, zone: tzinfo
+    ) -> _Book:
+        subjects = sorted({s for members in groups.members.values() for s in members})
+        accounts = {a.account_id: a for a in uow.find(LimitAccount, subject_id=subjects, layer=ADDED_UP)}
+        own = sorted({p.account_id for p in proposals} - set(accounts))
+        accounts |= {a.account_id: a for a in uow.find(LimitAccount, account_id=own)} if own else {}
+        ids = sorted(accounts)
+        changes: dict[str, list[LimitChange]] = {i: [] for i in ids}
+        for change in uow.find(LimitChange, account_id=ids, order_by=("account_id", "version")):
+            changes[change.account_id].append(change)
+        approved = {p.account_id: p for p in uow.find(Proposal, account_id=ids, state=ProposalState.APPROVED)}
+        return cls(
+            accounts=accounts,
+            limits={limit.account_id: limit for limit in uow.find(CreditLimit, account_id=ids)},
+            changes=changes,
+            approved=approved,
+            decided_at=_decided_at(uow, proposals, [c for some in changes.values() for c in some], approved),
+            rates=_rates(uow, {a.currency for a in accounts.values()} - {control}, control, today, now),
+            control=control,
+            today=today,
+            zone=zone,
+        )
+
+    def other_limits(self, proposal: Proposal, members: frozenset[str]) -> int:
+        """What the group's other accounts may owe, in control currency."""
+        total = 0
+        for account in self._of(members):
+            if account.account_id != proposal.account_id:
+                total += self._converted(self._committed(account.account_id, _cutoff(proposal)), account.currency)
+        return total
+
+    def other_increases(self, proposal: Proposal, members: frozenset[str]) -> int:
+        """What was added to the group's limits in 12 months without this proposal, in control currency."""
+        since, cutoff, total = _year_before(self.today), _cutoff(proposal), 0
+        for account in self._of(members):
+            for change in self.changes[account.account_id]:
+                recent = change.kind == ChangeKind.DECISION and change.applied_at.astimezone(self.zone).date() >= since
+                if recent and change.proposal_id != proposal.proposal_id and self._counts(change.proposal_id, cutoff):
+                    total += self._converted(max(0, (change.new_minor or 0) - (change.old_minor or 0)), account.currency)
+            waiting = self.approved.get(account.account_id)
+            if waiting and waiting.proposal_id != proposal.proposal_id and self._counts(waiting.proposal_id, cutoff):
+                total += self._converted(max(0, waiting.to_minor - (waiting.from_minor or 0)), account.currency)
+        return total
+
+    def _of(self, members: frozenset[str]) -> list[LimitAccount]:
+        return [a for a in self.accounts.values() if a.subject_id in members and a.layer in ADDED_UP]
+
+    def _committed(self, account_id: str, cutoff: datetime | None) -> int:
+        counted = [c for c in self.changes[account_id] if self._counts(c.proposal_id, cutoff)]
+        now = in_force_on(counted, self.today)
+        amounts = [now.new_minor if now else 0, *(c.new_minor for c in counted if c.effective_from > self.today)]
+        waiting = self.approved.get(account_id)
+        if waiting and self._counts(waiting.proposal_id, cutoff):
+            amounts.append(waiting.to_minor)
+        return max(a or 0 for a in amounts)
+
+    def _counts(self, proposal_id: str | None, cutoff: datetime | None) -> bool:
+        """Whether a change counts beside a proposal approved at `cutoff`: one decided later was itself judged with that proposal
+        counted, so counting it here as well would revoke what was rightly approved."""
+        if cutoff is None or proposal_id is None:
+            return True
+        decided = self.decided_at.get(proposal_id)
+        return decided is None or decided < cutoff
+
+    def _converted(self, minor: int, currency: str) -> int:
+        if minor == 0:
+            return 0
+        try:
+            return self.rates.convert(minor, base=currency, quote=self.control, on=self.today).minor
+        except MissingRate as error:
+            raise no_rate(error) from None
+
+
+def no_rate(error: MissingRate) -> Refused:
+    """The refusal that stands in for an authority nobody could check."""
+    return Refused("no_rate", error.what, expected=error.expected, next_step="record the rate (credit-review rates), then try again")
+
+
+def _cutoff(proposal: Proposal) -> datetime | None:
+    return proposal.decided_at if proposal.state == ProposalState.APPROVED else None
+
+
+def _decided_at(
+    uow: UnitOfWork, proposals: Sequence[Proposal], changes: Sequence[LimitChange], approved: Mapping[str, Proposal]
+) -> dict[str, datetime]:
+    """When other proposals were decided, read only where an approved proposal is to be judged beside them."""
+    first = min((c for p in proposals if (c := _cutoff(p)) is not None), default=None)
+    if first is None:
+        return {}
+    later = sorted({c.proposal_id for c in changes if c.proposal_id and c.applied_at >= first})
+    found = [*(uow.find(Proposal, proposal_id=later) if later else []), *approved.values()]
+    return {p.proposal_id: p.decided_at for p in found if p.decided_at is not None}
+
+
+def _rates(uow: UnitOfWork, currencies: Collection[str], control: str, today: date, now: datetime) -> RateTable:
+    if not currencies:
+        return RateTable({})
+    codes = [*sorted(currencies), control]
+    rows = uow.facts(Rate, valid_at=today, known_at=now, base=codes, quote=codes)
+    return RateTable.from_rows((r.valid_from, r.base, r.quote, r.rate, r.source) for r in rows if control in (r.base, r.quote))
+
+
+def _year_before(day: date) -> date:
+    leap_day = day.month == 2 and day.day == 29
+    return day.replace(year=day.year - 1, day=28 if leap_day else day.day)
