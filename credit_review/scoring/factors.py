@@ -1,0 +1,136 @@
+"""What a scorecard may look at: every factor, how it is read from FEATURES, which way is worse, and the reason it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+Direction = Literal["higher_is_worse", "lower_is_worse", "none"]
+Floats = NDArray[np.float64]
+
+REASONS: MappingProxyType[str, str] = MappingProxyType(
+    {
+        "R01": "share of open items past due",
+        "R02": "age of the oldest open invoice",
+        "R03": "share of open items more than 30 days past due",
+        "R04": "days late on invoices paid in the last 12 months",
+        "R05": "trend of days late, last 3 months against the 9 before",
+        "R06": "use of the credit limit",
+        "R07": "length of the business relationship",
+        "R08": "probability of default in the external report",
+        "R09": "grade of the external report",
+        "R10": "share of open items in dispute",
+        "R11": "tangible net worth against the yearly sales to the customer",
+        "R20": "what the score predicts has already happened: seriously past due, insolvent or with lawyers",
+        "M01": "no open items to judge by",
+        "M02": "age of the oldest open invoice is not known",
+        "M03": "no open items to judge the age of debt by",
+        "M04": "no invoice paid in the last 12 months to judge by",
+        "M05": "too few paid invoices to see a trend",
+        "M06": "no credit limit on file to measure use against",
+        "M07": "start of the business relationship is not known",
+        "M08": "no external report young enough with a probability of default",
+        "M09": "no external report young enough with a grade",
+        "M10": "no open items to measure disputes against",
+        "M11": "no tangible net worth from statements young enough, or no sales to compare it with",
+    }
+)
+"""Reason codes a score may carry, and their words. R: the factor is below its best; M: its value is missing."""
+
+ALREADY = "already_happened"
+"""Name under which points for an outcome that has already happened stand among the factors."""
+
+
+@dataclass(frozen=True, slots=True)
+class FactorSpec:
+    """A factor a scorecard may use. `age` names the FEATURES column that dates its source; `lateness` ones need payment history."""
+
+    name: str
+    direction: Direction
+    reason: str
+    missing_reason: str
+    read: Callable[[pd.DataFrame], Any]
+    columns: tuple[str, ...]
+    age: str = ""
+    lateness: bool = False
+    category: bool = False
+
+
+def number(features: pd.DataFrame, column: str) -> Floats:
+    """A FEATURES column as floats, NaN where missing; exact for amounts up to 2^53 minor units."""
+    values: Floats = features[column].to_numpy(dtype=np.float64, na_value=np.nan)
+    return values
+
+
+def _plain(column: str) -> Callable[[pd.DataFrame], Floats]:
+    return lambda features: number(features, column)
+
+
+def _fraction(over: Floats, under: Floats) -> Floats:
+    """over / under rounded to 6 decimals; NaN where `under` is not above 0."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio: Floats = np.where(under > 0, over / under, np.nan)
+    return ratio.round(6)
+
+
+def _over_30(features: pd.DataFrame) -> Floats:
+    late = number(features, "dpd_31_60_minor") + number(features, "dpd_61_90_minor") + number(features, "dpd_over_90_minor")
+    return _fraction(late, number(features, "open_items_minor"))
+
+
+def _disputed(features: pd.DataFrame) -> Floats:
+    disputed = number(features, "disputed_minor")
+    return _fraction(disputed, np.maximum(number(features, "open_items_minor"), disputed))
+
+
+def _worth_to_sales(features: pd.DataFrame) -> Floats:
+    return _fraction(number(features, "tangible_net_worth_minor"), number(features, "sales_12m_minor"))
+
+
+def _grade(features: pd.DataFrame) -> Any:
+    return features["external_grade"].to_numpy(dtype=object)
+
+
+def _spec(
+    name: str, direction: Direction, code: str, *columns: str, read: Callable[[pd.DataFrame], Any] | None = None, **more: Any
+) -> FactorSpec:
+    return FactorSpec(name, direction, f"R{code}", f"M{code}", read or _plain(name), columns or (name,), **more)
+
+
+_AGEING = ("dpd_31_60_minor", "dpd_61_90_minor", "dpd_over_90_minor", "open_items_minor")
+FACTORS: MappingProxyType[str, FactorSpec] = MappingProxyType(
+    {
+        spec.name: spec
+        for spec in (
+            _spec("overdue_fraction", "higher_is_worse", "01"),
+            _spec("oldest_dpd_days", "higher_is_worse", "02"),
+            _spec("over_30_days_fraction", "higher_is_worse", "03", *_AGEING, read=_over_30),
+            _spec("average_days_late", "higher_is_worse", "04", lateness=True),
+            _spec("days_late_trend", "higher_is_worse", "05", lateness=True),
+            _spec("utilisation_fraction", "higher_is_worse", "06"),
+            _spec("months_on_book", "lower_is_worse", "07"),
+            _spec("external_pd_fraction", "higher_is_worse", "08", age="external_age_days"),
+            _spec("external_grade", "none", "09", read=_grade, age="external_age_days", category=True),
+            _spec("disputed_fraction", "higher_is_worse", "10", "disputed_minor", "open_items_minor", read=_disputed),
+            _spec("net_worth_to_sales", "lower_is_worse", "11", "tangible_net_worth_minor", "sales_12m_minor",
+                  read=_worth_to_sales, age="net_worth_age_days"),
+        )
+    }
+)  # fmt: skip
+"""Every factor by name, in the order in which scorecards list them."""
+
+
+def values(name: str, features: pd.DataFrame, *, max_age_days: int | None) -> Any:
+    """The factor's value for each row of FEATURES: floats with NaN, or text with "" where missing or older than `max_age_days`."""
+    spec = FACTORS[name]
+    found = spec.read(features)
+    if spec.age and max_age_days is not None:
+        stale = number(features, spec.age) > max_age_days
+        found = np.where(stale, "" if spec.category else np.nan, found)
+    return found

@@ -1,0 +1,149 @@
+"""Scores of a bucket: points by table look-up, probability, grade and the principal reasons, vectorised and exact."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from credit_review.errors import BadInput
+from credit_review.model.frames import SCORES
+from credit_review.model.money import EXPONENTS
+from credit_review.policy import Policy
+from credit_review.scoring.factors import ALREADY, FACTORS, values
+from credit_review.scoring.scorecard import AlreadyRule, CategoryFactor, Factor, Scorecard, digest
+
+MAX_REASONS = 4
+"""Principal reasons stated with a score (reference formulas 3.8)."""
+
+_AGEING = ((1, "dpd_1_30_minor"), (31, "dpd_31_60_minor"), (61, "dpd_61_90_minor"), (91, "dpd_over_90_minor"))
+_OLDEST = 91
+
+Ints = NDArray[np.int64]
+
+
+def score(features: pd.DataFrame, scorecard: Scorecard, policy: Policy) -> pd.DataFrame:
+    """SCORES of every row of FEATURES, by customer_id; the order of rows makes no difference.
+
+    A missing, stale or unknown value earns the points of the factor's missing bin. Reasons are the factors furthest below their best,
+    up to four; factors the source cannot feed give none. `factor_points` starts with `base`, and all its figures add up to `points`.
+    Raises BadInput for a customer that stands twice, a column that is missing, or a factor this version does not know.
+    """
+    _check(features, scorecard)
+    features = features.sort_values("customer_id", kind="stable", ignore_index=True)
+    bins = [bin_numbers(factor, features) for factor in scorecard.factors]
+    happened = already_happened(features, scorecard.already).astype(np.int64)
+    tables = [_points(factor) for factor in scorecard.factors] + [np.array([0, scorecard.already.points], dtype=np.int64)]
+    earned = [table[place] for table, place in zip(tables, [*bins, happened], strict=True)]
+    points = np.stack(earned).sum(axis=0) + scorecard.base
+    probability, grade = _probability_and_grade(points, scorecard, policy)
+    return pd.DataFrame(
+        {
+            "customer_id": features["customer_id"].astype("str"),
+            "scorecard": pd.Series(digest(scorecard), index=features.index, dtype="str"),
+            "points": points,
+            "pd_fraction": probability,
+            "grade": grade,
+            "reason_codes": _reasons(scorecard, tables, earned, [*bins, happened]),
+            "factor_points": _factor_points(scorecard, [*bins, happened], tables),
+        },
+        columns=list(SCORES.names),
+    )
+
+
+def bin_numbers(factor: Factor, features: pd.DataFrame) -> Ints:
+    """For each row the position of the factor's bin; the number of bins where the value is missing, stale or unknown."""
+    found = values(factor.name, features, max_age_days=factor.max_age_days)
+    if isinstance(factor, CategoryFactor):
+        places = {value: i for i, one in enumerate(factor.bins) for value in one.values}
+        codes, names = pd.factorize(found)
+        known = np.array([places.get(str(n), len(factor.bins)) for n in names] + [len(factor.bins)], dtype=np.int64)
+        return known[codes]
+    bounds = np.array([b.below for b in factor.bins[:-1]], dtype=np.float64)
+    place: Ints = np.searchsorted(bounds, found, side="right").astype(np.int64)
+    return np.where(np.isnan(found), len(factor.bins), place)
+
+
+def already_happened(features: pd.DataFrame, rule: AlreadyRule) -> NDArray[np.bool_]:
+    """Which customers the outcome has already happened to at the as-of date, as `rule` defines it."""
+    beyond = np.zeros(len(features), dtype=np.int64)
+    for from_days, column in _AGEING:
+        if from_days > rule.days_past_due or from_days == _OLDEST:
+            beyond += features[column].to_numpy(dtype=np.int64)
+    scale = features["currency"].map(EXPONENTS).fillna(2).to_numpy(dtype=np.int64)
+    material = np.array([int(Decimal(rule.material_amount).scaleb(places)) for places in range(4)], dtype=np.int64)
+    late = (features["oldest_dpd_days"].to_numpy() > rule.days_past_due) & (beyond >= material[scale]) & (beyond > 0)
+    result: NDArray[np.bool_] = late | features["status"].isin(list(rule.statuses)).to_numpy(dtype=bool)
+    return result
+
+
+def _check(features: pd.DataFrame, scorecard: Scorecard) -> None:
+    unknown = [f.name for f in scorecard.factors if f.name not in FACTORS]
+    if unknown:
+        raise BadInput(
+            f"scorecard {scorecard.name!r} uses the factor {unknown[0]!r}",
+            expected=f"one of {', '.join(FACTORS)}",
+            next_step="fit the scorecard again with this version, or run the version it was made for",
+        )
+    used = [FACTORS[f.name] for f in scorecard.factors]
+    needed = {c for spec in used for c in (*spec.columns, *((spec.age,) if spec.age else ()))}
+    always = {"customer_id", "currency", "status", "oldest_dpd_days", *(column for _, column in _AGEING)}
+    missing = sorted((needed | always) - set(features.columns))
+    if missing:
+        raise BadInput(f"features lack the column {missing[0]!r}", expected="a FEATURES frame (docs/data-dictionary.md)")
+    twice = features["customer_id"][features["customer_id"].duplicated()]
+    if len(twice):
+        raise BadInput(f"customer {twice.iloc[0]} stands twice in the features", expected="one row a customer")
+
+
+def _points(factor: Factor) -> Ints:
+    return np.array([*(b.points for b in factor.bins), factor.missing.points], dtype=np.int64)
+
+
+def _probability_and_grade(points: Ints, scorecard: Scorecard, policy: Policy) -> tuple[Any, Any]:
+    """Probability and grade of each total, computed once a distinct total with the same arithmetic on every machine."""
+    totals, place = np.unique(points, return_inverse=True)
+    probability = [scorecard.probability(int(total)) for total in totals]
+    grades = pd.array([policy.grade_for(p) for p in probability], dtype="str")
+    return np.array(probability, dtype=np.float64)[place], grades.take(place)
+
+
+def _reasons(scorecard: Scorecard, tables: list[Ints], earned: list[Ints], bins: list[Ints]) -> Any:
+    """Codes of the factors furthest below their best, worst first, in scorecard order where equal."""
+    silent = [f.name in scorecard.not_available for f in scorecard.factors] + [False]
+    below = np.stack([np.zeros_like(e) if quiet else t.max() - e for e, t, quiet in zip(earned, tables, silent, strict=True)], axis=1)
+    worst = np.argsort(-below, axis=1, kind="stable")[:, :MAX_REASONS]
+    codes = ["", *(c for f in scorecard.factors for c in (f.reason, f.missing.reason)), scorecard.already.reason]
+    absent = [place == len(f.bins) for f, place in zip(scorecard.factors, bins, strict=False)]
+    missing = np.stack([*absent, np.zeros(len(below), dtype=bool)], axis=1)
+    shortfall = np.take_along_axis(below, worst, axis=1)
+    code = np.where(shortfall > 0, 1 + 2 * worst + np.take_along_axis(missing, worst, axis=1), 0)
+    return _text_of_rows(code, len(codes), lambda row: "|".join(codes[i] for i in row if i))
+
+
+_CHUNK = 4
+
+
+def _factor_points(scorecard: Scorecard, bins: list[Ints], tables: list[Ints]) -> Any:
+    """`base=..|factor=points|..` for each row. A few factors at a time have few distinct combinations, so text is made once for each."""
+    names = [*(f.name for f in scorecard.factors), ALREADY]
+    text = pd.array([f"base={scorecard.base}"], dtype="str").take(np.zeros(len(bins[0]), dtype=np.int64))
+    for start in range(0, len(names), _CHUNK):
+        part = slice(start, start + _CHUNK)
+        chunk = list(zip(names[part], tables[part], strict=True))
+        width = max(len(table) for _, table in chunk)
+        grid = np.stack(bins[part], axis=1)
+        text = text + _text_of_rows(
+            grid, width, lambda row, chunk=chunk: "".join(f"|{n}={t[i]}" for (n, t), i in zip(chunk, row, strict=True))
+        )
+    return text
+
+
+def _text_of_rows(grid: Ints, base: int, words: Any) -> Any:
+    """`words(row)` for each row of a grid of small numbers below `base`, computed once for each distinct row."""
+    key = grid @ (base ** np.arange(grid.shape[1], dtype=np.int64))
+    _, first, place = np.unique(key, return_index=True, return_inverse=True)
+    return pd.array([words([int(i) for i in row]) for row in grid[first]], dtype="str").take(place)

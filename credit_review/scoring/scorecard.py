@@ -1,0 +1,282 @@
+"""A scorecard as plain, readable, digested JSON: what every customer starts with, points for each bin of each factor, and the scale.
+
+No pandas here: adopting or showing a scorecard needs none.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from datetime import date
+from hashlib import sha256
+from itertools import pairwise
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from credit_review import documents
+
+PROBABILITY_DECIMALS = 6
+
+Outcome = Literal["probability of default", "probability of serious lateness"]
+"""What the figure is called everywhere: not a probability of default where all that can be seen is lateness."""
+
+
+Text = Annotated[str, Field(min_length=1)]
+Points = Annotated[int, Field(ge=-10_000, le=10_000)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=0)]
+
+
+def _day(value: Any) -> Any:
+    """JSON has no dates: text such as "2026-09-30" stands for one."""
+    return date.fromisoformat(value) if isinstance(value, str) else value
+
+
+Day = Annotated[date, BeforeValidator(_day)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Scale(_Part):
+    """Points and odds: `base_points` at `base_odds` good to one bad, and twice the odds for every `double_odds` points more."""
+
+    base_points: Points
+    base_odds: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    double_odds: Annotated[int, Field(gt=0, le=1000)]
+
+    @property
+    def factor(self) -> float:
+        """Points for each unit of log odds: PDO / ln 2 (reference formulas 3.5)."""
+        return self.double_odds / math.log(2)
+
+    @property
+    def offset(self) -> float:
+        """Points at even odds: base points - factor x ln(base odds) (reference formulas 3.5)."""
+        return self.base_points - self.factor * math.log(self.base_odds)
+
+    def points(self, log_odds: float) -> float:
+        """Points of log odds good:bad, not rounded."""
+        return self.offset + self.factor * log_odds
+
+    def log_odds(self, points: float) -> float:
+        """Log odds good:bad of points."""
+        return (points - self.offset) / self.factor
+
+
+class NumberBin(_Part):
+    """Points for values at or above the bin before and below `below` (null: no upper bound); rows and bad ones it was fitted on."""
+
+    below: Finite | None
+    points: Points
+    rows: Count | None = None
+    bad: Count | None = None
+
+
+class CategoryBin(_Part):
+    """Points for any of `values`; rows and bad ones it was fitted on."""
+
+    values: Annotated[tuple[Text, ...], Field(strict=False, min_length=1)]
+    points: Points
+    rows: Count | None = None
+    bad: Count | None = None
+
+
+class MissingBin(_Part):
+    """Points where the value is missing, stale or (of a category) unknown, with the reason that gives."""
+
+    points: Points
+    reason: Text
+    words: Text
+    rows: Count | None = None
+    bad: Count | None = None
+
+
+class NumberFactor(_Part):
+    """A factor measured by a number."""
+
+    name: Text
+    kind: Literal["number"]
+    direction: Literal["higher_is_worse", "lower_is_worse", "none"]
+    max_age_days: Annotated[int, Field(gt=0)] | None = None
+    reason: Text
+    words: Text
+    missing: MissingBin
+    bins: Annotated[tuple[NumberBin, ...], Field(strict=False, min_length=1)]
+
+    @model_validator(mode="after")
+    def _sound(self) -> NumberFactor:
+        bounds = [b.below for b in self.bins]
+        inner = [b for b in bounds[:-1] if b is not None]
+        if bounds[-1] is not None or len(inner) != len(bounds) - 1 or any(a >= b for a, b in pairwise(inner)):
+            raise ValueError(f"bins of {self.name}: expected growing bounds, and null for the last")
+        steps = [b.points - a.points for a, b in pairwise(self.bins)]
+        if (self.direction == "higher_is_worse" and max(steps, default=0) > 0) or (
+            self.direction == "lower_is_worse" and min(steps, default=0) < 0
+        ):
+            raise ValueError(f"points of {self.name}: expected them to go one way, as {self.direction} promises")
+        return self
+
+
+class CategoryFactor(_Part):
+    """A factor measured by a code, such as a bureau's grade."""
+
+    name: Text
+    kind: Literal["category"]
+    max_age_days: Annotated[int, Field(gt=0)] | None = None
+    reason: Text
+    words: Text
+    missing: MissingBin
+    bins: Annotated[tuple[CategoryBin, ...], Field(strict=False, min_length=1)]
+
+    @model_validator(mode="after")
+    def _sound(self) -> CategoryFactor:
+        named = [v for b in self.bins for v in b.values]
+        if len(named) != len(set(named)):
+            raise ValueError(f"bins of {self.name}: expected each value in one bin only")
+        return self
+
+
+Factor = Annotated[NumberFactor | CategoryFactor, Field(discriminator="kind")]
+
+
+class AlreadyRule(_Part):
+    """Points for a customer to whom the outcome has already happened at the as-of date.
+
+    That is: a status of `statuses`, or an invoice more than `days_past_due` days past due with at least `material_amount` (major units of
+    the account's currency) open in the ageing buckets that lie beyond.
+    """
+
+    points: Annotated[int, Field(le=0, ge=-10_000)]
+    reason: Text
+    words: Text
+    days_past_due: Annotated[int, Field(gt=0)]
+    material_amount: Annotated[str, Field(pattern=r"^[0-9]{1,14}(\.[0-9]{1,6})?$")]
+    statuses: Annotated[tuple[Text, ...], Field(strict=False)]
+
+
+class TrainedOn(_Part):
+    """The history behind a fitted scorecard: cut-off dates, rows, distinct customers and distinct customers with the outcome."""
+
+    cutoffs: Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
+    rows: Count
+    customers: Count
+    bad: Count
+
+
+class Period(_Part):
+    """How well scorecards fitted on earlier periods ranked the customers of a later one, all of groups they had not seen.
+
+    AUC with its 95% interval (bootstrap over customer groups), 4 decimals; null with the reason in `why_not`.
+    """
+
+    cutoff: str
+    customers: Count
+    bad: Count
+    auc: Finite | None
+    low: Finite | None
+    high: Finite | None
+    why_not: str = ""
+
+
+class Scorecard(_Part):
+    """Points that add up to a score, and the scale that turns the score into a probability of `outcome`.
+
+    points = base + points of each factor's bin; log odds good:bad = (points - offset) / factor - calibration;
+    probability = 1 / (1 + exp(log odds)), 6 decimals. `not_available` names factors this source cannot feed, and why: they count nothing.
+    """
+
+    format: Literal[1]
+    name: Text
+    kind: Literal["fitted", "expert"]
+    outcome: Outcome
+    outcome_words: Text
+    why: Text
+    valid_from: Day | None
+    scale: Scale
+    base: Points
+    calibration: Finite
+    factors: Annotated[tuple[Factor, ...], Field(strict=False, min_length=1)]
+    already: AlreadyRule
+    not_available: dict[str, Text]
+    left_out: dict[str, Text]
+    trained_on: TrainedOn | None
+    evaluation: Annotated[tuple[Period, ...], Field(strict=False)]
+
+    @model_validator(mode="after")
+    def _sound(self) -> Scorecard:
+        names = [f.name for f in self.factors]
+        if len(names) != len(set(names)):
+            raise ValueError("factors: expected each factor once")
+        unknown = set(self.not_available) - set(names)
+        if unknown:
+            raise ValueError(f"not_available: {', '.join(sorted(unknown))} is no factor of this scorecard")
+        loud = [f.name for f in self.factors if f.name in self.not_available and f.missing.points != 0]
+        if loud:
+            raise ValueError(f"not_available: {', '.join(loud)} must have 0 points where missing, since the source can never state it")
+        return self
+
+    def probability(self, points: int) -> float:
+        """Probability of the outcome at a total of `points`, rounded to 6 decimals; the same bytes on every machine."""
+        return round(1 / (1 + math.exp(self.scale.log_odds(points) - self.calibration)), PROBABILITY_DECIMALS)
+
+
+def load(text: str, *, name: str = "scorecard.json") -> Scorecard:
+    """The scorecard in `text`. Raises BadInput with line, field and what was expected."""
+    return documents.check(documents.parse(text, name=name), Scorecard)
+
+
+def dump(scorecard: Scorecard) -> str:
+    """The scorecard as readable JSON, one line a bin; `load` gives back an equal scorecard, and equal scorecards give equal text."""
+    return _layout(scorecard.model_dump(mode="json", exclude_none=False), 0) + "\n"
+
+
+def digest(scorecard: Scorecard) -> str:
+    """SHA-256 (hex) of `dump`: what a review's manifest, every score and the adoption record name."""
+    return sha256(dump(scorecard).encode()).hexdigest()
+
+
+_ONE_LINE = 120
+
+
+def _layout(value: Any, depth: int) -> str:
+    flat = _flat(value)
+    if not isinstance(value, dict | list) or not value or (len(flat) <= _ONE_LINE and not _nested(value)):
+        return flat
+    pad = "  " * (depth + 1)
+    if isinstance(value, dict):
+        inner = [f"{_text(k)}: {_layout(v, depth + 1)}" for k, v in value.items()]
+        opening, closing = "{", "}"
+    else:
+        inner = [_layout(v, depth + 1) for v in value]
+        opening, closing = "[", "]"
+    lines = ",\n".join(f"{pad}{line}" for line in inner)
+    return f"{opening}\n{lines}\n{'  ' * depth}{closing}"
+
+
+def _nested(value: Any) -> bool:
+    children = value.values() if isinstance(value, dict) else value
+    return any(isinstance(c, dict) for c in children)
+
+
+def _flat(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_text(k)}: {_flat(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(_flat(v) for v in value) + "]"
+    if isinstance(value, float):
+        return _float(value)
+    return _text(value) if isinstance(value, str) else json.dumps(value)
+
+
+def _text(value: str) -> str:
+    """A JSON string in which letters of all scripts stay readable and whatever does not print is escaped."""
+    return "".join(c if c.isprintable() or ord(c) > 0xFFFF else f"\\u{ord(c):04x}" for c in json.dumps(value, ensure_ascii=False))
+
+
+def _float(value: float) -> str:
+    """The shortest text that reads back as the same float, without an exponent (our YAML reader wants a decimal point)."""
+    text = repr(value)
+    return text if "e" not in text else f"{value:.20f}".rstrip("0") if abs(value) < 1 else f"{value:.1f}"
