@@ -35,17 +35,10 @@ class CalendarSettings(_Part):
 
 
 class Location(_Part):
-    """A ledger source: a folder of files or a database, and the mapping that says how to read it."""
+    """A ledger source: the mapping that says how to read it, and the folder its file names are relative to."""
 
     mapping: str
-    folder: str | None = None
-    url_secret: str | None = Field(default=None, pattern=r"^[A-Z][A-Z0-9_]*$")
-
-    @model_validator(mode="after")
-    def _one_place(self) -> Location:
-        if (self.folder is None) == (self.url_secret is None):
-            raise ValueError("expected exactly one of folder and url_secret")
-        return self
+    folder: str = "."
 
 
 class PostedThrough(_Part):
@@ -84,7 +77,7 @@ class WriteBackSettings(_Part):
         if self.kind == "csv_drop" and not self.folder:
             raise ValueError("expected folder, the drop folder the ERP reads")
         if self.kind == "table" and not self.url_secret:
-            raise ValueError("expected url_secret, the name of the secret that holds the ERP's SQLAlchemy URL")
+            raise ValueError("expected url_secret, the secret that holds the ERP's SQLAlchemy URL")
         return self
 
 

@@ -1,0 +1,91 @@
+"""What every command shares: where the configuration is, who is acting, how output looks, how errors end."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from credit_review.errors import CreditReviewError
+
+if TYPE_CHECKING:
+    from credit_review.adapters.wiring import Services
+
+ConfigOption = Annotated[
+    Path, typer.Option("--config", "-c", envvar="CREDIT_REVIEW_CONFIG", help="Configuration folder, as `credit-review init` writes it.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
+AsOption = Annotated[str, typer.Option("--as", help="Act as this person. Works in a demo's database only.", metavar="PERSON")]
+
+DEFAULT_CONFIG = Path("config")
+
+EXIT_CODES = """Exit codes: 0 done (audit verify: verified) · 1 failed (audit verify: tampered) · 2 wrong usage (audit verify: cannot tell) ·
+3 bad input or configuration · 4 refused by a rule · 5 the review stopped · 6 something outside did not answer · 7 somebody else was first"""
+
+
+def fail(error: CreditReviewError) -> NoReturn:
+    """Print the error for a person, without a traceback, and leave with its exit code."""
+    typer.secho(error.text(), err=True, fg=typer.colors.RED if sys.stderr.isatty() else None)
+    raise SystemExit(error.exit_code)
+
+
+def services(config: Path) -> Services:
+    """The wired store, clock and clients of a configuration folder."""
+    from credit_review.adapters import settings, wiring
+
+    return wiring.open_services(settings.load(config))
+
+
+def acting(config_services: Services, as_person: str = "") -> tuple[str, str]:
+    """The account (kind, name) that acts: the demo's `--as`, a signed token in CREDIT_REVIEW_TOKEN, or the operating-system account.
+
+    The account is mapped to a person in our directory by the command itself; an unknown one is refused there.
+    """
+    if as_person:
+        return "demo", as_person
+    token = os.environ.get("CREDIT_REVIEW_TOKEN")
+    if token:
+        from credit_review.adapters import settings, tokens
+
+        key = settings.require_secret("TOKEN_KEY")
+        return "token", tokens.account_of(token, key=key, now=config_services.clock.now())
+    return "os", pwd.getpwuid(os.getuid()).pw_name  # not $USER, which anybody can set
+
+
+def show_json(value: Any) -> None:
+    """Print a value as JSON; dates and times in ISO form."""
+    plain = asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
+    typer.echo(json.dumps(plain, ensure_ascii=False, indent=2, default=str))
+
+
+def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = ()) -> None:
+    """Print a table: boxed in a terminal, plain aligned columns elsewhere. Columns named in `right` are right-aligned."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
+    table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD if sys.stdout.isatty() else None, pad_edge=False)
+    for name in columns:
+        table.add_column(name, justify="right" if name in right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(_plain(cell) for cell in row))
+    console.print(table)
+
+
+def _plain(cell: str) -> str:
+    return cell.replace("[", "\\[")  # data never becomes markup
+
+
+def show_pairs(pairs: Mapping[str, str]) -> None:
+    """Print `label  value` lines, aligned."""
+    width = max((len(label) for label in pairs), default=0)
+    for label, value in pairs.items():
+        typer.echo(f"{label:<{width}}  {value}")

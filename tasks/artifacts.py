@@ -1,0 +1,71 @@
+"""What an auditor reads in the Prefect UI. Artifacts hold totals, digests and at most 100 rows of ids, amounts, codes and row keys.
+
+No names, free text or raw values: anyone with the Prefect password can read them. Columns are chosen here by name, never "all".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
+
+from tasks.defaults import task
+
+if TYPE_CHECKING:
+    from tasks.audit_log import Verification
+    from tasks.effects import Effects
+    from tasks.outcome import Summary
+    from tasks.plan import Plan
+
+MOST_ROWS = 100
+
+
+@task(name="publish what the review waits for", task_run_name="publish what the review waits for")
+def publish_waiting(plan: Plan) -> None:
+    """A markdown artifact that says why no review started."""
+    create_markdown_artifact(f"# No review started\n\n{plan.waiting_for}\n", key="waiting", description="why no review started")
+
+
+@task(name="publish the review", task_run_name="publish review {plan.review_id}")
+def publish_review(plan: Plan, summary: Summary) -> None:
+    """Summary, tables (proposals, quarantine, coverage) and links of one review."""
+    create_markdown_artifact(_summary_markdown(plan, summary), key="summary", description=f"review {plan.review_id}")
+    for key, (title, rows) in summary.tables.items():
+        create_table_artifact([dict(row) for row in rows[:MOST_ROWS]], key=key, description=_said(title, len(rows)))
+    create_link_artifact(summary.report.as_uri(), key="report", link_text="report", description=f"SHA-256 {summary.report_sha256}")
+    create_link_artifact(summary.snapshot.as_uri(), key="snapshot", link_text="snapshot", description=f"content digest {summary.snapshot_digest}")
+
+
+@task(name="publish effects")
+def publish_effects(*effects: Effects) -> None:
+    """What was applied, delivered, swept and found different, one table a step."""
+    create_markdown_artifact("\n\n".join(f"## {e.title}\n\n{e.headline}" for e in effects), key="effects", description="what was done")
+    for effect in effects:
+        if effect.rows:
+            create_table_artifact(
+                [dict(row) for row in effect.rows[:MOST_ROWS]], key=effect.key, description=_said(effect.title, len(effect.rows))
+            )
+
+
+@task(name="publish the verification")
+def publish_verification(result: Verification) -> None:
+    """The verifier's answer; a warning while the log is sound but not anchored."""
+    warning = {0: "", 1: "**TAMPERED**\n\n", 2: "**Warning**: nothing outside this database vouches for the log yet.\n\n"}[result.exit_code]
+    lines = "\n".join(f"- {label}: `{value}`" for label, value in result.facts.items())
+    create_markdown_artifact(f"# Audit log: {result.headline}\n\n{warning}{lines}\n", key="audit-log", description=result.headline)
+
+
+def _summary_markdown(plan: Plan, summary: Summary) -> str:
+    head = [f"# Review {plan.label} as of {plan.as_of}", "", summary.headline, ""]
+    return "\n".join(head + [f"- {label}: {value}" for label, value in summary.facts.items()] + ["", *_digests(summary.digests)])
+
+
+def _digests(digests: Mapping[str, str]) -> Sequence[str]:
+    return ["| input | digest |", "| --- | --- |", *(f"| {name} | `{digest}` |" for name, digest in digests.items())]
+
+
+def _said(title: str, rows: int) -> str:
+    return f"{title}: {rows} rows" + (f", the first {MOST_ROWS} here; all in the report" if rows > MOST_ROWS else "")
+
+
