@@ -2,9 +2,30 @@
 
 from __future__ import annotations
 
+from credit_review.scoring.evaluation import auc, interval
 from credit_review.scoring.expert import expert
-from credit_review.scoring.factors import FACTORS, REASONS
+from credit_review.scoring.factors import ALREADY, FACTORS, REASONS
+from credit_review.scoring.fitting import FitReport, FitResult, fit
+from credit_review.scoring.outcome import cut_offs, outcome, training_set
 from credit_review.scoring.score import score
 from credit_review.scoring.scorecard import Scorecard, digest, dump, load
 
-__all__ = ["FACTORS", "REASONS", "Scorecard", "digest", "dump", "expert", "load", "score"]
+__all__ = [
+    "ALREADY",
+    "FACTORS",
+    "REASONS",
+    "FitReport",
+    "FitResult",
+    "Scorecard",
+    "auc",
+    "cut_offs",
+    "digest",
+    "dump",
+    "expert",
+    "fit",
+    "interval",
+    "load",
+    "outcome",
+    "score",
+    "training_set",
+]

@@ -1,0 +1,401 @@
+"""Fits a points scorecard: monotone bins by decision tree, weight of evidence, regularised logistic regression, whole points.
+
+scikit-learn is imported inside the functions that fit: scoring a review needs none of it. Rows are put in one order and linear algebra
+runs on one thread, so the same history gives the same bytes on any machine with the same libraries.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from credit_review.errors import BadInput
+from credit_review.policy import Policy
+from credit_review.scoring import evaluation
+from credit_review.scoring.expert import SCALE, already_rule, expert, max_age_days, outcome_name, outcome_words
+from credit_review.scoring.factors import FACTORS, REASONS, FactorSpec, values
+from credit_review.scoring.outcome import LATE, window_end
+from credit_review.scoring.score import bin_numbers
+from credit_review.scoring.scorecard import (
+    CategoryBin,
+    CategoryFactor,
+    Factor,
+    MissingBin,
+    NumberBin,
+    NumberFactor,
+    Period,
+    Scorecard,
+    TrainedOn,
+)
+
+MAX_BINS = 5
+SMALLEST_BIN = 0.05
+"""Part of the rows with a value that a bin holds at least, and never fewer than `SMALLEST_BIN_ROWS`."""
+SMALLEST_BIN_ROWS = 25
+SMALLEST_COVERAGE = 0.3
+"""Part of the rows that must have a value: a factor rarely known in the past cannot be weighed, however often it is known today."""
+SHRINK_CUSTOMERS = 20
+"""A bin's bad rate is drawn to the overall rate as if it held this many customers more of it: small bins claim little.
+
+Cut-offs overlap, so a customer stands in several rows that know nearly the same; the rows added are this many times the rows a customer.
+"""
+SMALLEST_VALUE = 0.02
+"""Information value below which a factor is left out."""
+SMALLEST_SPREAD = 3
+"""Fewer points than this between best and worst bin and a factor is left out: it would only lengthen the card."""
+REGULARISATION = 1.0
+FOLDS = 5
+UNFIT = {
+    "utilisation_fraction": "limits of past dates are not in the ledger; today's limit would tell the fit what happened later",
+}
+"""Factors never fitted, and why."""
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class FitReport:
+    """What the fit did, for people: which kind was chosen and why, the history, later periods, and what became of each factor."""
+
+    kind: str
+    why: str
+    outcome: str
+    rows: int
+    customers: int
+    bad: int
+    periods: tuple[Period, ...]
+    factors: tuple[str, ...]
+    left_out: Mapping[str, str]
+
+    def lines(self) -> list[str]:
+        """The report as sentences to print."""
+        out = [f"{self.kind.capitalize()} scorecard: {self.why}.", f"It states the {self.outcome}."]
+        if self.rows:
+            out.append(f"History: {self.rows:,} rows of {self.customers:,} customers, {self.bad:,} of them with the outcome.")
+        for p in self.periods:
+            ranked = f"AUC {p.auc:.3f} (95% interval {p.low:.3f} to {p.high:.3f})" if p.auc is not None else f"no AUC: {p.why_not}"
+            out.append(f"Later period from {p.cutoff}: {p.customers:,} customers, {p.bad:,} with the outcome, {ranked}.")
+        if self.factors:
+            out.append(f"Factors: {', '.join(self.factors)}.")
+        out += [f"Left out: {name}, {reason}." for name, reason in self.left_out.items()]
+        return out
+
+
+@dataclass(frozen=True, slots=True)
+class FitResult:
+    """The scorecard to use and the report on how it came about."""
+
+    scorecard: Scorecard
+    report: FitReport
+
+
+def fit(
+    training: pd.DataFrame,
+    *,
+    policy: Policy,
+    seed: int,
+    valid_from: date | None = None,
+    not_available: Mapping[str, str] | None = None,
+) -> FitResult:
+    """A scorecard fitted on `training` (see `training_set`), or the expert one with the reason where the history is too thin.
+
+    Too thin: fewer distinct customers or distinct bad customers than policy's smallest history, or no factor that tells them apart.
+    Later periods are judged by scorecards fitted only on outcomes known at their cut-off, on customers of groups not seen in the fit.
+    """
+    blocked = dict(not_available or {})
+    rows, customers, bad = len(training), training["customer_id"].nunique(), training.loc[training["outcome"] == 1, "customer_id"].nunique()
+    least = policy.outcome.smallest_history
+    if customers < least.customers or bad < least.bad:
+        why = (
+            f"history is too thin to fit: {customers} customers, {bad} with the outcome; policy asks for {least.customers} and {least.bad}"
+        )
+        return _fall_back(training, policy, why, blocked, valid_from)
+    ordered = _ordered(training)
+    fitted = _fit(ordered, policy, blocked)
+    if not fitted.factors:
+        return _fall_back(training, policy, "no factor tells customers with the outcome from those without", blocked, valid_from)
+    periods = _later_periods(ordered, policy, blocked, seed)
+    only_lateness = set(ordered.loc[ordered["outcome"] == 1, "cause"]) <= {LATE}
+    days = sorted({d.date().isoformat() for d in ordered["cutoff"]})
+    why = f"fitted on {rows} rows of {customers} customers, {bad} with the outcome, at cut-offs {days[0]} to {days[-1]}"
+    scorecard = Scorecard(
+        format=1,
+        name=f"Fitted scorecard, outcomes to {window_end(date.fromisoformat(days[-1]), policy)}",
+        kind="fitted",
+        outcome=outcome_name(only_lateness=only_lateness),
+        outcome_words=outcome_words(policy, only_lateness=only_lateness),
+        why=why,
+        valid_from=valid_from,
+        scale=SCALE,
+        base=fitted.base,
+        calibration=fitted.calibration,
+        factors=fitted.factors,
+        already=already_rule(policy, _already_points(fitted)),
+        not_available={},
+        left_out=dict(sorted(fitted.left_out.items())),
+        trained_on=TrainedOn(cutoffs=tuple(days), rows=rows, customers=customers, bad=bad),
+        evaluation=periods,
+    )
+    report = FitReport(
+        "fitted", why, scorecard.outcome, rows, customers, bad, periods, tuple(f.name for f in fitted.factors), scorecard.left_out
+    )
+    return FitResult(scorecard, report)
+
+
+def _fall_back(training: pd.DataFrame, policy: Policy, why: str, blocked: Mapping[str, str], valid_from: date | None) -> FitResult:
+    causes = set(training.loc[training["outcome"] == 1, "cause"]) if len(training) else set()
+    only_lateness = causes == {LATE} or None
+    scorecard = expert(policy, why=why, only_lateness=only_lateness, not_available=blocked, valid_from=valid_from)
+    bad = training.loc[training["outcome"] == 1, "customer_id"].nunique()
+    names = tuple(f.name for f in scorecard.factors if f.name not in scorecard.not_available)
+    report = FitReport(
+        "expert", why, scorecard.outcome, len(training), training["customer_id"].nunique(), bad, (), names, scorecard.not_available
+    )
+    return FitResult(scorecard, report)
+
+
+@dataclass(frozen=True, slots=True)
+class _Fitted:
+    base: int
+    calibration: float
+    factors: tuple[Factor, ...]
+    left_out: dict[str, str]
+
+
+def _ordered(training: pd.DataFrame) -> pd.DataFrame:
+    twice = training[["customer_id", "cutoff"]].duplicated()
+    if twice.any():
+        row = training[twice].iloc[0]
+        raise BadInput(
+            f"customer {row['customer_id']} stands twice at cut-off {row['cutoff'].date()}", expected="one row a customer and cut-off"
+        )
+    return training.sort_values(["cutoff", "customer_id"], kind="stable", ignore_index=True)
+
+
+def _fit(training: pd.DataFrame, policy: Policy, blocked: Mapping[str, str]) -> _Fitted:
+    """Bins, weights and whole points on these rows; factors is empty when nothing separates."""
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # comes with scikit-learn
+
+    outcome = training["outcome"].to_numpy(dtype=np.int64)
+    left_out = {**UNFIT, **{n: r for n, r in blocked.items() if n in FACTORS}}
+    binned: list[tuple[Factor, Floats]] = []
+    with threadpool_limits(limits=1):
+        for spec in FACTORS.values():
+            if spec.name in left_out:
+                continue
+            factor = _bins(spec, training, outcome, policy)
+            if isinstance(factor, str):
+                left_out[spec.name] = factor
+            else:
+                binned.append((factor, _evidence(factor, outcome, _shrink_rows(training))))
+        binned, intercept, weights = _weights(binned, training, outcome, left_out)
+    factors = tuple(_with_points(f, w * e) for (f, e), w in zip(binned, weights, strict=True))
+    base = round(SCALE.points(intercept))
+    return _Fitted(base, _calibration(base, factors, training, outcome), factors, left_out)
+
+
+def _bins(spec: FactorSpec, training: pd.DataFrame, outcome: Ints, policy: Policy) -> Factor | str:
+    """The factor with its bins and their counts, points still 0; or why it cannot be used."""
+    age = max_age_days(spec.name, policy)
+    found = values(spec.name, training, max_age_days=age)
+    known = (found != "") if spec.category else ~np.isnan(found)
+    if known.sum() < max(2 * SMALLEST_BIN_ROWS, SMALLEST_COVERAGE * len(known)):
+        return f"known for only {known.mean():.0%} of the rows of the past"
+    if spec.category and not np.isnan(values("external_pd_fraction", training, max_age_days=age)[known]).mean() > 0.5:
+        return "the report's probability of default says the same more exactly"
+    smallest = max(SMALLEST_BIN_ROWS, math.ceil(SMALLEST_BIN * known.sum()))
+    factor: Factor
+    if spec.category:
+        factor = _category(spec, found, known, smallest, age)
+    else:
+        factor = _number(spec, found, known, outcome, smallest, age, _shrink_rows(training))
+    if len(factor.bins) < 2:
+        return "does not tell customers with the outcome from those without"
+    return _counted(factor, training, outcome)
+
+
+def _number(
+    spec: FactorSpec, found: Floats, known: NDArray[np.bool_], outcome: Ints, smallest: int, age: int | None, shrink: float
+) -> NumberFactor:
+    from sklearn.tree import DecisionTreeClassifier
+
+    way = {"higher_is_worse": 1, "lower_is_worse": -1, "none": 0}[spec.direction]
+    tree = DecisionTreeClassifier(max_leaf_nodes=MAX_BINS, min_samples_leaf=smallest, monotonic_cst=[way], random_state=0)
+    tree.fit(found[known].reshape(-1, 1), outcome[known])
+    cuts = sorted({_readable(t) for t, left in zip(tree.tree_.threshold, tree.tree_.children_left, strict=True) if left >= 0})
+    bounds = _monotone(cuts, found[known], outcome[known], way, shrink)
+    bins = tuple(NumberBin(below=b, points=0) for b in (*bounds, None))
+    return NumberFactor(
+        name=spec.name, kind="number", direction=spec.direction, max_age_days=age, reason=spec.reason, words=REASONS[spec.reason],
+        missing=_missing(spec), bins=bins,
+    )  # fmt: skip
+
+
+def _category(spec: FactorSpec, found: Any, known: NDArray[np.bool_], smallest: int, age: int | None) -> CategoryFactor:
+    """One bin for each value with enough rows; rarer values stay with the missing ones."""
+    names, counts = np.unique(found[known].astype(str), return_counts=True)
+    bins = tuple(CategoryBin(values=(str(n),), points=0) for n, c in zip(names, counts, strict=True) if c >= smallest)
+    bins = bins or (CategoryBin(values=(str(names[0]),), points=0),)
+    return CategoryFactor(
+        name=spec.name, kind="category", max_age_days=age, reason=spec.reason, words=REASONS[spec.reason], missing=_missing(spec), bins=bins
+    )
+
+
+def _missing(spec: FactorSpec) -> MissingBin:
+    return MissingBin(points=0, reason=spec.missing_reason, words=REASONS[spec.missing_reason])
+
+
+def _readable(bound: float) -> float:
+    """The bound with three significant digits, so that people can check a score by hand."""
+    return float(f"{bound:.3g}")
+
+
+def _monotone(cuts: list[float], found: Floats, outcome: Ints, way: int, shrink: float) -> list[float]:
+    """The cuts left after neighbours are joined until the shrunken bad rate goes one way through the bins."""
+    overall = outcome.mean()
+    while cuts:
+        place = np.searchsorted(cuts, found, side="right")
+        rows, bad = np.bincount(place, minlength=len(cuts) + 1), np.bincount(place, weights=outcome, minlength=len(cuts) + 1)
+        steps = np.diff((bad + shrink * overall) / (rows + shrink)) * (way or 1)
+        wrong = [i for i, step in enumerate(steps) if (step <= 0 if way else step == 0)]
+        if not wrong:
+            return cuts
+        cuts = [c for i, c in enumerate(cuts) if i != wrong[0]]
+    return cuts
+
+
+def _counted(factor: Factor, training: pd.DataFrame, outcome: Ints) -> Factor:
+    place = bin_numbers(factor, training)
+    rows = np.bincount(place, minlength=len(factor.bins) + 1)
+    bad = np.bincount(place, weights=outcome, minlength=len(factor.bins) + 1).astype(np.int64)
+    bins = tuple(b.model_copy(update={"rows": int(r), "bad": int(n)}) for b, r, n in zip(factor.bins, rows, bad, strict=False))
+    missing = factor.missing.model_copy(update={"rows": int(rows[-1]), "bad": int(bad[-1])})
+    return factor.model_copy(update={"bins": bins, "missing": missing})
+
+
+def _shrink_rows(training: pd.DataFrame) -> float:
+    return SHRINK_CUSTOMERS * len(training) / training["customer_id"].nunique()
+
+
+def _evidence(factor: Factor, outcome: Ints, shrink: float) -> Floats:
+    """Weight of evidence of each bin, the missing one last: log odds good:bad of the shrunken bin rate less those of all rows.
+
+    The missing bin is neutral when it holds few rows, and never better than the best bin: hiding a value must not pay.
+    """
+    overall = outcome.mean()
+    rows = np.array([*(b.rows or 0 for b in factor.bins), factor.missing.rows or 0], dtype=np.float64)
+    bad = np.array([*(b.bad or 0 for b in factor.bins), factor.missing.bad or 0], dtype=np.float64)
+    rate = (bad + shrink * overall) / (rows + shrink)
+    evidence: Floats = np.log((1 - rate) / rate) - math.log((1 - overall) / overall)
+    evidence[-1] = min(evidence[-1], evidence[:-1].max()) if rows[-1] >= SMALLEST_BIN_ROWS else 0.0
+    return evidence
+
+
+def _information(factor: Factor, evidence: Floats) -> float:
+    rows = np.array([*(b.rows or 0 for b in factor.bins), factor.missing.rows or 0], dtype=np.float64)
+    bad = np.array([*(b.bad or 0 for b in factor.bins), factor.missing.bad or 0], dtype=np.float64)
+    good = rows - bad
+    return float(((good / good.sum() - bad / bad.sum()) * evidence).sum())
+
+
+def _weights(
+    binned: Sequence[tuple[Factor, Floats]], training: pd.DataFrame, outcome: Ints, left_out: dict[str, str]
+) -> tuple[list[tuple[Factor, Floats]], float, Floats]:
+    """The factors kept, the intercept and their weights (log odds good:bad per unit of evidence), all above 0.
+
+    A factor whose weight would be negative says, beside the others, the opposite of what it says alone: it is left out, as is one that
+    hardly moves the points, and the rest fitted again. So points always go the declared way.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    kept = []
+    for factor, evidence in binned:
+        if _information(factor, evidence) < SMALLEST_VALUE:
+            left_out[factor.name] = "tells too little about the outcome"
+        else:
+            kept.append((factor, evidence))
+    while kept:
+        columns = np.column_stack([e[bin_numbers(f, training)] for f, e in kept])
+        model = LogisticRegression(C=REGULARISATION, tol=1e-8, max_iter=1000).fit(columns, 1 - outcome)
+        weights = np.round(model.coef_[0], 6)
+        spread = np.array([w * np.ptp(e) * SCALE.factor for w, (_, e) in zip(weights, kept, strict=True)])
+        worst = int(spread.argmin())
+        if spread[worst] >= SMALLEST_SPREAD:
+            return kept, round(float(model.intercept_[0]), 6), weights
+        left_out[kept[worst][0].name] = "adds nothing beside the other factors"
+        del kept[worst]
+    return [], math.log((1 - outcome.mean()) / outcome.mean()), np.zeros(0)
+
+
+def _with_points(factor: Factor, log_odds: Floats) -> Factor:
+    points = [round(SCALE.factor * float(x)) for x in log_odds]
+    bins = tuple(b.model_copy(update={"points": p}) for b, p in zip(factor.bins, points, strict=False))
+    return factor.model_copy(update={"bins": bins, "missing": factor.missing.model_copy(update={"points": points[-1]})})
+
+
+def _totals(base: int, factors: Sequence[Factor], rows: pd.DataFrame) -> Ints:
+    total = np.full(len(rows), base, dtype=np.int64)
+    for f in factors:
+        total += np.array([*(b.points for b in f.bins), f.missing.points], dtype=np.int64)[bin_numbers(f, rows)]
+    return total
+
+
+def _calibration(base: int, factors: Sequence[Factor], rows: pd.DataFrame, outcome: Ints) -> float:
+    """The shift of log odds that makes the mean probability of these rows equal to their bad rate, after points were rounded."""
+    log_odds = (_totals(base, factors, rows) - SCALE.offset) / SCALE.factor
+    low, high = -5.0, 5.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if (1 / (1 + np.exp(log_odds - middle))).mean() < outcome.mean() else (low, middle)
+    return round((low + high) / 2, 6)
+
+
+def _already_points(fitted: _Fitted) -> int:
+    """Points that take even the best customer to odds of one to one or worse."""
+    best = fitted.base + sum(max([b.points for b in f.bins] + [f.missing.points]) for f in fitted.factors)
+    even = SCALE.points(fitted.calibration)
+    return min(0, math.floor(even - best) - 1)
+
+
+def _later_periods(training: pd.DataFrame, policy: Policy, blocked: Mapping[str, str], seed: int) -> tuple[Period, ...]:
+    """For each cut-off with enough known before it: AUC of scorecards fitted on outcomes known by then, on groups they have not seen."""
+    out = []
+    for day in sorted(training["cutoff"].unique()):
+        known = training["cutoff"].map({c: window_end(c.date(), policy) <= day.date() for c in training["cutoff"].unique()})
+        if known.any():
+            later = training[training["cutoff"] == day]
+            out.append(_period(training[known], later, day.date(), policy, blocked, seed))
+    return tuple(out)
+
+
+def _period(earlier: pd.DataFrame, later: pd.DataFrame, day: date, policy: Policy, blocked: Mapping[str, str], seed: int) -> Period:
+    outcome = later["outcome"].to_numpy(dtype=np.int64)
+    bad = int(outcome.sum())
+    period = Period(cutoff=day.isoformat(), customers=len(later), bad=bad, auc=None, low=None, high=None)
+    if min(bad, len(later) - bad) < evaluation.SMALLEST_SIDE:
+        return period.model_copy(update={"why_not": f"fewer than {evaluation.SMALLEST_SIDE} customers with or without the outcome"})
+    if earlier.loc[earlier["outcome"] == 1, "customer_id"].nunique() < 2 * evaluation.SMALLEST_SIDE:
+        return period.model_copy(update={"why_not": "too few outcomes known before it to fit on"})
+    risk = np.zeros(len(later))
+    fold_of = _folds(pd.concat([earlier["group_id"], later["group_id"]]))
+    for fold in range(FOLDS):
+        seen, unseen = earlier[earlier["group_id"].map(fold_of) != fold], (later["group_id"].map(fold_of) == fold).to_numpy()
+        if unseen.any() and seen["outcome"].nunique() == 2:
+            fitted = _fit(_ordered(seen), policy, blocked)
+            risk[unseen] = -_totals(fitted.base, fitted.factors, later[unseen])
+    low, high = evaluation.interval(outcome, risk, later["group_id"].to_numpy(dtype=str), seed=seed)
+    figures = {"auc": evaluation.auc(outcome, risk), "low": low, "high": high}
+    return period.model_copy(update={k: round(v, evaluation.AUC_DECIMALS) for k, v in figures.items()})
+
+
+def _folds(groups: pd.Series[str]) -> dict[str, int]:
+    """A fold for each customer group, of even size and independent of row order."""
+    return {group: i % FOLDS for i, group in enumerate(sorted(groups.unique()))}
