@@ -312,11 +312,15 @@ class Standing:
 
     @property
     def loosens(self) -> bool:
-        """Whether amount, payment terms or end grow in any respect. Terms not on file count as none granted."""
+        """Whether amount, payment terms or end grow in any respect.
+
+        Terms not on file count as none granted; a proposal that would drop terms on file leaves them to custom, which is looser.
+        """
         new, now = self.proposal, self.in_force
         if now is None or now.amount_minor is None:
             return new.to_minor > 0 or (new.terms_days or 0) > 0
-        longer_terms = new.terms_days is not None and new.terms_days > (now.terms_days or 0)
+        dropped = new.terms_days is None and now.terms_days is not None
+        longer_terms = dropped or (new.terms_days or 0) > (now.terms_days or 0)
         ends_later = now.effective_to is not None and (new.effective_to is None or new.effective_to > now.effective_to)
         return new.to_minor > now.amount_minor or longer_terms or (ends_later and new.to_minor > 0)
 
@@ -440,7 +444,7 @@ def recheck(standing: Standing, matrix: Matrix, now: datetime) -> Judgement:
     if standing.proposal.state != ProposalState.APPROVED:
         code, text = Code.NOT_APPROVED, f"the proposal is {standing.proposal.state}, not approved"
     elif _expired(standing, now):
-        code, text = Code.EXPIRED, f"the proposal expired at {standing.proposal.expires_at:%Y-%m-%d %H:%M %Z}"
+        code, text = Code.EXPIRED, _expiry(standing)
     elif not by_rule(standing) and len(given) < need.approvals:
         lost = sorted({d.approver_id for d in standing.decisions} - {d.approver_id for d in given})
         code = Code.APPROVER_INVALID
@@ -491,7 +495,7 @@ def _proposal_refusal(standing: Standing, asking: Asking, now: datetime) -> tupl
     if proposal.state != ProposalState.PENDING:
         return Code.NOT_PENDING, f"the proposal is {proposal.state} and awaits no decision"
     if _expired(standing, now):
-        return Code.EXPIRED, f"the proposal expired at {proposal.expires_at:%Y-%m-%d %H:%M %Z}"
+        return Code.EXPIRED, _expiry(standing)
     if asking.digest != proposal.digest:
         return Code.STALE, "the proposal changed after this card was shown; read the new card and decide on that"
     for kind, shown, current in (
@@ -574,7 +578,16 @@ def _who_may(standing: Standing, matrix: Matrix, need: Requirement, given: tuple
 
 
 def _expired(standing: Standing, now: datetime) -> bool:
-    return standing.proposal.expires_at is not None and now >= standing.proposal.expires_at
+    proposal = standing.proposal
+    late = proposal.expires_at is not None and now >= proposal.expires_at
+    return late or (proposal.effective_to is not None and proposal.effective_to <= standing.today)
+
+
+def _expiry(standing: Standing) -> str:
+    proposal = standing.proposal
+    if proposal.effective_to is not None and proposal.effective_to <= standing.today:
+        return f"the limit it asks for would have ended on {proposal.effective_to}"
+    return f"the proposal expired at {proposal.expires_at:%Y-%m-%d %H:%M %Z}"
 
 
 def _makers(standing: Standing) -> frozenset[str]:

@@ -10,15 +10,16 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, tzinfo
+from functools import lru_cache
 
-from credit_review.authority import Asking, Matrix, Standing
+from credit_review.authority import Asking, Matrix, Standing, load
+from credit_review.documents import parse
 from credit_review.errors import Refused
 from credit_review.fx import MissingRate, RateTable
 from credit_review.model.records import (
     CreditLimit,
     Decision,
     Delegation,
-    GovernedDocument,
     GroupMembership,
     LimitAccount,
     LimitChange,
@@ -29,6 +30,7 @@ from credit_review.model.records import (
 )
 from credit_review.model.states import ChangeKind, DocumentOfRecord, Layer, ProposalState
 from credit_review.ports import UnitOfWork
+from credit_review.review.adopt import in_force
 
 ADDED_UP = (Layer.BASE, Layer.TEMPORARY)
 """Layers whose limits count towards what a group may owe us."""
@@ -61,7 +63,7 @@ def gather_many(
     delegations = tuple(uow.facts(Delegation, valid_at=today, known_at=now))
     named = {p for d in delegations for p in (d.principal_id, d.delegate_id)} | {h.person for h in matrix.holders}
     persons = _persons(uow, {*named, *people, *(d.approver_id for d in decisions)}, today, now)
-    policy, authority = (document_in_force(uow, kind) for kind in (DocumentOfRecord.POLICY, DocumentOfRecord.AUTHORITY))
+    policy, authority = (in_force(uow, kind, now) for kind in (DocumentOfRecord.POLICY, DocumentOfRecord.AUTHORITY))
     return {
         p.proposal_id: Standing(
             at=now,
@@ -84,10 +86,17 @@ def gather_many(
     }
 
 
-def document_in_force(uow: UnitOfWork, kind: str) -> GovernedDocument | None:
-    """The governed document of a kind adopted last, or None."""
-    adopted = [(d.adopted_at, d.digest, d) for d in uow.find(GovernedDocument, kind=kind) if d.adopted_at is not None]
-    return max(adopted)[2] if adopted else None
+def matrix_in_force(uow: UnitOfWork, now: datetime) -> Matrix:
+    """The authority matrix adopted last by `now`. Raises Refused `no_authority` when none is: then nobody may approve anything."""
+    document = in_force(uow, DocumentOfRecord.AUTHORITY, now)
+    if document is None:
+        raise Refused("no_authority", "no authority matrix is in force", next_step="two people run `credit-review adopt authority.yaml`")
+    return _matrix(document.content, document.name)
+
+
+@lru_cache(maxsize=8)
+def _matrix(content: str, name: str) -> Matrix:
+    return load(parse(content, name=name))
 
 
 def lock_group(uow: UnitOfWork, proposal: Proposal, now: datetime, *, zone: tzinfo = UTC) -> Proposal:

@@ -1,0 +1,456 @@
+"""The one way a person answers a proposal, from Slack, the command line or a test: one transaction for the whole click.
+
+Inbox key, authorisation, decision, state, effects owed, audit entries and the outcome are one commit. A refusal is an outcome too: it
+is audited and repeated to a second delivery. Whatever raises before the commit leaves nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, date, datetime, tzinfo
+from hashlib import sha256
+from typing import Any
+
+from credit_review.audit import Action, canonical
+from credit_review.authority import Asking, Code, Judgement, Matrix, Standing, judge, requirement
+from credit_review.errors import Refused
+from credit_review.fx import MissingRate
+from credit_review.model.money import MAX_MINOR
+from credit_review.model.records import Decision, InboxEntry, Note, Person, Proposal
+from credit_review.model.states import ProposalState, Verdict
+from credit_review.ports import Entry, UnitOfWork
+from credit_review.review.directory import person_for
+from credit_review.review.ending import created_data, end, move, put_in_place, successor_of
+from credit_review.review.naming import actor, short_id
+from credit_review.review.outbox import owe_apply, owe_card_updates
+from credit_review.review.propose import direction_of
+from credit_review.review.standing import gather, lock_group, matrix_in_force, no_rate
+
+_ACTIONS = {
+    Verdict.APPROVE: Action.DECISION_APPROVE,
+    Verdict.REJECT: Action.DECISION_REJECT,
+    Verdict.RETURN: Action.DECISION_RETURN,
+    Verdict.COUNTER: Action.DECISION_COUNTER,
+}
+_ANOTHER_MAY_STILL_FIT = (Code.ALLOWED, Code.LACKS_TIER, Code.CHOOSE_PRINCIPAL)
+_LONGEST_REASON = 4000
+_LONGEST_TERMS = 3650
+_CARD_IS_OLD = (Code.STALE, Code.NOT_PENDING, Code.EXPIRED, Code.BASE_CHANGED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CounterOffer:
+    """What the approver would sign instead; None leaves the proposal's figure. Minor units of the proposal's currency, net days."""
+
+    to_minor: int | None = None
+    terms_days: int | None = None
+    effective_to: date | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecideCommand:
+    """One answer as it arrived: which delivery, who is authenticated by which account, and the digest of the packet he was shown."""
+
+    delivery_key: str
+    proposal_id: str
+    digest: str
+    verdict: Verdict
+    account_kind: str
+    account: str
+    channel: str
+    reason: str = ""
+    on_behalf_of: str | None = None
+    counter: CounterOffer | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of an answer. `text` is for the person who answered; `repeated` marks the stored outcome of an earlier delivery."""
+
+    delivery_key: str
+    proposal_id: str
+    verdict: str
+    accepted: bool
+    code: str
+    text: str
+    state: str = ""
+    person_id: str = ""
+    on_behalf_of: str | None = None
+    tier: str = ""
+    approvals_given: int = 0
+    approvals_needed: int = 0
+    who_may: tuple[str, ...] = ()
+    successor_id: str | None = None
+    repeated: bool = field(default=False, compare=False)
+
+    def to_json(self) -> str:
+        """The canonical text stored in the inbox."""
+        return canonical({k: v for k, v in asdict(self).items() if k != "repeated"})
+
+    @classmethod
+    def repeat(cls, text: str) -> Outcome:
+        """The stored outcome, for a second delivery."""
+        stored: dict[str, Any] = json.loads(text)
+        return cls(**{**stored, "who_may": tuple(stored["who_may"]), "repeated": True})
+
+
+def decide(command: DecideCommand, uow: UnitOfWork, now: datetime, *, zone: tzinfo = UTC) -> Outcome:
+    """The outcome of the answer, committed; a delivery key seen before gives its first outcome again and does nothing.
+
+    `zone` is the company's time zone. Raises Conflict or Unavailable from the store: then nothing is stored and nothing must be
+    acknowledged, so that the person sees an error and answers again.
+    """
+    if not uow.add_if_absent(InboxEntry(delivery_key=command.delivery_key, outcome_json="", at=now)):
+        stored = uow.get(InboxEntry, delivery_key=command.delivery_key)
+        assert stored is not None  # noqa: S101  inbox entries are never deleted
+        return Outcome.repeat(stored.outcome_json)
+    outcome = _answered(command, uow, now, zone)
+    uow.change(InboxEntry, where={"delivery_key": command.delivery_key}, to={"outcome_json": outcome.to_json()})
+    uow.commit()
+    return outcome
+
+
+@dataclass(frozen=True, slots=True)
+class _Click:
+    """The answer with all that was read for it."""
+
+    command: DecideCommand
+    uow: UnitOfWork
+    now: datetime
+    matrix: Matrix
+    standing: Standing
+    person: Person
+
+    @property
+    def proposal(self) -> Proposal:
+        return self.standing.proposal
+
+
+def _answered(command: DecideCommand, uow: UnitOfWork, now: datetime, zone: tzinfo) -> Outcome:
+    """The outcome with everything written and nothing committed. What refuses by raising does so before the first write."""
+    person: Person | None = None
+    try:
+        person = person_for(uow, command.account_kind, command.account, on=now.astimezone(zone).date(), known_at=now)
+        _require_complete(command)
+        click = _read(command, uow, now, zone, person)
+        return _counter(click) if command.verdict == Verdict.COUNTER else _plain(click)
+    except Refused as refusal:
+        return _refuse(command, uow, person, refusal.code, refusal.what)
+    except MissingRate as error:
+        return _refuse(command, uow, person, "no_rate", no_rate(error).what)
+
+
+def _require_complete(command: DecideCommand) -> None:
+    if command.verdict in (Verdict.REJECT, Verdict.RETURN) and not command.reason.strip():
+        what = "say why" if command.verdict == Verdict.REJECT else "say what you want to know"
+        raise Refused("reason_needed", f"{what}: a {command.verdict} needs a text")
+    if len(command.reason) > _LONGEST_REASON:
+        raise Refused("reason_too_long", f"the text has {len(command.reason)} characters; at most {_LONGEST_REASON} are kept")
+    if (command.verdict == Verdict.COUNTER) != (command.counter is not None):
+        raise Refused("no_counter", "a counter-offer states at least one figure, and nothing else does")
+
+
+def _read(command: DecideCommand, uow: UnitOfWork, now: datetime, zone: tzinfo, person: Person) -> _Click:
+    proposal = uow.get(Proposal, proposal_id=command.proposal_id)
+    if proposal is None:
+        raise Refused("unknown_proposal", "there is no such proposal")
+    lock_group(uow, proposal, now, zone=zone)
+    matrix = matrix_in_force(uow, now)
+    asking = Asking(person_id=person.person_id, digest=command.digest, on_behalf_of=command.on_behalf_of)
+    standing = gather(uow, command.proposal_id, matrix, now, zone=zone, asking=asking)
+    return _Click(command, uow, now, matrix, standing, person)
+
+
+def _plain(click: _Click) -> Outcome:
+    judgement = judge(click.standing, click.matrix, click.now)
+    if not judgement.allowed:
+        return _not_allowed(click, judgement)
+    command, proposal, uow, now = click.command, click.proposal, click.uow, click.now
+    _record(click, proposal, judgement, command.verdict, command.delivery_key)
+    if command.verdict == Verdict.APPROVE:
+        return _approved(click, proposal, judgement)
+    if command.verdict == Verdict.RETURN:
+        _ask(uow, command, proposal, click.person, now)
+    state = ProposalState.REJECTED if command.verdict == Verdict.REJECT else ProposalState.RETURNED
+    end(uow, proposal, state, code=state, now=now)
+    text = "Rejected." if state == ProposalState.REJECTED else "Returned with your question; the answer comes as a new proposal."
+    return _outcome(click, judgement, code=state, text=text, state=state)
+
+
+def _approved(click: _Click, proposal: Proposal, judgement: Judgement, **told: Any) -> Outcome:
+    """The outcome of an approval already recorded: enough, or one of several."""
+    uow, now = click.uow, click.now
+    needs = {"tier": judgement.tier, "required_approvals": judgement.approvals_needed}
+    given = judgement.approvals_given + 1
+    if judgement.completes:
+        move(uow, proposal, ProposalState.APPROVED, now=now, decided_at=now, **needs)
+        owe_apply(uow, proposal.proposal_id, now)
+        state, text = ProposalState.APPROVED, f"Approved ({given} of {judgement.approvals_needed}); it is applied next."
+    else:
+        uow.change(Proposal, where={"proposal_id": proposal.proposal_id}, to=needs)
+        owe_card_updates(uow, proposal.proposal_id, click.command.delivery_key, now)
+        state = ProposalState.PENDING
+        text = f"Your approval counts: {given} of {judgement.approvals_needed} that {judgement.tier} asks for."
+    if judgement.on_behalf_of:
+        text += f" You decided on behalf of {judgement.on_behalf_of}."
+    return _outcome(click, judgement, **{"code": state, "text": text, "state": state, "given": given, **told})
+
+
+def _counter(click: _Click) -> Outcome:
+    """A counter-offer: stricter in every respect it is an approval for less; otherwise its maker is this person."""
+    first = judge(click.standing, click.matrix, click.now)
+    if first.code not in _ANOTHER_MAY_STILL_FIT:
+        return _not_allowed(click, first)
+    figures = _figures(click)
+    if _stricter(click, figures):
+        return _approve_for_less(click, figures)
+    return _offer_more(click, figures, first) if first.allowed else _not_allowed(click, first)
+
+
+@dataclass(frozen=True, slots=True)
+class _Figures:
+    to_minor: int
+    terms_days: int | None
+    effective_to: date | None
+
+
+def _figures(click: _Click) -> _Figures:
+    """The successor's amount, terms and end. Raises Refused when they make no sense or change nothing."""
+    offer, proposal = click.command.counter, click.proposal
+    assert offer is not None  # noqa: S101  _require_complete
+    as_proposed = _Figures(proposal.to_minor, proposal.terms_days, proposal.effective_to)
+    figures = _Figures(
+        proposal.to_minor if offer.to_minor is None else offer.to_minor,
+        proposal.terms_days if offer.terms_days is None else offer.terms_days,
+        offer.effective_to or proposal.effective_to,
+    )
+    if not 0 <= figures.to_minor <= MAX_MINOR or not 0 <= (figures.terms_days or 0) <= _LONGEST_TERMS:
+        raise Refused("bad_counter", "the counter-offer's amount or terms are out of range")
+    if figures.effective_to is not None and figures.effective_to <= max(proposal.effective_from, click.standing.today):
+        raise Refused("bad_counter", f"the counter-offer would end on {figures.effective_to}, before it begins")
+    if figures == as_proposed:
+        raise Refused("same_as_proposed", "the counter-offer is what is proposed; approve it instead")
+    return figures
+
+
+def _stricter(click: _Click, figures: _Figures) -> bool:
+    """Whether no figure is above the proposal's. A proposal without terms leaves those in force to compare with."""
+    proposal, in_force = click.proposal, click.standing.in_force
+    known_terms = in_force.terms_days if proposal.terms_days is None and in_force else proposal.terms_days
+    longer = figures.terms_days is not None and figures.terms_days > (known_terms or 0)
+    later = (figures.effective_to or date.max) > (proposal.effective_to or date.max)
+    return figures.to_minor <= proposal.to_minor and not longer and not later
+
+
+def _approve_for_less(click: _Click, figures: _Figures) -> Outcome:
+    """The successor keeps its makers and carries this decision, when the lower figures are within the person's own authority."""
+    command, old, new = click.command, click.proposal, _successor(click, figures)
+    asking = Asking(person_id=click.person.person_id, digest=new.digest, on_behalf_of=command.on_behalf_of)
+    ahead = replace(click.standing, proposal=new, decisions=(), asking=asking)
+    judgement = judge(ahead, click.matrix, click.now)
+    if not judgement.allowed:
+        return _not_allowed(click, judgement)
+    new = replace(new, tier=judgement.tier, required_approvals=judgement.approvals_needed)
+    _record(click, old, judgement, Verdict.COUNTER, command.delivery_key, successor=new, stricter=True)
+    _put(click, old, new, {}, code="counter_stricter")
+    _record(click, new, judgement, Verdict.APPROVE, f"{command.delivery_key}:carried")
+    return _approved(click, new, judgement, successor_id=new.proposal_id)
+
+
+def _offer_more(click: _Click, figures: _Figures, judgement: Judgement) -> Outcome:
+    """The successor's maker is this person (and his principal), and somebody else must approve it."""
+    person_id, old = click.person.person_id, click.proposal
+    makers = {p: "counter_offer" for p in (person_id, judgement.on_behalf_of) if p}
+    new = replace(_successor(click, figures), proposer_id=person_id)
+    ahead = replace(click.standing, proposal=new, decisions=(), makers=click.standing.makers | makers.keys(), asking=None)
+    need = requirement(ahead, click.matrix)
+    new = replace(new, tier=need.tier, required_approvals=need.approvals)
+    after = judge(replace(ahead, proposal=new), click.matrix, click.now)
+    _record(click, old, judgement, Verdict.COUNTER, click.command.delivery_key, successor=new, stricter=False)
+    _put(click, old, new, makers, code="counter_looser")
+    text = f"Your offer replaces the proposal; you made it, so it awaits {need.approvals} of {need.tier} who are not you."
+    return _outcome(click, after, code="countered", text=text, state=new.state, given=0, successor_id=new.proposal_id)
+
+
+def _successor(click: _Click, figures: _Figures) -> Proposal:
+    # The offer's text stays out of the packet: it is in the decision, and in the erasable part of the entry.
+    old, shown = click.proposal, {"countered_by": click.person.person_id}
+    way = direction_of(
+        from_minor=old.from_minor, to_minor=figures.to_minor, from_terms_days=old.from_terms_days, terms_days=figures.terms_days
+    )
+    return successor_of(old, key=click.command.delivery_key, now=click.now, shown=shown, direction=way, **asdict(figures))
+
+
+def _put(click: _Click, old: Proposal, new: Proposal, makers: dict[str, str], *, code: str) -> None:
+    put_in_place(click.uow, old, new, makers, code=code, now=click.now)
+    entity = f"proposal:{new.proposal_id}"
+    by = actor(click.person.person_id)
+    click.uow.append(Entry(action=Action.PROPOSAL_CREATED, actor=by, entity=entity, data={**created_data(new), "cause": code}))
+
+
+def _renew(click: _Click) -> Proposal:
+    """The successor shown under the policy and authority now in force, in the place of one shown under others."""
+    standing, old = click.standing, click.proposal
+    digests = {"policy_digest": standing.policy_in_force, "authority_digest": standing.authority_in_force}
+    changed = {name: [getattr(old, name), digest] for name, digest in digests.items() if getattr(old, name) != digest}
+    key = canonical(digests)
+    new = successor_of(old, key=key, now=click.now, shown={"rules_changed": changed}, **digests)
+    need = requirement(replace(standing, proposal=new, decisions=()), click.matrix)
+    new = replace(new, tier=need.tier, required_approvals=need.approvals)
+    entity = f"proposal:{old.proposal_id}"
+    about = {"code": "rules_changed", "successor": new.proposal_id, "changed": changed}
+    click.uow.append(Entry(action=Action.PROPOSAL_SUPERSEDED, actor="system:decide", entity=entity, data=about))
+    _put(click, old, new, {}, code="rules_changed")
+    return new
+
+
+def _record(
+    click: _Click,
+    proposal: Proposal,
+    judgement: Judgement,
+    verdict: Verdict,
+    delivery_key: str,
+    *,
+    successor: Proposal | None = None,
+    stricter: bool | None = None,
+) -> None:
+    """The decision and its entry. The entry carries the proposal's change of state too: one change, one entry."""
+    command, standing = click.command, click.standing
+    click.uow.add(
+        Decision(
+            proposal_id=proposal.proposal_id,
+            approver_id=click.person.person_id,
+            on_behalf_of=judgement.on_behalf_of,
+            proposer_id=proposal.proposer_id,
+            verdict=verdict,
+            digest=proposal.digest,
+            tier=judgement.tier,
+            reason=command.reason,
+            channel=command.channel,
+            delivery_key=delivery_key,
+            at=click.now,
+        )
+    )
+    seen = replace(standing, proposal=proposal)
+    counted = 1 if verdict == Verdict.APPROVE else 0
+    data: dict[str, Any] = {
+        "digest": proposal.digest,
+        "on_behalf_of": judgement.on_behalf_of,
+        "tier": judgement.tier,
+        "because": list(judgement.because),
+        "approvals_needed": judgement.approvals_needed,
+        "approvals_given": judgement.approvals_given + counted,
+        "group_limit_minor": seen.group_limit_minor,
+        "increases_12m_minor": seen.increases_12m_minor,
+        "control_currency": standing.control_currency,
+        "policy": proposal.policy_digest,
+        "authority": proposal.authority_digest,
+        "channel": command.channel,
+        "delivery": sha256(delivery_key.encode()).hexdigest(),
+        "from": ProposalState.PENDING,
+        "to": _state_after(verdict, judgement),
+    }
+    if successor is not None:
+        data |= {"successor": successor.proposal_id, "stricter": bool(stricter)}
+    payload = {"reason": command.reason} if command.reason else None
+    by = actor(click.person.person_id)
+    click.uow.append(Entry(action=_ACTIONS[verdict], actor=by, entity=f"proposal:{proposal.proposal_id}", data=data, payload=payload))
+
+
+def _state_after(verdict: Verdict, judgement: Judgement) -> ProposalState:
+    if verdict == Verdict.APPROVE:
+        return ProposalState.APPROVED if judgement.completes else ProposalState.PENDING
+    ends = {Verdict.REJECT: ProposalState.REJECTED, Verdict.RETURN: ProposalState.RETURNED, Verdict.COUNTER: ProposalState.SUPERSEDED}
+    return ends[verdict]
+
+
+def _ask(uow: UnitOfWork, command: DecideCommand, proposal: Proposal, person: Person, now: datetime) -> None:
+    uow.add(
+        Note(
+            note_id=short_id("n", command.delivery_key),
+            proposal_id=proposal.proposal_id,
+            person_id=person.person_id,
+            kind="question",
+            text=command.reason,
+            sha256=sha256(command.reason.encode()).hexdigest(),
+            at=now,
+        )
+    )
+
+
+def _not_allowed(click: _Click, judgement: Judgement) -> Outcome:
+    successor = _renew(click).proposal_id if judgement.code == Code.CHANGED else None
+    if judgement.code in _CARD_IS_OLD:
+        owe_card_updates(click.uow, click.proposal.proposal_id, click.command.delivery_key, click.now)
+    refused = _refuse(click.command, click.uow, click.person, judgement.code, judgement.text)
+    return replace(
+        refused,
+        state=ProposalState.SUPERSEDED if successor else click.proposal.state,
+        tier=judgement.tier,
+        approvals_given=judgement.approvals_given,
+        approvals_needed=judgement.approvals_needed,
+        who_may=judgement.who_may,
+        successor_id=successor,
+    )
+
+
+def _refuse(command: DecideCommand, uow: UnitOfWork, person: Person | None, code: str, text: str) -> Outcome:
+    """A refusal, audited. What an outsider may have written (account, proposal id) enters the entry as a digest only."""
+    known = uow.get(Proposal, proposal_id=command.proposal_id)
+    by = actor(person.person_id) if person else f"account:{short_id(command.account_kind, command.account)}"
+    entity = f"proposal:{known.proposal_id}" if known else f"proposal:{short_id('unknown', command.proposal_id)}"
+    data = {
+        "code": str(code),
+        "verdict": command.verdict,
+        "digest": command.digest if known and command.digest == known.digest else short_id("other", command.digest),
+        "on_behalf_of": short_id("principal", command.on_behalf_of) if command.on_behalf_of else None,
+        "channel": command.channel,
+        "delivery": sha256(command.delivery_key.encode()).hexdigest(),
+        "state": known.state if known else None,
+    }
+    uow.append(Entry(action=Action.DECISION_REFUSED, actor=by, entity=entity, data=data, payload={"text": text}))
+    return Outcome(
+        delivery_key=command.delivery_key,
+        proposal_id=command.proposal_id,
+        verdict=command.verdict,
+        accepted=False,
+        code=str(code),
+        text=f"Not done: {text}.",
+        state=known.state if known else "",
+        person_id=person.person_id if person else "",
+        on_behalf_of=command.on_behalf_of,
+    )
+
+
+def _outcome(
+    click: _Click,
+    judgement: Judgement,
+    *,
+    code: str,
+    text: str,
+    state: str,
+    given: int | None = None,
+    successor_id: str | None = None,
+) -> Outcome:
+    return Outcome(
+        delivery_key=click.command.delivery_key,
+        proposal_id=click.command.proposal_id,
+        verdict=click.command.verdict,
+        accepted=True,
+        code=str(code),
+        text=text,
+        state=str(state),
+        person_id=click.person.person_id,
+        on_behalf_of=judgement.on_behalf_of,
+        tier=judgement.tier,
+        approvals_given=judgement.approvals_given if given is None else given,
+        approvals_needed=judgement.approvals_needed,
+        who_may=judgement.who_may,
+        successor_id=successor_id,
+    )
+
+
+def delivery_key(*parts: str) -> str:
+    """The delivery key of an interaction: SHA-256 (hex) of its identifying parts joined by `|`."""
+    return sha256("|".join(parts).encode()).hexdigest()
