@@ -1,0 +1,90 @@
+"""Connections to SQLite and PostgreSQL, with the settings the store relies on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+
+from credit_review.errors import BadInput, Unavailable
+
+INTERACTIVE_BUDGET = 1.5
+"""Seconds a person's click waits for its turn to write; Slack gives up at 3."""
+BATCH_BUDGET = 30.0
+"""Seconds a bulk step waits for its turn to write."""
+WRITE_BUDGET = "credit_review_write_budget"
+"""Execution option of a connection: seconds it may wait for locks, or None for one that only reads."""
+
+
+def parse_url(url: str) -> URL:
+    """The SQLAlchemy URL of a store. Raises BadInput unless it is an SQLite file or a PostgreSQL database."""
+    expected = "sqlite:////absolute/path/credit-review.db or postgresql://user@host/database"
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise BadInput("the database URL cannot be read", expected=expected) from None
+    if parsed.get_backend_name() == "postgresql":
+        return parsed.set(drivername="postgresql+psycopg")
+    if parsed.get_backend_name() != "sqlite":
+        raise BadInput(f"the database is {parsed.get_backend_name()}, which is not supported", expected=expected)
+    if not parsed.database or parsed.database == ":memory:" or parsed.database.startswith("file:"):
+        raise BadInput("the SQLite database is not a file", expected=expected)
+    return parsed
+
+
+def sqlite_file(url: URL) -> Path | None:
+    """The file of an SQLite database, None for PostgreSQL."""
+    return Path(str(url.database)) if url.get_backend_name() == "sqlite" else None
+
+
+def open_engine(url: str) -> Engine:
+    """An engine whose transactions keep the store's promises. Raises BadInput, or Unavailable when the folder of the file is missing."""
+    parsed = parse_url(url)
+    file = sqlite_file(parsed)
+    if file is not None:
+        if not file.parent.is_dir():
+            raise Unavailable(f"folder {file.parent} of the database does not exist", next_step=f"mkdir -p {file.parent}")
+        engine = create_engine(parsed)
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    try:
+        engine = create_engine(parsed, pool_pre_ping=True, pool_size=10, max_overflow=20)
+    except (NoSuchModuleError, ModuleNotFoundError) as error:
+        raise Unavailable(f"the PostgreSQL driver is missing: {error}", next_step="install psycopg[binary]") from None
+    event.listen(engine, "begin", _begin_postgresql)
+    return engine
+
+
+def _prepare_sqlite(dbapi: Any, _record: object) -> None:
+    # the driver's own idea of transactions is off: it would start them deferred, and a deferred transaction that
+    # reads before it writes fails with BUSY_SNAPSHOT under load
+    dbapi.isolation_level = None
+    for setting in (
+        "busy_timeout=5000",
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        "recursive_triggers=ON",
+        "trusted_schema=OFF",
+    ):
+        dbapi.execute(f"PRAGMA {setting}").close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    budget = connection.get_execution_options().get(WRITE_BUDGET)
+    cursor = connection.connection.cursor()
+    cursor.execute(f"PRAGMA query_only={'ON' if budget is None else 'OFF'}")
+    cursor.execute(f"PRAGMA busy_timeout={int((budget or 5) * 1000)}")
+    cursor.execute("BEGIN" if budget is None else "BEGIN IMMEDIATE")
+    cursor.close()
+
+
+def _begin_postgresql(connection: Connection) -> None:
+    budget = connection.get_execution_options().get(WRITE_BUDGET)
+    if budget is None:
+        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    else:
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {int(budget * 1000)}")

