@@ -1,0 +1,168 @@
+"""Governed documents take effect only after two people adopt them, neither of whom is the only author.
+
+A document is known by its digest. To return to an earlier text, change its `version` line: another text, another digest, adopted anew.
+The functions write and append entries; the caller commits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+
+from credit_review.audit import Action
+from credit_review.errors import BadInput, Refused
+from credit_review.model.records import Adoption, GovernedDocument, Person, PersonAccount
+from credit_review.model.states import DocumentOfRecord
+from credit_review.ports import Entry, UnitOfWork
+from credit_review.review.directory import active_person, record_account, record_person
+from credit_review.review.manifest import digest_of
+from credit_review.review.naming import actor
+
+ADOPTERS = 2
+"""How many people a governed document needs."""
+
+_IN_FORCE = {
+    DocumentOfRecord.POLICY: Action.POLICY_CHANGED,
+    DocumentOfRecord.AUTHORITY: Action.AUTHORITY_CHANGED,
+    DocumentOfRecord.SCORECARD: Action.MODEL_REGISTERED,
+    DocumentOfRecord.MAPPING: Action.MAPPING_CHANGED,
+}
+
+
+def submit(
+    uow: UnitOfWork, *, kind: DocumentOfRecord, name: str, content: str, authors: Sequence[str], by: str, now: datetime
+) -> GovernedDocument:
+    """The governed document with this content, recorded with its authors; one already known is returned as it is.
+
+    `authors` are person ids, or `system:<part>` for a generated file. Check the content's sense before: this stores it as text.
+    """
+    digest = digest_of(content)
+    known = uow.get(GovernedDocument, digest=digest, lock=True)
+    if known is not None:
+        if known.kind != kind:
+            raise Refused(
+                "document.other_kind", f"{name} is known as {known.kind} {known.name}", expected=f"a {kind} with a text of its own"
+            )
+        return known
+    if not authors or not all(a and "|" not in a for a in authors):
+        raise BadInput(f"{name} has no author", expected="at least one person id", next_step="say who wrote it: --author PERSON")
+    document = GovernedDocument(
+        digest=digest,
+        kind=kind,
+        name=name,
+        content=content,
+        author_id="|".join(sorted(set(authors))),
+        submitted_at=now,
+        adopted_at=None,
+    )
+    uow.add(document)
+    data = {"kind": kind, "name": name, "authors": sorted(set(authors))}
+    uow.append(Entry(action=Action.DOCUMENT_SUBMITTED, actor=actor(by), entity=f"document:{digest}", data=data))
+    return document
+
+
+def adopt(uow: UnitOfWork, digest: str, *, person_id: str, on: date, now: datetime) -> GovernedDocument:
+    """The document after this person's adoption: in force (`adopted_at` set) once the second person has adopted it.
+
+    Adopting twice changes nothing. Refused for the only author, for somebody inactive and for an unknown digest.
+    """
+    document = uow.get(GovernedDocument, digest=digest, lock=True)
+    if document is None:
+        raise Refused("document.unknown", f"no document with digest {digest}", expected="a submitted document")
+    active_person(uow, person_id, on=on, known_at=now)
+    if set(document.author_id.split("|")) == {person_id}:
+        raise Refused(
+            "adopt.only_author",
+            f"{person_id} is the only author of {document.name}",
+            expected="two people, neither of whom is its only author",
+            next_step=f"ask two others to run `credit-review adopt {document.name}`",
+        )
+    if not uow.add_if_absent(Adoption(digest=digest, person_id=person_id, at=now)):
+        return document
+    adopters = sorted({a.person_id for a in uow.find(Adoption, digest=digest)})
+    if document.adopted_at is not None or len(adopters) < ADOPTERS:
+        _entry(uow, document, Action.DOCUMENT_ADOPTED, person_id, {"adopters": adopters})
+        return document
+    before = in_force(uow, DocumentOfRecord(document.kind), now, name=document.name)
+    uow.change(GovernedDocument, where={"digest": digest}, to={"adopted_at": now})
+    replaced = before.digest if before else None
+    _entry(uow, document, _IN_FORCE[DocumentOfRecord(document.kind)], person_id, {"adopters": adopters, "replaces": replaced})
+    return replace(document, adopted_at=now)
+
+
+def _entry(uow: UnitOfWork, document: GovernedDocument, action: Action, person_id: str, data: dict[str, object]) -> None:
+    about = {"kind": document.kind, "name": document.name, **data}
+    uow.append(Entry(action=action, actor=actor(person_id), entity=f"document:{document.digest}", data=about))
+
+
+def in_force(uow: UnitOfWork, kind: DocumentOfRecord, at: datetime, *, name: str | None = None) -> GovernedDocument | None:
+    """The document of a kind (and name, where several stand side by side as mappings do) adopted last by `at`; None when none is."""
+    documents = uow.find(GovernedDocument, kind=kind) if name is None else uow.find(GovernedDocument, kind=kind, name=name)
+    adopted = [d for d in documents if d.adopted_at is not None and d.adopted_at <= at]
+    return max(adopted, key=lambda d: (d.adopted_at, d.digest), default=None)
+
+
+def require_adopted(uow: UnitOfWork, kind: DocumentOfRecord, name: str, digest: str, *, at: datetime) -> None:
+    """Returns if a review may use the document: adopted, and for policy and authority not replaced since. Refused otherwise."""
+    document = uow.get(GovernedDocument, digest=digest)
+    if document is None or document.kind != kind or document.adopted_at is None or document.adopted_at > at:
+        given = len(uow.find(Adoption, digest=digest))
+        raise Refused(
+            "document.not_adopted",
+            f"{kind} {name} (digest {digest[:12]}) is not adopted: {given} of {ADOPTERS} people have adopted it",
+            expected="a text that two people adopted, neither its only author",
+            next_step=f"two people run `credit-review adopt {name}`",
+        )
+    current = in_force(uow, kind, at) if kind in (DocumentOfRecord.POLICY, DocumentOfRecord.AUTHORITY) else document
+    if current is not None and current.digest != digest:
+        raise Refused(
+            "document.replaced",
+            f"{kind} {name} (digest {digest[:12]}) was replaced by {current.name} (digest {current.digest[:12]})",
+            expected="the text in force",
+            next_step=f"use {current.name}, or give {name} a new version line and have two people run `credit-review adopt {name}`",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Founder:
+    """One of the first two people: who he is and the operating-system account that authenticates him."""
+
+    person_id: str
+    name: str
+    email: str
+    os_account: str
+
+
+def set_up_first_pair(uow: UnitOfWork, first: Founder, second: Founder, *, on: date, now: datetime) -> None:
+    """Records the first two people and their accounts in an empty directory. Refused once anybody is in it."""
+    if uow.find(Person, limit=1):
+        raise Refused(
+            "directory.not_empty",
+            "the directory already has people; the first pair is set up once",
+            expected="an empty directory",
+            next_step="somebody in the directory adds people with `credit-review person add`",
+        )
+    if len({first.person_id, second.person_id}) < 2 or len({first.os_account, second.os_account}) < 2:
+        raise BadInput("the first pair is one person", expected="two people with an operating-system account each")
+    for founder in (first, second):
+        _found(uow, founder, on=on, now=now)
+
+
+def _found(uow: UnitOfWork, founder: Founder, *, on: date, now: datetime) -> None:
+    if not all((founder.person_id, founder.name, founder.os_account)) or founder.person_id.startswith("system"):
+        raise BadInput(f"founder {founder.person_id!r} is incomplete", expected="an id such as p-1, a name and an operating-system account")
+    person = Person(
+        person_id=founder.person_id,
+        name=founder.name,
+        email=founder.email,
+        active=True,
+        valid_from=on,
+        valid_to=None,
+        recorded_at=now,
+    )
+    record_person(uow, person, by="system:first_pair")
+    account = PersonAccount(
+        kind="os", account=founder.os_account, person_id=founder.person_id, valid_from=on, valid_to=None, recorded_at=now
+    )
+    record_account(uow, account, by="system:first_pair")

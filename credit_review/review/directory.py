@@ -1,0 +1,203 @@
+"""Our directory: who a person is, which accounts authenticate him, and who may decide on whose behalf, from when to when.
+
+All of it is facts: nothing is overwritten, a change is a new row recorded later. The functions write and append entries; the caller
+commits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, datetime
+
+from credit_review.audit import Action
+from credit_review.errors import BadInput, Refused
+from credit_review.model.records import Delegation, Person, PersonAccount
+from credit_review.ports import Entry, UnitOfWork
+from credit_review.review.naming import actor, short_id
+
+ACCOUNT_KINDS = ("os", "slack", "token")
+
+
+def person_on(uow: UnitOfWork, person_id: str, *, on: date, known_at: datetime) -> Person | None:
+    """The person as the directory had him on a day, active or not; None when he was not in it."""
+    found = uow.facts(Person, valid_at=on, known_at=known_at, person_id=person_id)
+    return found[0] if found else None
+
+
+def active_person(uow: UnitOfWork, person_id: str, *, on: date, known_at: datetime) -> Person:
+    """The person, active on that day. Refused otherwise."""
+    person = person_on(uow, person_id, on=on, known_at=known_at)
+    if person is None or not person.active:
+        raise Refused(
+            "person.not_active",
+            f"{person_id} is not an active person of the directory on {on}",
+            expected="a person whom `credit-review person list` shows as active",
+            next_step="ask the risk team to add or reactivate the person",
+        )
+    return person
+
+
+def person_for(uow: UnitOfWork, kind: str, account: str, *, on: date, known_at: datetime) -> Person:
+    """The active person whom an account (kind os, slack or token) authenticates on a day. Refused when it names nobody active."""
+    accounts = uow.facts(PersonAccount, valid_at=on, known_at=known_at, kind=kind, account=account)
+    if not accounts:
+        raise Refused(
+            "login.unknown",
+            f"{kind} account {account!r} belongs to nobody in our directory",
+            expected="an account mapped to a person",
+            next_step=f"ask the risk team to run `credit-review person account PERSON {kind} {account}`",
+        )
+    return active_person(uow, accounts[0].person_id, on=on, known_at=known_at)
+
+
+def persons(uow: UnitOfWork, *, on: date, known_at: datetime) -> list[Person]:
+    """All persons of the directory on a day, leavers included, by id."""
+    return sorted(uow.facts(Person, valid_at=on, known_at=known_at), key=lambda p: p.person_id)
+
+
+def accounts_of(uow: UnitOfWork, person_id: str, *, on: date, known_at: datetime) -> list[PersonAccount]:
+    """The accounts that authenticate a person on a day."""
+    mapped = uow.facts(PersonAccount, valid_at=on, known_at=known_at)
+    return sorted((a for a in mapped if a.person_id == person_id), key=lambda a: (a.kind, a.account))
+
+
+def set_person(uow: UnitOfWork, person: Person, *, by: str) -> None:
+    """Records a person as he is from `valid_from` on: joined, renamed, moved, or (active false) gone. Refused for one's own record."""
+    _interval(person.valid_from, person.valid_to, f"person {person.person_id}")
+    if not person.person_id or person.person_id.startswith("system"):
+        raise BadInput(f"person id {person.person_id!r} cannot be used", expected="an id such as p-7 that does not start with system")
+    _another(by, person.person_id, "change a person's record")
+    record_person(uow, person, by=by)
+
+
+def record_person(uow: UnitOfWork, person: Person, *, by: str) -> None:
+    """Adds the fact and its entry, without asking who may; for `set_person` and the first pair."""
+    uow.add(person)
+    data = {"active": person.active, "valid_from": person.valid_from.isoformat(), "valid_to": _day(person.valid_to)}
+    payload = {"name": person.name, "email": person.email}
+    uow.append(Entry(action=Action.PERSON_CHANGED, actor=actor(by), entity=f"person:{person.person_id}", data=data, payload=payload))
+
+
+def set_account(uow: UnitOfWork, account: PersonAccount, *, by: str) -> None:
+    """Records whom an account authenticates from `valid_from` on. Refused when somebody gives himself an account.
+
+    To take an account away, record it again with `valid_to`.
+    """
+    _interval(account.valid_from, account.valid_to, f"{account.kind} account {account.account}")
+    if account.kind not in ACCOUNT_KINDS:
+        raise BadInput(f"unknown kind of account {account.kind!r}", expected=f"one of {', '.join(ACCOUNT_KINDS)}")
+    _another(by, account.person_id, "give an account")
+    active_person(uow, account.person_id, on=account.valid_from, known_at=account.recorded_at)
+    record_account(uow, account, by=by)
+
+
+def record_account(uow: UnitOfWork, account: PersonAccount, *, by: str) -> None:
+    """Adds the fact and its entry, without asking who may; for `set_account` and the first pair."""
+    uow.add(account)
+    data = {"kind": account.kind, "valid_from": account.valid_from.isoformat(), "valid_to": _day(account.valid_to)}
+    payload = {"account": account.account}
+    uow.append(Entry(action=Action.ACCESS_CHANGED, actor=actor(by), entity=f"person:{account.person_id}", data=data, payload=payload))
+
+
+def _another(by: str, person_id: str, what: str) -> None:
+    if by == person_id:
+        raise Refused(
+            "directory.oneself", f"nobody may {what} for himself", expected="another person", next_step="ask a colleague to do it"
+        )
+
+
+def delegate(
+    uow: UnitOfWork, *, principal_id: str, delegate_id: str, valid_from: date, valid_to: date | None, by: str, now: datetime
+) -> Delegation:
+    """Records that `delegate_id` may decide for `principal_id` in [valid_from, valid_to). By the principal, or by a third person.
+
+    Refused: to oneself, by the delegate himself, to or from somebody inactive, and chains: who delegates cannot stand in for another
+    on the same days, so that an approval has two names at most and no circle can arise.
+    """
+    _interval(valid_from, valid_to, f"delegation of {principal_id} to {delegate_id}")
+    if principal_id == delegate_id:
+        raise Refused("delegation.oneself", f"{principal_id} cannot delegate to himself", expected="another person")
+    if by == delegate_id:
+        raise Refused("delegation.by_delegate", f"{by} cannot take {principal_id}'s authority himself", expected="the principal's own act")
+    for person_id in (principal_id, delegate_id):
+        active_person(uow, person_id, on=valid_from, known_at=now)
+    _no_chain(uow, principal_id, delegate_id, valid_from, valid_to, now)
+    fact = Delegation(
+        delegation_id=short_id("d", principal_id, delegate_id, now.isoformat()),
+        principal_id=principal_id,
+        delegate_id=delegate_id,
+        valid_from=valid_from,
+        valid_to=valid_to,
+        recorded_at=now,
+        recorded_by=by,
+    )
+    _record_delegation(uow, fact)
+    return fact
+
+
+def end_delegation(uow: UnitOfWork, delegation_id: str, *, on: date, by: str, now: datetime) -> Delegation:
+    """The delegation as recorded anew, ending on `on` (the first day without it); one not begun yet never begins. BadInput when unknown."""
+    known = _newest(uow.find(Delegation, delegation_id=delegation_id), now)
+    if not known:
+        raise BadInput(f"no delegation {delegation_id}", expected="the id of a delegation", next_step="see `credit-review delegation list`")
+    fact = known[0]
+    ended = replace(fact, valid_to=max(on, fact.valid_from), recorded_at=now, recorded_by=by)
+    _record_delegation(uow, ended)
+    return ended
+
+
+def _record_delegation(uow: UnitOfWork, fact: Delegation) -> None:
+    uow.add(fact)
+    data = {
+        "principal": fact.principal_id,
+        "delegate": fact.delegate_id,
+        "valid_from": fact.valid_from.isoformat(),
+        "valid_to": _day(fact.valid_to),
+    }
+    entity = f"delegation:{fact.delegation_id}"
+    uow.append(Entry(action=Action.DELEGATION_CHANGED, actor=actor(fact.recorded_by), entity=entity, data=data))
+
+
+def _no_chain(uow: UnitOfWork, principal_id: str, delegate_id: str, start: date, end: date | None, now: datetime) -> None:
+    for other in _newest(uow.find(Delegation), now):
+        if not _overlaps(other, start, end):
+            continue
+        if other.principal_id == delegate_id or other.delegate_id == principal_id:
+            raise Refused(
+                "delegation.chain",
+                f"{other.principal_id} has delegated to {other.delegate_id} on some of these days; delegations cannot be passed on",
+                expected="a delegate who delegates to nobody, and a principal who stands in for nobody",
+                next_step="end that delegation, or choose other days or another person",
+            )
+
+
+def current_delegations(uow: UnitOfWork, *, on: date, known_at: datetime) -> list[Delegation]:
+    """Delegations in force on a day as known at a moment, by principal and delegate."""
+    return sorted(uow.facts(Delegation, valid_at=on, known_at=known_at), key=lambda d: (d.principal_id, d.delegate_id, d.delegation_id))
+
+
+def delegates_of(uow: UnitOfWork, principal_id: str, *, on: date, known_at: datetime) -> frozenset[str]:
+    """Who may act for `principal_id` on a day."""
+    return frozenset(d.delegate_id for d in current_delegations(uow, on=on, known_at=known_at) if d.principal_id == principal_id)
+
+
+def _newest(rows: list[Delegation], known_at: datetime) -> list[Delegation]:
+    newest: dict[str, Delegation] = {}
+    for row in sorted(rows, key=lambda d: d.recorded_at):
+        if row.recorded_at <= known_at:
+            newest[row.delegation_id] = row
+    return [newest[key] for key in sorted(newest)]
+
+
+def _overlaps(fact: Delegation, start: date, end: date | None) -> bool:
+    empty = fact.valid_to is not None and fact.valid_to <= fact.valid_from
+    return not empty and (fact.valid_to is None or fact.valid_to > start) and (end is None or fact.valid_from < end)
+
+
+def _interval(start: date, end: date | None, what: str) -> None:
+    if end is not None and end < start:
+        raise BadInput(f"{what} would end on {end}, before it starts on {start}", expected="an end on or after the start")
+
+
+def _day(day: date | None) -> str | None:
+    return day.isoformat() if day else None

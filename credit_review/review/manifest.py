@@ -1,0 +1,100 @@
+"""The manifest: one canonical document that fixes a review, so that everything decided can be computed again from it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from datetime import date
+from hashlib import sha256
+from types import MappingProxyType
+from typing import Any
+
+from credit_review.audit import canonical
+from credit_review.errors import BadInput
+
+_NONE: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """What a review is made of. Digests are content digests (SHA-256 hex); empty where the review has no such input.
+
+    Fixed when the review starts: everything down to `lock_sha256` and the governed documents (`mappings` by source name, `policy`,
+    `authority`, `delegations`, `calendars`, `scorecard`). Known once the snapshot is written, and never changed after: `snapshot`,
+    `ledger`, `customers` (master with groups), `identities`, `external`, `cover`, `rates`, `limits` (in force).
+    """
+
+    review_id: str
+    label: str
+    kind: str
+    scope: str
+    as_of: date
+    time_zone: str
+    bucket_count: int
+    seed: int
+    code_commit: str
+    lock_sha256: str
+    policy: str
+    authority: str
+    scorecard: str
+    delegations: str = ""
+    calendars: str = ""
+    mappings: Mapping[str, str] = field(default_factory=lambda: _NONE)
+    snapshot: str = ""
+    ledger: str = ""
+    customers: str = ""
+    identities: str = ""
+    external: str = ""
+    cover: str = ""
+    rates: str = ""
+    limits: str = ""
+
+    @property
+    def complete(self) -> bool:
+        """Whether the digests of the snapshot are in; a manifest that is complete never changes."""
+        return bool(self.snapshot and self.ledger and self.customers)
+
+    def to_json(self) -> str:
+        """Canonical JSON text, the bytes whose SHA-256 stands in every proposal."""
+        data: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
+        return canonical({**data, "as_of": self.as_of.isoformat(), "mappings": dict(self.mappings)})
+
+    def digest(self) -> str:
+        """SHA-256 (hex) of the canonical text."""
+        return digest_of(self.to_json())
+
+    def opening(self) -> Manifest:
+        """The manifest as it was when the review started, before the snapshot."""
+        return replace(self, **dict.fromkeys(SNAPSHOT_INPUTS, ""))  # type: ignore[arg-type]
+
+    def completed(self, **inputs: str) -> Manifest:
+        """The manifest with the digests of the snapshot filled in. Raises BadInput when a field is none of them, or one needed is empty."""
+        unknown = sorted(set(inputs) - set(SNAPSHOT_INPUTS))
+        if unknown:
+            raise BadInput(f"{', '.join(unknown)} cannot be set with the snapshot", expected=f"some of {', '.join(SNAPSHOT_INPUTS)}")
+        whole = replace(self, **inputs)  # type: ignore[arg-type]
+        if not whole.complete:
+            raise BadInput(f"manifest of review {self.review_id} is incomplete", expected="digests of snapshot, ledger and customers")
+        return whole
+
+
+SNAPSHOT_INPUTS = ("snapshot", "ledger", "customers", "identities", "external", "cover", "rates", "limits")
+"""Fields that are known only once the snapshot is written."""
+
+
+def digest_of(text: str) -> str:
+    """SHA-256 (hex) of a text as UTF-8."""
+    return sha256(text.encode()).hexdigest()
+
+
+def from_json(text: str) -> Manifest:
+    """The manifest that `to_json` wrote. Raises BadInput for any other text."""
+    try:
+        data = json.loads(text)
+        manifest = Manifest(**{**data, "as_of": date.fromisoformat(data["as_of"]), "mappings": MappingProxyType(data["mappings"])})
+    except (ValueError, TypeError, KeyError) as error:
+        raise BadInput(f"not a manifest: {error}", expected="the canonical text of a review's manifest") from None
+    if manifest.to_json() != text:
+        raise BadInput(f"manifest of review {manifest.review_id} is not canonical", expected="the bytes as they were written")
+    return manifest

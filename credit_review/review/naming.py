@@ -1,0 +1,36 @@
+"""How the record names things: ids that a resumed run finds again, and the actors and entities of audit entries."""
+
+from __future__ import annotations
+
+from datetime import date
+from hashlib import sha256
+
+SYSTEM = "system"
+"""Who acts when no person does; `system:<flow>` names the flow as well."""
+
+
+def short_id(prefix: str, *parts: str) -> str:
+    """An id of 80 bits that depends on `parts` alone, so that a step which runs again names the same thing."""
+    return f"{prefix}-{sha256(chr(31).join(parts).encode()).hexdigest()[:20]}"
+
+
+def review_id(scope: str, as_of: date, attempt: int) -> str:
+    """The id of the `attempt`-th review of (scope, as_of)."""
+    return short_id("r", scope, as_of.isoformat(), str(attempt))
+
+
+def account_id(subject_kind: str, subject_id: str, legal_entity: str, layer: str, currency: str) -> str:
+    """The id of the one limit account of this subject, legal entity, layer and currency."""
+    return short_id("a", subject_kind, subject_id, legal_entity, layer, currency)
+
+
+def proposal_id(review: str, account: str) -> str:
+    """The id of the proposal that a review makes for an account; a review makes one at most."""
+    return short_id("p", review, account)
+
+
+def actor(person_id: str) -> str:
+    """The actor of an audit entry: `person:<id>`, or `system:<flow>` for what no person did."""
+    if person_id == SYSTEM:
+        return f"{SYSTEM}:review"
+    return person_id if person_id.startswith(f"{SYSTEM}:") else f"person:{person_id}"

@@ -1,0 +1,230 @@
+"""Sends each draft on its way: approved by rule, to an analyst's worklist, or straight to the approvers where policy lets it.
+
+The straight-through rule never goes past the lowest tier's authority: increases it approved before, in the same batch too, count for
+the group, so that many small increases cannot pass where one large one would not. The caller commits.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta, tzinfo
+from itertools import islice
+from typing import Any
+
+from credit_review.audit import Action
+from credit_review.authority import Matrix, Requirement, Standing, by_rule, requirement
+from credit_review.errors import BadInput, Conflict, Refused
+from credit_review.fx import MissingRate
+from credit_review.model.records import OutboxEntry, Proposal
+from credit_review.model.states import ProposalState, ReviewState
+from credit_review.policy import Policy
+from credit_review.ports import Clock, Entry, Store, UnitOfWork
+from credit_review.review.lifecycle import BATCH, require_free, require_state, review_of
+from credit_review.review.naming import SYSTEM, actor
+from credit_review.review.outbox import APPLY, SLACK_POST, apply_key, card_key, owed
+from credit_review.review.standing import gather, gather_many
+
+_READ_AHEAD = 10 * BATCH
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What routing goes by: the review's policy, the authority matrix, the company's time zone, and where cards go (empty: nowhere)."""
+
+    policy: Policy
+    matrix: Matrix
+    zone: tzinfo = UTC
+    channel: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Routed:
+    """How many proposals went each way. `beyond_rule` of the waiting ones would have passed, had the group's sums been smaller."""
+
+    by_rule: int = 0
+    waiting: int = 0
+    pending: int = 0
+    beyond_rule: int = 0
+
+    def __add__(self, other: Routed) -> Routed:
+        return Routed(
+            self.by_rule + other.by_rule,
+            self.waiting + other.waiting,
+            self.pending + other.pending,
+            self.beyond_rule + other.beyond_rule,
+        )
+
+
+def route(uow: UnitOfWork, review_id: str, proposal_ids: Sequence[str], rules: Rules, now: datetime, *, by: str = SYSTEM) -> Routed:
+    """How up to 500 drafts of a proposed review were routed; those routed before, or no longer draft, are left alone.
+
+    Refused while the review is held. A proposal whose authority needs a rate nobody recorded waits in the worklist without a tier.
+    """
+    if len(proposal_ids) > BATCH:
+        raise BadInput(f"{len(proposal_ids)} proposals in one transaction", expected=f"at most {BATCH}")
+    review = review_of(uow, review_id, lock=True)
+    require_state(review, ReviewState.PROPOSED)
+    require_free(review)
+    found = uow.find(Proposal, proposal_id=list(proposal_ids), state=ProposalState.DRAFT, assigned_to="", lock=True) if proposal_ids else []
+    ways = _ways(found, _standings(uow, found, rules, now), rules, now)
+    _store(uow, ways, rules.channel, now, by)
+    return Routed(
+        by_rule=sum(w.to["state"] == ProposalState.APPROVED for w in ways),
+        waiting=sum(w.to["state"] == ProposalState.DRAFT for w in ways),
+        pending=sum(w.to["state"] == ProposalState.PENDING for w in ways),
+        beyond_rule=sum(w.beyond_rule for w in ways),
+    )
+
+
+def route_all(
+    store: Store, review_id: str, rules: Rules, clock: Clock, *, proposal_ids: Iterable[str] | None = None, by: str = SYSTEM
+) -> Routed:
+    """How all drafts of a review were routed, in transactions of 500; without `proposal_ids`, all that wait. May run again."""
+    total = Routed()
+    ids = _waiting(store, review_id) if proposal_ids is None else iter(proposal_ids)
+    while batch := list(islice(ids, BATCH)):
+        with store.begin(interactive=False) as uow:
+            total += route(uow, review_id, batch, rules, clock.now(), by=by)
+            uow.commit()
+    return total
+
+
+def _waiting(store: Store, review_id: str) -> Iterable[str]:
+    while True:
+        with store.read() as uow:
+            found = uow.find(Proposal, review_id=review_id, state=ProposalState.DRAFT, assigned_to="", limit=_READ_AHEAD)
+        if not found:
+            return
+        yield from (p.proposal_id for p in found)
+
+
+def require_tier(uow: UnitOfWork, proposal: Proposal, rules: Rules, now: datetime) -> Requirement | None:
+    """The tier and approvals a draft needs as it stands now; None when a rate is missing to tell."""
+    return _need(_standings(uow, [proposal], rules, now).get(proposal.proposal_id), rules.matrix)
+
+
+def _standings(uow: UnitOfWork, proposals: Sequence[Proposal], rules: Rules, now: datetime) -> dict[str, Standing]:
+    """Standings by proposal id; those that need a rate nobody recorded are missing."""
+    if not proposals:
+        return {}
+    try:
+        return gather_many(uow, proposals, rules.matrix, now, zone=rules.zone)
+    except Refused as error:
+        if error.code != "no_rate":
+            raise
+    found: dict[str, Standing] = {}
+    for proposal in proposals:
+        try:
+            found[proposal.proposal_id] = gather(uow, proposal.proposal_id, rules.matrix, now, zone=rules.zone)
+        except Refused as error:
+            if error.code != "no_rate":
+                raise
+    return found
+
+
+def _need(standing: Standing | None, matrix: Matrix) -> Requirement | None:
+    if standing is None:
+        return None
+    try:
+        return requirement(standing, matrix)
+    except MissingRate:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """One proposal's way: the fields to store, and whether only the group's sums kept it from passing by rule."""
+
+    proposal: Proposal
+    to: Mapping[str, Any]
+    beyond_rule: bool
+    because: tuple[str, ...]
+
+
+def _ways(proposals: Sequence[Proposal], standings: Mapping[str, Standing], rules: Rules, now: datetime) -> list[_Way]:
+    passed: Counter[str] = Counter()
+    ways = []
+    for proposal in proposals:
+        standing = standings.get(proposal.proposal_id)
+        before = passed[proposal.group_id]
+        if standing is not None and before:
+            standing = replace(
+                standing,
+                other_limits_minor=standing.other_limits_minor + before,
+                other_increases_minor=standing.other_increases_minor + before,
+            )
+        way = _way(proposal, standing, rules, now)
+        if standing is not None and way.to["state"] == ProposalState.APPROVED:
+            passed[proposal.group_id] += standing.converted(max(0, proposal.to_minor - (proposal.from_minor or 0)))
+        ways.append(way)
+    return ways
+
+
+def _way(proposal: Proposal, standing: Standing | None, rules: Rules, now: datetime) -> _Way:
+    need = _need(standing, rules.matrix)
+    eligible = need is not None and standing is not None and rules.policy.straight_through.enabled and by_rule(standing)
+    if eligible and need is not None and rules.matrix.rank(need.tier) == 0:
+        to = {"state": ProposalState.APPROVED, "decided_at": now, "outcome_code": "by_rule", "expires_at": expiry(rules.policy, now)}
+        return _Way(proposal, to, False, need.because)
+    to = {
+        "state": ProposalState.DRAFT,
+        "assigned_to": rules.policy.analyst_for(json.loads(proposal.packet_json)["portfolio"]),
+        "straight_through_rule": "",
+        "tier": need.tier if need else "",
+        "required_approvals": need.approvals if need else 0,
+    }
+    if rules.policy.straight_through.release_untouched and need is not None:
+        to |= {"state": ProposalState.PENDING, "expires_at": expiry(rules.policy, now)}
+    return _Way(proposal, to, eligible, need.because if need else ("no_rate",))
+
+
+def expiry(policy: Policy, now: datetime) -> datetime:
+    """When a proposal that goes out now expires."""
+    return now + timedelta(days=policy.review.proposal_valid_days)
+
+
+def _store(uow: UnitOfWork, ways: Sequence[_Way], channel: str, now: datetime, by: str) -> None:
+    alike: dict[tuple[tuple[str, Any], ...], list[str]] = {}
+    for way in ways:
+        alike.setdefault(tuple(sorted(way.to.items())), []).append(way.proposal.proposal_id)
+    for to, ids in alike.items():
+        where = {"proposal_id": ids, "state": ProposalState.DRAFT, "assigned_to": ""}
+        if uow.change(Proposal, where=where, to=dict(to)) != len(ids):
+            raise Conflict("proposals changed while they were routed", next_step="run the command again")
+    uow.add(*(one for way in ways if (one := _owed(way, channel, now)) is not None))
+    uow.append(*(_entry(way, by) for way in ways))
+
+
+def _owed(way: _Way, channel: str, now: datetime) -> OutboxEntry | None:
+    """What the way owes to the outside; a draft that leaves its state for the first time cannot owe it already."""
+    key = way.proposal.proposal_id
+    if way.to["state"] == ProposalState.APPROVED:
+        return owed(APPLY, apply_key(key), {"proposal_id": key}, now)
+    if way.to["state"] == ProposalState.PENDING and channel:
+        return owed(SLACK_POST, card_key(key, channel), {"proposal_id": key, "channel": channel}, now)
+    return None
+
+
+_ACTION = {
+    ProposalState.APPROVED: Action.PROPOSAL_AUTO_APPROVED,
+    ProposalState.PENDING: Action.PROPOSAL_RELEASED,
+    ProposalState.DRAFT: Action.PROPOSAL_ASSIGNED,
+}
+
+
+def _entry(way: _Way, by: str) -> Entry:
+    proposal, to = way.proposal, way.to
+    data: dict[str, Any] = {"from": proposal.state, "to": to["state"], "digest": proposal.digest, "because": list(way.because)}
+    if to["state"] == ProposalState.APPROVED:
+        data |= {"rule": proposal.straight_through_rule, "policy": proposal.policy_digest}
+    else:
+        data |= {
+            "tier": to["tier"],
+            "approvals": to["required_approvals"],
+            "assigned_to": to["assigned_to"],
+            "beyond_rule": way.beyond_rule,
+        }
+    return Entry(action=_ACTION[to["state"]], actor=actor(by), entity=f"proposal:{proposal.proposal_id}", data=data)
