@@ -72,6 +72,6 @@ def _sums(own: pd.DataFrame, currency: str) -> pd.DataFrame:
     ).reset_index()
     unknown = own.loc[own["unconverted"] != "", ["group_id", "customer_id"]].sort_values(["group_id", "customer_id"])
     names = unknown.groupby("group_id")["customer_id"].agg("|".join)
-    found["unconverted"] = found["group_id"].map(names).fillna("")
+    found["unconverted"] = names.reindex(found["group_id"], fill_value="").to_numpy(dtype=object)
     found["currency"] = currency
     return found[list(GROUPS.names)].astype({c.name: _PANDAS[c.dtype] for c in GROUPS.columns})

@@ -182,7 +182,8 @@ maybe_terms = st.sampled_from([None, 0, 14, 30, 60])
 @st.composite
 def books(draw):
     as_of = draw(as_ofs)
-    day = st.integers(-30, 800).map(lambda n: as_of - timedelta(days=n))
+    edges = st.sampled_from([-61, -60, -1, 0, 1, 28, 29, 30, 31, 60, 61, 90, 91, 92, 365, 366])
+    day = st.one_of(st.integers(-30, 800), edges).map(lambda n: as_of - timedelta(days=n))
     maybe = st.one_of(st.none(), day)
     amount = st.one_of(st.integers(-5_000_000, 5_000_000), st.sampled_from([0, 1, -1, 10**11]))
     item = st.fixed_dictionaries(
