@@ -101,9 +101,10 @@ def _waiting(store: Store, review_id: str) -> Iterable[str]:
         yield from (p.proposal_id for p in found)
 
 
-def require_tier(uow: UnitOfWork, proposal: Proposal, rules: Rules, now: datetime) -> Requirement | None:
-    """The tier and approvals a draft needs as it stands now; None when a rate is missing to tell."""
-    return _need(_standings(uow, [proposal], rules, now).get(proposal.proposal_id), rules.matrix)
+def requirements(uow: UnitOfWork, proposals: Sequence[Proposal], rules: Rules, now: datetime) -> dict[str, Requirement | None]:
+    """Tier and approvals that each of a few hundred proposals needs as things stand now; None where a rate is missing to tell."""
+    standings = _standings(uow, proposals, rules, now)
+    return {p.proposal_id: _need(standings.get(p.proposal_id), rules.matrix) for p in proposals}
 
 
 def _standings(uow: UnitOfWork, proposals: Sequence[Proposal], rules: Rules, now: datetime) -> dict[str, Standing]:
@@ -187,15 +188,19 @@ def expiry(policy: Policy, now: datetime) -> datetime:
 
 
 def _store(uow: UnitOfWork, ways: Sequence[_Way], channel: str, now: datetime, by: str) -> None:
-    alike: dict[tuple[tuple[str, Any], ...], list[str]] = {}
-    for way in ways:
-        alike.setdefault(tuple(sorted(way.to.items())), []).append(way.proposal.proposal_id)
-    for to, ids in alike.items():
-        where = {"proposal_id": ids, "state": ProposalState.DRAFT, "assigned_to": ""}
-        if uow.change(Proposal, where=where, to=dict(to)) != len(ids):
-            raise Conflict("proposals changed while they were routed", next_step="run the command again")
+    change_alike(uow, {w.proposal.proposal_id: w.to for w in ways})
     uow.add(*(one for way in ways if (one := _owed(way, channel, now)) is not None))
     uow.append(*(_entry(way, by) for way in ways))
+
+
+def change_alike(uow: UnitOfWork, changes: Mapping[str, Mapping[str, Any]]) -> None:
+    """Changes drafts, those that get the same values in one statement. Conflict when one is a draft no longer."""
+    alike: dict[tuple[tuple[str, Any], ...], list[str]] = {}
+    for proposal_id, to in changes.items():
+        alike.setdefault(tuple(sorted(to.items())), []).append(proposal_id)
+    for values, ids in alike.items():
+        if uow.change(Proposal, where={"proposal_id": ids, "state": ProposalState.DRAFT}, to=dict(values)) != len(ids):
+            raise Conflict("proposals changed meanwhile", next_step="run the command again")
 
 
 def _owed(way: _Way, channel: str, now: datetime) -> OutboxEntry | None:
