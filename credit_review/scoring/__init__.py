@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from credit_review.scoring.evaluation import auc, interval
 from credit_review.scoring.expert import expert
-from credit_review.scoring.factors import ALREADY, FACTORS, REASONS
+from credit_review.scoring.factors import ALREADY, FACTORS, REASONS, not_available
 from credit_review.scoring.fitting import FitReport, FitResult, fit
 from credit_review.scoring.outcome import cut_offs, outcome, training_set
 from credit_review.scoring.score import score
@@ -25,6 +25,7 @@ __all__ = [
     "fit",
     "interval",
     "load",
+    "not_available",
     "outcome",
     "score",
     "training_set",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal
@@ -49,7 +49,7 @@ ALREADY = "already_happened"
 
 @dataclass(frozen=True, slots=True)
 class FactorSpec:
-    """A factor a scorecard may use. `age` names the FEATURES column that dates its source; `lateness` ones need payment history."""
+    """A factor a scorecard may use. `age` names the FEATURES column that dates its value; `needs` what a source must state to feed it."""
 
     name: str
     direction: Direction
@@ -58,7 +58,7 @@ class FactorSpec:
     read: Callable[[pd.DataFrame], Any]
     columns: tuple[str, ...]
     age: str = ""
-    lateness: bool = False
+    needs: str = ""
     category: bool = False
 
 
@@ -111,19 +111,25 @@ FACTORS: MappingProxyType[str, FactorSpec] = MappingProxyType(
             _spec("overdue_fraction", "higher_is_worse", "01"),
             _spec("oldest_dpd_days", "higher_is_worse", "02"),
             _spec("over_30_days_fraction", "higher_is_worse", "03", *_AGEING, read=_over_30),
-            _spec("average_days_late", "higher_is_worse", "04", lateness=True),
-            _spec("days_late_trend", "higher_is_worse", "05", lateness=True),
-            _spec("utilisation_fraction", "higher_is_worse", "06"),
+            _spec("average_days_late", "higher_is_worse", "04", needs="cleared_items"),
+            _spec("days_late_trend", "higher_is_worse", "05", needs="cleared_items"),
+            _spec("utilisation_fraction", "higher_is_worse", "06", needs="limits"),
             _spec("months_on_book", "lower_is_worse", "07"),
             _spec("external_pd_fraction", "higher_is_worse", "08", age="external_age_days"),
             _spec("external_grade", "none", "09", read=_grade, age="external_age_days", category=True),
-            _spec("disputed_fraction", "higher_is_worse", "10", "disputed_minor", "open_items_minor", read=_disputed),
+            _spec("disputed_fraction", "higher_is_worse", "10", "disputed_minor", "open_items_minor", read=_disputed, needs="disputes"),
             _spec("net_worth_to_sales", "lower_is_worse", "11", "tangible_net_worth_minor", "sales_12m_minor",
-                  read=_worth_to_sales, age="net_worth_age_days"),
+                  read=_worth_to_sales, age="net_worth_age_days", needs="sales"),
         )
     }
 )  # fmt: skip
 """Every factor by name, in the order in which scorecards list them."""
+
+
+def not_available(capabilities: Collection[str]) -> dict[str, str]:
+    """The factors a source with these capabilities (`has` of its mapping) can never feed, each with the reason."""
+    unfed = [spec for spec in FACTORS.values() if spec.needs and spec.needs not in capabilities]
+    return {spec.name: f"no {spec.needs.replace('_', ' ')} in source" for spec in unfed}
 
 
 def values(name: str, features: pd.DataFrame, *, max_age_days: int | None) -> Any:

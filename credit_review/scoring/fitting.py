@@ -56,6 +56,7 @@ UNFIT = {
     "utilisation_fraction": "limits of past dates are not in the ledger; today's limit would tell the fit what happened later",
 }
 """Factors never fitted, and why."""
+_PAYMENT_HISTORY = "average_days_late"
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -113,6 +114,8 @@ def fit(
     blocked = dict(not_available or {})
     rows, customers, bad = len(training), training["customer_id"].nunique(), training.loc[training["outcome"] == 1, "customer_id"].nunique()
     least = policy.outcome.smallest_history
+    if _PAYMENT_HISTORY in blocked:
+        return _fall_back(training, policy, f"{blocked[_PAYMENT_HISTORY]}, so no outcome is known to fit on", blocked, valid_from)
     if customers < least.customers or bad < least.bad:
         why = (
             f"history is too thin to fit: {customers} customers, {bad} with the outcome; policy asks for {least.customers} and {least.bad}"
