@@ -119,10 +119,10 @@ class GradeBand(_Part):
 
 
 class RoundingStep(_Part):
-    """Amounts up to `up_to` (null: all larger ones) are rounded down to a multiple of `step`, both in units of the account's currency."""
+    """Amounts up to `up_to` (null: all larger ones) are rounded down to a multiple of `step`, both whole units of the account's currency."""
 
-    up_to: Amount | None
-    step: Annotated[Amount, Field(gt=0)]
+    up_to: Positive | None
+    step: Positive
 
 
 class SmallestChange(_Part):

@@ -1,0 +1,258 @@
+"""The PROPOSALS frame: the engine's columns, directions, exceptions, the straight-through rule, and the words beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from credit_review.errors import ReviewStopped
+from credit_review.fx import RateTable
+from credit_review.limits import engine
+from credit_review.limits.arrays import Flags, Ints, Maybe, amount_texts, any_of, joined, pick
+from credit_review.limits.codes import CLASS_PREFIX, SEPARATOR, Exceptional
+from credit_review.limits.rows import Rows, aligned, gather
+from credit_review.limits.rules import Rules, compile_rules
+from credit_review.model.frames import PROPOSALS
+from credit_review.model.money import format_minor
+from credit_review.model.states import CustomerState, Direction
+from credit_review.policy import Policy
+
+_PANDAS: dict[str, Any] = {"str": "str", "int": "int64", "int?": "Int64", "float": "float64", "bool": "bool"}
+_EMPTY: dict[str, Any] = {"str": "", "int": 0, "int?": pd.NA, "float": np.nan, "bool": False}
+MISSING_RATE = "missing_rate"
+NO_PROPOSAL = "no proposal possible"
+_MOST_REASONS = 4
+
+
+def proposals(
+    features: pd.DataFrame,
+    scores: pd.DataFrame,
+    groups: pd.DataFrame,
+    states: pd.DataFrame,
+    *,
+    policy: Policy,
+    as_of: date,
+    rates: RateTable | None = None,
+) -> pd.DataFrame:
+    """See `credit_review.limits.propose`."""
+    rows = gather(features, scores, states, policy=policy)
+    rules = compile_rules(policy, rows.currencies, rates=rates, as_of=as_of)
+    reviewed = _reviewed(rows, rules, _top_groups(groups, rows, policy))
+    return _complete(reviewed, features, states)
+
+
+def _reviewed(rows: Rows, rules: Rules, top: Flags) -> pd.DataFrame:
+    classes = engine.classify(rows, rules)
+    caps = engine.caps(rows, rules, classes)
+    forbids = engine.forbids(rows, rules, classes, caps)
+    forbidden = any_of(len(rows), *forbids.values())
+    result = engine.amounts(rows, rules, classes, caps, forbidden)
+    columns = (
+        _facts(rows)
+        | _figures(rows, rules, classes, caps, result)
+        | {"forbids_increase": joined({str(k): v for k, v in forbids.items()})}
+        | _effects(rows, rules, result)
+        | {"reason_codes": _reasons(rows, rules, classes)}
+    )
+    frame = pd.DataFrame(columns)
+    _judge(frame, rows, rules, _exceptional(rows, caps, top), result)
+    return _refused(frame, rows, rules, result)
+
+
+def _facts(rows: Rows) -> dict[str, Any]:
+    same = ("group_id", "currency", "own_risk_minor", "overdue_minor", "exposure_minor")
+    return {
+        "customer_id": rows.ids,
+        **{name: rows.features[name] for name in same},
+        "grade": rows.scores["grade"],
+        "points": rows.scores["points"],
+        "pd_fraction": rows.scores["pd_fraction"],
+        "from_minor": rows.limit.column(),
+        "from_terms_days": rows.terms.column(),
+        "need_minor": rows.need.column(),
+    }
+
+
+def _figures(rows: Rows, rules: Rules, classes: engine.Classes, caps: engine.Caps, result: engine.Result) -> dict[str, Any]:
+    return {
+        "formula_minor": caps.formula.column(),
+        "formula": _formula_texts(rows, rules, classes, caps),
+        "cap_net_worth_minor": caps.net_worth.column(),
+        "cap_recommended_minor": caps.recommendation.column(),
+        "cap_grade_minor": caps.grade.column(),
+        "cap_need_minor": caps.need.column(),
+        "binding_cap": caps.binding,
+        "substitutes": joined(caps.substitutes),
+        "after_caps_minor": caps.after.column(),
+        "after_step_minor": result.after_step.column(),
+        "after_rounding_minor": result.after_rounding.column(),
+        "to_minor": result.to.column(),
+        "to_terms_days": result.terms.column(),
+    }
+
+
+def _effects(rows: Rows, rules: Rules, result: engine.Result) -> dict[str, Any]:
+    """Exposure over the new limit, and the counted orders and deliveries that would stop; unknown where the source has neither."""
+    over = Maybe.where(result.to.known, np.maximum(rows.exposure - result.to.value, 0))
+    counted = [rows.amounts(f"{p}_minor") for p in ("open_orders", "unbilled_deliveries") if p in rules.policy.exposure.parts]
+    none = np.zeros(len(rows), dtype=np.int64)
+    stopping = Maybe.where(
+        any_of(len(rows), *(part.known for part in counted)),
+        np.add.reduce([none, *(np.maximum(part.value, 0) for part in counted)]),
+    )
+    blocked = Maybe.where(over.known & stopping.known, np.minimum(over.value, stopping.value))
+    return {"over_limit_minor": over.column(), "blocked_orders_minor": blocked.column()}
+
+
+def _reasons(rows: Rows, rules: Rules, classes: engine.Classes) -> pd.Series[Any]:
+    """The score's codes, after the class rule's own where one decided; at most four."""
+    names = pd.Series([f"{CLASS_PREFIX}{name}" for name in rules.statuses], dtype="str").iloc[rows.status].reset_index(drop=True)
+    decided = classes.zero | classes.starter | classes.unused | classes.no_increase
+    scored = rows.scores["reason_codes"]
+    both = names.where(scored == "", names + SEPARATOR + scored)
+    text = scored.where(~decided, both)
+    code, unique = pd.factorize(text)
+    cut = [SEPARATOR.join(str(t).split(SEPARATOR)[:_MOST_REASONS]) for t in unique]
+    return pd.Series(np.array([*cut, ""], dtype=object)[code], dtype="str")
+
+
+def _exceptional(rows: Rows, caps: engine.Caps, top: Flags) -> dict[str, Flags]:
+    missing = any_of(len(rows), ~rows.graded, *caps.substitutes.values())
+    return {
+        Exceptional.FIRST_LIMIT: ~rows.limit.known,
+        Exceptional.TOP_EXPOSURE: top,
+        Exceptional.MISSING_DATA: missing,
+        Exceptional.QUARANTINED_ROWS: rows.amounts("quarantined_minor").value > 0,
+    }
+
+
+def _judge(frame: pd.DataFrame, rows: Rows, rules: Rules, exceptional: Mapping[str, Flags], result: engine.Result) -> None:
+    """Adds state, direction, exceptions and the straight-through decision."""
+    to, now = result.to.value, rows.limit.value
+    up, down = rows.limit.known & (to > now), rows.limit.known & (to < now)
+    first = ~rows.limit.known
+    frame["state"] = CustomerState.REVIEWED.value
+    frame["state_reason"] = ""
+    frame["direction"] = pick(
+        {Direction.NEW: first, Direction.UP: up, Direction.DOWN: down, Direction.SAME: ~first & (to == now)}, len(rows)
+    )
+    frame["exceptional"] = joined({str(k): v for k, v in exceptional.items()})
+    c, through = rows.currency, rules.policy.straight_through
+    same_terms = (rows.terms.known == result.terms.known) & (rows.terms.value == result.terms.value)
+    plain = ~any_of(len(rows), *exceptional.values()) & rows.graded & rules.passes[rows.grade] & same_terms
+    raised = plain & up & (to <= rules.pass_limit[c]) & (to - now <= rules.pass_increase[c])
+    lowered = plain & down & (now - to <= rules.pass_reduction[c])
+    frame["straight_through"] = raised | lowered
+    policy, grades = rules.policy, ", ".join(through.grades)
+    most = [
+        format_minor(policy.minor(a), policy.control_currency)
+        for a in (through.up_to_increase, through.up_to_limit, through.reductions_up_to)
+    ]
+    raise_text = f"policy {policy.version}: increase of at most {most[0]} to at most {most[1]}, grades {grades}"
+    lower_text = f"policy {policy.version}: reduction of at most {most[2]}, grades {grades}"
+    frame["straight_through_rule"] = pick({raise_text: raised, lower_text: lowered}, len(rows))
+
+
+def _refused(frame: pd.DataFrame, rows: Rows, rules: Rules, result: engine.Result) -> pd.DataFrame:
+    """Customers for whom nothing can be proposed become quarantined and keep what they have: no rate, or neither need nor limit."""
+    for c, reason in rules.without_rate.items():
+        text = f"{MISSING_RATE}: {reason}, so policy amounts cannot be compared with this account; add the rate and review again"
+        _quarantine(frame, rows.currency == c, text)
+    text = f"{NO_PROPOSAL}: no limit on file, and need cannot be computed (no sales or terms in source, or no grade)"
+    _quarantine(frame, ~result.to.known & (frame["state"] == CustomerState.REVIEWED).to_numpy(), text)
+    return frame
+
+
+_KEPT = {
+    "customer_id", "group_id", "currency", "grade", "points", "pd_fraction", "from_minor", "from_terms_days", "exposure_minor",
+    "own_risk_minor", "overdue_minor", "need_minor",
+}  # fmt: skip
+
+
+def _quarantine(frame: pd.DataFrame, rows: Flags, reason: str) -> None:
+    if not rows.any():
+        return
+    for column in PROPOSALS.columns:
+        if column.name in frame and column.name not in _KEPT:
+            frame.loc[rows, column.name] = _EMPTY[column.dtype]
+    frame.loc[rows, "state"] = CustomerState.QUARANTINED.value
+    frame.loc[rows, "state_reason"] = reason
+
+
+def _complete(reviewed: pd.DataFrame, features: pd.DataFrame, states: pd.DataFrame) -> pd.DataFrame:
+    """All customers of `states` in PROPOSALS columns: the reviewed ones, and the others with the facts known of them."""
+    rest = states[states["state"] != CustomerState.REVIEWED].reset_index(drop=True)
+    found, there = aligned(features, rest["customer_id"])
+    others: dict[str, Any] = {name: rest[name] for name in ("customer_id", "group_id", "currency", "state", "state_reason")}
+    if there.any():
+        for name, source in (("from_minor", "limit_minor"), ("from_terms_days", "terms_days"), ("need_minor", "need_minor")):
+            others[name] = found[source].where(there)
+        for name in ("exposure_minor", "own_risk_minor", "overdue_minor"):
+            others[name] = found[name].where(there, 0)
+    portfolio = states.set_index("customer_id")["portfolio"]
+    parts = [_shaped(part) for part in (reviewed, pd.DataFrame(others)) if len(part)] or [_shaped(reviewed)]
+    frame = pd.concat(parts, ignore_index=True).sort_values("customer_id", kind="stable", ignore_index=True)
+    frame["analyst"] = portfolio.reindex(frame["customer_id"]).to_numpy()
+    return frame.astype({"analyst": "str"})
+
+
+def _shaped(frame: pd.DataFrame) -> pd.DataFrame:
+    size = len(frame)
+    columns = {c.name: frame[c.name] if c.name in frame else pd.Series([_EMPTY[c.dtype]] * size) for c in PROPOSALS.columns}
+    return pd.DataFrame({c.name: columns[c.name].astype(_PANDAS[c.dtype]) for c in PROPOSALS.columns})
+
+
+def _top_groups(groups: pd.DataFrame, rows: Rows, policy: Policy) -> Flags:
+    """Members of the groups with the largest exposure of the whole book, in control currency; equal ones by group id."""
+    unknown = rows.ids[~rows.features["group_id"].isin(groups["group_id"])]
+    if len(unknown):
+        raise ReviewStopped(
+            f"groups: no row for the group of {', '.join(unknown.tolist()[:5])} ({len(unknown)} in all)",
+            expected="one row for each group of a reviewed customer",
+            next_step="resume the review; when it stops here again, the group roll-up lost these rows",
+        )
+    largest = groups[groups["exposure_minor"] > 0].sort_values(["exposure_minor", "group_id"], ascending=[False, True])
+    top = largest["group_id"].head(policy.straight_through.never_top_exposures)
+    return rows.features["group_id"].isin(top).to_numpy()
+
+
+def _formula_texts(rows: Rows, rules: Rules, classes: engine.Classes, caps: engine.Caps) -> pd.Series[Any]:
+    """The formula in words with its figures. The one loop over customers here only writes text."""
+    unit = rules.unit[rows.currency]
+    policy = rules.policy
+    names = [f"grade {g}" for g in policy.grade_names]
+    factors = [f"{policy.limits.by_grade[g].need_factor:.2f}" for g in policy.grade_names]
+    by_need = caps.need.known
+    shown = np.where(by_need, np.maximum(rows.need.value, 0), np.where(caps.from_exposure, rows.exposure, caps.formula.value))
+    kinds = _kind(classes, caps, by_need)
+    extra = f" x {policy.limits.without_need.factor:.2f}" if policy.limits.without_need.factor != 1 else ""
+    said: list[str] = []
+    for kind, text, c, g, s in zip(
+        kinds.tolist(), amount_texts(shown, unit), rows.currency.tolist(), rows.grade.tolist(), rows.status.tolist(), strict=True
+    ):
+        amount = f"{text} {rows.currencies[c]}"
+        if kind == _NEED:
+            said.append(f"need {amount} x {factors[g]} ({names[g]})")
+        elif kind == _EXPOSURE:
+            said.append(f"need not computable: exposure {amount}{extra} x {factors[g]} ({names[g]})")
+        elif kind == _STARTER:
+            said.append(f"starter limit {amount} of class {rules.statuses[s]}")
+        elif kind == _UNUSED:
+            said.append(f"unused by class {rules.statuses[s]}: down to {amount}")
+        elif kind == _ZERO:
+            said.append(f"class {rules.statuses[s]}: no credit")
+        else:
+            said.append("need not computable: the limit in force may stay or fall" if g >= 0 else "no grade: the limit in force stays")
+    return pd.Series(said, dtype="str")
+
+
+_NEED, _EXPOSURE, _STARTER, _UNUSED, _ZERO, _KEEP = range(6)
+
+
+def _kind(classes: engine.Classes, caps: engine.Caps, by_need: Flags) -> Ints:
+    flags = [classes.zero, classes.unused, classes.starter, caps.from_exposure, by_need]
+    return np.select(flags, [_ZERO, _UNUSED, _STARTER, _EXPOSURE, _NEED], _KEEP)

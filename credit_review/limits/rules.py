@@ -1,0 +1,143 @@
+"""A policy compiled for one bucket: amounts in each account currency of the bucket, factors in millionths, one array index a grade."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+import numpy as np
+
+from credit_review.fx import MissingRate, RateTable
+from credit_review.limits.arrays import Flags, Ints, ppm
+from credit_review.model.money import EXPONENTS
+from credit_review.policy import Policy, Starter, UnusedDown
+
+_DAYS_A_MONTH = 365.25 / 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """Policy in arrays. `[c]` is indexed by currency, `[g]` by grade, `[s]` by credit status; amounts are minor units of the currency.
+
+    A grade index of -1 (not graded) and a status index pick a row that is never read unmasked. `without_rate` says why a currency
+    cannot be served; its amounts are zeros and its customers must not be proposed.
+    """
+
+    policy: Policy
+    currencies: tuple[str, ...]
+    without_rate: dict[int, str]
+    unit: Ints  # [c] minor units a major unit
+    maximum: Ints  # [c]
+    minimum: Ints  # [c]
+    smallest_change: Ints  # [c]
+    free: Ints  # [c]
+    overdue_over: Ints  # [c]
+    pass_limit: Ints  # [c]
+    pass_increase: Ints  # [c]
+    pass_reduction: Ints  # [c]
+    ceiling: Ints  # [c, g]
+    without_net_worth: Ints  # [c, g]
+    without_recommendation: Ints  # [c, g]
+    need_factor: Ints  # [g]
+    net_worth_fraction: Ints  # [g]
+    terms: Ints  # [g]
+    tightens: Flags  # [g]
+    forbidden: Flags  # [g]
+    passes: Flags  # [g]
+    grid_bounds: Ints  # major units; amounts up to bounds[i] use steps[i]
+    grid_steps: Ints
+    starter_limit: Ints  # [c, s]
+    starter_terms: Ints  # [s]
+    down_to: Ints  # [c, s]
+    unused_days: Ints  # [s]
+    action: tuple[str, ...]  # [s]
+
+    @property
+    def statuses(self) -> tuple[str, ...]:
+        """Credit statuses in index order."""
+        return tuple(self.policy.classes)
+
+
+def compile_rules(policy: Policy, currencies: Sequence[str], *, rates: RateTable | None, as_of: date) -> Rules:
+    """The policy for customers whose accounts are in `currencies`, converted at the as_of rate, half-even once an amount."""
+    without = dict(_without_rate(policy, currencies, rates, as_of))
+
+    def amounts(*values: Decimal) -> Ints:
+        table = [
+            [0 if c in without else _converted(policy, v, to=code, rates=rates, as_of=as_of) for v in values]
+            for c, code in enumerate(currencies)
+        ]
+        return np.array(table, dtype=np.int64).reshape(len(currencies), len(values))
+
+    limits, through = policy.limits, policy.straight_through
+    grades = [limits.by_grade[name] for name in policy.grade_names]
+    classes = list(policy.classes.values())
+    starters = [rule if isinstance(rule, Starter) else None for rule in classes]
+    unused = [rule if isinstance(rule, UnusedDown) else None for rule in classes]
+    single = amounts(
+        *(limits.maximum, limits.minimum, limits.smallest_change.amount, limits.step.free_amount),
+        *(limits.forbid_increase.overdue_amount_over, through.up_to_limit, through.up_to_increase, through.reductions_up_to),
+    ).T
+    return Rules(
+        policy=policy,
+        currencies=tuple(currencies),
+        without_rate=without,
+        unit=np.array([10 ** EXPONENTS.get(code, 0) for code in currencies], dtype=np.int64),
+        maximum=single[0],
+        minimum=single[1],
+        smallest_change=single[2],
+        free=single[3],
+        overdue_over=single[4],
+        pass_limit=single[5],
+        pass_increase=single[6],
+        pass_reduction=single[7],
+        ceiling=amounts(*(g.ceiling for g in grades)),
+        without_net_worth=amounts(*(g.without_net_worth for g in grades)),
+        without_recommendation=amounts(*(g.without_recommendation for g in grades)),
+        need_factor=_ints(ppm(g.need_factor) for g in grades),
+        net_worth_fraction=_ints(ppm(g.net_worth_fraction) for g in grades),
+        terms=_ints(policy.terms.by_grade[name] for name in policy.grade_names),
+        tightens=_in(policy, policy.terms.tighten_when),
+        forbidden=_in(policy, limits.forbid_increase.grades),
+        passes=_in(policy, through.grades if through.enabled else ()),
+        grid_bounds=_ints(r.up_to for r in limits.rounding if r.up_to is not None),
+        grid_steps=_ints(r.step for r in limits.rounding),
+        starter_limit=amounts(*(rule.starter_limit if rule else Decimal(0) for rule in starters)),
+        starter_terms=_ints(rule.starter_terms_days if rule else 0 for rule in starters),
+        down_to=amounts(*(rule.down_to if rule else Decimal(0) for rule in unused)),
+        unused_days=_ints(int(rule.unused_months * _DAYS_A_MONTH) if rule else 0 for rule in unused),
+        action=tuple(rule.action for rule in classes),
+    )
+
+
+def _without_rate(policy: Policy, currencies: Sequence[str], rates: RateTable | None, as_of: date) -> list[tuple[int, str]]:
+    found = []
+    for c, code in enumerate(currencies):
+        if code == policy.control_currency:
+            continue
+        reason = f"no rate from {policy.control_currency} to {code or '(no currency)'} on {as_of}"
+        try:
+            if rates is None or code not in EXPONENTS:
+                found.append((c, reason))
+            else:
+                rates.factor(base=policy.control_currency, quote=code, on=as_of)
+        except MissingRate:
+            found.append((c, reason))
+    return found
+
+
+def _converted(policy: Policy, amount: Decimal, *, to: str, rates: RateTable | None, as_of: date) -> int:
+    minor = policy.minor(amount)
+    if to == policy.control_currency or rates is None:
+        return minor
+    return rates.convert(minor, base=policy.control_currency, quote=to, on=as_of).minor
+
+
+def _ints(values: Iterable[int]) -> Ints:
+    return np.array(list(values), dtype=np.int64)
+
+
+def _in(policy: Policy, names: tuple[str, ...]) -> Flags:
+    return np.array([name in names for name in policy.grade_names], dtype=bool)
