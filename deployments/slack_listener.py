@@ -131,7 +131,7 @@ def _team(services: Services, body: Mapping[str, Any]) -> str:
     team = str((body.get("user") or {}).get("team_id") or (body.get("team") or {}).get("id") or "")
     if team not in services.settings.slack.team_ids:
         raise BadInput(
-            "your Slack workspace may not decide here", next_step="ask the risk team; they can decide for you or add the workspace"
+            "your Slack workspace may not decide here", next_step="ask the risk team to add your workspace"
         )
     return team
 

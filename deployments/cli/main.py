@@ -1,0 +1,420 @@
+"""`credit-review`: every command in one place, so that `--help` tells the whole story. Bodies import what they need when they run."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from credit_review.errors import CreditReviewError
+from deployments.cli.frame import DEFAULT_CONFIG, EXIT_CODES, AsOption, ConfigOption, JsonOption, fail
+
+app = typer.Typer(
+    name="credit-review",
+    help="Scheduled credit reviews: ledgers in, limits proposed, approved by the people with the authority, applied once, audited.",
+    epilog=EXIT_CODES,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+review_app = typer.Typer(no_args_is_help=True, help="Run, resume, read and close reviews.")
+people_app = typer.Typer(no_args_is_help=True, help="Our directory: people, their accounts, who stands in for whom.")
+audit_app = typer.Typer(no_args_is_help=True, help="The audit log.")
+db_app = typer.Typer(no_args_is_help=True, help="The database.")
+scorecard_app = typer.Typer(no_args_is_help=True, help="Scorecards: fitted on your own history, or the expert one.")
+app.add_typer(review_app, name="review", rich_help_panel="Review")
+app.add_typer(people_app, name="people", rich_help_panel="Govern")
+app.add_typer(audit_app, name="audit", rich_help_panel="Audit")
+app.add_typer(db_app, name="db", rich_help_panel="Set up")
+app.add_typer(scorecard_app, name="scorecard", rich_help_panel="Govern")
+
+AsOf = Annotated[datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"], help="Review as of this day.")]
+Until = Annotated[datetime | None, typer.Option("--until", formats=["%Y-%m-%d"], help="First day on which it no longer holds.")]
+Proposals = Annotated[list[str], typer.Argument(metavar="PROPOSAL...", help="Proposal ids, as `inbox` shows them.")]
+OneProposal = Annotated[str, typer.Argument(metavar="PROPOSAL", help="Proposal id, as `inbox` shows it.")]
+ReviewId = Annotated[str, typer.Argument(metavar="REVIEW", help="Review id, as `review list` shows it.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why. The auditor reads it.")]
+
+
+# --- set up ---------------------------------------------------------------------------------------------------------------------------
+
+
+@app.command(rich_help_panel="Set up")
+def demo(
+    folder: Annotated[Path, typer.Option(help="Where the demo is written; an earlier demo there is replaced.")] = Path("demo"),
+    customers: Annotated[int, typer.Option(min=50, max=5000)] = 500,
+) -> None:
+    """Run the whole cycle on a made-up company, from ledger to applied limit, and say what happened."""
+    from deployments.cli import story
+
+    story.tell(folder, customers=customers)
+
+
+@app.command(rich_help_panel="Set up")
+def init(folder: Annotated[Path, typer.Argument(help="Folder to write the configuration into.")] = DEFAULT_CONFIG) -> None:
+    """Write a starter configuration: settings, policy, authority matrix, mapping and an expert scorecard, each explained."""
+    from deployments.cli import starting
+
+    for path in starting.write_starter(folder):
+        typer.echo(f"wrote {path}")
+    typer.echo(f"next: edit {folder}/settings.yaml and {folder}/mapping.yaml, then `credit-review -c {folder} doctor`")
+
+
+@app.command(rich_help_panel="Set up")
+def doctor(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+    """Check configuration, sources, database, people, Slack and Prefect, and say what to mend. Exit code 3 when something is wrong."""
+    from deployments.cli import starting
+
+    starting.report_findings(config, as_json=as_json)
+
+
+@db_app.command("upgrade")
+def db_upgrade(config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Create the schema, or bring it up to date."""
+    from deployments.cli import starting
+
+    starting.upgrade_database(config)
+
+
+# --- review ---------------------------------------------------------------------------------------------------------------------------
+
+
+@review_app.command("run")
+def review_run(
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_of: AsOf = None,
+    scope: Annotated[str, typer.Option(help="all, due, segment:X, region:X, legal_entity:X, or customers:ID,ID.")] = "all",
+    supersede: Annotated[str, typer.Option(metavar="REASON", help="Replace the live review of the same scope and day.")] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Run a review, from ledger to routed proposals."""
+    from deployments.cli import reviewing
+
+    reviewing.run(config, as_of=as_of.date() if as_of else None, scope=scope, supersede=supersede, as_json=as_json)
+
+
+@review_app.command("resume")
+def review_resume(review: ReviewId, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+    """Go on with a failed or interrupted review from its last good state."""
+    from deployments.cli import reviewing
+
+    reviewing.run(config, resume=review, as_json=as_json)
+
+
+@review_app.command("show")
+def review_show(review: ReviewId, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+    """State, counts, what is open and where the report is."""
+    from deployments.cli import reviewing
+
+    reviewing.show(config, review, as_json=as_json)
+
+
+@review_app.command("list")
+def review_list(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+    """All reviews, newest first."""
+    from deployments.cli import reviewing
+
+    reviewing.list_all(config, as_json=as_json)
+
+
+@review_app.command("confirm")
+def review_confirm(review: ReviewId, reason: Reason, config: ConfigOption = DEFAULT_CONFIG, as_person: AsOption = "") -> None:
+    """Confirm that the extract of a held review is complete, and route its proposals."""
+    from deployments.cli import reviewing
+
+    reviewing.confirm(config, review, reason=reason, as_person=as_person)
+
+
+@review_app.command("close")
+def review_close(review: ReviewId, config: ConfigOption = DEFAULT_CONFIG, as_person: AsOption = "") -> None:
+    """Sign a review off: the record lists open items, deferrals, quarantine and automatic approvals."""
+    from deployments.cli import reviewing
+
+    reviewing.close(config, review, as_person=as_person)
+
+
+@app.command(rich_help_panel="Review")
+def report(review: Annotated[str, typer.Argument(metavar="[REVIEW]")] = "", config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Write the report of a review again, as its record stands now, and say where it is. Default: the newest review."""
+    from deployments.cli import reviewing
+
+    reviewing.write_report(config, review)
+
+
+# --- work -----------------------------------------------------------------------------------------------------------------------------
+
+
+@app.command(rich_help_panel="Work")
+def inbox(config: ConfigOption = DEFAULT_CONFIG, as_person: AsOption = "", as_json: JsonOption = False) -> None:
+    """What awaits me: drafts to release as analyst, proposals to decide as approver, reductions that did not happen."""
+    from deployments.cli import working
+
+    working.inbox(config, as_person=as_person, as_json=as_json)
+
+
+@app.command(rich_help_panel="Work")
+def show(proposal: OneProposal, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+    """One proposal with every figure behind it: why this amount, who may approve it, what happened so far."""
+    from deployments.cli import working
+
+    working.show(config, proposal, as_json=as_json)
+
+
+@app.command(rich_help_panel="Work")
+def request(
+    customer: Annotated[str, typer.Argument(help="Our customer id.")],
+    amount: Annotated[str, typer.Option(help="Limit asked for, major units of the account's currency.")],
+    reason: Reason,
+    until: Until = None,
+    terms: Annotated[int | None, typer.Option(min=0, max=365, help="Net days asked for.")] = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_person: AsOption = "",
+) -> None:
+    """Ask for a limit outside the schedule: a new customer, a temporary increase (--until), an early review."""
+    from deployments.cli import reviewing
+
+    reviewing.request(
+        config, customer, amount=amount, until=until.date() if until else None, terms=terms, reason=reason, as_person=as_person
+    )
+
+
+@app.command(rich_help_panel="Work")
+def release(
+    proposals: Proposals,
+    config: ConfigOption = DEFAULT_CONFIG,
+    amend: Annotated[str, typer.Option(metavar="AMOUNT", help="Change the amount first; needs --reason.")] = "",
+    terms: Annotated[int | None, typer.Option(min=0, max=365, help="Change the terms first (net days); needs --reason.")] = None,
+    comment: Annotated[str, typer.Option(help="A comment the approvers read.")] = "",
+    attach: Annotated[list[Path] | None, typer.Option(exists=True, dir_okay=False, help="A file to refer to, by its SHA-256.")] = None,
+    reason: Annotated[str, typer.Option(help="Why it was amended.")] = "",
+    keep: Annotated[bool, typer.Option("--keep", help="Only comment, attach or amend; do not release yet.")] = False,
+    as_person: AsOption = "",
+) -> None:
+    """Release drafts to the approvers, as the assigned analyst; comment, attach and amend on the way."""
+    from deployments.cli import working
+
+    edit = working.Edit(amend=amend, terms_days=terms, comment=comment, attachments=tuple(attach or ()), reason=reason)
+    working.release(config, proposals, edit, keep=keep, as_person=as_person)
+
+
+@app.command(rich_help_panel="Work")
+def defer(
+    proposals: Proposals,
+    until: Annotated[datetime, typer.Option("--until", formats=["%Y-%m-%d"])],
+    reason: Reason,
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_person: AsOption = "",
+) -> None:
+    """Put drafts off to a day."""
+    from deployments.cli import working
+
+    working.defer(config, proposals, until=until.date(), reason=reason, as_person=as_person)
+
+
+@app.command(rich_help_panel="Work")
+def exclude(
+    proposals: Proposals,
+    rule: Annotated[str, typer.Option(help="The named rule.")],
+    reason: Reason,
+    until: Until = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_person: AsOption = "",
+) -> None:
+    """Exclude customers of drafts by a named rule."""
+    from deployments.cli import working
+
+    working.exclude(config, proposals, rule=rule, until=until.date() if until else None, reason=reason, as_person=as_person)
+
+
+@app.command(rich_help_panel="Work")
+def decide(
+    proposal: OneProposal,
+    verdict: Annotated[str, typer.Argument(metavar="VERDICT", help="approve, reject, return or counter.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+    reason: Annotated[str, typer.Option(help="Why; needed to reject, return or counter.")] = "",
+    amount: Annotated[str, typer.Option(help="Counter-offer: the amount.")] = "",
+    terms: Annotated[int | None, typer.Option(min=0, max=365, help="Counter-offer: net days.")] = None,
+    until: Until = None,
+    on_behalf_of: Annotated[str, typer.Option(metavar="PERSON", help="The principal whose delegate I am.")] = "",
+    digest: Annotated[str, typer.Option(help="Digest of the packet I read (default: the one shown now).")] = "",
+    as_person: AsOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Answer a proposal. Whether I may is judged again at this moment; a refusal says who may."""
+    from deployments.cli import working
+
+    counter = working.Counter(amount=amount, terms_days=terms, until=until.date() if until else None)
+    working.decide_one(
+        config, proposal, verdict, counter, reason=reason, on_behalf_of=on_behalf_of, digest=digest, as_person=as_person, as_json=as_json
+    )
+
+
+@app.command("risk-kept", rich_help_panel="Work")
+def risk_kept(
+    proposal: OneProposal,
+    reason: Reason,
+    until: Annotated[datetime, typer.Option("--until", formats=["%Y-%m-%d"], help="Until when the risk is kept.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_person: AsOption = "",
+) -> None:
+    """Answer for a reduction that did not happen: keep the risk until a day, for a reason."""
+    from deployments.cli import working
+
+    working.keep_risk(config, proposal, until=until.date(), reason=reason, as_person=as_person)
+
+
+# --- run ------------------------------------------------------------------------------------------------------------------------------
+
+
+@app.command("apply", rich_help_panel="Run")
+def apply_now(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+    """Apply every approved proposal exactly once, deliver to the ERP and to Slack, and compare."""
+    from deployments.cli import running
+
+    running.apply_limits(config, as_json=as_json)
+
+
+@app.command("follow-up", rich_help_panel="Run")
+def follow_up(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+    """Expire, revert, escalate and settle what is due today."""
+    from deployments.cli import running
+
+    running.follow_up(config, as_json=as_json)
+
+
+@app.command(rich_help_panel="Run")
+def slack(
+    config: ConfigOption = DEFAULT_CONFIG,
+    host: Annotated[str, typer.Option(help="HTTP mode: address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="HTTP mode: port.")] = 3000,
+) -> None:
+    """Listen to Slack until stopped."""
+    from deployments import slack_listener
+    from deployments.cli.frame import services
+
+    slack_listener.serve(services(config), host=host, port=port)
+
+
+# --- govern and audit -----------------------------------------------------------------------------------------------------------------
+
+
+@app.command(rich_help_panel="Govern")
+def adopt(
+    file: Annotated[Path, typer.Argument(help="policy.yaml, authority.yaml, scorecard.json or a mapping.")],
+    kind: Annotated[str, typer.Option(help="policy, authority, scorecard or mapping; default: what settings.yaml calls the file.")] = "",
+    author: Annotated[str, typer.Option(metavar="PERSON", help="Who wrote it, when it is not me.")] = "",
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_person: AsOption = "",
+) -> None:
+    """Adopt a policy, authority matrix, scorecard or mapping. It takes effect once two people have, neither its only author."""
+    from deployments.cli import governing
+
+    governing.adopt_file(config, file, kind=kind, author=author, as_person=as_person)
+
+
+@people_app.command("first-pair")
+def first_pair(
+    first: Annotated[str, typer.Option(metavar="ID:NAME:OS-ACCOUNT", help="First person, such as p-anna:Anna Berg:anna.")],
+    second: Annotated[str, typer.Option(metavar="ID:NAME:OS-ACCOUNT", help="Second person.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Set up the first two people in an empty directory. Everything after needs one of them."""
+    from deployments.cli import governing
+
+    governing.first_pair(config, first, second)
+
+
+@people_app.command("add")
+def people_add(
+    person: Annotated[str, typer.Argument(metavar="ID")],
+    name: Annotated[str, typer.Option()],
+    email: Annotated[str, typer.Option()] = "",
+    os_account: Annotated[str, typer.Option("--os", help="Operating-system account.")] = "",
+    slack_account: Annotated[str, typer.Option("--slack", metavar="TEAM|USER")] = "",
+    token_account: Annotated[str, typer.Option("--token", help="Name that signed tokens carry.")] = "",
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_person: AsOption = "",
+) -> None:
+    """Add a person and the accounts that authenticate them."""
+    from deployments.cli import governing
+
+    accounts = {"os": os_account, "slack": slack_account, "token": token_account}
+    governing.add_person(config, person, name=name, email=email, accounts=accounts, as_person=as_person)
+
+
+@people_app.command("leave")
+def people_leave(
+    person: Annotated[str, typer.Argument(metavar="ID")], config: ConfigOption = DEFAULT_CONFIG, as_person: AsOption = ""
+) -> None:
+    """Deactivate a person from today."""
+    from deployments.cli import governing
+
+    governing.leave(config, person, as_person=as_person)
+
+
+@people_app.command("list")
+def people_list(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+    """Everybody in the directory, with accounts."""
+    from deployments.cli import governing
+
+    governing.list_people(config, as_json=as_json)
+
+
+@people_app.command("delegate")
+def people_delegate(
+    delegate: Annotated[str, typer.Argument(metavar="PERSON", help="Who may decide on my behalf.")],
+    until: Annotated[datetime, typer.Option("--until", formats=["%Y-%m-%d"])],
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_person: AsOption = "",
+) -> None:
+    """Let somebody decide on my behalf, from today until a day."""
+    from deployments.cli import governing
+
+    governing.delegate(config, delegate, until=until.date(), as_person=as_person)
+
+
+@people_app.command("token")
+def people_token(
+    account: Annotated[str, typer.Argument(help="Token account, as mapped with `people add --token`.")],
+    days: Annotated[int, typer.Option(min=1, max=365)] = 30,
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Issue a signed sign-in token; needs the secret CREDIT_REVIEW_TOKEN_KEY."""
+    from deployments.cli import governing
+
+    governing.issue_token(config, account, days=days)
+
+
+@scorecard_app.command("fit")
+def scorecard_fit(
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_of: AsOf = None,
+    out: Annotated[Path | None, typer.Option(help="Where to write it; default: the scorecard file of settings.yaml.")] = None,
+    expert: Annotated[bool, typer.Option("--expert", help="Write the expert scorecard, whatever the history.")] = False,
+) -> None:
+    """Fit a scorecard on the ledger's own history, print how well it tells good from bad, and write it for adoption."""
+    from deployments.cli import running
+
+    running.fit_scorecard(config, as_of=as_of.date() if as_of else None, out=out, expert=expert)
+
+
+@audit_app.command("verify")
+def audit_verify(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+    """Recompute the audit log. Exit code 0 verified against an anchor, 1 tampered with, 2 cannot tell (no anchor)."""
+    from deployments.cli import running
+
+    raise SystemExit(running.verify_audit_log(config, as_json=as_json))
+
+
+def run() -> None:
+    """Entry point: errors of ours end without a traceback, with their exit code."""
+    try:
+        app()
+    except CreditReviewError as error:
+        fail(error)
+    except KeyboardInterrupt:
+        typer.echo("stopped; `credit-review review resume` goes on from the last good state", err=True)
+        sys.exit(130)
