@@ -64,6 +64,15 @@ def test_orders_beyond_the_horizon_do_not_count():
     assert one(rows)["open_orders_minor"] == 5
 
 
+@pytest.mark.parametrize(
+    ("kind", "column"), [("note", "notes_minor"), ("order", "open_orders_minor"), ("delivery", "unbilled_deliveries_minor")]
+)
+def test_returns_lower_their_own_part_and_no_other(kind, column):
+    found = one([item(kind=kind, amount=-50), item(kind=kind, amount=20), item(amount=7)])
+    assert (found[column], found["exposure_minor"]) == (0, 7)
+    assert one([item(kind=kind, amount=-5), item(kind=kind, amount=20)])[column] == 15
+
+
 def test_disputes_are_shown_and_held_out_only_where_policy_says_so():
     rows = [late_by(5, amount=100), late_by(50, amount=30, disputed=True)]
     counted, held = one(rows), one(rows, policy=with_exposure(hold_out_disputes=True))

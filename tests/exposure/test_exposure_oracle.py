@@ -234,7 +234,7 @@ def books(draw):
     )
     covers = [c | {"reference": f"p{n}"} for n, c in enumerate(draw(st.lists(cover, max_size=4)))]
     reports = draw(st.lists(report, max_size=4, unique_by=lambda r: (r["customer_id"], r["provider"], r["report_date"])))
-    return as_of, draw(st.lists(item, max_size=14)), customers, reports, covers
+    return as_of, draw(st.lists(item, min_size=2, max_size=14)), customers, reports, covers
 
 
 policies = st.sampled_from(
