@@ -54,7 +54,11 @@ def book(*customers, states=(), reasons=""):
     """features, scores, groups and states of the customers; `states` overrides the state row of some by id."""
     features = frame(FEATURES, customers)
     scores = frame(
-        SCORES, [{"customer_id": c["customer_id"], "grade": c["grade"], "points": 500, "pd_fraction": 0.02, "reason_codes": reasons} for c in customers]
+        SCORES,
+        [
+            {"customer_id": c["customer_id"], "grade": c["grade"], "points": 500, "pd_fraction": 0.02, "reason_codes": reasons}
+            for c in customers
+        ],
     )
     exposure = features.groupby("group_id")["exposure_minor"].sum()
     groups = frame(GROUPS, [{"group_id": g, "currency": "EUR", "members": 1, "exposure_minor": int(e)} for g, e in exposure.items()])

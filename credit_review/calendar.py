@@ -1,0 +1,111 @@
+"""Working days of the company and the quarters that reviews are named after. No clock: every function is told the day."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import lru_cache
+from typing import Any
+
+from credit_review.errors import BadInput
+
+_DAY = timedelta(days=1)
+_LONGEST_GAP_DAYS = 60
+"""More days without a single working day than any real calendar has."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkingCalendar:
+    """Working days of a country: no weekend, no public holiday, no company holiday.
+
+    `country` is ISO 3166 alpha-2, with a subdivision where its holidays differ (`DE`, `DE-BY`, `US-NY`); weekends are the country's own.
+    Raises BadInput for a country whose holidays are not known.
+    """
+
+    country: str
+    extra_holidays: frozenset[date] = frozenset()
+
+    def __post_init__(self) -> None:
+        _weekend(self.country)
+
+    def is_working_day(self, day: date) -> bool:
+        """Whether people work on `day`."""
+        return day.weekday() not in _weekend(self.country) and day not in self.extra_holidays and day not in _public(self.country, day.year)
+
+    def nth_working_day(self, year: int, month: int, n: int) -> date:
+        """The `n`-th working day of a month, counted from 1. Raises BadInput when the month has fewer."""
+        if n < 1:
+            raise BadInput(f"working day number {n}", expected="1 or more")
+        first = date(year, month, 1)
+        for day in _forward(first, 31):
+            if day.month != month:
+                break
+            n -= self.is_working_day(day)
+            if n == 0:
+                return day
+        raise BadInput(f"{first:%Y-%m} has {n} working days fewer than asked for", expected="a working day that the month has")
+
+    def add_working_days(self, day: date, n: int) -> date:
+        """The `n`-th working day after `day` (before it when negative); for 0 `day` itself, or the next working day when it is none."""
+        step = -_DAY if n < 0 else _DAY
+        at, left = (day, abs(n)) if n else (day - _DAY, 1)
+        gap = 0
+        while left:
+            at, gap = at + step, gap + 1
+            if self.is_working_day(at):
+                left, gap = left - 1, 0
+            elif gap > _LONGEST_GAP_DAYS:
+                raise BadInput(
+                    f"no working day within {_LONGEST_GAP_DAYS} days of {day}", expected="extra_holidays that leave working days"
+                )
+        return at
+
+    def working_days_between(self, start: date, end: date) -> int:
+        """Working days after `start` up to and including `end`; 0 when `end` is not after it."""
+        return sum(self.is_working_day(day) for day in _forward(start + _DAY, (end - start).days))
+
+
+def quarter_end_before(day: date) -> date:
+    """The last day of the newest calendar quarter that ended before `day`."""
+    return date(day.year, (day.month - 1) // 3 * 3 + 1, 1) - _DAY
+
+
+def quarter_label(as_of: date) -> str:
+    """The calendar quarter that holds `as_of`, such as `2026Q3`."""
+    return f"{as_of.year}Q{(as_of.month - 1) // 3 + 1}"
+
+
+def _forward(start: date, days: int) -> Iterator[date]:
+    return (start + i * _DAY for i in range(days))
+
+
+def _book(country: str, year: int | None = None) -> Any:
+    import holidays  # slow to import, and only working-day questions need it
+
+    if not re.fullmatch(r"[A-Z]{2}(-[A-Z0-9]{1,6})?", country):
+        raise _unknown(country)
+    code, _, part = country.partition("-")
+    try:
+        return holidays.country_holidays(code, subdiv=part or None, years=year)
+    except NotImplementedError:
+        raise _unknown(country) from None
+
+
+def _unknown(country: str) -> BadInput:
+    return BadInput(
+        f"no public holidays known for {country!r}",
+        expected="an ISO 3166 code such as DE, or one with a subdivision such as DE-BY",
+        next_step="correct calendar.country in settings.yaml",
+    )
+
+
+@lru_cache(maxsize=64)
+def _weekend(country: str) -> frozenset[int]:
+    return frozenset(_book(country).weekend)
+
+
+@lru_cache(maxsize=512)
+def _public(country: str, year: int) -> frozenset[date]:
+    return frozenset(_book(country, year))
