@@ -46,6 +46,10 @@ class UnitOfWork(Protocol):
         """Facts in force on `valid_at` as known at `known_at`: of each identity the newest row recorded by then, if valid that day."""
         ...
 
+    def tally(self, record: type[Any], /, *, by: Sequence[str], total: Sequence[str] = (), **filters: Any) -> list[tuple[Any, ...]]:
+        """One tuple per combination of the fields `by`, in their order: those values, how many records match, sums of the fields `total`."""
+        ...
+
     def add(self, *records: object) -> None:
         """Insert. A duplicate key or a broken constraint raises Conflict."""
         ...
