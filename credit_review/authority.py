@@ -415,9 +415,9 @@ def judge(standing: Standing, matrix: Matrix, now: datetime) -> Judgement:
     """
     need = requirement(standing, matrix)
     given = approvals(standing, matrix, need)
-    able = _who_may(standing, matrix, need, given)
-    principal = _principal(standing, matrix, need, given)
-    code, text = _refusal(standing, matrix, now, need, given, principal) or (Code.ALLOWED, "")
+    able = _who_may(standing, matrix, need)
+    principal = _principal(standing, matrix, need)
+    code, text = _refusal(standing, matrix, now, need, principal) or (Code.ALLOWED, "")
     if code == Code.LACKS_TIER:
         text = f"{text}; {_names(standing, able)}"
     return Judgement(
@@ -458,7 +458,7 @@ def recheck(standing: Standing, matrix: Matrix, now: datetime) -> Judgement:
         approvals_needed=need.approvals,
         approvals_given=len(given),
         because=need.because,
-        who_may=_who_may(standing, matrix, need, given),
+        who_may=_who_may(standing, matrix, need),
     )
 
 
@@ -469,17 +469,15 @@ def by_rule(standing: Standing) -> bool:
     return bool(proposal.straight_through_rule) and untouched and not proposal.exceptional and standing.from_minor is not None
 
 
-def _refusal(
-    standing: Standing, matrix: Matrix, now: datetime, need: Requirement, given: tuple[Decision, ...], principal: str | None
-) -> tuple[Code, str] | None:
+def _refusal(standing: Standing, matrix: Matrix, now: datetime, need: Requirement, principal: str | None) -> tuple[Code, str] | None:
     asking = standing.asking
     if asking is None:
         return Code.NOBODY, "nobody asks to decide"
     return (
         _person_refusal(standing, asking)
         or _proposal_refusal(standing, asking, now)
-        or _maker_refusal(standing, asking, given)
-        or _tier_refusal(standing, matrix, need, given, asking, principal)
+        or _maker_refusal(standing, asking)
+        or _tier_refusal(standing, matrix, need, asking, principal)
     )
 
 
@@ -510,26 +508,23 @@ def _proposal_refusal(standing: Standing, asking: Asking, now: datetime) -> tupl
     return None
 
 
-def _maker_refusal(standing: Standing, asking: Asking, given: tuple[Decision, ...]) -> tuple[Code, str] | None:
+def _maker_refusal(standing: Standing, asking: Asking) -> tuple[Code, str] | None:
     if asking.person_id in _makers(standing):
         return Code.OWN_PROPOSAL, "you made or changed this proposal; somebody else decides it"
     if asking.on_behalf_of in _makers(standing):
         return Code.OWN_PROPOSAL, f"{_name(standing, asking.on_behalf_of)} made or changed this proposal; nobody decides it in that name"
     people = _people(asking.person_id, asking.on_behalf_of)
-    own = any(d.approver_id == asking.person_id for d in standing.decisions)
-    if own or any(people & _people(d.approver_id, d.on_behalf_of) for d in given):
+    if people & _spent(standing):
         return Code.ALREADY_DECIDED, "you, or the person you act for, have already decided this proposal; it needs someone else"
     return None
 
 
-def _tier_refusal(
-    standing: Standing, matrix: Matrix, need: Requirement, given: tuple[Decision, ...], asking: Asking, principal: str | None
-) -> tuple[Code, str] | None:
+def _tier_refusal(standing: Standing, matrix: Matrix, need: Requirement, asking: Asking, principal: str | None) -> tuple[Code, str] | None:
     if asking.on_behalf_of is not None and not _delegated(standing, asking.on_behalf_of, asking.person_id):
         return Code.NOT_DELEGATE, f"{_name(standing, asking.on_behalf_of)} has not delegated to you for today"
     if _may(standing, matrix, need, asking.person_id, principal):
         return None
-    if asking.on_behalf_of is None and len(choices := _principals(standing, matrix, need, given, asking.person_id)) > 1:
+    if asking.on_behalf_of is None and len(choices := _principals(standing, matrix, need, asking.person_id)) > 1:
         names = " or ".join(_name(standing, p) for p in choices)
         return Code.CHOOSE_PRINCIPAL, f"say on whose behalf you decide: {names}"
     title = matrix.tiers[matrix.rank(need.tier)].name
@@ -537,20 +532,19 @@ def _tier_refusal(
     return Code.LACKS_TIER, f"{whose} {need.tier} ({title})"
 
 
-def _principal(standing: Standing, matrix: Matrix, need: Requirement, given: tuple[Decision, ...]) -> str | None:
+def _principal(standing: Standing, matrix: Matrix, need: Requirement) -> str | None:
     """In whose name the asking person decides: the one named, or the only one possible when his own authority is not enough."""
     asking = standing.asking
     if asking is None or asking.on_behalf_of is not None:
         return asking.on_behalf_of if asking else None
     if matrix.highest(asking.person_id, standing.today, standing.proposal.region) >= matrix.rank(need.tier):
         return None
-    choices = _principals(standing, matrix, need, given, asking.person_id)
+    choices = _principals(standing, matrix, need, asking.person_id)
     return choices[0] if len(choices) == 1 else None
 
 
-def _principals(standing: Standing, matrix: Matrix, need: Requirement, given: tuple[Decision, ...], delegate_id: str) -> tuple[str, ...]:
-    spent = {p for d in given for p in _people(d.approver_id, d.on_behalf_of)}
-    mine = sorted({d.principal_id for d in standing.delegations if d.delegate_id == delegate_id} - spent)
+def _principals(standing: Standing, matrix: Matrix, need: Requirement, delegate_id: str) -> tuple[str, ...]:
+    mine = sorted({d.principal_id for d in standing.delegations if d.delegate_id == delegate_id} - _spent(standing))
     return tuple(p for p in mine if _may(standing, matrix, need, delegate_id, p))
 
 
@@ -565,9 +559,9 @@ def _may(standing: Standing, matrix: Matrix, need: Requirement, person_id: str, 
     return held >= matrix.rank(need.tier)
 
 
-def _who_may(standing: Standing, matrix: Matrix, need: Requirement, given: tuple[Decision, ...]) -> tuple[str, ...]:
+def _who_may(standing: Standing, matrix: Matrix, need: Requirement) -> tuple[str, ...]:
     """Holders, then delegates, who could decide now, each once."""
-    spent = {p for d in given for p in _people(d.approver_id, d.on_behalf_of)} | {d.approver_id for d in standing.decisions}
+    spent = _spent(standing)
     direct = [h.person for h in matrix.holders if h.person not in spent and _may(standing, matrix, need, h.person, None)]
     through = [
         d.delegate_id
@@ -596,6 +590,11 @@ def _makers(standing: Standing) -> frozenset[str]:
 
 def _people(person_id: str, principal: str | None) -> frozenset[str]:
     return frozenset({person_id} if principal is None else {person_id, principal})
+
+
+def _spent(standing: Standing) -> frozenset[str]:
+    """Everyone behind a decision of this packet, whether it still counts or not: nobody stands behind a second one."""
+    return frozenset(p for d in standing.decisions for p in _people(d.approver_id, d.on_behalf_of))
 
 
 def _active(standing: Standing, person_id: str) -> bool:

@@ -51,9 +51,16 @@ class ReviewStopped(CreditReviewError):
 
 
 class Unavailable(CreditReviewError):
-    """Something outside (database, Slack, source) did not answer; trying again later may work."""
+    """Something outside (database, Slack, source) did not answer; trying again later may work.
+
+    `retry_after_seconds` is how long the other side asked us to wait, when it did.
+    """
 
     exit_code = 6
+
+    def __init__(self, what: str, *, expected: str = "", next_step: str = "", retry_after_seconds: float | None = None) -> None:
+        self.retry_after_seconds = retry_after_seconds
+        super().__init__(what, expected=expected, next_step=next_step)
 
 
 class Conflict(CreditReviewError):
