@@ -79,6 +79,7 @@ class Action(StrEnum):
     # limits
     ACCOUNT_OPENED = "account.opened"
     LIMIT_OPENED = "limit.opened"
+    LIMIT_OPENINGS_TIED = "limit.openings_tied"
     LIMIT_APPLIED = "limit.applied"
     LIMIT_REVERTED = "limit.reverted"
     LIMIT_OVERRIDE = "limit.override"

@@ -47,7 +47,7 @@ class UnitOfWork(Protocol):
         ...
 
     def tally(self, record: type[Any], /, *, by: Sequence[str], total: Sequence[str] = (), **filters: Any) -> list[tuple[Any, ...]]:
-        """One tuple per combination of the fields `by`, in their order: those values, how many records match, sums of the fields `total`."""
+        """One tuple per combination of the fields `by`, in their order: those values, how many records match, sums of fields `total`."""
         ...
 
     def add(self, *records: object) -> None:

@@ -1,0 +1,162 @@
+"""A person asks for a limit: for a new customer, for a while, or before the next review is due.
+
+A request is a review of one customer (kind ad hoc): the same snapshot rules, scoring, tiers and audit. What is special is that the
+person who asks is its proposer and maker, and that it never goes straight through. The caller commits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+
+from credit_review.errors import BadInput, Refused
+from credit_review.model.records import CreditLimit, LimitAccount, Maker, Proposal, Review
+from credit_review.model.states import OPEN_PROPOSAL_STATES, Layer, ReviewKind, ReviewState
+from credit_review.ports import UnitOfWork
+from credit_review.review.directory import active_person
+from credit_review.review.lifecycle import require_state, review_of
+from credit_review.review.manifest import from_json
+from credit_review.review.naming import proposal_id
+from credit_review.review.propose import ProposalDraft, account_entry, account_of, created_entry, direction_of, proposal_record, unchanged
+
+REQUESTED = "requested"
+"""Exception: a person asked for it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What a person asks for. `amount_minor` None: what the engine finds; `until`: a temporary limit that ends on that day.
+
+    `terms_days` None keeps the terms. `today` is the company's day.
+    """
+
+    customer_id: str
+    person_id: str
+    amount_minor: int | None
+    reason: str
+    today: date
+    until: date | None = None
+    terms_days: int | None = None
+
+
+def request_scope(uow: UnitOfWork, customer_id: str, as_of: date) -> str:
+    """The scope of the next review of one customer on a day: `customer:<id>#<n>`, so that a customer may ask twice."""
+    prefix = f"customer:{customer_id}#"
+    asked = [r for r in uow.find(Review, kind=ReviewKind.AD_HOC, as_of=as_of) if r.scope.startswith(prefix)]
+    return f"{prefix}{len({r.scope for r in asked}) + 1}"
+
+
+def check_request(uow: UnitOfWork, request: Request, now: datetime) -> None:
+    """Returns if the request makes sense and its person may ask. Meant to be called before any work is done for it."""
+    if not request.reason.strip():
+        raise BadInput("a request needs a reason", expected="why the customer needs it", next_step="add --reason")
+    if request.amount_minor is not None and request.amount_minor < 0:
+        raise BadInput(f"limit of {request.amount_minor} minor units", expected="0 or more")
+    if request.until is not None and request.until <= request.today:
+        raise BadInput(
+            f"a temporary limit until {request.until}", expected=f"a day after today, {request.today}", next_step="change --until"
+        )
+    if request.until is not None and request.amount_minor is None:
+        raise BadInput("a temporary limit without an amount", expected="--amount with --until")
+    active_person(uow, request.person_id, on=request.today, known_at=now)
+
+
+def propose_request(uow: UnitOfWork, review_id: str, engine: ProposalDraft, request: Request, now: datetime) -> Proposal:
+    """The proposal of a scored ad hoc review, in state draft, made by the person who asked; the same one when it is there already.
+
+    `engine` is what the engine found for the customer's base limit; its figures stand beside what is asked. Refused while the account
+    has an open proposal, when nothing would change, and for a temporary limit that is not above the base limit in force.
+    """
+    check_request(uow, request, now)
+    if engine.customer_id != request.customer_id:
+        raise BadInput(f"figures of customer {engine.customer_id}", expected=f"those of {request.customer_id}, who asks")
+    review = review_of(uow, review_id, lock=True)
+    require_state(review, ReviewState.SCORED)
+    if review.kind != ReviewKind.AD_HOC:
+        raise BadInput(f"review {review_id} is {review.kind}", expected="an ad hoc review of one customer")
+    draft = _asked(engine, request, uow)
+    known = uow.get(Proposal, proposal_id=proposal_id(review_id, draft.account_id))
+    if known is not None:
+        return known
+    _free(uow, draft)
+    return _store(uow, review, draft, engine, request, now)
+
+
+def _asked(engine: ProposalDraft, request: Request, uow: UnitOfWork) -> ProposalDraft:
+    base = uow.get(CreditLimit, account_id=engine.account_id)
+    present = base.amount_minor if base else None
+    terms = base.terms_days if base else engine.from_terms_days
+    to = engine.to_minor if request.amount_minor is None else request.amount_minor
+    wanted = terms if request.terms_days is None else request.terms_days
+    draft = replace(
+        engine,
+        to_minor=to,
+        from_minor=present,
+        from_terms_days=terms,
+        terms_days=wanted,
+        effective_from=request.today,
+        direction=direction_of(from_minor=present, to_minor=to, from_terms_days=terms, terms_days=wanted),
+        exceptional=(*engine.exceptional, REQUESTED),
+        straight_through_rule="",
+        request={
+            "by": request.person_id,
+            "amount_minor": request.amount_minor,
+            "until": request.until.isoformat() if request.until else None,
+            "terms_days": request.terms_days,
+            "reason": request.reason,
+        },
+    )
+    return draft if request.until is None else _temporary(draft, request.until, present, uow)
+
+
+def _temporary(draft: ProposalDraft, until: date, base_minor: int | None, uow: UnitOfWork) -> ProposalDraft:
+    if base_minor is not None and draft.to_minor <= base_minor:
+        raise Refused(
+            "request.not_above_base",
+            f"a temporary limit of {draft.to_minor} is not above the {base_minor} minor units in force",
+            expected="a larger amount: it stands instead of the base limit while it lasts",
+            next_step="raise --amount, or leave --until out to change the base limit",
+        )
+    temporary = replace(draft, layer=Layer.TEMPORARY, effective_to=until)
+    limit = uow.get(CreditLimit, account_id=temporary.account_id)
+    amount, terms = (limit.amount_minor, limit.terms_days) if limit else (None, None)
+    way = direction_of(from_minor=amount, to_minor=draft.to_minor, from_terms_days=terms, terms_days=draft.terms_days)
+    return replace(temporary, from_minor=amount, from_terms_days=terms, direction=way)
+
+
+def _free(uow: UnitOfWork, draft: ProposalDraft) -> None:
+    if unchanged(draft):
+        raise Refused(
+            "request.no_change",
+            f"customer {draft.customer_id} already has that limit and those terms",
+            expected="another amount or other terms",
+        )
+    waiting = uow.find(Proposal, account_id=draft.account_id, state=OPEN_PROPOSAL_STATES)
+    if waiting:
+        raise Refused(
+            "request.open_proposal",
+            f"customer {draft.customer_id} has the open proposal {waiting[0].proposal_id} ({waiting[0].state})",
+            expected="no open proposal for this limit",
+            next_step="have that one decided, or ask its analyst to amend it",
+        )
+
+
+def _store(uow: UnitOfWork, review: Review, draft: ProposalDraft, engine: ProposalDraft, request: Request, now: datetime) -> Proposal:
+    if uow.get(LimitAccount, account_id=draft.account_id, lock=True) is None:
+        uow.add(account_of(draft))
+        uow.append(account_entry(account_of(draft), request.person_id))
+    limit = uow.get(CreditLimit, account_id=draft.account_id)
+    proposal = proposal_record(
+        review,
+        from_json(review.manifest_json),
+        draft,
+        base_version=limit.version if limit else 0,
+        proposer_id=request.person_id,
+        supersedes_id=None,
+        now=now,
+        engine_minor=engine.to_minor,
+    )
+    uow.add(proposal)
+    uow.add(Maker(proposal_id=proposal.proposal_id, person_id=request.person_id, how=REQUESTED, at=now))
+    uow.append(created_entry(proposal, review.manifest_digest, request.person_id))
+    return proposal
