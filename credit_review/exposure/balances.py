@@ -32,10 +32,15 @@ DAYS_DECIMALS = 4
 
 MONTHS = 12
 
+AGEING_DAYS = (30, 60, 90)
+"""Upper bounds of the ageing bands, which the columns of FEATURES are named after."""
+
+_BOUNDS = (0, *AGEING_DAYS)
+
 
 @dataclass(frozen=True, slots=True)
 class Balances:
-    """Open amounts by customer, account currency. `ageing` is (customers, 5): not due, then the bands that policy's ageing_days bound."""
+    """Open amounts by customer, account currency. `ageing` is (customers, 5): not due, 1-30, 31-60, 61-90, over 90 days past due."""
 
     ageing: Ints
     disputed: Ints
@@ -66,6 +71,12 @@ def balances(ledger: Ledger, count: int, *, as_of: date, rules: ExposureRules) -
     Disputed debits are shown apart and, when held out, are in no ageing bucket. Orders count when their due date (for an order: delivery)
     is within the horizon. Returns lower deliveries, orders and notes, never below zero.
     """
+    if rules.ageing_days != AGEING_DAYS:
+        raise BadInput(
+            f"policy, exposure.ageing_days: {list(rules.ageing_days)}",
+            expected=f"{list(AGEING_DAYS)}, the bands that features, scorecards and reports are made of",
+            next_step="correct the policy; other bands need another version of the program",
+        )
     today = day_number(as_of)
     live = ledger.where(ledger.open != 0)
     receivable, debit = live.receivable, live.open > 0
@@ -73,7 +84,7 @@ def balances(ledger: Ledger, count: int, *, as_of: date, rules: ExposureRules) -
     disputed = sum_by(owed.customer[owed.disputed], owed.open[owed.disputed], count)
     aged = owed.where(~owed.disputed) if rules.hold_out_disputes else owed
     dpd = np.maximum(today - aged.due, 0)
-    bucket = np.searchsorted(np.array([0, *rules.ageing_days]), dpd, side="left")
+    bucket = np.searchsorted(np.array(_BOUNDS), dpd, side="left")
     oldest = np.zeros(count, dtype=np.int64)
     np.maximum.at(oldest, aged.customer, dpd)
     soon = live.due <= today + rules.order_horizon_days
