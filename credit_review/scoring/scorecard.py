@@ -277,6 +277,6 @@ def _text(value: str) -> str:
 
 
 def _float(value: float) -> str:
-    """The shortest text that reads back as the same float, without an exponent (our YAML reader wants a decimal point)."""
-    text = repr(value)
-    return text if "e" not in text else f"{value:.20f}".rstrip("0") if abs(value) < 1 else f"{value:.1f}"
+    """The shortest text that reads back as the same float, always with the decimal point our strict reader asks for."""
+    mantissa, mark, exponent = repr(value).partition("e")
+    return f"{mantissa if '.' in mantissa else mantissa + '.0'}{mark}{exponent}"
