@@ -158,7 +158,7 @@ def decide_risk_kept(uow: UnitOfWork, proposal_id: str, *, person_id: str, reaso
 
 
 def _states(uow: UnitOfWork, review_id: str) -> dict[str, int]:
-    return dict(uow.tally(Proposal, by=("state",), review_id=review_id))  # type: ignore[arg-type]
+    return dict(uow.tally(Proposal, by=("state",), review_id=review_id))
 
 
 def _nothing_open(uow: UnitOfWork, review_id: str) -> None:
