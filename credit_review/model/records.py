@@ -38,7 +38,7 @@ class PersonAccount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delegation:
-    """`delegate_id` may decide on behalf of `principal_id` [key: delegation_id]. Fact; a correction is a new row."""
+    """`delegate_id` may decide on behalf of `principal_id` [key: delegation_id, recorded_at]. Fact; a correction is a new row."""
 
     delegation_id: str
     principal_id: str
@@ -332,7 +332,7 @@ class Deferral:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exclusion:
-    """A customer excluded by a named rule [key: exclusion_id]. Fact."""
+    """A customer excluded by a named rule [key: exclusion_id, recorded_at]. Fact."""
 
     exclusion_id: str
     customer_id: str

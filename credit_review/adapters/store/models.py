@@ -61,7 +61,13 @@ class Base(DeclarativeBase):
             "fk": "fk_%(table_name)s_%(referred_table_name)s",
         }
     )
-    type_annotation_map = {str: Text(), int: BigInteger(), datetime: UtcTime(), date: Date()}  # noqa: RUF012  SQLAlchemy reads it
+    # text sorts by bytes on both databases, whatever the locale of the server
+    type_annotation_map = {  # noqa: RUF012  SQLAlchemy reads it
+        str: Text().with_variant(Text(collation="C"), "postgresql"),
+        int: BigInteger(),
+        datetime: UtcTime(),
+        date: Date(),
+    }
 
 
 Key = Annotated[str, mapped_column(primary_key=True)]
@@ -301,7 +307,7 @@ class Exclusion(Base):
     valid_from: Mapped[date]
     valid_to: Mapped[date | None]
     reason: Mapped[str]
-    recorded_at: Mapped[datetime]
+    recorded_at: Mapped[KeyTime]
     __table_args__ = (
         _refers("review_id", "review"),
         Index("ix_exclusion_customer_id", "customer_id"),

@@ -8,7 +8,16 @@ from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Column, Connection, ForeignKeyConstraint, Index, Table, UniqueConstraint, select
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, InternalError, OperationalError, ProgrammingError
+from sqlalchemy.exc import (
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    ProgrammingError,
+    StatementError,
+)
 
 from credit_review.errors import BadInput, Conflict, CreditReviewError, Unavailable
 
@@ -30,6 +39,10 @@ def translated(connection: Connection | None, table: Table | None, rows: Sequenc
         raise BadInput("a number does not fit its column", expected="at most 2^53-1 minor units") from error
     except (OperationalError, InterfaceError, InternalError, ProgrammingError) as error:
         raise _outage(error) from error
+    except StatementError as error:
+        if isinstance(error.orig, CreditReviewError):
+            raise error.orig from None
+        raise
 
 
 def _outage(error: DBAPIError) -> CreditReviewError:

@@ -5,19 +5,18 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from datetime import date, datetime
-from functools import cache
 from itertools import groupby
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, and_, func, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from credit_review import audit
 from credit_review.adapters.store.engine import BATCH_BUDGET, INTERACTIVE_BUDGET, WRITE_BUDGET, open_engine, sqlite_file
-from credit_review.adapters.store.models import INSERT_ONLY, RECORDS, WRITTEN_BY_APPEND
+from credit_review.adapters.store.models import INSERT_ONLY, RECORDS, WRITTEN_BY_APPEND, Base
 from credit_review.adapters.store.refusals import translated
 from credit_review.adapters.store.writer_queue import WriterQueue
 from credit_review.errors import BadInput, Conflict, Unavailable
@@ -30,24 +29,40 @@ LARGEST_MEMBERSHIP = 10_000
 """Values bound in one statement; longer lists are asked for in parts (both databases bind a limited number)."""
 
 
-@cache
-def _table(record: type[Any]) -> Table:
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """A record's table, its fields in order, and those of its primary key."""
+
+    table: Table
+    names: tuple[str, ...]
+    key: tuple[str, ...]
+
+
+def _plan_of(record: type[Any], model: type[Base]) -> _Plan:
+    table = model.metadata.tables[model.__tablename__]
+    return _Plan(table, tuple(field.name for field in fields(record)), tuple(column.name for column in table.primary_key.columns))
+
+
+_PLANS = {record: _plan_of(record, model) for record, model in RECORDS.items()}
+
+
+def _plan(record: type[Any]) -> _Plan:
     try:
-        table = RECORDS[record].__table__
+        return _PLANS[record]
     except (KeyError, TypeError):
         raise BadInput(f"{record!r} is not a stored record", expected="a class of credit_review.model.records") from None
-    assert isinstance(table, Table)  # noqa: S101  for the type checker
-    return table
 
 
-@cache
+def _table(record: type[Any]) -> Table:
+    return _plan(record).table
+
+
 def _names(record: type[Any]) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(record))
+    return _plan(record).names
 
 
-@cache
 def _key(record: type[Any]) -> tuple[str, ...]:
-    return tuple(column.name for column in _table(record).primary_key.columns)
+    return _plan(record).key
 
 
 def _column(record: type[Any], name: str) -> ColumnElement[Any]:
@@ -145,9 +160,23 @@ class SqlUnitOfWork:
             .where(ranked.c.newest == 1, or_(ranked.c.valid_to.is_(None), ranked.c.valid_to > valid_at))
             .subquery()
         )
-        query = self._select(record).join(current, _all_equal(table, current, _key(record)))
+        query = self._select(record).join(current, and_(*(table.c[name] == current.c[name] for name in _key(record))))
         others = {name: value for name, value in filters.items() if name not in identity}
         return self._fetch(record, query.where(*_conditions(record, others)).order_by(*(table.c[name] for name in _key(record))))
+
+    def tally(self, record: type[Any], /, *, by: Sequence[str], total: Sequence[str] = (), **filters: Any) -> list[tuple[Any, ...]]:
+        """One tuple per combination of the fields `by`, in their order: those values, how many records match, sums of the fields `total`.
+
+        Missing values count as nothing in a sum. Raises BadInput when a membership is too long for one statement.
+        """
+        if len(list(_parts(filters))) > 1:
+            raise BadInput(f"too many values to count {record.__name__} by", expected=f"at most {LARGEST_MEMBERSHIP}")
+        keys = [_column(record, name) for name in by]
+        sums = [func.coalesce(func.sum(_column(record, name)), 0) for name in total]
+        query = select(*keys, func.count(), *sums).where(*_conditions(record, filters)).group_by(*keys).order_by(*keys)
+        with self._guarded():
+            rows = self._connection.execute(query).all()
+        return [(*row[: len(keys)], *(int(value) for value in row[len(keys) :])) for row in rows]
 
     def _select(self, record: type[Any]) -> Select[Any]:
         return select(*(_table(record).c[name] for name in _names(record)))
@@ -241,13 +270,6 @@ class SqlUnitOfWork:
             # PostgreSQL has ended the transaction at this point; on SQLite it must not live on either
             self._spent = "an earlier call of it failed"
             raise
-
-
-def _all_equal(table: Table, other: Any, names: Sequence[str]) -> ColumnElement[bool]:
-    condition = table.c[names[0]] == other.c[names[0]]
-    for name in names[1:]:
-        condition = condition & (table.c[name] == other.c[name])
-    return condition
 
 
 class SqlStore:
