@@ -17,8 +17,6 @@ from credit_review.ports import Entry, UnitOfWork
 from credit_review.review.naming import short_id
 from credit_review.review.outbox import apply_key, owe_card_updates, owe_successor_cards
 
-_KEEPS_RISK = (ProposalState.REJECTED, ProposalState.RETURNED, ProposalState.EXPIRED)
-
 
 def move(uow: UnitOfWork, proposal: Proposal, to: ProposalState, *, now: datetime, **fields: object) -> None:
     """Changes a proposal's state from the one it was read in. Raises Conflict when it has left that state."""
@@ -28,11 +26,14 @@ def move(uow: UnitOfWork, proposal: Proposal, to: ProposalState, *, now: datetim
     owe_card_updates(uow, proposal.proposal_id, f"{to}:{now.timestamp():.6f}", now)
 
 
-def end(uow: UnitOfWork, proposal: Proposal, to: ProposalState, *, code: str, now: datetime) -> None:
-    """Puts a proposal in a terminal state, withdraws its application, and raises the risk kept when a reduction does not happen."""
+def end(uow: UnitOfWork, proposal: Proposal, to: ProposalState, *, code: str, now: datetime, replaced: bool = False) -> None:
+    """Puts a proposal in a terminal state, withdraws its application, and raises the risk kept when a reduction does not happen.
+
+    `replaced` says that a successor takes its place, so that what was to be reduced is not forgotten.
+    """
     move(uow, proposal, to, now=now, outcome_code=code, decided_at=proposal.decided_at or now)
     withdraw_apply(uow, proposal.proposal_id, code)
-    if to in _KEEPS_RISK and reduces(proposal):
+    if to != ProposalState.APPLIED and not replaced and reduces(proposal):
         raise_risk(uow, proposal, to, now)
 
 
@@ -106,7 +107,7 @@ def successor_of(proposal: Proposal, *, key: str, now: datetime, shown: Mapping[
 
 def put_in_place(uow: UnitOfWork, old: Proposal, new: Proposal, makers: Mapping[str, str], *, code: str, now: datetime) -> None:
     """Supersedes `old` by `new`, with all makers of the old one and `makers` (person id: how) besides."""
-    end(uow, old, ProposalState.SUPERSEDED, code=code, now=now)
+    end(uow, old, ProposalState.SUPERSEDED, code=code, now=now, replaced=True)
     uow.add(new)
     kept = {m.person_id: m.how for m in uow.find(Maker, proposal_id=old.proposal_id)}
     for person_id, how in sorted({**makers, **kept}.items()):
