@@ -6,7 +6,7 @@ import json
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import tzinfo
 from typing import Any
 
 from credit_review.authority import judge
@@ -14,7 +14,8 @@ from credit_review.errors import BadInput
 from credit_review.model.money import format_minor
 from credit_review.model.records import Decision, Proposal
 from credit_review.model.states import ProposalState, Verdict
-from credit_review.ports import UnitOfWork
+from credit_review.ports import Clock, UnitOfWork
+from credit_review.review.relay import Card, Render
 from credit_review.review.standing import gather, matrix_in_force
 
 APPROVE, REJECT, REJECT_FORM = "credit_review_approve", "credit_review_reject", "credit_review_reject_form"
@@ -27,7 +28,6 @@ _OUTCOMES = {
     ProposalState.RETURNED: "Returned with a question",
     ProposalState.EXPIRED: "Expired: nobody decided in time",
     ProposalState.SUPERSEDED: "Replaced by a newer proposal",
-    ProposalState.DRAFT: "Taken back to the analyst",
 }
 
 
@@ -65,14 +65,22 @@ def read_button(value: str) -> tuple[str, str]:
         raise BadInput("this button is not one of ours", next_step="open the newest card of the proposal") from None
 
 
-def render(uow: UnitOfWork, proposal_id: str, now: datetime, *, zone: tzinfo) -> Message:
-    """The card of a proposal as the record stands at `now`. Raises Refused when there is no such proposal or no authority matrix."""
-    matrix = matrix_in_force(uow, now)
-    standing = gather(uow, proposal_id, matrix, now, zone=zone)
-    judgement = judge(standing, matrix, now)
-    names = [standing.persons[p].name if p in standing.persons else p for p in judgement.who_may]
-    who_may = f"{', '.join(names) or 'nobody'} may approve ({', '.join(judgement.because)})"
-    return card(standing.proposal, who_may=who_may, decisions=standing.decisions)
+def renderer(clock: Clock, zone: tzinfo) -> Render:
+    """What the relay calls to draw a proposal's card as the record stands when it is sent; drafts have none."""
+
+    def render(uow: UnitOfWork, proposal: Proposal) -> Card | None:
+        if proposal.state == ProposalState.DRAFT:
+            return None
+        now = clock.now()
+        matrix = matrix_in_force(uow, now)
+        standing = gather(uow, proposal.proposal_id, matrix, now, zone=zone)
+        judgement = judge(standing, matrix, now)
+        names = [standing.persons[p].name if p in standing.persons else p for p in judgement.who_may]
+        who_may = f"{', '.join(names) or 'nobody'} may approve ({', '.join(judgement.because)})"
+        shown = card(standing.proposal, who_may=who_may, decisions=standing.decisions)
+        return Card(shown.text, shown.blocks, standing.proposal.digest)
+
+    return render
 
 
 def card(proposal: Proposal, *, who_may: str, decisions: Sequence[Decision] = ()) -> Message:

@@ -21,6 +21,7 @@ from credit_review.adapters.wiring import Services
 from credit_review.errors import BadInput, CreditReviewError
 from credit_review.model.states import Verdict
 from credit_review.review.decide import DecideCommand, Outcome, decide
+from credit_review.review.relay import Outside, relay
 
 if TYPE_CHECKING:
     from slack_sdk import WebClient
@@ -92,16 +93,11 @@ def reject(services: Services, client: WebClient, ack: Ack, body: Mapping[str, A
 
 def refresh(services: Services, client: WebClient) -> None:
     """Send the cards that are owed; what fails here is sent by the next apply_limits run."""
-    from credit_review.review.relay import relay_cards
-
+    outside = Outside(chat=SlackChat(client), render=messages.renderer(services.clock, services.settings.zone))
     try:
-        relay_cards(services.store, SlackChat(client), _renderer(services), clock=services.clock, worker="slack_listener")
+        relay(services.store, outside, services.clock, worker="slack_listener")
     except CreditReviewError:
         LOG.exception("cards could not be refreshed; the next run of apply_limits sends them")
-
-
-def _renderer(services: Services) -> Callable[[Any, str], messages.Message]:
-    return lambda uow, proposal_id: messages.render(uow, proposal_id, services.clock.now(), zone=services.settings.zone)
 
 
 def _decide(services: Services, command: DecideCommand) -> Outcome:
@@ -130,9 +126,7 @@ def _team(services: Services, body: Mapping[str, Any]) -> str:
     """The workspace of the person who clicked. Raises BadInput unless it is one of ours: guests of shared channels come from others."""
     team = str((body.get("user") or {}).get("team_id") or (body.get("team") or {}).get("id") or "")
     if team not in services.settings.slack.team_ids:
-        raise BadInput(
-            "your Slack workspace may not decide here", next_step="ask the risk team to add your workspace"
-        )
+        raise BadInput("your Slack workspace may not decide here", next_step="ask the risk team to add your workspace")
     return team
 
 

@@ -34,7 +34,9 @@ def publish_review(plan: Plan, summary: Summary) -> None:
     for key, (title, rows) in summary.tables.items():
         create_table_artifact([dict(row) for row in rows[:MOST_ROWS]], key=key, description=_said(title, len(rows)))
     create_link_artifact(summary.report.as_uri(), key="report", link_text="report", description=f"SHA-256 {summary.report_sha256}")
-    create_link_artifact(summary.snapshot.as_uri(), key="snapshot", link_text="snapshot", description=f"content digest {summary.snapshot_digest}")
+    create_link_artifact(
+        summary.snapshot.as_uri(), key="snapshot", link_text="snapshot", description=f"content digest {summary.snapshot_digest}"
+    )
 
 
 @task(name="publish effects")
@@ -67,5 +69,3 @@ def _digests(digests: Mapping[str, str]) -> Sequence[str]:
 
 def _said(title: str, rows: int) -> str:
     return f"{title}: {rows} rows" + (f", the first {MOST_ROWS} here; all in the report" if rows > MOST_ROWS else "")
-
-

@@ -10,8 +10,8 @@ os.environ.setdefault("DO_NOT_TRACK", "1")
 os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
 os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
 
-from prefect import task as prefect_task  # noqa: E402  analytics must be off before the first import
-from prefect.cache_policies import NO_CACHE  # noqa: E402
+from prefect import task as prefect_task
+from prefect.cache_policies import NO_CACHE
 
 task = partial(prefect_task, cache_policy=NO_CACHE, persist_result=False, log_prints=False)
 """A step whose failure stops the review: its input would be the same on another try."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from credit_review.adapters.workspace import Workspace
 
@@ -35,3 +36,7 @@ class Plan:
     def workspace(self) -> Workspace:
         """The review's folder."""
         return Workspace(Path(self.data), self.review_id)
+
+    def but(self, **fields: Any) -> Plan:
+        """The plan with some fields changed."""
+        return replace(self, **fields)

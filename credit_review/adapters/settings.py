@@ -69,6 +69,7 @@ class WriteBackSettings(_Part):
 
     kind: Literal["csv_drop", "table", "none"] = "none"
     folder: str | None = None
+    answers: bool = True
     url_secret: str | None = None
     table: str = Field(default="credit_limits", pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")
 
@@ -107,6 +108,7 @@ class Settings(_Part):
     policy: str
     authority: str
     scorecard: str
+    limits_owner: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")
     sources: tuple[Location, ...] = Field(min_length=1)
     posted_through: PostedThrough | None = None
     review: ReviewSettings = ReviewSettings()

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from datetime import date
 
 from credit_review.adapters.clock import SystemClock
-from credit_review.adapters.settings import Settings
-from credit_review.adapters.store import open_store
-from credit_review.ports import Clock, Store
+from credit_review.adapters.settings import Settings, require_secret
+from credit_review.adapters.store.engine import open_engine
+from credit_review.adapters.store.unit_of_work import SqlStore
+from credit_review.ports import Chat, Clock, WriteBack
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +17,7 @@ class Services:
     """What a process works with. Clients of the outside are opened where they are used: most commands need none."""
 
     settings: Settings
-    store: Store
+    store: SqlStore
     clock: Clock
 
     def today(self) -> date:
@@ -27,4 +28,23 @@ class Services:
 def open_services(settings: Settings, *, clock: Clock | None = None) -> Services:
     """Store and clock of an installation. Raises Unavailable when the database does not answer or lacks the schema."""
     present = clock or SystemClock()
-    return Services(settings, open_store(settings.database_url(), present), present)
+    return Services(settings, SqlStore(open_engine(settings.database_url()), present), present)
+
+
+def open_write_back(settings: Settings) -> WriteBack | None:
+    """The ERP side of limits; None when the settings name none. Raises BadInput or Unavailable."""
+    from credit_review.adapters.write_back import CsvDropWriteBack, TableWriteBack
+
+    chosen = settings.write_back
+    if chosen.kind == "table":
+        return TableWriteBack.open(require_secret(chosen.url_secret or ""), chosen.table)
+    if chosen.kind == "csv_drop":
+        return CsvDropWriteBack(settings.path(chosen.folder or ""), answers=chosen.answers)
+    return None
+
+
+def open_chat(settings: Settings) -> Chat | None:
+    """Slack; None when it is off. Raises BadInput when its token is missing."""
+    from credit_review.adapters.slack_chat import SlackChat
+
+    return None if settings.slack.mode == "none" else SlackChat.from_settings(settings)

@@ -26,8 +26,10 @@ AsOption = Annotated[str, typer.Option("--as", help="Act as this person. Works i
 
 DEFAULT_CONFIG = Path("config")
 
-EXIT_CODES = """Exit codes: 0 done (audit verify: verified) · 1 failed (audit verify: tampered) · 2 wrong usage (audit verify: cannot tell) ·
-3 bad input or configuration · 4 refused by a rule · 5 the review stopped · 6 something outside did not answer · 7 somebody else was first"""
+EXIT_CODES = """Exit codes: 0 done (audit verify: verified) · 1 failed (audit verify: tampered) · 2 wrong usage (audit verify:
+cannot tell) ·
+3 bad input or configuration · 4 refused by a rule ·
+5 the review stopped · 6 something outside did not answer · 7 somebody else was first"""
 
 
 def fail(error: CreditReviewError) -> NoReturn:

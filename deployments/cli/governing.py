@@ -1,0 +1,189 @@
+"""`adopt` and `people`: who may do what, and which texts are in force."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+
+import typer
+
+from credit_review.adapters import settings as configuration
+from credit_review.adapters.settings import Settings
+from credit_review.adapters.wiring import Services
+from credit_review.documents import Document, parse
+from credit_review.errors import BadInput
+from credit_review.model.records import Adoption, GovernedDocument, Person, PersonAccount
+from credit_review.model.states import DocumentOfRecord
+from credit_review.ports import UnitOfWork
+from credit_review.review import adopt as adoption
+from credit_review.review import directory
+from deployments.cli.frame import acting, services, show_json, show_table
+
+
+def me(opened: Services, uow: UnitOfWork, as_person: str) -> Person:
+    """The person who acts. Refused when the account belongs to nobody active."""
+    kind, account = acting(opened, as_person)
+    return directory.person_for(uow, kind, account, on=opened.today(), known_at=opened.clock.now())
+
+
+def adopt_file(config: Path, file: Path, *, kind: str, author: str, as_person: str) -> None:
+    """Check a document, record it, and add my adoption."""
+    opened = services(config)
+    path = file if file.exists() else opened.settings.path(str(file))
+    chosen = _kind(opened.settings, path, kind)
+    text = configuration.read_text(path, known_as=str(file))
+    check(chosen, path.name, text)
+    with opened.store.begin() as uow:
+        person = me(opened, uow, as_person)
+        document = adopt_text(opened, uow, person, kind=chosen, name=_known_name(opened.settings, path), text=text, author=author)
+        given = len(uow.find(Adoption, digest=document.digest))
+        uow.commit()
+    _say_adopted(chosen, path.name, document, given)
+
+
+def adopt_text(
+    opened: Services, uow: UnitOfWork, person: Person, *, kind: DocumentOfRecord, name: str, text: str, author: str = ""
+) -> GovernedDocument:
+    """The governed document after `person` submitted (as author unless one is named) or adopted it; the caller commits."""
+    now = opened.clock.now()
+    authors = [author or person.person_id]
+    document = adoption.submit(uow, kind=kind, name=name, content=text, authors=authors, by=person.person_id, now=now)
+    return adoption.adopt(uow, document.digest, person_id=person.person_id, on=opened.today(), now=now)
+
+
+def check(kind: DocumentOfRecord, name: str, text: str) -> None:
+    """Return if the document makes sense as what it claims to be. Raises BadInput naming line and field."""
+    from credit_review import authority, policy, receivables
+
+    if kind == DocumentOfRecord.SCORECARD:
+        from credit_review import scoring
+
+        scoring.load(text)
+        return
+    load = {DocumentOfRecord.POLICY: policy.load, DocumentOfRecord.AUTHORITY: authority.load, DocumentOfRecord.MAPPING: receivables.load}
+    document: Document = parse(text, name=name)
+    load[kind](document)
+
+
+def _kind(settings: Settings, path: Path, named: str) -> DocumentOfRecord:
+    if named:
+        try:
+            return DocumentOfRecord(named)
+        except ValueError:
+            raise BadInput(f"unknown kind {named!r}", expected=", ".join(DocumentOfRecord)) from None
+    known = {settings.policy: DocumentOfRecord.POLICY, settings.authority: DocumentOfRecord.AUTHORITY}
+    known |= {settings.scorecard: DocumentOfRecord.SCORECARD}
+    known |= {place.mapping: DocumentOfRecord.MAPPING for place in settings.sources}
+    for name, kind in known.items():
+        if settings.path(name) == path.resolve():
+            return kind
+    raise BadInput(f"settings.yaml names no file {path}", expected=", ".join(known), next_step="name its kind with --kind")
+
+
+def _known_name(settings: Settings, path: Path) -> str:
+    resolved = path.resolve()
+    return str(resolved.relative_to(settings.folder)) if resolved.is_relative_to(settings.folder) else path.name
+
+
+def _say_adopted(kind: DocumentOfRecord, name: str, document: GovernedDocument, given: int) -> None:
+    if document.adopted_at is not None:
+        typer.echo(f"{kind} {name} is in force (digest {document.digest[:12]})")
+    else:
+        missing = adoption.ADOPTERS - given
+        typer.echo(f"{kind} {name} recorded (digest {document.digest[:12]}); {missing} more must adopt it")
+
+
+def first_pair(config: Path, first: str, second: str) -> None:
+    """Set up the first two people."""
+    opened = services(config)
+    with opened.store.begin() as uow:
+        adoption.set_up_first_pair(uow, _founder(first), _founder(second), on=opened.today(), now=opened.clock.now())
+        uow.commit()
+    typer.echo("two people are in the directory; next: each runs `credit-review adopt FILE` for policy, authority, scorecard and mapping")
+
+
+def _founder(text: str) -> adoption.Founder:
+    parts = text.split(":")
+    if len(parts) != 3 or not all(parts):
+        raise BadInput(f"{text!r} is not a person", expected="ID:NAME:OS-ACCOUNT, such as p-anna:Anna Berg:anna")
+    return adoption.Founder(person_id=parts[0], name=parts[1], email="", os_account=parts[2])
+
+
+def add_person(config: Path, person_id: str, *, name: str, email: str, accounts: Mapping[str, str], as_person: str) -> None:
+    """Add a person with accounts, as somebody already in the directory."""
+    opened = services(config)
+    today, now = opened.today(), opened.clock.now()
+    with opened.store.begin() as uow:
+        by = me(opened, uow, as_person).person_id
+        person = Person(person_id=person_id, name=name, email=email, active=True, valid_from=today, valid_to=None, recorded_at=now)
+        directory.set_person(uow, person, by=by)
+        for kind, account in accounts.items():
+            if account:
+                fact = PersonAccount(kind=kind, account=account, person_id=person_id, valid_from=today, valid_to=None, recorded_at=now)
+                directory.set_account(uow, fact, by=by)
+        uow.commit()
+    typer.echo(f"{person_id} is in the directory from {today}")
+
+
+def leave(config: Path, person_id: str, *, as_person: str) -> None:
+    """Deactivate a person from today."""
+    opened = services(config)
+    with opened.store.begin() as uow:
+        by = me(opened, uow, as_person).person_id
+        known = directory.person_on(uow, person_id, on=opened.today(), known_at=opened.clock.now())
+        if known is None:
+            raise BadInput(f"nobody is called {person_id}", expected="an id of `credit-review people list`")
+        gone = replace(known, active=False, valid_from=opened.today(), valid_to=None, recorded_at=opened.clock.now())
+        directory.set_person(uow, gone, by=by)
+        uow.commit()
+    typer.echo(f"{person_id} may decide nothing from {opened.today()}; what waits for them goes to other holders of the tier")
+
+
+def list_people(config: Path, *, as_json: bool) -> None:
+    """Everybody, with accounts."""
+    opened = services(config)
+    today, now = opened.today(), opened.clock.now()
+    with opened.store.read() as uow:
+        people = directory.persons(uow, on=today, known_at=now)
+        accounts = {p.person_id: directory.accounts_of(uow, p.person_id, on=today, known_at=now) for p in people}
+    rows = [
+        {"id": p.person_id, "name": p.name, "active": p.active, "accounts": [f"{a.kind}:{a.account}" for a in accounts[p.person_id]]}
+        for p in people
+    ]
+    if as_json:
+        show_json(rows)
+        return
+    show_table(
+        "People",
+        ["id", "name", "active", "accounts"],
+        [[str(r["id"]), str(r["name"]), "yes" if r["active"] else "no", ", ".join(r["accounts"])] for r in rows],  # type: ignore[arg-type]
+    )
+
+
+def delegate(config: Path, delegate_id: str, *, until: date, as_person: str) -> None:
+    """Let somebody decide on my behalf."""
+    opened = services(config)
+    with opened.store.begin() as uow:
+        person = me(opened, uow, as_person).person_id
+        fact = directory.delegate(
+            uow,
+            principal_id=person,
+            delegate_id=delegate_id,
+            valid_from=opened.today(),
+            valid_to=until,
+            by=person,
+            now=opened.clock.now(),
+        )
+        uow.commit()
+    typer.echo(f"{delegate_id} may decide on behalf of {person} until {until} ({fact.delegation_id})")
+
+
+def issue_token(config: Path, account: str, *, days: int) -> None:
+    """Print a signed token."""
+    from credit_review.adapters import tokens
+
+    opened = services(config)
+    key = configuration.require_secret("TOKEN_KEY")
+    typer.echo(tokens.issue(account, key=key, now=opened.clock.now(), valid=timedelta(days=days)))

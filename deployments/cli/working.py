@@ -1,0 +1,295 @@
+"""`inbox`, `show`, `release`, `decide` and their neighbours: the analyst's and the approver's day."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import typer
+
+from credit_review import authority, documents, messages, policy
+from credit_review.adapters.wiring import Services
+from credit_review.errors import BadInput, Refused
+from credit_review.model.money import format_minor, to_minor
+from credit_review.model.records import Decision, Note, Proposal, RiskKept
+from credit_review.model.states import DocumentOfRecord, ProposalState, Verdict
+from credit_review.ports import UnitOfWork
+from credit_review.review import adopt, close
+from credit_review.review import release as releasing
+from credit_review.review.decide import CounterOffer, DecideCommand, Outcome
+from credit_review.review.decide import decide as answer
+from credit_review.review.release import Analyst
+from credit_review.review.route import Rules
+from credit_review.review.standing import gather, gather_many, matrix_in_force
+from deployments.cli.frame import acting, services, show_json, show_pairs, show_table
+from deployments.cli.governing import me
+
+MOST_LISTED = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """What `release` changes on the way. Amounts as typed, in major units."""
+
+    amend: str = ""
+    terms_days: int | None = None
+    comment: str = ""
+    attachments: tuple[Path, ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counter:
+    """A counter-offer as typed."""
+
+    amount: str = ""
+    terms_days: int | None = None
+    until: date | None = None
+
+
+def inbox(config: Path, *, as_person: str, as_json: bool) -> None:
+    """What awaits me."""
+    opened = services(config)
+    with opened.store.read() as uow:
+        person = me(opened, uow, as_person)
+        drafts = releasing.worklist(uow, Analyst(person_id=person.person_id, now=opened.clock.now(), today=opened.today()))
+        mine = awaiting(opened, uow, person.person_id)
+        risks = uow.find(RiskKept, decided_at=None)
+    if as_json:
+        show_json({"person": person.person_id, "release": _brief(drafts), "decide": _brief(mine), "risk": [r.proposal_id for r in risks]})
+        return
+    typer.echo(f"{person.name}: {len(drafts)} to release, {len(mine)} to decide, {len(risks)} reductions that did not happen")
+    for title, proposals in (
+        ("To release (credit-review release PROPOSAL...)", drafts),
+        ("To decide (credit-review decide PROPOSAL)", mine),
+    ):
+        if proposals:
+            _list(title, proposals)
+    if risks:
+        rows = [[r.proposal_id, r.customer_id, format_minor(r.amount_minor, r.currency), r.cause] for r in risks[:MOST_LISTED]]
+        show_table("Risk kept, to answer for (credit-review risk-kept PROPOSAL)", ["proposal", "customer", "amount", "cause"], rows)
+
+
+def awaiting(opened: Services, uow: UnitOfWork, person_id: str) -> list[Proposal]:
+    """Pending proposals this person may decide now, largest first."""
+    now = opened.clock.now()
+    pending = uow.find(Proposal, state=ProposalState.PENDING)
+    if not pending:
+        return []
+    matrix = matrix_in_force(uow, now)
+    found: list[Proposal] = []
+    for start in range(0, len(pending), 500):
+        part = pending[start : start + 500]
+        standings = gather_many(uow, part, matrix, now, zone=opened.settings.zone, people=[person_id])
+        for proposal in part:
+            if person_id in authority.judge(standings[proposal.proposal_id], matrix, now).who_may:
+                found.append(proposal)
+    return sorted(found, key=lambda p: (-p.to_minor, p.proposal_id))
+
+
+def _brief(proposals: Sequence[Proposal]) -> list[dict[str, Any]]:
+    names = ("proposal_id", "customer_id", "direction", "currency", "from_minor", "to_minor", "tier", "state", "expires_at")
+    return [{name: getattr(p, name) for name in names} for p in proposals]
+
+
+def _list(title: str, proposals: Sequence[Proposal]) -> None:
+    rows = [
+        [
+            p.proposal_id,
+            messages.cleaned(json.loads(p.packet_json)["customer_name"], 40),
+            p.direction,
+            "none" if p.from_minor is None else format_minor(p.from_minor, p.currency),
+            format_minor(p.to_minor, p.currency),
+            p.grade,
+            p.tier or "not told",
+            f"{p.expires_at:%Y-%m-%d}" if p.expires_at else "",
+        ]
+        for p in proposals[:MOST_LISTED]
+    ]
+    show_table(title, ["proposal", "customer", "way", "from", "to", "grade", "tier", "expires"], rows, right=("from", "to"))
+    if len(proposals) > MOST_LISTED:
+        typer.echo(f"... and {len(proposals) - MOST_LISTED} more (--json lists all)")
+
+
+def show(config: Path, proposal_id: str, *, as_json: bool) -> None:
+    """One proposal with everything behind it."""
+    opened = services(config)
+    now = opened.clock.now()
+    with opened.store.read() as uow:
+        proposal = found(uow, proposal_id)
+        packet = json.loads(proposal.packet_json)
+        standing = gather(uow, proposal_id, matrix_in_force(uow, now), now, zone=opened.settings.zone)
+        judgement = authority.judge(standing, matrix_in_force(uow, now), now)
+        notes = uow.find(Note, proposal_id=proposal_id, order_by=("at",))
+    if as_json:
+        show_json({"state": proposal.state, "digest": proposal.digest, "packet": packet, "who_may": judgement.who_may})
+        return
+    typer.echo(messages.asked(proposal, messages.cleaned(packet["customer_name"], 80)))
+    show_pairs({label: messages.cleaned(text, 300) for label, text in messages.figures(packet)})
+    typer.echo("\nWhy this amount")
+    show_pairs({f"  {label}": str(figure) for label, figure in packet["derivation"]})
+    names = [standing.persons[p].name if p in standing.persons else p for p in judgement.who_may]
+    typer.echo(f"\n{proposal.state}; {judgement.tier}, {judgement.approvals_given} of {judgement.approvals_needed} approvals")
+    typer.echo(f"may approve: {', '.join(names) or 'nobody now'} ({', '.join(judgement.because)})")
+    _history(standing.decisions, notes)
+    typer.echo(f"packet digest {proposal.digest}")
+
+
+def _history(decisions: Sequence[Decision], notes: Sequence[Note]) -> None:
+    for note in notes:
+        typer.echo(f"{note.at:%Y-%m-%d %H:%M} {note.person_id} {note.kind}: {messages.cleaned(note.text, 300)}")
+    for decision in decisions:
+        typer.echo(f"{decision.at:%Y-%m-%d %H:%M} {decision.approver_id} {decision.verdict}: {messages.cleaned(decision.reason, 300)}")
+
+
+def release(config: Path, proposals: Sequence[str], edit: Edit, *, keep: bool, as_person: str) -> None:
+    """Comment, attach and amend, then release; all or nothing."""
+    opened = services(config)
+    with opened.store.begin() as uow:
+        by = analyst(opened, uow, as_person)
+        for proposal_id in proposals:
+            _edit(uow, proposal_id, edit, by)
+        released = [] if keep else releasing.release(uow, list(proposals), rules(opened, uow), by)
+        uow.commit()
+    for proposal in released:
+        typer.echo(f"{proposal.proposal_id} is with the approvers: {proposal.tier}, {proposal.required_approvals} approval(s)")
+    if keep:
+        typer.echo(f"kept in the worklist: {', '.join(proposals)}")
+
+
+def _edit(uow: UnitOfWork, proposal_id: str, edit: Edit, by: Analyst) -> None:
+    if edit.amend or edit.terms_days is not None:
+        draft = found(uow, proposal_id)
+        amount = to_minor(edit.amend.replace(",", ""), draft.currency) if edit.amend else draft.to_minor
+        releasing.amend(uow, proposal_id, to_minor=amount, terms_days=edit.terms_days, reason=edit.reason, by=by)
+    if edit.comment:
+        releasing.comment(uow, proposal_id, edit.comment, by)
+    for path in edit.attachments:
+        releasing.attach(uow, proposal_id, name=path.name, sha256=sha256(path.read_bytes()).hexdigest(), by=by)
+
+
+def defer(config: Path, proposals: Sequence[str], *, until: date, reason: str, as_person: str) -> None:
+    """Put drafts off; the analyst owns the date."""
+    opened = services(config)
+    with opened.store.begin() as uow:
+        by = analyst(opened, uow, as_person)
+        for proposal_id in proposals:
+            releasing.defer(uow, proposal_id, until=until, owner_id=by.person_id, reason=reason, by=by)
+        uow.commit()
+    typer.echo(f"deferred until {until}: {', '.join(proposals)}")
+
+
+def exclude(config: Path, proposals: Sequence[str], *, rule: str, until: date | None, reason: str, as_person: str) -> None:
+    """Exclude the customers of drafts by a named rule."""
+    opened = services(config)
+    with opened.store.begin() as uow:
+        by = analyst(opened, uow, as_person)
+        for proposal_id in proposals:
+            releasing.exclude(uow, proposal_id, rule=rule, reason=reason, by=by, until=until)
+        uow.commit()
+    typer.echo(f"excluded by rule {rule!r}: {', '.join(proposals)}")
+
+
+def decide_one(
+    config: Path,
+    proposal_id: str,
+    verdict: str,
+    counter: Counter,
+    *,
+    reason: str,
+    on_behalf_of: str,
+    digest: str,
+    as_person: str,
+    as_json: bool,
+) -> None:
+    """Answer a proposal; exit code 4 when it is refused."""
+    opened = services(config)
+    kind, account = acting(opened, as_person)
+    outcome = decide(
+        opened, (kind, account), proposal_id, verdict, counter, reason=reason, on_behalf_of=on_behalf_of or None, digest=digest
+    )
+    if as_json:
+        show_json(outcome)
+    else:
+        typer.echo(outcome.text)
+    if not outcome.accepted:
+        raise SystemExit(Refused.exit_code)
+
+
+def decide(
+    opened: Services,
+    account: tuple[str, str],
+    proposal_id: str,
+    verdict: str,
+    counter: Counter,
+    *,
+    reason: str = "",
+    on_behalf_of: str | None = None,
+    digest: str = "",
+) -> Outcome:
+    """The outcome of an answer from the command line, through the decision function that Slack uses."""
+    try:
+        chosen = Verdict(verdict)
+    except ValueError:
+        raise BadInput(f"unknown verdict {verdict!r}", expected=", ".join(Verdict)) from None
+    with opened.store.read() as uow:
+        proposal = found(uow, proposal_id)
+    offer = None
+    if chosen == Verdict.COUNTER:
+        amount = to_minor(counter.amount.replace(",", ""), proposal.currency) if counter.amount else None
+        offer = CounterOffer(to_minor=amount, terms_days=counter.terms_days, effective_to=counter.until)
+    command = DecideCommand(
+        delivery_key=f"cli:{uuid4()}",
+        proposal_id=proposal_id,
+        digest=digest or proposal.digest,
+        verdict=chosen,
+        account_kind=account[0],
+        account=account[1],
+        channel="cli",
+        reason=reason,
+        on_behalf_of=on_behalf_of,
+        counter=offer,
+    )
+    with opened.store.begin() as uow:
+        return answer(command, uow, opened.clock.now(), zone=opened.settings.zone)
+
+
+def keep_risk(config: Path, proposal_id: str, *, until: date, reason: str, as_person: str) -> None:
+    """Answer for a reduction that did not happen."""
+    opened = services(config)
+    with opened.store.begin() as uow:
+        person = me(opened, uow, as_person)
+        kept = close.decide_risk_kept(
+            uow, proposal_id, person_id=person.person_id, reason=reason, until=until, on=opened.today(), now=opened.clock.now()
+        )
+        uow.commit()
+    typer.echo(f"risk kept: {format_minor(kept.amount_minor, kept.currency)} by {kept.decided_by} until {kept.until}")
+
+
+def analyst(opened: Services, uow: UnitOfWork, as_person: str) -> Analyst:
+    """The acting person as an analyst, now."""
+    return Analyst(person_id=me(opened, uow, as_person).person_id, now=opened.clock.now(), today=opened.today())
+
+
+def rules(opened: Services, uow: UnitOfWork) -> Rules:
+    """What routing goes by: policy and matrix in force."""
+    now = opened.clock.now()
+    adopted = adopt.in_force(uow, DocumentOfRecord.POLICY, now)
+    if adopted is None:
+        raise Refused("no_policy", "no policy is in force", next_step="two people run `credit-review adopt policy.yaml`")
+    chosen = policy.load(documents.parse(adopted.content, name=adopted.name))
+    return Rules(policy=chosen, matrix=matrix_in_force(uow, now), zone=opened.settings.zone, channel=opened.settings.slack.channel)
+
+
+def found(uow: UnitOfWork, proposal_id: str) -> Proposal:
+    """The proposal. Raises BadInput when there is none."""
+    proposal = uow.get(Proposal, proposal_id=proposal_id)
+    if proposal is None:
+        raise BadInput(f"no proposal {proposal_id}", expected="an id of `credit-review inbox`")
+    return proposal

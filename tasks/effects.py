@@ -1,0 +1,84 @@
+"""What happens between decisions: applying, delivering, comparing, sweeping. Each may run at any time, twice at once, after a crash."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from credit_review import messages
+from credit_review.adapters.wiring import Services, open_chat, open_write_back
+from credit_review.model.states import ProposalState
+from credit_review.review import apply, relay
+from credit_review.review import sweep as sweeping
+from tasks.defaults import outside
+from tasks.prepare import services
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effects:
+    """What a step did: a key for its artifact, a title, one line, and rows of ids and codes."""
+
+    key: str
+    title: str
+    headline: str
+    rows: Sequence[Mapping[str, str]] = field(default_factory=tuple)
+
+
+@outside(name="apply approved limits", task_run_name="apply approved limits")
+def apply_approved(config: str) -> Effects:
+    """Apply every approved proposal, each in a transaction of its own."""
+    opened = services(config)
+    report = apply.apply_due(opened.store, opened.clock, zone=opened.settings.zone)
+    applied = report.count(ProposalState.APPLIED)
+    others = sum(1 for o in report.outcomes if not o.repeated) - applied
+    rows = [{"proposal": o.proposal_id, "state": str(o.state), "change": o.change_id or "", "code": o.code} for o in report.outcomes]
+    rows += [{"proposal": proposal, "state": "waiting", "change": "", "code": ""} for proposal, _ in report.waiting]
+    headline = f"{applied} applied, {others} not applied any more, {len(report.waiting)} waiting"
+    return Effects(key="applied", title="Applied", headline=headline, rows=rows)
+
+
+@outside(name="deliver what is owed", task_run_name="deliver what is owed")
+def relay_outbox(config: str) -> Effects:
+    """Deliver queued effects to the ERP and to Slack."""
+    opened = services(config)
+    report = relay.relay(opened.store, _outside(opened), opened.clock, worker=f"relay-{os.getpid()}")
+    rows = [
+        {"effect": one, "outcome": name}
+        for name, ids in (("confirmed", report.confirmed), ("delayed", report.delayed), ("parked", report.parked))
+        for one in ids
+    ]
+    headline = f"{len(report.confirmed)} delivered, {len(report.delayed)} to be tried again, {len(report.parked)} parked for a person"
+    return Effects(key="delivered", title="Delivered", headline=headline, rows=rows)
+
+
+@outside(name="compare with the ERP", task_run_name="compare with the ERP")
+def reconcile(config: str) -> Effects:
+    """Read the ERP back and compare it with the limits in force."""
+    opened = services(config)
+    write_back = open_write_back(opened.settings)
+    if write_back is None:
+        return Effects(key="reconciled", title="Compared with the ERP", headline="no ERP is configured, nothing to compare")
+    report = relay.reconcile(opened.store, write_back, opened.clock, owner_id=opened.settings.limits_owner, zone=opened.settings.zone)
+    rows = [{"difference": one, "outcome": "found"} for one in report.found]
+    rows += [{"difference": one, "outcome": "settled"} for one in report.settled]
+    headline = f"{report.compared} limits compared with the ERP: {len(report.found)} differ, {report.on_the_way} on their way"
+    return Effects(key="reconciled", title="Compared with the ERP", headline=headline, rows=rows)
+
+
+@outside(name="sweep what time has changed", task_run_name="sweep what time has changed")
+def sweep(config: str) -> Effects:
+    """Expire, revert, escalate and settle what is due."""
+    opened = services(config)
+    report = sweeping.sweep(opened.store, opened.clock, zone=opened.settings.zone)
+    return Effects(key="swept", title="Swept", headline=report.text())
+
+
+def _outside(opened: Services) -> relay.Outside:
+    chat = open_chat(opened.settings)
+    return relay.Outside(
+        write_back=open_write_back(opened.settings),
+        chat=chat,
+        render=messages.renderer(opened.clock, opened.settings.zone) if chat else None,
+        owner_id=opened.settings.limits_owner,
+    )

@@ -1,0 +1,194 @@
+"""Before a review computes: is it due, is its ledger complete, may it use its policy; then its record is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from functools import cache
+from pathlib import Path
+
+from credit_review.adapters.workspace import Workspace
+from prefect import runtime
+
+from credit_review import calendar
+from credit_review.adapters import build_info, posting
+from credit_review.adapters import settings as configuration
+from credit_review.adapters.settings import Settings
+from credit_review.adapters.wiring import Services, open_services
+from credit_review.documents import Document
+from credit_review.errors import CreditReviewError
+from credit_review.model.records import Review
+from credit_review.model.states import DocumentOfRecord, ReviewKind, ReviewState
+from credit_review.review import lifecycle
+from credit_review.review.manifest import Manifest
+from tasks.defaults import task
+from tasks.plan import Plan
+
+WORKING_DAY = 5
+"""A quarter is reviewed from the fifth working day after its end."""
+
+SYSTEM = "system:periodic_review"
+
+
+@cache
+def services(config: str) -> Services:
+    """Store, clock and settings of a configuration folder, opened once a process."""
+    return open_services(configuration.load(Path(config)))
+
+
+def run_name() -> str:
+    """The flow run's name, as a sentence."""
+    given = runtime.flow_run.parameters
+    if given.get("resume"):
+        return f"resume review {given['resume']}"
+    return f"review {given.get('scope', 'all')} as of {given.get('as_of') or 'the last quarter end'}"
+
+
+@task(name="plan the review", task_run_name="plan the review")
+def plan_review(config: str, as_of: date | None, scope: str) -> Plan:
+    """The review to run; or, for a scheduled one, what it waits for: the working day, the posting of cash, or nothing left to do."""
+    opened = services(config)
+    settings = opened.settings
+    if as_of is not None:
+        return _plan(settings, config, as_of, scope, ReviewKind.AD_HOC if as_of != _quarter_end(as_of) else ReviewKind.PERIODIC)
+    start = runtime.flow_run.scheduled_start_time or opened.clock.now()
+    today = _local(start, settings)
+    day = calendar.quarter_end_before(today)
+    plan = _plan(settings, config, day, scope, ReviewKind.PERIODIC)
+    return plan.but(waiting_for=_waiting_for(opened, today, day, scope))
+
+
+def _waiting_for(opened: Services, today: date, as_of: date, scope: str) -> str:
+    settings = opened.settings
+    days = calendar.WorkingCalendar(settings.calendar.country, frozenset(settings.calendar.extra_holidays))
+    first = days.nth_working_day(today.year, today.month, WORKING_DAY)
+    if today < first:
+        return f"Working day {WORKING_DAY} of the month is {first}; today is {today}."
+    with opened.store.read() as uow:
+        live = [r for r in uow.find(Review, scope=scope, as_of=as_of) if r.state != ReviewState.SUPERSEDED]
+    if live:
+        return f"Nothing to do: review {live[0].review_id} as of {as_of} is {live[0].state}."
+    posted = posting.posted_through(settings)
+    if posted is not None and posted < as_of:
+        return f"Cash is posted through {posted}; the review as of {as_of} waits until it is posted through that day."
+    return ""
+
+
+def _quarter_end(day: date) -> date:
+    return calendar.quarter_end_before(date.fromordinal(day.toordinal() + 1))
+
+
+def _local(moment: datetime, settings: Settings) -> date:
+    return moment.astimezone(settings.zone).date()
+
+
+def _plan(settings: Settings, config: str, as_of: date, scope: str, kind: ReviewKind) -> Plan:
+    return Plan(
+        config=config,
+        as_of=as_of,
+        scope=scope,
+        label=calendar.quarter_label(as_of) if kind == ReviewKind.PERIODIC else as_of.isoformat(),
+        kind=kind,
+        buckets=settings.review.buckets,
+        runner=settings.review.runner,
+        workers=settings.review.workers,
+        data=str(settings.data),
+    )
+
+
+@task(name="open the review", task_run_name="open the review")
+def open_review(plan: Plan, supersede: str, started_by: str = SYSTEM) -> Plan:
+    """The plan with its review id: the review is on record, and its documents are copied to its folder. Refused: see lifecycle.start."""
+    opened = services(plan.config)
+    documents = governed_documents(opened.settings)
+    command = lifecycle.Start(
+        manifest=_manifest(plan, opened, documents),
+        documents=[lifecycle.Used(kind=kind, name=document.name, digest=document.digest) for kind, document in documents],
+        started_by=started_by,
+        today=opened.today(),
+        supersede=supersede,
+    )
+    review = lifecycle.start_in_batches(opened.store, command, opened.clock)
+    ready = plan.but(review_id=review.review_id)
+    ready.workspace.keep_documents(documents)
+    return ready
+
+
+@task(name="resume the review", task_run_name="resume review {review_id}")
+def resume_review(config: str, review_id: str) -> Plan:
+    """The plan of a failed or interrupted review, on record as resumed. Refused when nothing is left to run."""
+    opened = services(config)
+    with opened.store.begin(interactive=False) as uow:
+        review = lifecycle.resume(uow, review_id, by=SYSTEM)
+        uow.commit()
+    manifest = lifecycle.manifests.from_json(review.manifest_json)
+    plan = _plan(opened.settings, config, review.as_of, review.scope, ReviewKind(review.kind))
+    plan = plan.but(review_id=review_id, label=review.label, buckets=manifest.bucket_count, snapshot_digest=manifest.snapshot)
+    if not plan.workspace.has_documents():
+        plan.workspace.keep_documents(governed_documents(opened.settings))
+    return plan
+
+
+def state_of(plan: Plan) -> ReviewState:
+    """Where the review stands on record."""
+    with services(plan.config).store.read() as uow:
+        return ReviewState(lifecycle.review_of(uow, plan.review_id).state)
+
+
+def reached(plan: Plan, state: ReviewState) -> bool:
+    """Whether the review has reached `state` already: then the step before it is done, and is not done again."""
+    order = list(lifecycle.NEXT)
+    return order.index(state_of(plan)) >= order.index(state)
+
+
+def advance(plan: Plan, to: ReviewState) -> None:
+    """Put the review into its next state."""
+    with services(plan.config).store.begin(interactive=False) as uow:
+        lifecycle.advance(uow, plan.review_id, to, by=SYSTEM)
+        uow.commit()
+
+
+@contextmanager
+def failing_is_recorded(plan: Plan) -> Iterator[None]:
+    """Whatever stops the review is on record before it is raised again."""
+    try:
+        yield
+    except Exception as error:
+        text = error.text() if isinstance(error, CreditReviewError) else f"{type(error).__name__}: {error}"
+        with services(plan.config).store.begin(interactive=False) as uow:
+            lifecycle.fail(uow, plan.review_id, code=type(error).__name__, text=text, by=SYSTEM)
+            uow.commit()
+        raise
+
+
+def governed_documents(settings: Settings) -> list[tuple[DocumentOfRecord, Document]]:
+    """Policy, authority matrix, scorecard and mappings as the settings name them."""
+    scorecard = configuration.read_text(settings.path(settings.scorecard), known_as=settings.scorecard)
+    return [
+        (DocumentOfRecord.POLICY, settings.document(settings.policy)),
+        (DocumentOfRecord.AUTHORITY, settings.document(settings.authority)),
+        (DocumentOfRecord.SCORECARD, Workspace.plain_document(settings.scorecard, scorecard)),
+        *((DocumentOfRecord.MAPPING, settings.document(place.mapping)) for place in settings.sources),
+    ]
+
+
+def _manifest(plan: Plan, opened: Services, documents: list[tuple[DocumentOfRecord, Document]]) -> Manifest:
+    settings = opened.settings
+    by_kind = {kind: document.digest for kind, document in documents}
+    return Manifest(
+        review_id="",
+        label=plan.label,
+        kind=plan.kind,
+        scope=plan.scope,
+        as_of=plan.as_of,
+        time_zone=settings.time_zone,
+        bucket_count=plan.buckets,
+        seed=settings.review.seed,
+        code_commit=build_info.code_commit(),
+        lock_sha256=build_info.lock_hash(),
+        policy=by_kind[DocumentOfRecord.POLICY],
+        authority=by_kind[DocumentOfRecord.AUTHORITY],
+        scorecard=by_kind[DocumentOfRecord.SCORECARD],
+        mappings={document.name: document.digest for kind, document in documents if kind == DocumentOfRecord.MAPPING},
+    )
