@@ -234,7 +234,7 @@ def _customer(rng: _Random, number: str, name: str, parent: str, country: Countr
         owner=rng.choice(OWNERS), currency="USD" if country.currency == "EUR" and rng.random() < 0.04 else country.currency,
         status=status, status_since=status_since, since=since, until=as_of,
         terms=rng.choices(("Z014", "Z030", "Z045", "Z060"), (12, 54, 18, 16))[0],
-        sales=min(sales, 12_000_000.0), invoices_a_year=min(90.0, max(6.0, rng.gauss(22, 7) * (sales / 120_000) ** 0.25)),
+        sales=min(sales, 12_000_000.0), invoices_a_year=min(90.0, max(8.0, rng.gauss(27, 7) * (sales / 120_000) ** 0.25)),
         growth=rng.gauss(0.03, 0.16), risk=risk, habit=rng.gauss(0, 3.5) + (9 if segment == "Public" else 0),
         takes_discount=risk[-1] < 0.4 and rng.random() < 0.12, run_weekday=rng.randint(0, 4), stress=stress,
     )  # fmt: skip
@@ -320,15 +320,16 @@ def _invoice_days(rng: _Random, customer: Customer, as_of: date) -> Iterable[dat
     elif customer.stress and customer.stress.end > as_of:
         last = min(last, customer.stress.start + timedelta(days=60))
     while day <= last:
-        if day.weekday() < 5:
-            yield day
-        day += timedelta(days=1 + int(rng.expovariate(customer.invoices_a_year / 365)))
+        booked = day + timedelta(days=max(0, 7 - day.weekday()) if day.weekday() >= 5 else 0)
+        if booked <= last:
+            yield booked
+        day += timedelta(days=round(365 / customer.invoices_a_year * rng.uniform(0.7, 1.3)))
 
 
 def _sell(rng: _Random, customer: Customer, day: date, as_of: date, book: Book) -> None:
     """Adds an invoice of `day` with what became of it: paid, credited, disputed, financed by a bill, written off or still open."""
     years = (day - _opening(as_of)).days / 365
-    size = customer.sales / customer.invoices_a_year * math.exp(customer.growth * (years - YEARS) + rng.gauss(-0.15, 0.55))
+    size = customer.sales / customer.invoices_a_year * math.exp(customer.growth * (years - YEARS) + rng.gauss(-0.03, 0.25))
     cents = max(2500, round(size * 100))
     due = day + timedelta(days=TERMS_DAYS[customer.terms])
     disputed = rng.random() < 0.018
@@ -384,7 +385,7 @@ def _days_late(rng: _Random, customer: Customer, due: date, as_of: date) -> int:
     if customer.terms == "Z000":
         return 0
     level = customer.risk[_month(due, as_of)]
-    usual = customer.habit + 5.5 * math.exp(0.62 * level) - 8.5
+    usual = customer.habit + 5.5 * math.exp(0.62 * level) - 9.0
     if customer.takes_discount and level < 0.4 and rng.random() < 0.6:
         return -rng.randint(15, 19)
     if customer.stress and 0 < (customer.stress.start - due).days < 130:
@@ -399,11 +400,11 @@ def _not_invoiced(rng: _Random, customer: Customer, as_of: date) -> list[Line]:
         return []
     size = customer.sales / customer.invoices_a_year * 100
     lines = []
-    for kind, chance, ahead in ((ORDER, 0.55, 90), (ORDER, 0.25, 90), (DELIVERY, 0.25, 0)):
+    for kind, chance, ahead in ((ORDER, 0.35, 90), (ORDER, 0.15, 90), (DELIVERY, 0.15, 0)):
         if rng.random() >= chance:
             continue
         posted = max(customer.since, as_of - timedelta(days=rng.randint(0, 25 if kind == ORDER else 9)))
-        cents = max(2500, round(size * math.exp(rng.gauss(-0.1, 0.5))))
+        cents = max(2500, round(size * math.exp(rng.gauss(-0.4, 0.4))))
         lines.append(Line(customer.number, kind, posted, as_of + timedelta(days=rng.randint(3, 90) if ahead else 0), None,
                           customer.currency, cents, cents))  # fmt: skip
     return lines
@@ -534,17 +535,18 @@ def _true_worth(c: Customer) -> float:
 
 
 def _limit(rng: _Random, c: Customer, as_of: date) -> str:
-    """The limit a credit manager set one or two years ago: that day's need with headroom, rounded, lowered for late payers."""
+    """The limit a credit manager has set: half the book lately and with care, the rest long ago, by feel or as sales asked for it."""
     if c.status in ("new", "one_off"):
         return ""
     if c.status in ("prepayment", "insolvent"):
         return "0.00"
-    age = rng.uniform(0.4, 2.2)
-    then = c.sales * math.exp(-c.growth * age)
+    careful = rng.random() < 0.5
+    age = rng.uniform(0.2, 0.8) if careful else rng.uniform(0.8, 2.6)
     level = c.risk[_month(as_of - timedelta(days=int(365 * age)), as_of)]
-    need = then * (TERMS_DAYS[c.terms] + 12) / 365
-    generosity = 1.5 if level < -0.3 else 1.4 if level < 0.4 else 1.2 if level < 1 else 0.9
-    return _amount(100 * _round_limit(need * generosity * math.exp(rng.gauss(0.05, 0.22))))
+    delay = max(0.0, c.habit + 5.5 * math.exp(0.62 * level) - 6)
+    need = c.sales * math.exp(-c.growth * age) * (TERMS_DAYS[c.terms] + delay) / 365
+    headroom = 1.35 if level < -0.3 else 1.2 if level < 0.3 else 1.05 if level < 0.9 else 0.8
+    return _amount(100 * _round_limit(need * headroom * math.exp(rng.gauss(0, 0.05) if careful else rng.gauss(0.0, 0.4))))
 
 
 def _round_limit(amount: float) -> int:
