@@ -1,0 +1,252 @@
+"""Plots as inline SVG: same data, same bytes; no network, no fonts to load. One panel a currency, currencies are never added up."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import StringIO
+from typing import TYPE_CHECKING, Any, cast
+
+from credit_review.model.money import exponent
+from credit_review.report.text import MINUS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+INK, MUTED, LINE = "#1c2733", "#5c6b7a", "#d5dbe2"
+NAVY, BLUE, PALE = "#1f3a5f", "#5b84b1", "#c9d6e6"
+GREEN, RED = "#2e7d5b", "#b5482a"
+AGEING_COLOURS = ("#9db8d2", "#e9c46a", "#e59b4c", "#d1693a", "#a3341f")
+AGEING_NAMES = ("not due", "1–30 days", "31–60", "61–90", "over 90")
+MOST_PANELS = 4
+"""Currencies with a panel of their own in a plot; further ones are in the tables only."""
+
+_STYLE: dict[str, Any] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "credit-review",
+    "text.parse_math": False,
+    "font.family": ["DejaVu Sans"],
+    "font.size": 8.0,
+    "axes.edgecolor": LINE,
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.spines.left": False,
+    "axes.titlesize": 9.0,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.titlecolor": INK,
+    "axes.labelcolor": MUTED,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": MUTED,
+    "xtick.major.size": 0,
+    "ytick.major.size": 0,
+    "figure.dpi": 72,
+    "savefig.transparent": True,
+}
+_PAGE_FONT = "'Inter','Segoe UI','Helvetica Neue',Arial,'Liberation Sans',sans-serif"
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """Limits of one currency: in force, what is added and taken, and what is proposed. Minor units."""
+
+    currency: str
+    before: int
+    up: int
+    new: int
+    down: int
+
+    @property
+    def after(self) -> int:
+        """Limits if everything proposed is approved."""
+        return self.before + self.up + self.new + self.down
+
+
+@dataclass(frozen=True, slots=True)
+class Grades:
+    """Exposure of one currency by grade: our own risk and the part covered by insurance and security. Minor units."""
+
+    currency: str
+    grades: tuple[str, ...]
+    own: tuple[int, ...]
+    covered: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ageing:
+    """Open items of one currency in five ageing buckets from not due to the oldest. Minor units."""
+
+    currency: str
+    buckets: tuple[int, int, int, int, int]
+
+
+def limits_plot(panels: Sequence[Steps]) -> str:
+    """Limits before and after, as steps from the one to the other."""
+    return _draw(panels, _steps_panel, height=2.7)
+
+
+def grades_plot(panels: Sequence[Grades]) -> str:
+    """Exposure by grade, own risk and covered part."""
+    return _draw(panels, _grades_panel, height=2.5)
+
+
+def ageing_plot(panels: Sequence[Ageing]) -> str:
+    """Open items by age, each currency as parts of its own total."""
+    from matplotlib.patches import Patch
+
+    shown = panels[:MOST_PANELS]
+
+    def draw(figure: Figure) -> None:
+        axes = figure.subplots()
+        for at, ageing in enumerate(shown):
+            _ageing_bar(axes, at, ageing)
+        axes.set_yticks(range(len(shown)), [a.currency for a in shown], fontweight="bold")
+        axes.tick_params(axis="y", labelcolor=INK, labelsize=9)
+        axes.invert_yaxis()
+        axes.set(xlim=(0, 1))
+        axes.spines["bottom"].set_visible(False)
+        axes.set_xticks([])
+        legend = [Patch(color=c, label=n) for c, n in zip(AGEING_COLOURS, AGEING_NAMES, strict=True)]
+        axes.legend(handles=legend, ncols=5, loc="lower left", bbox_to_anchor=(0, 1.0), frameon=False, handlelength=1, columnspacing=1.4)
+
+    return _svg(draw, width=7.2, height=0.55 + 0.5 * len(shown)) if shown else ""
+
+
+def migration_plot(grades: Sequence[str], counts: Sequence[Sequence[int]]) -> str:
+    """Customers by grade of the last review (rows) and of this one (columns)."""
+
+    def draw(figure: Figure) -> None:
+        axes = figure.subplots()
+        most = max((max(row) for row in counts), default=0) or 1
+        for row, line in enumerate(counts):
+            for column, number in enumerate(line):
+                _migration_cell(axes, row, column, number, most)
+        axes.set(xlim=(-0.5, len(grades) - 0.5), ylim=(len(grades) - 0.5, -0.5), aspect="equal")
+        axes.set_xticks(range(len(grades)), grades)
+        axes.set_yticks(range(len(grades)), grades)
+        axes.xaxis.tick_top()
+        axes.xaxis.set_label_position("top")
+        axes.tick_params(labelcolor=INK)
+        axes.set_xlabel("this review")
+        axes.set_ylabel("last review")
+        axes.spines["bottom"].set_visible(False)
+
+    return _svg(draw, width=3.6, height=3.4)
+
+
+def _draw(panels: Sequence[Any], panel: Any, *, height: float) -> str:
+    shown = panels[:MOST_PANELS]
+
+    def draw(figure: Figure) -> None:
+        for axes, values in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown, strict=True):
+            panel(axes, values)
+
+    return _svg(draw, width=7.2, height=height) if shown else ""
+
+
+def _steps_panel(axes: Axes, steps: Steps) -> None:
+    scale, unit = _unit(steps.currency, max(steps.before, steps.after))
+    level = steps.before
+    bars = [(0, steps.before, NAVY)]
+    for change, colour in ((steps.up, GREEN), (steps.new, BLUE), (steps.down, RED)):
+        bars.append((level, change, colour))
+        level += change
+    bars.append((0, steps.after, NAVY))
+    for at, (base, size, colour) in enumerate(bars):
+        axes.bar(at, size / scale, bottom=base / scale, color=colour, width=0.66)
+        sign = "" if at in (0, 4) or size == 0 else "+" if size > 0 else MINUS
+        axes.annotate(
+            f"{sign}{_short(abs(size) / scale)}",
+            (at, max(base, base + size) / scale),
+            ha="center",
+            va="bottom",
+            xytext=(0, 2),
+            textcoords="offset points",
+            color=INK,
+        )
+    for at in range(4):  # thin lines carry the level from bar to bar
+        after = bars[at][0] + bars[at][1]
+        axes.plot([at + 0.33, at + 0.67], [after / scale] * 2, color=MUTED, linewidth=0.6)
+    axes.set_xticks(range(5), ["in force", "up", "new", "down", "proposed"], fontsize=7)
+    _plain(axes, f"{steps.currency}, {unit}", top=max(max(b, b + s) for b, s, _ in bars) / scale)
+
+
+def _grades_panel(axes: Axes, grades: Grades) -> None:
+    totals = [own + covered for own, covered in zip(grades.own, grades.covered, strict=True)]
+    scale, unit = _unit(grades.currency, max(totals, default=0))
+    places = range(len(totals))
+    axes.bar(places, [v / scale for v in grades.own], color=NAVY, width=0.66, label="own risk")
+    axes.bar(places, [v / scale for v in grades.covered], bottom=[v / scale for v in grades.own], color=PALE, width=0.66, label="covered")
+    for at, total in enumerate(totals):
+        axes.annotate(_short(total / scale), (at, total / scale), ha="center", xytext=(0, 2), textcoords="offset points", color=INK)
+    axes.set_xticks(places, grades.grades)
+    axes.legend(frameon=False, fontsize=7, handlelength=1, loc="upper right")
+    _plain(axes, f"{grades.currency}, {unit}", top=max(totals, default=0) / scale)
+
+
+def _ageing_bar(axes: Axes, at: int, ageing: Ageing) -> None:
+    total = sum(ageing.buckets)
+    left = 0.0
+    for amount, colour in zip(ageing.buckets, AGEING_COLOURS, strict=True):
+        part = amount / total if total else 0.0
+        axes.barh(at, part, left=left, color=colour, height=0.62)
+        if part >= 0.045:
+            light = colour in AGEING_COLOURS[3:]
+            axes.text(left + part / 2, at, f"{part:.0%}", ha="center", va="center", color="white" if light else INK)
+        left += part
+
+
+def _migration_cell(axes: Axes, row: int, column: int, number: int, most: int) -> None:
+    from matplotlib.patches import Rectangle
+
+    colour = NAVY if row == column else GREEN if column < row else RED
+    strength = 0.12 + 0.78 * number / most if number else 0.0
+    axes.add_patch(Rectangle((column - 0.47, row - 0.47), 0.94, 0.94, facecolor=colour, alpha=strength, edgecolor="none"))
+    axes.add_patch(Rectangle((column - 0.47, row - 0.47), 0.94, 0.94, facecolor="none", edgecolor=LINE, linewidth=0.8))
+    if number:
+        axes.text(column, row, f"{number:,}", ha="center", va="center", color="white" if strength > 0.55 else INK)
+
+
+def _plain(axes: Axes, title: str, *, top: float) -> None:
+    axes.set_title(title, pad=8)
+    axes.set_ylim(0, top * 1.14 if top > 0 else 1)
+    axes.set_yticks([])
+
+
+def _unit(currency: str, largest_minor: int) -> tuple[float, str]:
+    """Minor units in one step of the scale, and the scale's name."""
+    major = 10 ** exponent(currency)
+    for size, name in ((10**9, "billions"), (10**6, "millions"), (10**3, "thousands")):
+        if largest_minor >= size * major:
+            return float(size * major), name
+    return float(major), "units"
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 or value == 0 else f"{value:,.1f}" if value >= 10 else f"{value:,.2f}"
+
+
+def _svg(draw: Any, *, width: float, height: float) -> str:
+    """The drawing as an SVG element to stand inside HTML: no prolog, no metadata, no addresses, no ids that could repeat."""
+    import matplotlib as mpl
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context(cast(Any, _STYLE)):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        FigureCanvasSVG(figure)
+        draw(figure)
+        out = StringIO()
+        figure.savefig(out, format="svg", metadata={"Date": None})
+    text = out.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    text = re.sub(r'\sxmlns(:\w+)?="[^"]*"', "", text)
+    text = re.sub(r'\sid="[A-Za-z0-9.]+_\d+"', "", text)
+    text = re.sub(r'<svg width="[^"]*" height="[^"]*"', "<svg role='img'", text, count=1)
+    return text.replace("'DejaVu Sans'", _PAGE_FONT.replace('"', "'")).strip()

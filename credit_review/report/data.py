@@ -1,0 +1,157 @@
+"""Everything the report says, handed over as frames and plain values. The report reads no store, no file and no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from credit_review.exposure.book import PortfolioFigures
+    from credit_review.model.validation import Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewFacts:
+    """What the review is. `produced_at` and other times are texts, as the caller wants them read.
+
+    `outcome` is what the scorecard predicts, in words ("probability of default", "probability of serious lateness"); `scorecard`
+    says in one sentence which scorecard was used and why.
+    """
+
+    company: str
+    review_id: str
+    label: str
+    as_of: date
+    state: str
+    kind: str = "periodic"
+    scope: str = "all customers"
+    attempt: int = 1
+    control_currency: str = ""
+    policy: str = ""
+    outcome: str = "probability of default"
+    scorecard: str = ""
+    produced_at: str = ""
+    signed_off: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A source that was read: its name in settings, what it is (no credentials), the dataset it gave, rows and content digest."""
+
+    name: str
+    what: str
+    dataset: str
+    rows: int
+    digest: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlTotal:
+    """A total of what was read beside what the source states; `stated_*` None means the source states none.
+
+    Amounts are minor units of `currency`; `kind` is a document kind, empty for all kinds together.
+    """
+
+    dataset: str
+    currency: str
+    kind: str
+    rows: int
+    amount_minor: int
+    stated_rows: int | None = None
+    stated_minor: int | None = None
+    tied: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateLine:
+    """A line of the completeness certificate: customers (None where a line has rows only) and amounts per currency, minor units."""
+
+    line: str
+    customers: int | None
+    amounts: Mapping[str, int]
+    rows: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificate:
+    """The completeness certificate. `lines` add up to `totals`; `findings` say what does not tie, empty when all does."""
+
+    lines: tuple[CertificateLine, ...]
+    total: CertificateLine
+    ties: bool
+    digest: str = ""
+    findings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RiskKeptLine:
+    """A reduction that did not happen, and who answers for it; `by` empty means that nobody has decided yet."""
+
+    customer_id: str
+    currency: str
+    amount_minor: int
+    cause: str
+    by: str = ""
+    reason: str = ""
+    until: date | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputFile:
+    """A file written beside the report, with the SHA-256 of its bytes."""
+
+    name: str
+    sha256: str
+    what: str = ""
+
+
+ROUTES = ("customer_id", "proposal_id", "tier", "tier_name", "approvals", "holders", "state")
+"""Columns of `ReportData.routes`: one row a proposal that needs people. `approvals` is the number of distinct approvers asked for,
+`holders` who may give them (names joined by comma), `state` where the proposal stands."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportData:
+    """All a report shows. Frames have the columns of `model.frames`; `None` means that the stage has not run or the source has none.
+
+    - `customers`, `features`, `proposals`: the whole book; every customer of the certificate has a proposals row with its state.
+    - `portfolio`: PortfolioFigures per account currency.
+    - `previous_grades`: grade by customer id of the last review, for grade migration; None when there was no earlier review.
+    - `routes`: frame with the columns of ROUTES; None before routing.
+    - `order_rates`: one major unit of each currency in control currency, used to order proposals by size and for nothing else;
+      if a currency lacks one, the largest of each currency take turns.
+    - `lateness_hold`: policy's fraction of open items past due above which the extract may be incomplete; None when there is none.
+    - `manifest`: content digest by input name; `manifest_digest` is the SHA-256 of the manifest itself.
+    - `assumptions`: whole sentences declared in the mapping; `warnings`: further sentences the caller wants read first.
+    - `run_facts`: label and text (code commit, buckets, seed, durations).
+    """
+
+    facts: ReviewFacts
+    customers: pd.DataFrame
+    features: pd.DataFrame
+    proposals: pd.DataFrame
+    portfolio: tuple[PortfolioFigures, ...]
+    certificate: Certificate
+    verdicts: tuple[Verdict, ...] = ()
+    quarantine: pd.DataFrame | None = None
+    duplicates: pd.DataFrame | None = None
+    aliases: pd.DataFrame | None = None
+    groups: pd.DataFrame | None = None
+    routes: pd.DataFrame | None = None
+    previous_grades: Mapping[str, str] | None = None
+    sources: tuple[Source, ...] = ()
+    control_totals: tuple[ControlTotal, ...] = ()
+    risk_kept: tuple[RiskKeptLine, ...] = ()
+    order_rates: Mapping[str, float] = field(default_factory=dict)
+    lateness_hold: float | None = None
+    assumptions: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    files: tuple[OutputFile, ...] = ()
+    manifest: Mapping[str, str] = field(default_factory=dict)
+    manifest_digest: str = ""
+    run_facts: tuple[tuple[str, str], ...] = ()

@@ -1,0 +1,151 @@
+"""What a credit manager reads first: the review in a few sentences, the figures beside them, and what to be careful about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from credit_review.report.book import currencies, directions, steps
+from credit_review.report.evidence import states_words, tied_words, validation_words
+from credit_review.report.movements import changes, reductions
+from credit_review.report.text import joined, known, percent, plural, whole
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from credit_review.report.data import ReportData
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """Main figures of one currency."""
+
+    currency: str
+    customers: str
+    exposure: str
+    own_risk: str
+    overdue: str
+    overdue_share: str
+    before: str
+    after: str
+    change: str
+    falling: bool
+
+
+def tiles(data: ReportData) -> list[Tile]:
+    """One tile a currency."""
+    found = []
+    for currency in currencies(data):
+        rows = data.features[data.features["currency"].eq(currency)]
+        moved = steps(data.proposals, currency)
+        total, late = int(rows["open_items_minor"].sum()), int(rows["overdue_minor"].sum())
+        change = (moved.after - moved.before) / moved.before if moved.before else None
+        found.append(
+            Tile(
+                currency=currency,
+                customers=plural(len(rows), "customer"),
+                exposure=whole(int(rows["exposure_minor"].sum()), currency),
+                own_risk=whole(int(rows["own_risk_minor"].sum()), currency),
+                overdue=whole(late, currency),
+                overdue_share=percent(late / total, decimals=0) if total else "no open items",
+                before=whole(moved.before, currency) if rows["limit_minor"].notna().any() else "none on file",
+                after=whole(moved.after, currency),
+                change=percent(change, signed=True) if change is not None else "",
+                falling=moved.after < moved.before,
+            )
+        )
+    return found
+
+
+def summary(data: ReportData) -> list[str]:
+    """The review in sentences, most important first; what concerns one currency is in `by_currency`."""
+    n = directions(data.proposals)
+    stays = plural(n["same"], "limit stays as it is", "limits stay as they are")
+    said = [
+        states_words(data),
+        f"Proposed: {plural(n['up'], 'increase')}, {plural(n['down'], 'reduction')} and {plural(n['new'], 'first limit')}; {stays}.",
+        _people_words(data),
+        tied_words(data),
+        validation_words(data.verdicts) if data.verdicts else "",
+        _certificate_words(data),
+    ]
+    return [s for s in said if s]
+
+
+def by_currency(data: ReportData) -> list[str]:
+    """What happens to limits, and what reductions stop, in one sentence or two a currency."""
+    stopping = {text.partition(":")[0]: text.partition("; ")[2] for text in reductions(data)[1]}
+    return [_money_words(data, c, stopping.get(c, "")) for c in currencies(data)]
+
+
+def _money_words(data: ReportData, currency: str, stopping: str) -> str:
+    moved, n = steps(data.proposals, currency), directions(data.proposals, currency)
+    parts = [
+        f"{whole(abs(value), currency)} {verb} in {plural(n[d], noun)}"
+        for d, value, verb, noun in (
+            ("up", moved.up, "more", "increase"), ("new", moved.new, "more", "first limit"), ("down", moved.down, "less", "reduction")
+        )
+        if n[d]
+    ]  # fmt: skip
+    if not parts:
+        return f"{currency}: limits stay at {whole(moved.before, currency)}."
+    change = f"{currency}: limits go from {whole(moved.before, currency)} to {whole(moved.after, currency)}: {joined(parts)}."
+    return f"{change} Of the reductions, {stopping}" if stopping else change
+
+
+def _people_words(data: ReportData) -> str:
+    rows = changes(data.proposals)
+    by_rule = int(rows["straight_through"].sum())
+    exceptional = int(rows["exceptional"].ne("").sum())
+    if rows.empty:
+        return "Nothing is proposed, so nobody has to approve anything."
+    people = len(rows) - by_rule
+    text = f"{plural(people, 'proposal needs', 'proposals need')} people, {exceptional:,} of them as exceptions"
+    return f"{text}; {plural(by_rule, 'proposal passes', 'proposals pass')} by rule."
+
+
+def _certificate_words(data: ReportData) -> str:
+    if data.certificate.ties:
+        return "The completeness certificate ties: every customer stands in exactly one state, and amounts agree per currency."
+    return "The completeness certificate does NOT tie: " + "; ".join(data.certificate.findings) + "."
+
+
+def warnings(data: ReportData) -> list[str]:
+    """What to be careful about, in whole sentences; those of the caller first."""
+    found = [*data.warnings, *_book_warnings(data.features), *_lateness_warning(data)]
+    if data.control_totals and all(t.tied is None for t in data.control_totals):
+        found.append(
+            "The sources state no control totals, so the data is tied to itself only: rows missing from the extract cannot be seen."
+        )
+    if any(t.tied is False for t in data.control_totals):
+        found.append("Control totals do not agree with what the source states; see Data read.")
+    undecided = sum(not r.by for r in data.risk_kept)
+    if undecided:
+        found.append(f"{plural(undecided, 'reduction')} did not happen and nobody has decided to keep the risk; the review cannot close.")
+    return found
+
+
+def _book_warnings(features: pd.DataFrame) -> list[str]:
+    found = []
+    if len(features) and not features["limit_minor"].notna().any():
+        found.append(
+            "This is a book of open items without limits in force: no customer has a limit on file, so every limit is shown as a "
+            "first limit and nothing can be said about use of limits."
+        )
+    if len(features) and int(features["cleared_count"].sum()) == 0:
+        found.append("The source has no payment history, so days late, trends and the behaviour behind them are not available.")
+    return found
+
+
+def _lateness_warning(data: ReportData) -> list[str]:
+    if data.lateness_hold is None:
+        return []
+    found = []
+    for currency, rows in data.features.groupby("currency", sort=True):
+        total, late = int(rows["open_items_minor"].sum()), int(rows["overdue_minor"].sum())
+        if known(data.lateness_hold) and total and late / total > data.lateness_hold:
+            found.append(
+                f"{percent(late / total, decimals=0)} of open items in {currency} are past due. So much lateness at once may mean an "
+                "incomplete extract (cash not yet posted) rather than late customers. Routing is held until a person confirms the extract."
+            )
+    return found

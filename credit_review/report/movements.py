@@ -1,0 +1,295 @@
+"""Views of proposals: which are shown, each with its reasons, reductions and what they stop, who approves what, what passes by rule."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from credit_review.limits import explain
+from credit_review.limits.codes import CLASS_PREFIX, words
+from credit_review.report.table import Table, cut
+from credit_review.report.text import DASH, LONGEST_NAME, count, cut_to, joined, known, major, percent, plural, whole
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from credit_review.report.data import ReportData
+
+SHOW_ALL_UP_TO = 2000
+SHOW_LARGEST = 500
+LIST_UP_TO = 300
+"""Rows of a secondary list; the complete lists stand in the files beside the report."""
+
+DIRECTIONS = {"up": "increase", "down": "reduction", "new": "first limit", "same": "terms only"}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One proposal as it is read."""
+
+    name: str
+    customer_id: str
+    direction: str
+    grade: str
+    pd: str
+    exposure: str
+    own_risk: str
+    overdue: str
+    before: str
+    after: str
+    change: str
+    terms: str
+    route: str
+    reasons: str
+    why: tuple[tuple[str, str], ...]
+    why_title: str
+
+
+@dataclass(frozen=True, slots=True)
+class CurrencyBlock:
+    """The proposals of one currency: those shown, and the totals over all of them."""
+
+    currency: str
+    lines: list[Line]
+    totals: tuple[str, ...]
+    heading: str
+
+
+def changes(proposals: pd.DataFrame) -> pd.DataFrame:
+    """Rows that propose something: a reviewed customer's limit or terms change, or it gets a first limit. With a `change_minor` column."""
+    reviewed = proposals["to_minor"].notna()
+    change = (proposals["to_minor"].fillna(0) - proposals["from_minor"].fillna(0)).astype("int64")
+    terms = proposals["from_terms_days"].fillna(-1).ne(proposals["to_terms_days"].fillna(-1)) & proposals["to_terms_days"].notna()
+    moved = reviewed & (change.ne(0) | proposals["direction"].eq("new") | terms)
+    return proposals.assign(change_minor=change)[moved]
+
+
+def by_size(rows: pd.DataFrame, rates: Mapping[str, float]) -> pd.DataFrame:
+    """`changes` rows, largest first. Currencies are compared at `rates`; if one is missing, the largest of each take turns."""
+    from credit_review.model.money import exponent
+
+    size = rows["change_minor"].abs()
+    if set(rows["currency"]) <= set(rates):
+        unit = {c: rates[c] / 10 ** exponent(c) for c in set(rows["currency"])}
+        order = size * rows["currency"].map(unit).astype("float64")
+    else:
+        order = -size.groupby(rows["currency"]).rank(method="first", ascending=False)
+    return (
+        rows.assign(_order=order).sort_values(["_order", "currency", "customer_id"], ascending=[False, True, True]).drop(columns="_order")
+    )
+
+
+def shown(rows: pd.DataFrame) -> pd.DataFrame:
+    """Those of `by_size` rows that the report lists: all up to 2,000, beyond that the 500 largest and every exceptional one."""
+    if len(rows) <= SHOW_ALL_UP_TO:
+        return rows
+    import numpy as np
+
+    return rows[(np.arange(len(rows)) < SHOW_LARGEST) | rows["exceptional"].ne("").to_numpy()]
+
+
+def blocks(data: ReportData) -> tuple[list[CurrencyBlock], str]:
+    """Proposals a currency, and a sentence on how many of all are listed."""
+    everything = by_size(changes(data.proposals), data.order_rates)
+    listed = shown(everything)
+    explained = set(listed["customer_id"].head(SHOW_ALL_UP_TO))
+    called, routes = names(data), _routes(data)
+    found = []
+    for currency in _currencies(everything):
+        rows = everything[everything["currency"].eq(currency)]
+        records: list[dict[str, Any]] = listed[listed["currency"].eq(currency)].to_dict("records")  # type: ignore[assignment]
+        lines = [_line(r, called, routes, explained) for r in records]
+        found.append(CurrencyBlock(currency, lines, _totals(rows, currency), _block_heading(rows, len(lines), currency)))
+    return found, _listed(everything, listed)
+
+
+def _listed(everything: pd.DataFrame, listed: pd.DataFrame) -> str:
+    if len(everything) == len(listed):
+        return f"All {plural(len(everything), 'proposal')} are listed, largest change first. Totals are over all of them."
+    exceptional = int(everything["exceptional"].ne("").sum())
+    return (
+        f"{len(listed):,} of {plural(len(everything), 'proposal')} are listed: the {SHOW_LARGEST:,} largest changes and every "
+        f"exceptional one ({exceptional:,}). Totals are over all {len(everything):,}; the complete list is in proposals.csv and "
+        "proposals.parquet, whose digests stand under Evidence."
+    )
+
+
+def _block_heading(rows: pd.DataFrame, lines: int, currency: str) -> str:
+    some = f", {lines:,} listed" if lines < len(rows) else ""
+    return f"{currency}: {plural(len(rows), 'proposal')}{some}"
+
+
+def _totals(rows: pd.DataFrame, currency: str) -> tuple[str, ...]:
+    sums = [int(rows[c].sum()) for c in ("exposure_minor", "own_risk_minor", "overdue_minor", "from_minor", "to_minor")]
+    return (*(whole(s, currency) for s in sums), whole(int(rows["change_minor"].sum()), currency, signed=True))
+
+
+def _line(row: dict[str, Any], called: Mapping[str, str], routes: Mapping[str, str], explained: set[str]) -> Line:
+    currency = row["currency"]
+    before = row["from_minor"]
+    return Line(
+        name=called.get(row["customer_id"], row["customer_id"]),
+        customer_id=row["customer_id"],
+        direction=DIRECTIONS[row["direction"]],
+        grade=row["grade"] or DASH,
+        pd=percent(row["pd_fraction"]),
+        exposure=whole(row["exposure_minor"], currency),
+        own_risk=whole(row["own_risk_minor"], currency),
+        overdue=whole(row["overdue_minor"], currency),
+        before=whole(before, currency) if known(before) else "none on file",
+        after=whole(row["to_minor"], currency),
+        change=whole(row["change_minor"], currency, signed=True),
+        terms=_terms(row),
+        route=_route(row, routes),
+        reasons=reason_words(row["reason_codes"]),
+        why=tuple(_derivation(row)) if row["customer_id"] in explained else (),
+        why_title=f"Why {whole(row['to_minor'], currency)}",
+    )
+
+
+def _derivation(row: dict[str, Any]) -> list[tuple[str, str]]:
+    """The steps of `limits.explain` without what the line above already says."""
+    said = {"Limit in force", "Grade", "Proposed limit", "Payment terms", "Passes by rule"}
+    return [(label, text) for label, text in explain(row) if label not in said]
+
+
+def _terms(row: dict[str, Any]) -> str:
+    now, then = row["from_terms_days"], row["to_terms_days"]
+    if not known(then):
+        return DASH
+    if known(now) and int(now) == int(then):
+        return f"{int(now)} d"
+    return f"{int(now) if known(now) else 'none'} → {int(then)} d"
+
+
+def _route(row: dict[str, Any], routes: Mapping[str, str]) -> str:
+    if row["straight_through"]:
+        return "by rule"
+    return routes.get(row["customer_id"], "analyst, then approver")
+
+
+def names(data: ReportData) -> dict[str, str]:
+    """Customer name by id, cut to a readable length; customers without a name are left out."""
+    named = data.customers[data.customers["name"].ne("")]
+    return {str(i): cut_to(str(n), LONGEST_NAME) for i, n in zip(named["customer_id"], named["name"], strict=True)}
+
+
+def named(customer_id: str, known_names: Mapping[str, str]) -> str:
+    """Name and id of a customer."""
+    return f"{known_names.get(customer_id, '')} {customer_id}".strip()
+
+
+def _routes(data: ReportData) -> dict[str, str]:
+    if data.routes is None:
+        return {}
+    return dict(
+        zip(data.routes["customer_id"], data.routes["tier_name"].mask(data.routes["tier_name"].eq(""), data.routes["tier"]), strict=True)
+    )
+
+
+def _currencies(rows: pd.DataFrame) -> list[str]:
+    counts = rows["currency"].value_counts()
+    return sorted((str(c) for c in counts.index), key=lambda c: (-int(counts[c]), c))
+
+
+def reason_words(codes: str) -> str:
+    """Reason codes joined by | as words joined by semicolons."""
+    from credit_review.scoring.factors import REASONS
+
+    found = []
+    for code in filter(None, codes.split("|")):
+        is_class = code.startswith(CLASS_PREFIX)
+        found.append(
+            f"class rule for {code[len(CLASS_PREFIX) :].replace('_', ' ')} customers" if is_class else REASONS.get(code) or words(code)
+        )
+    return "; ".join(found)
+
+
+def reductions(data: ReportData) -> tuple[Table, list[str]]:
+    """Reductions that leave exposure above the new limit or would stop orders, and the total of all reductions a currency, in words."""
+    everything = changes(data.proposals)
+    rows = everything[everything["direction"].eq("down")]
+    touching = rows[rows["over_limit_minor"].fillna(0).gt(0) | rows["blocked_orders_minor"].fillna(0).gt(0)]
+    ordered = touching.sort_values(["currency", "over_limit_minor", "customer_id"], ascending=[True, False, True])
+    called = names(data)
+    lines = [_reduction(r, called) for r in ordered.head(LIST_UP_TO).to_dict("records")]
+    table = Table(
+        ("Customer", "Currency", ">Exposure", ">Limit now", ">New limit", ">Above new limit", ">Orders that would stop"),
+        lines,
+        note=cut(len(ordered), len(lines), "proposals.csv"),
+        empty="No reduction leaves exposure above its new limit or stops an order.",
+    )
+    return table, [_reduction_words(rows[rows["currency"].eq(c)], c) for c in _currencies(rows)]
+
+
+def _reduction(row: Any, called: Mapping[str, str]) -> list[str]:
+    currency = row["currency"]
+    blocked = row["blocked_orders_minor"]
+    amounts = [whole(row[c], currency) for c in ("exposure_minor", "from_minor", "to_minor", "over_limit_minor")]
+    return [named(row["customer_id"], called), currency, *amounts, whole(blocked, currency) if known(blocked) else "not computable"]
+
+
+def _reduction_words(rows: pd.DataFrame, currency: str) -> str:
+    over, blocked = rows["over_limit_minor"].fillna(0), rows["blocked_orders_minor"]
+    taken = major(-int(rows["change_minor"].sum()), currency)
+    text = f"{currency}: {plural(len(rows), 'reduction')} take back {taken}"
+    if int(over.gt(0).sum()):
+        text += f"; {int(over.gt(0).sum()):,} leave {major(int(over.sum()), currency)} of exposure above the new limit"
+    if not blocked.notna().any():
+        return text + "; orders that would stop are not computable (no orders in source)."
+    stopped = int(blocked.fillna(0).gt(0).sum())
+    return text + f"; orders and deliveries of {major(int(blocked.sum()), currency)} would stop at {plural(stopped, 'customer')}."
+
+
+def approvals(data: ReportData) -> Table:
+    """Who must approve what: a row a tier and currency."""
+    headings = (
+        "Tier",
+        "Who may approve",
+        ">Approvals each",
+        "Currency",
+        ">Proposals",
+        ">Increases and first limits",
+        ">Reductions",
+        "Standing",
+    )
+    if data.routes is None:
+        return Table(headings, [], empty="Proposals have not been routed yet.")
+    rows = data.routes.merge(changes(data.proposals), on="customer_id", how="inner", suffixes=("_route", ""))
+    lines = [_tier(key, group) for key, group in rows.groupby(["tier", "tier_name", "approvals", "holders", "currency"], sort=True)]
+    return Table(headings, lines, empty="Nothing needs a person: all proposals pass by rule.")
+
+
+def _tier(key: Any, group: pd.DataFrame) -> list[str]:
+    tier, name, needed, holders, currency = key
+    change = group["change_minor"]
+    states = group["state_route"].value_counts()
+    standing = joined([f"{int(states[s]):,} {s}" for s in sorted(states.index)])
+    raised, lowered = int(change[change > 0].sum()), int(change[change < 0].sum())
+    label = f"{tier} {name}".strip()
+    amounts = [whole(raised, currency, signed=True), whole(lowered, currency)]
+    return [label, str(holders), count(needed), str(currency), count(len(group)), *amounts, standing]
+
+
+def automatic(data: ReportData) -> tuple[Table, Table]:
+    """What passes without a person: a row a rule and currency, and the list."""
+    everything = by_size(changes(data.proposals), data.order_rates)
+    rows = everything[everything["straight_through"]]
+    lines = []
+    for key, group in rows.groupby(["straight_through_rule", "currency"], sort=True):
+        rule, currency = cast("tuple[str, str]", key)
+        change = group["change_minor"]
+        amounts = [whole(int(change[change > 0].sum()), currency, signed=True), whole(int(change[change < 0].sum()), currency)]
+        lines.append([rule, currency, count(len(group)), *amounts])
+    totals = Table(("Rule", "Currency", ">Proposals", ">Increases", ">Reductions"), lines, empty="No proposal passes without a person.")
+    called = names(data)
+    listed = [_automatic(r, called) for r in rows.head(LIST_UP_TO).to_dict("records")]
+    headings = ("Customer", "Grade", "Currency", ">Limit now", ">New limit", ">Change", "Terms")
+    return totals, Table(headings, listed, note=cut(len(rows), len(listed), "proposals.csv"))
+
+
+def _automatic(row: Any, called: Mapping[str, str]) -> list[str]:
+    currency = row["currency"]
+    amounts = [whole(row["from_minor"], currency), whole(row["to_minor"], currency), whole(row["change_minor"], currency, signed=True)]
+    return [named(row["customer_id"], called), row["grade"], currency, *amounts, _terms(row)]
