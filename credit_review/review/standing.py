@@ -147,6 +147,7 @@ class _Book:
     """Accounts, limits and changes around some proposals, and the rates to add them up with."""
 
     accounts: Mapping[str, LimitAccount]
+    by_subject: Mapping[str, Sequence[LimitAccount]]
     limits: Mapping[str, CreditLimit]
     changes: Mapping[str, Sequence[LimitChange]]
     approved: Mapping[str, Proposal]
@@ -171,6 +172,7 @@ class _Book:
         approved = {p.account_id: p for p in uow.find(Proposal, account_id=ids, state=ProposalState.APPROVED)}
         return cls(
             accounts=accounts,
+            by_subject=_by_subject(accounts.values()),
             limits={limit.account_id: limit for limit in uow.find(CreditLimit, account_id=ids)},
             changes=changes,
             approved=approved,
@@ -203,7 +205,7 @@ class _Book:
         return total
 
     def _of(self, members: frozenset[str]) -> list[LimitAccount]:
-        return [a for a in self.accounts.values() if a.subject_id in members and a.layer in ADDED_UP]
+        return [a for member in sorted(members) for a in self.by_subject.get(member, ()) if a.layer in ADDED_UP]
 
     def _committed(self, account_id: str, cutoff: datetime | None) -> int:
         counted = [c for c in self.changes[account_id] if self._counts(c.proposal_id, cutoff)]
@@ -229,6 +231,13 @@ class _Book:
             return self.rates.convert(minor, base=currency, quote=self.control, on=self.today).minor
         except MissingRate as error:
             raise no_rate(error) from None
+
+
+def _by_subject(accounts: Iterable[LimitAccount]) -> dict[str, list[LimitAccount]]:
+    found: dict[str, list[LimitAccount]] = {}
+    for account in accounts:
+        found.setdefault(account.subject_id, []).append(account)
+    return found
 
 
 def no_rate(error: MissingRate) -> Refused:

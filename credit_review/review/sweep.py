@@ -1,0 +1,192 @@
+"""What time alone changes: proposals expire, temporary limits end, approvals that were never applied are queued again.
+
+Safe to run at any time, twice at once and after a crash: each step looks again, under lock, at what it is about to change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from itertools import islice
+from typing import TypeVar
+
+from credit_review.audit import Action
+from credit_review.authority import judge
+from credit_review.errors import BadInput, Refused
+from credit_review.model.records import CreditLimit, LimitAccount, OutboxEntry, Proposal
+from credit_review.model.states import OPEN_PROPOSAL_STATES, OutboxState, ProposalState
+from credit_review.ports import Clock, Entry, Store, UnitOfWork
+from credit_review.review.apply import revert
+from credit_review.review.ending import end
+from credit_review.review.outbox import apply_key, owe_apply, owe_card_updates
+from credit_review.review.standing import gather, matrix_in_force
+
+T = TypeVar("T")
+
+SWEEPER = "system:sweep"
+REMIND_BEFORE = timedelta(days=5)
+BATCH = 20
+"""Proposals a transaction: each takes several statements, and people must get their turn in between."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reminder:
+    """A pending proposal about to expire: until when, the tier it needs, and the ids of those who may decide it."""
+
+    proposal_id: str
+    expires_at: datetime
+    tier: str
+    who_may: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepReport:
+    """What a sweep did: ids of proposals expired, superseded and queued again, of reversing changes, and who is to be reminded."""
+
+    reverted: tuple[str, ...] = ()
+    expired: tuple[str, ...] = ()
+    superseded: tuple[str, ...] = ()
+    requeued: tuple[str, ...] = ()
+    reminders: tuple[Reminder, ...] = ()
+
+    def text(self) -> str:
+        """The report in one line."""
+        return (
+            f"{len(self.expired)} proposals expired, {len(self.superseded)} superseded, {len(self.reverted)} limits reverted, "
+            f"{len(self.requeued)} applications queued again, {len(self.reminders)} about to expire"
+        )
+
+
+def sweep(store: Store, clock: Clock, *, zone: tzinfo = UTC, remind_before: timedelta = REMIND_BEFORE) -> SweepReport:
+    """Ends temporary limits first, since that can make a proposal out of date; then expires, supersedes, queues again and reminds."""
+    return SweepReport(
+        reverted=revert_due(store, clock, zone=zone),
+        expired=expire_due(store, clock, zone=zone),
+        superseded=supersede_outdated(store, clock),
+        requeued=requeue_stuck(store, clock),
+        reminders=remind(store, clock, zone=zone, before=remind_before),
+    )
+
+
+def revert_due(store: Store, clock: Clock, *, zone: tzinfo = UTC) -> tuple[str, ...]:
+    """Ids of the changes that ended limits whose end has come; each restores what lies under it and owes the ERP a delivery."""
+    now = clock.now()
+    today = now.astimezone(zone).date()
+    with store.read() as uow:
+        ended = [c.account_id for c in uow.find(CreditLimit) if c.effective_to is not None and c.effective_to <= today]
+    changes = []
+    for account_id in ended:
+        with store.begin(interactive=False) as uow:
+            change = revert(uow, account_id, now, zone=zone, by=SWEEPER)
+            if change is not None:
+                uow.commit()
+                changes.append(change.change_id)
+    return tuple(changes)
+
+
+def expire_due(store: Store, clock: Clock, *, zone: tzinfo = UTC) -> tuple[str, ...]:
+    """Ids of open proposals that were put in the state expired; a reduction among them is risk kept until a person answers it."""
+    now = clock.now()
+    today = now.astimezone(zone).date()
+    with store.read() as uow:
+        late = [p.proposal_id for p in uow.find(Proposal, state=OPEN_PROPOSAL_STATES) if _late(p, now, today)]
+    expired: list[str] = []
+    for ids in _parts(late):
+        with store.begin(interactive=False) as uow:
+            found = uow.find(Proposal, proposal_id=ids, state=OPEN_PROPOSAL_STATES, lock=True)
+            for proposal in (p for p in found if _late(p, now, today)):
+                _end(uow, proposal, ProposalState.EXPIRED, Action.PROPOSAL_EXPIRED, "expired", now)
+                expired.append(proposal.proposal_id)
+            uow.commit()
+    return tuple(expired)
+
+
+def _late(proposal: Proposal, now: datetime, today: date) -> bool:
+    """Whether its time to be decided is over, or the limit it asks for would have ended."""
+    over = proposal.effective_to is not None and proposal.effective_to <= today
+    return over or (proposal.expires_at is not None and now >= proposal.expires_at)
+
+
+def supersede_outdated(store: Store, clock: Clock) -> tuple[str, ...]:
+    """Ids of pending proposals superseded because the limit they start from is no longer in force; nobody could approve them."""
+    now = clock.now()
+    with store.read() as uow:
+        pending = uow.find(Proposal, state=ProposalState.PENDING)
+        suspects = [p.proposal_id for part in _parts(pending) for p in _outdated(uow, part)]
+    done: list[str] = []
+    for ids in _parts(suspects):
+        with store.begin(interactive=False) as uow:
+            # accounts before proposals, the order every writer locks in; an application in flight holds the account
+            accounts = sorted({p.account_id for p in uow.find(Proposal, proposal_id=ids)})
+            uow.find(LimitAccount, account_id=accounts, order_by=("account_id",), lock=True)
+            for proposal in _outdated(uow, uow.find(Proposal, proposal_id=ids, state=ProposalState.PENDING, lock=True)):
+                _end(uow, proposal, ProposalState.SUPERSEDED, Action.PROPOSAL_SUPERSEDED, "base_changed", now)
+                done.append(proposal.proposal_id)
+            uow.commit()
+    return tuple(done)
+
+
+def _outdated(uow: UnitOfWork, proposals: Sequence[Proposal]) -> list[Proposal]:
+    limits = {c.account_id: c.version for c in uow.find(CreditLimit, account_id=[p.account_id for p in proposals])}
+    return [p for p in proposals if limits.get(p.account_id, 0) != p.base_version]
+
+
+def _end(uow: UnitOfWork, proposal: Proposal, to: ProposalState, action: Action, code: str, now: datetime) -> None:
+    end(uow, proposal, to, code=code, now=now)
+    data = {"code": code, "from": proposal.state, "to": to, "digest": proposal.digest}
+    uow.append(Entry(action=action, actor=SWEEPER, entity=f"proposal:{proposal.proposal_id}", data=data))
+
+
+def requeue_stuck(store: Store, clock: Clock) -> tuple[str, ...]:
+    """Ids of approved proposals whose application was not queued any more and now is."""
+    now = clock.now()
+    with store.read() as uow:
+        approved = [p.proposal_id for p in uow.find(Proposal, state=ProposalState.APPROVED)]
+    queued: list[str] = []
+    for ids in _parts(approved):
+        with store.begin(interactive=False) as uow:
+            still = uow.find(Proposal, proposal_id=ids, state=ProposalState.APPROVED, lock=True)
+            queued += [p.proposal_id for p in still if _queued_again(uow, p.proposal_id, now)]
+            uow.commit()
+    return tuple(queued)
+
+
+def _queued_again(uow: UnitOfWork, proposal_id: str, now: datetime) -> bool:
+    rows = uow.find(OutboxEntry, dedup_key=apply_key(proposal_id))
+    if not rows:
+        owe_apply(uow, proposal_id, now)
+        return True
+    where = {"outbox_id": rows[0].outbox_id, "state": (OutboxState.CONFIRMED, OutboxState.PARKED)}
+    return uow.change(OutboxEntry, where=where, to={"state": OutboxState.QUEUED, "not_before": now, "confirmed_json": ""}) == 1
+
+
+def remind(store: Store, clock: Clock, *, zone: tzinfo = UTC, before: timedelta = REMIND_BEFORE) -> tuple[Reminder, ...]:
+    """Who may still decide what is about to expire; its cards are rendered anew, once a day. Empty without a matrix in force."""
+    now = clock.now()
+    with store.read() as uow:
+        try:
+            matrix = matrix_in_force(uow, now)
+        except Refused:
+            return ()
+        reminders = []
+        for proposal in uow.find(Proposal, state=ProposalState.PENDING, order_by=("expires_at", "proposal_id")):
+            if proposal.expires_at is not None and now < proposal.expires_at <= now + before:
+                try:
+                    judged = judge(gather(uow, proposal.proposal_id, matrix, now, zone=zone), matrix, now)
+                    needs = (judged.tier, judged.who_may)
+                except (Refused, BadInput):  # a missing rate: whoever clicks is told which
+                    needs = (proposal.tier, ())
+                reminders.append(Reminder(proposal.proposal_id, proposal.expires_at, *needs))
+    for part in _parts(reminders):
+        with store.begin(interactive=False) as uow:
+            for reminder in part:
+                owe_card_updates(uow, reminder.proposal_id, f"reminder:{now.astimezone(zone).date()}", now)
+            uow.commit()
+    return tuple(reminders)
+
+
+def _parts(items: Iterable[T]) -> Iterator[list[T]]:
+    rest = iter(items)
+    while part := list(islice(rest, BATCH)):
+        yield part
