@@ -196,10 +196,13 @@ def retire_open(uow: UnitOfWork, review: str, *, outcome: str, by: str, now: dat
 def supersede_proposals(
     uow: UnitOfWork, proposals: Sequence[Proposal], *, outcome: str, by: str, now: datetime, successors: Mapping[str, str]
 ) -> None:
-    """Ends open proposals as superseded, with an entry each; `successors` maps a proposal's id to the one that takes its place."""
+    """Ends open proposals, which this unit of work has locked, as superseded, with an entry each.
+
+    `successors` maps a proposal's id to the one that takes its place.
+    """
     if not proposals:
         return
-    where = {"proposal_id": [p.proposal_id for p in proposals], "state": OPEN_PROPOSAL_STATES}
+    where = {"proposal_id": [p.proposal_id for p in proposals]}
     changed = uow.change(Proposal, where=where, to={"state": ProposalState.SUPERSEDED, "decided_at": now, "outcome_code": outcome})
     if changed != len(proposals):
         raise Conflict(f"{len(proposals) - changed} of {len(proposals)} proposals changed meanwhile", next_step="run the command again")

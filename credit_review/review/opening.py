@@ -97,8 +97,9 @@ def take_over(
         active_person(uow, person_id, on=on, known_at=clock.now())
         known = opened_entities(uow, except_review=review_id)
         again = uow.find(ReviewBatch, review_id=review_id, stage=OPENING_STAGE)
-    adopted = [r for r in rows if r.legal_entity not in known]
-    compared = [r for r in rows if r.legal_entity in known]
+    ordered = sorted(rows, key=lambda r: r.account_id)
+    adopted = [r for r in ordered if r.legal_entity not in known]
+    compared = [r for r in ordered if r.legal_entity in known]
     if adopted:
         _tie(totals(adopted), stated, "the customer master")
     done = TakenOver()

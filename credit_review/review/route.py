@@ -27,8 +27,6 @@ from credit_review.review.naming import SYSTEM, actor
 from credit_review.review.outbox import APPLY, SLACK_POST, apply_key, card_key, owed
 from credit_review.review.standing import gather, gather_many
 
-_READ_AHEAD = 10 * BATCH
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
@@ -68,7 +66,8 @@ def route(uow: UnitOfWork, review_id: str, proposal_ids: Sequence[str], rules: R
     review = review_of(uow, review_id, lock=True)
     require_state(review, ReviewState.PROPOSED)
     require_free(review)
-    found = uow.find(Proposal, proposal_id=list(proposal_ids), state=ProposalState.DRAFT, assigned_to="", lock=True) if proposal_ids else []
+    named = uow.find(Proposal, proposal_id=list(proposal_ids), lock=True) if proposal_ids else []
+    found = [p for p in named if p.state == ProposalState.DRAFT and not p.assigned_to]
     ways = _ways(found, _standings(uow, found, rules, now), rules, now)
     _store(uow, ways, rules.channel, now, by)
     return Routed(
@@ -84,7 +83,7 @@ def route_all(
 ) -> Routed:
     """How all drafts of a review were routed, in transactions of 500; without `proposal_ids`, all that wait. May run again."""
     total = Routed()
-    ids = _waiting(store, review_id) if proposal_ids is None else iter(proposal_ids)
+    ids = iter(_waiting(store, review_id) if proposal_ids is None else proposal_ids)
     while batch := list(islice(ids, BATCH)):
         with store.begin(interactive=False) as uow:
             total += route(uow, review_id, batch, rules, clock.now(), by=by)
@@ -92,13 +91,10 @@ def route_all(
     return total
 
 
-def _waiting(store: Store, review_id: str) -> Iterable[str]:
-    while True:
-        with store.read() as uow:
-            found = uow.find(Proposal, review_id=review_id, state=ProposalState.DRAFT, assigned_to="", limit=_READ_AHEAD)
-        if not found:
-            return
-        yield from (p.proposal_id for p in found)
+def _waiting(store: Store, review_id: str) -> list[str]:
+    """Ids of drafts not routed yet; counted, not read, because their packets are large."""
+    with store.read() as uow:
+        return [row[0] for row in uow.tally(Proposal, by=("proposal_id",), review_id=review_id, state=ProposalState.DRAFT, assigned_to="")]
 
 
 def requirements(uow: UnitOfWork, proposals: Sequence[Proposal], rules: Rules, now: datetime) -> dict[str, Requirement | None]:
@@ -194,12 +190,13 @@ def _store(uow: UnitOfWork, ways: Sequence[_Way], channel: str, now: datetime, b
 
 
 def change_alike(uow: UnitOfWork, changes: Mapping[str, Mapping[str, Any]]) -> None:
-    """Changes drafts, those that get the same values in one statement. Conflict when one is a draft no longer."""
+    """Changes proposals that this unit of work has locked, those that get the same values in one statement."""
     alike: dict[tuple[tuple[str, Any], ...], list[str]] = {}
     for proposal_id, to in changes.items():
         alike.setdefault(tuple(sorted(to.items())), []).append(proposal_id)
     for values, ids in alike.items():
-        if uow.change(Proposal, where={"proposal_id": ids, "state": ProposalState.DRAFT}, to=dict(values)) != len(ids):
+        # by key alone: with the state beside it SQLite would rather walk the index of all proposals in that state
+        if uow.change(Proposal, where={"proposal_id": ids}, to=dict(values)) != len(ids):
             raise Conflict("proposals changed meanwhile", next_step="run the command again")
 
 

@@ -65,6 +65,7 @@ def _prepare_sqlite(dbapi: Any, _record: object) -> None:
     for setting in (
         "busy_timeout=5000",
         "journal_mode=WAL",
+        "cache_size=-65536",
         "synchronous=FULL",
         "foreign_keys=ON",
         "recursive_triggers=ON",

@@ -406,6 +406,7 @@ class Proposal(Base):
         ),
         Index("ix_limit_proposal_review_id_state", "review_id", "state"),
         Index("ix_limit_proposal_state", "state"),
+        Index("ix_limit_proposal_account_id_state", "account_id", "state"),
         Index("ix_limit_proposal_customer_id", "customer_id"),
         Index("ix_limit_proposal_group_id", "group_id"),
         Index("ix_limit_proposal_supersedes_id", "supersedes_id"),

@@ -387,6 +387,7 @@ def create_tables() -> None:
     op.create_index("ix_limit_proposal_group_id", "limit_proposal", ["group_id"], unique=False)
     op.create_index("ix_limit_proposal_review_id_state", "limit_proposal", ["review_id", "state"], unique=False)
     op.create_index("ix_limit_proposal_state", "limit_proposal", ["state"], unique=False)
+    op.create_index("ix_limit_proposal_account_id_state", "limit_proposal", ["account_id", "state"], unique=False)
     op.create_index("ix_limit_proposal_supersedes_id", "limit_proposal", ["supersedes_id"], unique=False)
     op.create_index(
         "one_open_proposal",
