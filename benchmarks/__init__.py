@@ -1,0 +1,1 @@
+"""What the review costs: a generated book, a bare pandas script beside it, and the measurement of both."""
