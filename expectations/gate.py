@@ -222,7 +222,7 @@ def _raised(info: Mapping[str, Any] | None) -> str:
 def _outcome(dataset: str, finding: _Finding, frame: pd.DataFrame) -> Outcome:
     promise = finding.promise
     status = ERROR if finding.error else PASS if finding.ok else FAIL
-    keys = () if not finding.positions else tuple(sorted(_keys(dataset, frame.iloc[finding.positions]))[:EXAMPLES])
+    keys = () if not finding.positions else tuple(sorted(row_keys(dataset, frame.iloc[finding.positions]))[:EXAMPLES])
     return Outcome(
         expectation=promise.name,
         column=promise.column,
@@ -236,8 +236,8 @@ def _outcome(dataset: str, finding: _Finding, frame: pd.DataFrame) -> Outcome:
     )
 
 
-def _keys(dataset: str, frame: pd.DataFrame) -> pd.Series[str]:
-    """Key of each row: its key columns joined by |, dates as ISO dates."""
+def row_keys(dataset: str, frame: pd.DataFrame) -> pd.Series[str]:
+    """Key of each row as the quarantine names it: its key columns joined by |, dates as ISO dates."""
     parts = [_text(frame[c]) for c in DATASETS[dataset].key]
     joined = parts[0]
     for part in parts[1:]:
@@ -274,7 +274,7 @@ def _quarantined(suite: Suite, rows: pd.DataFrame, promise: Promise) -> pd.DataF
     amount = rows[suite.amount].astype("Int64").mask(currency.eq("")) if suite.amount else pd.Series(pd.NA, index=rows.index, dtype="Int64")
     values = {
         "dataset": suite.dataset,
-        "row_key": _keys(suite.dataset, rows),
+        "row_key": row_keys(suite.dataset, rows),
         "source_number": rows.get("source_number", empty),
         "customer_id": rows["customer_id"],
         "expectation": promise.name,

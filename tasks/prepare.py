@@ -8,7 +8,6 @@ from datetime import date, datetime
 from functools import cache
 from pathlib import Path
 
-from credit_review.adapters.workspace import Workspace
 from prefect import runtime
 
 from credit_review import calendar
@@ -16,6 +15,7 @@ from credit_review.adapters import build_info, posting
 from credit_review.adapters import settings as configuration
 from credit_review.adapters.settings import Settings
 from credit_review.adapters.wiring import Services, open_services
+from credit_review.adapters.workspace import Workspace
 from credit_review.documents import Document
 from credit_review.errors import CreditReviewError
 from credit_review.model.records import Review

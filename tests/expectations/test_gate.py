@@ -86,7 +86,7 @@ def test_a_seeded_defect_quarantines_its_row_and_the_rest_goes_on(dataset, defec
     assert failed(result) == {promise}
     assert result.status == FAIL and not result.verdict.stops and len(result.clean) == 2
     [row] = result.quarantine.itertuples()
-    expected = gate._keys(dataset, frame(dataset, [MAKERS[dataset](1, **defect)]))[0]
+    expected = gate.row_keys(dataset, frame(dataset, [MAKERS[dataset](1, **defect)]))[0]
     assert (row.dataset, row.expectation, row.severity, row.row_key) == (dataset, promise, "warning", expected)
     assert row.reason and result.require() is result
 

@@ -1,0 +1,162 @@
+"""What each customer owes, how it pays, what it scores, and what limit follows: bucket by bucket, with one pass over groups between."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from credit_review import completeness, exposure, fx, groups, limits, scoring
+from credit_review.errors import ReviewStopped
+from credit_review.model.frames import QUARANTINE, STATES
+from credit_review.model.states import ReviewState
+from credit_review.model.validation import Verdict
+from expectations import gate
+from expectations.promise import Context
+from tasks import prepare, validate
+from tasks.buckets import over_buckets
+from tasks.defaults import task
+from tasks.progress import stage
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from tasks.plan import Plan
+
+SALES, RATES_USED = "sales_by_month", "rates_used"
+
+
+def assess_customers(plan: Plan) -> None:
+    """Features and scores of every bucket, then group figures and customer states; the review is scored."""
+    if prepare.reached(plan, ReviewState.SCORED):
+        return
+    with stage("Computing exposure and scores", folder=plan.workspace.folder, total=plan.buckets, in_prefect=True) as at:
+        found = over_buckets(assess_bucket, plan, at)
+        at.rows = sum(one["rows"] for one in found)
+        _require([Verdict.from_dict(one) for one in found], plan, "verdicts_features.json")
+    with stage("Adding up groups and scope", folder=plan.workspace.folder) as at:
+        at.rows = roll_up_groups(plan)
+        assign_states(plan)
+    prepare.advance(plan, ReviewState.SCORED)
+
+
+@task(name="assess a bucket", task_run_name="assess bucket {bucket}")
+def assess_bucket(plan: Plan, bucket: int) -> dict[str, Any]:
+    """Features and scores of one bucket's customers, written beside; returns the verdict on the features, as JSON values."""
+    import pandas as pd
+
+    workspace = plan.workspace
+    policy = workspace.policy()
+    found = exposure.features(
+        validate.clean(plan, "items", bucket),
+        with_limits_in_force(plan, validate.clean(plan, "customers", bucket)),
+        validate.clean(plan, "external", bucket),
+        validate.clean(plan, "cover", bucket),
+        as_of=plan.as_of,
+        policy=policy,
+        rates=rates(plan),
+        capabilities=workspace.capabilities(),
+        quarantine=workspace.read(validate.REFUSED, bucket),
+    )
+    gated = gate.check("features", found.frame, context=Context(as_of=plan.as_of, grades=policy.grade_names))
+    workspace.write("features", gated.clean, bucket)
+    refused = pd.concat([found.quarantine, gated.quarantine], ignore_index=True)
+    workspace.write(validate.FEATURES_REFUSED, refused, bucket, of=QUARANTINE)
+    workspace.write(SALES, found.sales_by_month, bucket)
+    workspace.write(RATES_USED, found.rates_used, bucket)
+    workspace.write("scores", scoring.score(gated.clean, workspace.scorecard(), policy), bucket)
+    return gated.verdict.to_dict()
+
+
+@task(name="add up groups", task_run_name="add up groups")
+def roll_up_groups(plan: Plan) -> int:
+    """Group figures of the whole book, written beside; returns how many groups there are."""
+    workspace = plan.workspace
+    features = workspace.read_all("features", plan.buckets)
+    control = workspace.policy().control_currency
+    other = workspace.read("other_limits")
+    found = groups.roll_up(features, rates=rates(plan), control_currency=control, as_of=plan.as_of, other_limits=other)
+    workspace.write("groups", found)
+    return len(found)
+
+
+@task(name="say who is reviewed", task_run_name="say who is reviewed")
+def assign_states(plan: Plan) -> None:
+    """The state of every customer of master, ledger or quarantine, written beside by bucket."""
+    from credit_review.model.frames import bucket_of
+    from tasks.intake import deferrals_and_exclusions
+
+    workspace = plan.workspace
+    customers = plan.snapshot.whole("customers")
+    deferrals, exclusions = deferrals_and_exclusions(plan)
+    states = completeness.assign_states(
+        customers,
+        workspace.read_all("features", plan.buckets),
+        validate.quarantine(plan),
+        workspace.read("history"),
+        deferrals,
+        exclusions,
+        scope=plan.scope,
+        policy=workspace.policy(),
+        as_of=plan.as_of,
+        rates=rates(plan),
+        ledger_customers=plan.snapshot.ledger_customers(),
+    )
+    bucket = states["customer_id"].map(lambda one: bucket_of(one, plan.buckets))
+    for number in range(plan.buckets):
+        workspace.write("states", states[bucket == number].reset_index(drop=True), number)
+
+
+def propose_limits(plan: Plan) -> None:
+    """Proposals of every bucket, written beside."""
+    if prepare.reached(plan, ReviewState.PROPOSED):
+        return
+    with stage("Proposing limits and terms", folder=plan.workspace.folder, total=plan.buckets, in_prefect=True) as at:
+        found = over_buckets(propose_bucket, plan, at)
+        at.rows = sum(one["rows"] for one in found)
+        verdicts = [Verdict.from_dict(one) for one in found]
+        _require(verdicts, plan, "verdicts_proposals.json")
+    lost = sum(v.rows - v.kept for v in verdicts)
+    if lost:
+        raise ReviewStopped(
+            f"{lost} of our own proposals broke a promise", next_step="see verdicts_proposals.json of the review"
+        )
+
+
+@task(name="propose for a bucket", task_run_name="propose for bucket {bucket}")
+def propose_bucket(plan: Plan, bucket: int) -> dict[str, Any]:
+    """Proposals of one bucket's customers, written beside; returns the verdict on them, as JSON values."""
+    workspace = plan.workspace
+    policy = workspace.policy()
+    found = limits.propose(
+        workspace.read("features", bucket),
+        workspace.read("scores", bucket),
+        workspace.read("groups"),
+        workspace.read("states", bucket, of=STATES),
+        policy=policy,
+        as_of=plan.as_of,
+        rates=rates(plan),
+    )
+    workspace.write("proposals", found, bucket)
+    return gate.check("proposals", found, context=Context(as_of=plan.as_of, grades=policy.grade_names)).verdict.to_dict()
+
+
+def rates(plan: Plan) -> fx.RateTable:
+    """The dated rates of the snapshot."""
+    return fx.RateTable.from_frame(plan.snapshot.whole("rates"))
+
+
+def with_limits_in_force(plan: Plan, customers: pd.DataFrame) -> pd.DataFrame:
+    """CUSTOMERS with limit and terms as they are in force here, which is what a proposal changes, whatever the ledger shows."""
+    in_force = plan.workspace.read("limits").set_index("customer_id")
+    found = in_force.reindex(customers["customer_id"])
+    known = found["account_id"].notna().to_numpy()
+    changed = customers.copy()
+    changed["limit_minor"] = found["limit_minor"].astype("Int64").to_numpy()
+    changed["terms_days"] = customers["terms_days"].where(~known, found["terms_days"].astype("Int64").array)
+    return changed.astype({"limit_minor": "Int64", "terms_days": "Int64"})
+
+
+def _require(found: list[Verdict], plan: Plan, name: str) -> None:
+    merged = gate.merge(found)
+    plan.workspace.write_json(name, [v.to_dict() for v in merged])
+    for verdict in merged:
+        verdict.require()
