@@ -1,0 +1,247 @@
+"""`audit verify` finds what was done to the database, whoever did it and however."""
+
+from __future__ import annotations
+
+import json
+import random
+import sqlite3
+from contextlib import contextmanager
+from time import perf_counter
+
+import pytest
+from sqlalchemy import create_engine, text
+from store_rows import put
+
+from credit_review import audit
+from credit_review.adapters.store.engine import WRITE_BUDGET, open_engine, sqlite_file
+from credit_review.adapters.store.verify import Status, verify_log
+from credit_review.ports import Entry
+
+
+def entries(count):
+    return [
+        Entry(
+            action=audit.Action.PROPOSAL_CREATED,
+            actor="system:test",
+            entity=f"proposal:p-{number}",
+            data={"to_minor": number, "digest": "ab" * 32},
+            payload={"name": f"Kunde {number} 信"} if number % 3 == 0 else None,
+        )
+        for number in range(count)
+    ]
+
+
+@pytest.fixture
+def log(store):
+    """A log of 12 entries, four with a payload (0, 3, 6, 9)."""
+    for one in entries(12):
+        put(store, entries=[one])
+    return store
+
+
+@contextmanager
+def as_administrator(store):
+    """A connection of somebody who may do anything: foreign keys and triggers off, changed, triggers on again (T-36, T-37)."""
+    engine = create_engine(store.engine.url)
+    with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(text("SET LOCAL session_replication_role = replica"))
+            yield connection
+        else:
+            triggers = connection.execute(text("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")).all()
+            for name, _ in triggers:
+                connection.execute(text(f"DROP TRIGGER {name}"))
+            yield connection
+            for _, sql in triggers:
+                connection.exec_driver_sql(sql)
+    engine.dispose()
+
+
+def run(store, *statements, **values):
+    with as_administrator(store) as connection:
+        for statement in statements:
+            connection.execute(text(statement), values)
+    return verify_log(store.engine)
+
+
+def test_a_sound_log_is_consistent_but_never_green_without_an_anchor(log):
+    found = verify_log(log.engine)
+    assert found.status is Status.CANNOT_TELL and found.exit_code == 2 and found.consistent and found.size == 12
+    assert "consistent, not anchored" in found.text() and found.root in found.text()
+
+
+def test_an_empty_log_is_consistent(store):
+    found = verify_log(store.engine)
+    assert found.consistent and found.size == 0 and found.exit_code == 2
+
+
+def test_the_verdict_repeats_the_same_root_on_both_databases(sqlite_store, postgres_store):
+    plain = [Entry(action="run.started", actor="a", entity="e", data={"n": n}) for n in range(50)]
+    put(sqlite_store, entries=plain)
+    put(postgres_store, entries=plain)
+    assert verify_log(sqlite_store.engine).root == verify_log(postgres_store.engine).root
+
+
+TAMPERINGS = {
+    "T-1 actor": ("UPDATE audit_log SET actor = 'person:x' WHERE seq = 5", 5),
+    "T-2 action": ("UPDATE audit_log SET action = 'limit.applied' WHERE seq = 5", 5),
+    "T-3 entity": ("UPDATE audit_log SET entity = 'proposal:other' WHERE seq = 5", 5),
+    "T-4 time": ("UPDATE audit_log SET ts = '2026-10-01T11:00:00.000000Z' WHERE seq = 5", 5),
+    "T-5 body": ("UPDATE audit_log SET body = replace(body, 'to_minor\"\\:5', 'to_minor\"\\:6') WHERE seq = 5", 5),
+    "T-6 leaf": (f"UPDATE audit_log SET leaf = '{'cd' * 32}' WHERE seq = 5", 5),
+    "T-7 prev": (f"UPDATE audit_log SET prev = '{'cd' * 32}' WHERE seq = 5", 5),
+    "T-8 delete in the middle": ("DELETE FROM audit_log WHERE seq = 5", 5),
+    "T-9 delete the first": ("DELETE FROM audit_log WHERE seq = 0", 0),
+    "T-11 cut the tail": ("DELETE FROM audit_log WHERE seq > 9", None),
+    "T-12 re-sequence": ("UPDATE audit_log SET seq = seq + 100 WHERE seq > 5", 6),
+    "T-15 body spaced": ("UPDATE audit_log SET body = replace(body, ',', ', ') WHERE seq = 5", 5),
+    "T-16 head size": ("UPDATE audit_head SET size = 11", None),
+    "T-17 head leaf": (f"UPDATE audit_head SET leaf = '{'cd' * 32}'", None),
+    "T-18 head frontier": ("UPDATE audit_head SET frontier = '[]'", None),
+    "T-19 head time": ("UPDATE audit_head SET ts = '2020-01-01T00:00:00.000000Z'", None),
+    "T-20 head gone": ("DELETE FROM audit_head", None),
+    "T-30 payload edited": ('UPDATE audit_payload SET payload = \'{"name":"Other"}\' WHERE seq = 3', 3),
+    "T-31 salt edited": (f"UPDATE audit_payload SET salt = '{'00' * 32}' WHERE seq = 3", 3),
+    "T-32 payload erased without an entry": ("UPDATE audit_payload SET salt = NULL, payload = NULL WHERE seq = 3", 3),
+    "T-32 payload row deleted without an entry": ("DELETE FROM audit_payload WHERE seq = 9", 9),
+    "T-33 payload of an entry that has none": (f"INSERT INTO audit_payload VALUES (4, '{'00' * 32}', '{{}}')", 4),
+    "empty body": ("UPDATE audit_log SET body = '' WHERE seq = 5", 5),
+}
+
+
+@pytest.mark.parametrize("case", TAMPERINGS)
+def test_tampering_is_found_and_its_entry_named(log, case):
+    statement, seq = TAMPERINGS[case]
+    found = run(log, statement)
+    assert (found.status, found.exit_code, found.seq) == (Status.TAMPERED, 1, seq), found.text()
+    assert "tampered" in found.text() and (seq is None or f"audit entry {seq}" in found.text())
+
+
+def rehashed(body):
+    return {"body": body, "leaf": audit.leaf_hash(body)}
+
+
+@pytest.mark.parametrize("body", ['{"seq":5,"seq":5}', "{" * 100_000, "[" * 90_000 + "]" * 90_000, '{"a":1e999}', "null", "\U0001f600"])
+def test_hostile_bodies_hashed_again_are_findings_not_crashes(log, body):
+    found = run(log, "UPDATE audit_log SET body = :body, leaf = :leaf WHERE seq = 5", **rehashed(body))
+    assert (found.status, found.seq) == (Status.TAMPERED, 5)
+
+
+def test_swapped_entries_are_found(log):
+    found = run(
+        log,
+        "UPDATE audit_log SET seq = 99 WHERE seq = 4",
+        "UPDATE audit_log SET seq = 4 WHERE seq = 5",
+        "UPDATE audit_log SET seq = 5 WHERE seq = 99",
+    )
+    assert (found.status, found.seq) == (Status.TAMPERED, 4)
+
+
+def test_a_rewritten_entry_with_a_recomputed_hash_breaks_at_the_next(log):
+    with log.engine.connect() as connection:
+        body = connection.execute(text("SELECT body FROM audit_log WHERE seq = 5")).scalar_one()
+    forged = json.dumps(json.loads(body) | {"actor": "person:x"}, sort_keys=True, separators=(",", ":"))
+    found = run(log, "UPDATE audit_log SET body = :body, leaf = :leaf, actor = 'person:x' WHERE seq = 5", **rehashed(forged))
+    assert (found.status, found.seq) == (Status.TAMPERED, 6)
+
+
+def test_a_whole_rewrite_is_consistent_which_is_why_the_verdict_is_not_green(log, clock):
+    """T-10: stated limit of a log without anchors."""
+    before = verify_log(log.engine)
+    with as_administrator(log) as connection:
+        for table in ("audit_payload", "audit_log"):
+            connection.execute(text(f"DELETE FROM {table}"))
+        connection.execute(
+            text(f"UPDATE audit_head SET size = 0, leaf = '{audit.GENESIS_PREV}', ts = '{audit.GENESIS_TS}', frontier = '[]'")
+        )
+    put(log, entries=entries(3))
+    after = verify_log(log.engine)
+    assert after.consistent and after.exit_code == 2 and after.root != before.root
+
+
+def test_a_logged_erasure_is_accepted(log):
+    erased = Entry(action=audit.Action.PAYLOAD_ERASED, actor="person:dpo", entity="log", data={"seqs": [3, 9], "basis": "GDPR 17"})
+    put(log, entries=[erased])
+    with log.engine.connect().execution_options(**{WRITE_BUDGET: 5}) as connection:
+        connection.execute(text("UPDATE audit_payload SET salt = NULL, payload = NULL WHERE seq IN (3, 9)"))
+        connection.commit()
+    assert verify_log(log.engine).erased == 2
+
+
+def test_a_page_edited_in_the_file_is_found(sqlite_store):
+    """T-38: a hex editor on the database file."""
+    put(sqlite_store, entries=entries(12))
+    file = sqlite_file(sqlite_store.engine.url)
+    with sqlite3.connect(file) as plain:
+        plain.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    plain.close()
+    sqlite_store.close()
+    raw = file.read_bytes()
+    old = b'"to_minor":7}'
+    assert raw.count(old) == 1
+    file.write_bytes(raw.replace(old, b'"to_minor":8}'))
+    found = verify_log(open_engine(str(sqlite_store.engine.url)))
+    assert (found.status, found.seq) == (Status.TAMPERED, 7)
+
+
+def test_bytes_that_are_no_utf8_are_a_finding(sqlite_store):
+    put(sqlite_store, entries=entries(6))
+    assert run(sqlite_store, "UPDATE audit_log SET body = CAST(x'7bff7d' AS TEXT) WHERE seq = 2").seq == 2
+    assert run(sqlite_store, "UPDATE audit_log SET body = x'7b7d' WHERE seq = 1").seq == 1
+
+
+def test_a_damaged_file_is_never_called_sound(sqlite_store):
+    put(sqlite_store, entries=entries(200))
+    sqlite_store.close()
+    file = sqlite_file(sqlite_store.engine.url)
+    raw = bytearray(file.read_bytes())
+    random.seed(7)
+    for start in range(4096, len(raw), 4096):
+        raw[start : start + 16] = random.randbytes(16)
+    file.write_bytes(bytes(raw))
+    for leftover in file.parent.glob(file.name + "-*"):
+        leftover.unlink()
+    found = verify_log(open_engine(str(sqlite_store.engine.url)))
+    assert not found.consistent and found.exit_code in (1, 2)
+
+
+def test_a_database_that_is_not_there_is_cannot_tell(tmp_path, postgres_url):
+    absent = verify_log(open_engine(f"sqlite:///{tmp_path}/absent.db"))
+    assert absent.exit_code == 2 and not absent.consistent and not (tmp_path / "absent.db").exists()
+    assert verify_log(open_engine(postgres_url.replace("t_", "x_"))).exit_code == 2
+    (tmp_path / "empty.db").touch()
+    assert verify_log(open_engine(f"sqlite:///{tmp_path}/empty.db")).exit_code == 2
+
+
+def test_random_single_mutations_are_all_found(sqlite_store):
+    put(sqlite_store, entries=entries(40))
+    rng = random.Random(20261001)
+    columns = ("seq", "prev", "leaf", "action", "actor", "entity", "ts", "body")
+    for _ in range(60):
+        seq, column = rng.randrange(40), rng.choice(columns)
+        with as_administrator(sqlite_store) as connection:
+            old = connection.execute(text(f"SELECT {column} FROM audit_log WHERE seq = {seq}")).scalar_one()
+            new = old + 1000 if column == "seq" else mutated(old, rng)
+            connection.execute(text(f"UPDATE audit_log SET {column} = :new WHERE seq = {seq}"), {"new": new})
+        found = verify_log(sqlite_store.engine)
+        assert (found.status, found.seq) == (Status.TAMPERED, seq), (column, new)
+        with as_administrator(sqlite_store) as connection:
+            key = new if column == "seq" else seq
+            connection.execute(text(f"UPDATE audit_log SET {column} = :old WHERE seq = {key}"), {"old": old})
+    assert verify_log(sqlite_store.engine).consistent
+
+
+def mutated(old, rng):
+    at = rng.randrange(len(old))
+    return old[:at] + rng.choice([c for c in "0123456789abcdefxyz {}" if c != old[at]]) + old[at + 1 :]
+
+
+def test_verification_streams(store):
+    """Goal: 40,000 entries a second on a quiet machine; the bound here only catches a collapse."""
+    for _ in range(4):
+        put(store, entries=entries(2_000))
+    start = perf_counter()
+    found = verify_log(store.engine)
+    rate = found.size / (perf_counter() - start)
+    print(f"{store.engine.dialect.name}: verified {rate:,.0f} entries/s")
+    assert found.size == 8_000 and rate > 8_000
