@@ -1,0 +1,152 @@
+"""Files that appear whole or not at all, and frames as Parquet with exactly the columns and types of their dataset."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from credit_review.errors import BadInput, Tampered
+from credit_review.model.frames import Dataset
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_CHUNK = 1 << 20
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary file beside `path` that becomes `path` when the block ends well: synced, renamed, folder synced; else it is removed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    os.close(handle)
+    part = Path(name)
+    try:
+        yield part
+        part.chmod(0o644)
+        sync(part)
+        part.replace(path)
+        sync(path.parent)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def sync(path: Path) -> None:
+    """Flush a file or folder to the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a whole file, atomically."""
+    with replacing(path) as part:
+        part.write_bytes(data)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a whole text file as UTF-8, atomically, line ends as they stand."""
+    write_bytes(path, text.encode())
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 (hex) of a file's bytes."""
+    digest = sha256()
+    with path.open("rb") as file:
+        while data := file.read(_CHUNK):
+            digest.update(data)
+    return digest.hexdigest()
+
+
+def write_frame(path: Path, frame: pd.DataFrame, dataset: Dataset) -> None:
+    """Write a frame of the dataset as Parquet, atomically. Raises BadInput when a column is missing or holds another type."""
+    _write_table(path, table_of(frame, dataset))
+
+
+def read_frame(path: Path, dataset: Dataset) -> pd.DataFrame:
+    """The frame that `write_frame` wrote, dtypes exact. Raises Tampered when the file is missing, cut short or of another shape."""
+    table = _read_table(path)
+    wanted = _schema(dataset)
+    if not table.schema.equals(wanted):
+        raise Tampered(f"{path}: columns are not those of {dataset.name}", expected=", ".join(dataset.names))
+    return frame_of(table, dataset)
+
+
+def write_plain_frame(path: Path, frame: pd.DataFrame) -> None:
+    """Write a frame of no named dataset as Parquet, atomically; its index is not kept."""
+    import pyarrow as pa
+
+    _write_table(path, pa.Table.from_pandas(frame, preserve_index=False))
+
+
+def read_plain_frame(path: Path) -> pd.DataFrame:
+    """The frame that `write_plain_frame` wrote. Raises Tampered when the file is missing or cut short."""
+    frame: pd.DataFrame = _read_table(path).to_pandas()
+    return frame
+
+
+def table_of(frame: pd.DataFrame, dataset: Dataset) -> Any:
+    """The frame as an Arrow table of the dataset's schema. Raises BadInput when it does not fit."""
+    import pyarrow as pa
+
+    missing = [name for name in dataset.names if name not in frame.columns]
+    if missing:
+        raise BadInput(f"{dataset.name}: no column {', '.join(missing)}", expected=", ".join(dataset.names))
+    try:
+        return pa.Table.from_pandas(frame[list(dataset.names)], schema=_schema(dataset), preserve_index=False).replace_schema_metadata(None)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise BadInput(f"{dataset.name}: {error}", expected="columns of the types in the data dictionary") from None
+
+
+def frame_of(table: Any, dataset: Dataset) -> pd.DataFrame:
+    """An Arrow table of the dataset's schema as a frame, dtypes exact."""
+    import numpy as np
+    import pandas as pd
+    import pyarrow as pa
+
+    text = pd.StringDtype("pyarrow", na_value=np.nan)
+    columns: dict[str, Any] = {}
+    for column in dataset.columns:
+        data = table.column(column.name)
+        if column.dtype == "str":
+            columns[column.name] = pd.array(data.cast(pa.large_string()), dtype=text)
+        elif column.dtype == "date":
+            columns[column.name] = data.cast(pa.timestamp("s")).to_numpy()
+        elif column.dtype == "int?":
+            columns[column.name] = pd.array(data, dtype="Int64")
+        else:
+            columns[column.name] = data.to_numpy()
+    return pd.DataFrame(columns, columns=list(dataset.names))
+
+
+def _schema(dataset: Dataset) -> Any:
+    import pyarrow as pa
+
+    types = {"str": pa.string(), "int": pa.int64(), "int?": pa.int64(), "float": pa.float64(), "date": pa.date32(), "bool": pa.bool_()}
+    return pa.schema([pa.field(c.name, types[c.dtype], nullable=c.dtype in ("int?", "date", "float")) for c in dataset.columns])
+
+
+def _write_table(path: Path, table: Any) -> None:
+    import pyarrow.parquet as pq
+
+    with replacing(path) as part:
+        pq.write_table(table, part, compression="zstd", compression_level=1, store_schema=True)
+
+
+def _read_table(path: Path) -> Any:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.read_table(path)
+    except FileNotFoundError:
+        raise Tampered(f"{path} is missing", expected="a file this program wrote", next_step="restore the folder from a backup") from None
+    except (pa.ArrowException, OSError) as error:
+        raise Tampered(f"{path} cannot be read: {str(error).splitlines()[0]}", expected="a whole Parquet file") from None
