@@ -61,11 +61,11 @@ def apply(proposal_id: str, uow: UnitOfWork, now: datetime, *, zone: tzinfo = UT
     version = standing.in_force.version if standing.in_force else 0
     if judgement.code == Code.EXPIRED:
         outcome = _ended(uow, proposal, ProposalState.EXPIRED, Action.PROPOSAL_EXPIRED, judgement, by, now)
-    elif not judgement.allowed:
-        outcome = _ended(uow, proposal, ProposalState.REJECTED, Action.PROPOSAL_REVOKED, judgement, by, now)
     elif version != proposal.base_version:
         stale = replace(judgement, code=Code.BASE_CHANGED, text=f"the limit in force is version {version}, not {proposal.base_version}")
         outcome = _ended(uow, proposal, ProposalState.SUPERSEDED, Action.PROPOSAL_SUPERSEDED, stale, by, now)
+    elif not judgement.allowed:
+        outcome = _ended(uow, proposal, ProposalState.REJECTED, Action.PROPOSAL_REVOKED, judgement, by, now)
     else:
         outcome = _put_in_force(uow, standing, approvers, now, zone, by)
     uow.commit()
