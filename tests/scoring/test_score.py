@@ -131,14 +131,22 @@ def test_small_old_remainders_and_ninety_days_sharp_are_not_yet_the_outcome():
     assert "R20" in one(GOOD | yen)["reason_codes"]
 
 
+def test_the_line_beyond_which_it_has_happened_is_policys_own():
+    card = scoring.expert(starter_policy(days_past_due=120))
+    old = GOOD | {"dpd_over_90_minor": 5_000_000}
+    assert "R20" not in one(old | {"oldest_dpd_days": 120}, card)["reason_codes"]
+    assert "R20" in one(old | {"oldest_dpd_days": 121}, card)["reason_codes"]
+
+
 def test_a_source_without_payment_history_makes_the_lateness_factors_not_available():
     lacking = scoring.not_available({"sales", "limits", "disputes"})
     assert lacking == {"average_days_late": "no cleared items in source", "days_late_trend": "no cleared items in source"}
     card = scoring.expert(POLICY, not_available=lacking)
-    result = one(BAD | {"average_days_late": np.nan, "days_late_trend": np.nan}, card)
+    result = one(GOOD | {"average_days_late": np.nan, "days_late_trend": np.nan}, card)
     assert dict(card.not_available) == lacking
     assert (earned(result)["average_days_late"], earned(result)["days_late_trend"]) == (0, 0)
-    assert not {"M04", "M05"} & set(result["reason_codes"].split("|"))
+    assert result["reason_codes"] == ""
+    assert one(GOOD | {"average_days_late": np.nan, "days_late_trend": np.nan})["reason_codes"] == "M04|M05"
 
 
 @settings(max_examples=60, deadline=None)
