@@ -36,9 +36,12 @@ def added(quarantine: pd.DataFrame | None, customers: pd.DataFrame, *, as_of: da
 
 
 def _rows(quarantine: pd.DataFrame) -> pd.DataFrame:
-    """Ledger rows that could raise an exposure, one a row key: the largest absolute amount; NA when any of its entries has none."""
+    """Ledger rows that could raise an exposure, one a customer and row key, with their absolute amount.
+
+    NA when an entry has none, or when two entries differ: then two rows share a key, and what they come to cannot be told.
+    """
     rows = quarantine[quarantine["could_raise"] & (quarantine["dataset"] == "items") & (quarantine["customer_id"] != "")]
-    rows = rows.assign(size=rows["amount_minor"].abs(), unreadable=rows["amount_minor"].isna())
-    rows = rows.sort_values(["row_key", "size"], kind="stable", na_position="first")
-    unreadable = rows.groupby("row_key")["unreadable"].transform("any")
-    return rows.assign(size=rows["size"].mask(unreadable)).drop_duplicates("row_key", keep="last")
+    rows = rows.assign(size=rows["amount_minor"].abs())
+    rows = rows.sort_values(["customer_id", "row_key", "size"], kind="stable")
+    amounts = rows.groupby(["customer_id", "row_key"], sort=False)["size"].transform("nunique", dropna=False)
+    return rows.assign(size=rows["size"].mask(amounts != 1)).drop_duplicates(["customer_id", "row_key"])

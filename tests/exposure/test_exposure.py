@@ -335,6 +335,7 @@ def test_small_quarantined_rows_are_added_at_their_absolute_amount_each_once():
         [quarantined("a", 60_000), quarantined("b", 40_001)],
         [quarantined("a", 10), quarantined("b", None)],
         [quarantined("a", 10), quarantined("a", None, expectation="y")],
+        [quarantined("a", 10), quarantined("a", 20)],
         [quarantined("a", 10, currency="GBP")],
         [quarantined("a", 10, customer_id="")],
     ],
@@ -342,6 +343,11 @@ def test_small_quarantined_rows_are_added_at_their_absolute_amount_each_once():
 def test_quarantined_rows_too_large_or_unreadable_are_not_added(rows):
     assert starter().minor(starter().intake.review_quarantined_below) == 100_000
     assert one(quarantine=rows)["quarantined_minor"] == 0
+
+
+def test_one_row_key_of_two_customers_counts_for_both():
+    rows = [quarantined("a", 10), quarantined("a", 20, customer_id="C2")]
+    assert run([], [customer("C1"), customer("C2")], quarantine=rows).frame["quarantined_minor"].tolist() == [10, 20]
 
 
 def test_quarantined_rows_up_to_the_amount_itself_are_added():
