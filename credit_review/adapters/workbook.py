@@ -1,0 +1,140 @@
+"""Excel workbooks from outside, checked before they are loaded: a zip of bounded size, no macros, no formulas, no bombs."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from xml.etree.ElementTree import Element, ParseError
+
+from credit_review.errors import BadInput
+
+MOST_UNPACKED = 200 * 1024 * 1024
+MOST_RATIO = 100
+MOST_MEMBERS = 1_000
+MOST_CELLS = 20_000_000
+_SMALL = 1024 * 1024
+"""Members up to this size may be packed tighter than MOST_RATIO: short repetitive sheets are."""
+
+_MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
+_RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
+_CELL = re.compile(r"([A-Z]{1,3})([0-9]{1,7})\Z")
+
+
+def read_sheet(path: Path, sheet: str | None, *, known_as: str) -> list[list[Any]]:
+    """All rows of a sheet (the first one by default), header first, as calamine's values.
+
+    Raises BadInput for anything but a plain .xlsx: another extension, macros, more than MOST_MEMBERS members, unpacked over
+    MOST_UNPACKED, packed tighter than MOST_RATIO, an area over MOST_CELLS, a formula (named by its cell), or a damaged file.
+    """
+    import python_calamine
+
+    if path.suffix.lower() != ".xlsx":
+        raise BadInput(
+            f"{known_as}: {path.suffix or 'no extension'}", expected="an .xlsx workbook (no macros)", next_step="save it as .xlsx"
+        )
+    with _archive(path, known_as) as archive:
+        _check_members(archive, known_as)
+        name, member = _sheet_member(archive, sheet, known_as)
+        _check_cells(archive, member, f"{known_as}, sheet {name}")
+    try:
+        rows: list[list[Any]] = (
+            python_calamine.CalamineWorkbook.from_path(str(path)).get_sheet_by_name(name).to_python(skip_empty_area=False)
+        )
+    except Exception as error:
+        raise BadInput(f"{known_as}: {error}", expected="a whole .xlsx workbook", next_step="save the workbook again") from None
+    while rows and not any(value not in ("", None) for value in rows[-1]):
+        rows.pop()
+    if not rows:
+        raise BadInput(f"{known_as}, sheet {name} is empty", expected="a header and rows")
+    return rows
+
+
+@contextmanager
+def _archive(path: Path, known_as: str) -> Iterator[zipfile.ZipFile]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            yield archive
+    except (zipfile.BadZipFile, ParseError, KeyError, NotImplementedError, RuntimeError, EOFError, OSError) as error:
+        raise BadInput(
+            f"{known_as}: no whole workbook ({error})", expected="an .xlsx workbook", next_step="save the workbook again"
+        ) from None
+
+
+def _check_members(archive: zipfile.ZipFile, known_as: str) -> None:
+    members = archive.infolist()
+    if len(members) > MOST_MEMBERS:
+        raise BadInput(f"{known_as}: {len(members)} files inside", expected=f"at most {MOST_MEMBERS}")
+    if any(m.filename.lower().endswith("vbaproject.bin") for m in members):
+        raise BadInput(f"{known_as} holds macros", expected="a workbook without macros", next_step="save it as .xlsx")
+    unpacked = sum(m.file_size for m in members)
+    tight = [m for m in members if m.file_size > _SMALL and m.file_size > MOST_RATIO * max(m.compress_size, 1)]
+    if unpacked > MOST_UNPACKED or tight:
+        said = f"unpacks to {unpacked} bytes" if not tight else f"{tight[0].filename} unpacks to over {MOST_RATIO} times its size"
+        raise BadInput(
+            f"{known_as}: {said}",
+            expected=f"at most {MOST_UNPACKED} bytes, and at most {MOST_RATIO} times the packed size",
+            next_step="export the ledger as CSV or Parquet",
+        )
+
+
+def _sheet_member(archive: zipfile.ZipFile, sheet: str | None, known_as: str) -> tuple[str, str]:
+    """Name of the sheet and of the file inside that holds it."""
+    book = _tree(archive, "xl/workbook.xml", known_as)
+    sheets = {str(one.get("name")): one.get(_RELATION) for one in book.iter(f"{_MAIN}sheet")}
+    name = sheet if sheet is not None else next(iter(sheets), "")
+    if name not in sheets:
+        raise BadInput(f"{known_as}: no sheet {name!r}", expected=f"one of {', '.join(sheets) or 'none'}")
+    for relation in _tree(archive, "xl/_rels/workbook.xml.rels", known_as):
+        if relation.get("Id") == sheets[name]:
+            target = str(relation.get("Target"))
+            return name, target.lstrip("/") if target.startswith("/") else f"xl/{target}"
+    raise BadInput(f"{known_as}: sheet {name!r} has no content", expected="a whole .xlsx workbook")
+
+
+def _check_cells(archive: zipfile.ZipFile, member: str, known_as: str) -> None:
+    """Refuse formulas, and an area so large that loading it would be the attack."""
+    from defusedxml.common import DefusedXmlException
+    from defusedxml.ElementTree import iterparse
+
+    widest = lowest = 0
+    try:
+        with archive.open(member) as file:
+            for _, element in iterparse(file, events=("end",)):
+                if element.tag == f"{_MAIN}c":
+                    place = _CELL.match(element.get("r", ""))
+                    if element.find(f"{_MAIN}f") is not None:
+                        raise BadInput(
+                            f"{known_as}: a formula in cell {element.get('r', '?')}",
+                            expected="values; a formula shows what it was last computed to, on somebody's machine",
+                            next_step="paste the values, or export the ledger as CSV",
+                        )
+                    if place:
+                        widest, lowest = max(widest, _column(place[1])), max(lowest, int(place[2]))
+                elif element.tag == f"{_MAIN}row":
+                    element.clear()
+                if widest * lowest > MOST_CELLS:
+                    raise BadInput(f"{known_as}: an area of {widest} by {lowest} cells", expected=f"at most {MOST_CELLS} cells")
+    except DefusedXmlException as error:
+        raise BadInput(f"{known_as}: {type(error).__name__} in {member}", expected="plain XML without entities") from None
+
+
+def _column(letters: str) -> int:
+    number = 0
+    for letter in letters:
+        number = number * 26 + ord(letter) - 64
+    return number
+
+
+def _tree(archive: zipfile.ZipFile, member: str, known_as: str) -> Element:
+    from defusedxml.common import DefusedXmlException
+    from defusedxml.ElementTree import fromstring
+
+    try:
+        found: Element = fromstring(archive.read(member))
+    except DefusedXmlException as error:
+        raise BadInput(f"{known_as}: {type(error).__name__} in {member}", expected="plain XML without entities") from None
+    return found
