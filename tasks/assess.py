@@ -116,9 +116,7 @@ def propose_limits(plan: Plan) -> None:
         _require(verdicts, plan, "verdicts_proposals.json")
     lost = sum(v.rows - v.kept for v in verdicts)
     if lost:
-        raise ReviewStopped(
-            f"{lost} of our own proposals broke a promise", next_step="see verdicts_proposals.json of the review"
-        )
+        raise ReviewStopped(f"{lost} of our own proposals broke a promise", next_step="see verdicts_proposals.json of the review")
 
 
 @task(name="propose for a bucket", task_run_name="propose for bucket {bucket}")

@@ -192,3 +192,10 @@ def _manifest(plan: Plan, opened: Services, documents: list[tuple[DocumentOfReco
         scorecard=by_kind[DocumentOfRecord.SCORECARD],
         mappings={document.name: document.digest for kind, document in documents if kind == DocumentOfRecord.MAPPING},
     )
+
+
+def is_held(plan: Plan) -> bool:
+    """Whether a person must confirm the extract before the review may be routed."""
+    with services(plan.config).store.read() as uow:
+        review = lifecycle.review_of(uow, plan.review_id)
+    return bool(review.hold) and not review.hold_released_by

@@ -26,7 +26,10 @@ class Person:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PersonAccount:
-    """An account that authenticates a person [key: kind, account, recorded_at]. kind: os, slack, token. Slack account: `team|user`."""
+    """An account that authenticates a person [key: kind, account, recorded_at]. kind: os, slack, token; `demo` in a demo only.
+
+    A Slack account is `team|user`.
+    """
 
     kind: str
     account: str

@@ -6,8 +6,10 @@ commits.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date, datetime
+from typing import Any
 
 from credit_review.audit import Action
 from credit_review.errors import BadInput, Refused
@@ -16,6 +18,7 @@ from credit_review.ports import Entry, UnitOfWork
 from credit_review.review.naming import actor, short_id
 
 ACCOUNT_KINDS = ("os", "slack", "token")
+"""Kinds of account that may be given to a person. A fourth, `demo`, exists only where `set_up_demo` filled an empty directory."""
 
 
 def person_on(uow: UnitOfWork, person_id: str, *, on: date, known_at: datetime) -> Person | None:
@@ -104,6 +107,19 @@ def _another(by: str, person_id: str, what: str) -> None:
         raise Refused(
             "directory.oneself", f"nobody may {what} for himself", expected="another person", next_step="ask a colleague to do it"
         )
+
+
+def set_up_demo(uow: UnitOfWork, people: Iterable[tuple[str, str]], *, on: date, now: datetime) -> None:
+    """Fills an empty directory with made-up people (id, name) whom anybody may act as. Refused once anybody is in it.
+
+    This is the only way a `demo` account comes into being, so no real directory ever has one.
+    """
+    if uow.find(Person, limit=1):
+        raise Refused("directory.not_empty", "the directory has people; it is no demo's", expected="an empty directory")
+    for person_id, name in people:
+        times: Any = {"valid_from": on, "valid_to": None, "recorded_at": now}
+        record_person(uow, Person(person_id=person_id, name=name, email="", active=True, **times), by="system:demo")
+        record_account(uow, PersonAccount(kind="demo", account=person_id, person_id=person_id, **times), by="system:demo")
 
 
 def delegate(

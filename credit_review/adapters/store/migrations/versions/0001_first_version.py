@@ -205,7 +205,7 @@ def create_tables() -> None:
         sa.Column("valid_from", sa.Date(), nullable=False),
         sa.Column("valid_to", sa.Date(), nullable=True),
         sa.Column("recorded_at", sa.CHAR(length=27), nullable=False),
-        sa.CheckConstraint("kind IN ('os', 'slack', 'token')", name=op.f("ck_person_account_kind_known")),
+        sa.CheckConstraint("kind IN ('os', 'slack', 'token', 'demo')", name=op.f("ck_person_account_kind_known")),
         sa.CheckConstraint("valid_to >= valid_from", name=op.f("ck_person_account_ends_after_start")),
         sa.PrimaryKeyConstraint("kind", "account", "recorded_at", name=op.f("pk_person_account")),
     )

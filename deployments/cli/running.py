@@ -1,0 +1,62 @@
+"""`apply`, `follow-up`, `audit verify`, `scorecard fit`: what the scheduler does, by hand."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import typer
+
+from deployments.cli.frame import services, show_json, show_pairs
+from deployments.cli.watching import watched
+
+
+def apply_limits(config: Path, *, as_json: bool) -> None:
+    """Apply, deliver, compare."""
+    with watched():
+        from tasks import effects
+
+        done = [step.fn(str(config)) for step in (effects.apply_approved, effects.relay_outbox, effects.reconcile)]
+    _say(done, as_json=as_json)
+
+
+def follow_up(config: Path, *, as_json: bool) -> None:
+    """Sweep, deliver, compare."""
+    with watched():
+        from tasks import effects
+
+        done = [step.fn(str(config)) for step in (effects.sweep, effects.relay_outbox, effects.reconcile)]
+    _say(done, as_json=as_json)
+
+
+def _say(done: list[object], *, as_json: bool) -> None:
+    if as_json:
+        show_json([{"step": d.key, "headline": d.headline, "rows": list(d.rows)} for d in done])  # type: ignore[attr-defined]
+        return
+    show_pairs({d.title: d.headline for d in done})  # type: ignore[attr-defined]
+
+
+def verify_audit_log(config: Path, *, as_json: bool) -> int:
+    """Print the verifier's answer; returns the exit code."""
+    from credit_review.adapters.store.verify import verify_log
+
+    verdict = verify_log(services(config).store.engine)
+    if as_json:
+        show_json({"status": verdict.status, "finding": verdict.finding, "entries": verdict.size, "root": verdict.root, "seq": verdict.seq})
+    else:
+        typer.echo(verdict.text())
+    return verdict.exit_code
+
+
+def fit_scorecard(config: Path, *, as_of: date | None, out: Path | None, expert: bool) -> None:
+    """Fit a scorecard and write it; say how well it tells good from bad."""
+    with watched():
+        from tasks import training
+
+        fitted = training.fit(str(config), as_of=as_of, expert=expert)
+    opened = services(config)
+    path = out or opened.settings.path(opened.settings.scorecard)
+    path.write_text(fitted.text, encoding="utf-8")
+    for line in fitted.lines:
+        typer.echo(line)
+    typer.echo(f"wrote {path}; next: two people run `credit-review adopt {path.name}`")

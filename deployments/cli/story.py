@@ -1,0 +1,307 @@
+"""The demo: the whole cycle on a made-up company, told as a credit manager would tell it. Only here may one act as another person."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from credit_review.adapters.wiring import Services
+from credit_review.errors import BadInput
+from credit_review.model.money import format_minor
+from credit_review.model.records import Proposal
+from credit_review.model.states import DocumentOfRecord, ProposalState
+from deployments.cli import governing, starting, working
+from deployments.cli.frame import services, show_pairs, show_table
+from deployments.cli.watching import watched
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from tasks.plan import Plan
+
+AS_OF = date(2026, 9, 30)
+SEED = 20260930
+MARKER = ".credit-review-demo"
+PEOPLE = (
+    ("p-analyst", "Anna Berg (analyst)"),
+    ("p-controller", "Carl Ohm (credit controller)"),
+    ("p-manager", "Mia Holm (credit manager)"),
+    ("p-cfo", "Frank Osei (CFO)"),
+    ("p-ceo", "Elena Rossi (CEO)"),
+    ("p-chair", "Wei Zhang (chair)"),
+)
+ADOPTERS = ("p-cfo", "p-manager")
+
+
+@dataclass(frozen=True, slots=True)
+class _Demo:
+    """The demo's services and the plan of its review."""
+
+    opened: Services
+    plan: Plan
+
+
+def tell(folder: Path, *, customers: int) -> None:
+    """Build the company, run its review, decide a few requests, apply, verify, and say where everything is."""
+    _fresh(folder)
+    config = folder.resolve()
+    typer.echo("credit-review demo: a made-up company, its quarterly credit review as of 30 September 2026\n")
+    with watched():
+        _build(config, customers)
+        message, demo = _review(config)
+    _chapter("What was read, and how it ties")
+    _tell_reading(demo)
+    _chapter("What was quarantined, and why")
+    _tell_quarantine(demo)
+    _chapter("What happens to the limits")
+    typer.echo(message)
+    frame = demo.plan.workspace.read("proposals")
+    _tell_limits(frame)
+    _chapter("The ten largest proposals")
+    _tell_largest(demo, frame)
+    _chapter("Who must approve what")
+    _tell_routes(demo)
+    _chapter("A few requests are decided, through the decision function that Slack uses")
+    _decide_some(demo)
+    _chapter("Approved limits are applied, once, and delivered to the ERP")
+    _apply(config)
+    _chapter("The audit log is verified")
+    _verify(demo)
+    _chapter("Where to look, what to type next")
+    _tell_where(folder, demo)
+
+
+def _chapter(title: str) -> None:
+    typer.echo(f"\n{title}\n{'-' * len(title)}")
+
+
+def _fresh(folder: Path) -> None:
+    """An empty folder; an earlier demo there goes, anything else stays and is refused."""
+    if folder.exists() and any(folder.iterdir()):
+        if not (folder / MARKER).exists():
+            raise BadInput(f"{folder} is not empty and holds no demo", expected="a folder of its own", next_step="use --folder")
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / MARKER).touch()
+
+
+def _build(config: Path, customers: int) -> None:
+    """Configuration, ledger files, database, people and adopted documents."""
+    from credit_review.adapters.store import schema
+    from deployments import demo_company
+    from tasks import training
+    from tasks.progress import stage
+
+    with stage("Making up a company"):
+        starting.write_starter(config)
+        demo_company.write(config / "ledger", seed=SEED, as_of=AS_OF, customers=customers)
+        for name in ("data", "erp_drop"):
+            (config / name).mkdir()
+        opened = services(config)
+        schema.upgrade(opened.settings.database_url())
+        _people(opened)
+    fitted = training.fit(str(config), as_of=AS_OF, expert=False)
+    opened.settings.path(opened.settings.scorecard).write_text(fitted.text, encoding="utf-8")
+    _adopt_all(opened)
+
+
+def _people(opened: Services) -> None:
+    from credit_review.review import directory
+
+    with opened.store.begin() as uow:
+        directory.set_up_demo(uow, PEOPLE, on=AS_OF.replace(month=1, day=1), now=opened.clock.now())
+        uow.commit()
+
+
+def _adopt_all(opened: Services) -> None:
+    settings = opened.settings
+    named = [
+        (DocumentOfRecord.POLICY, settings.policy),
+        (DocumentOfRecord.AUTHORITY, settings.authority),
+        (DocumentOfRecord.SCORECARD, settings.scorecard),
+        *((DocumentOfRecord.MAPPING, place.mapping) for place in settings.sources),
+    ]
+    for kind, name in named:
+        text = settings.path(name).read_text(encoding="utf-8")
+        governing.check(kind, name, text)
+        for person_id in ADOPTERS:
+            with opened.store.begin() as uow:
+                person = governing.me(opened, uow, person_id)
+                governing.adopt_text(opened, uow, person, kind=kind, name=name, text=text, author="p-analyst")
+                uow.commit()
+
+
+def _review(config: Path) -> tuple[str, _Demo]:
+    from deployments.cli import reviewing
+    from tasks import prepare
+
+    message = reviewing.run_flow(config, as_of=AS_OF)
+    opened = prepare.services(str(config))
+    return message, _Demo(opened, prepare.newest_plan(str(config)))
+
+
+def _tell_reading(demo: _Demo) -> None:
+    snapshot = demo.plan.snapshot
+    for origin in snapshot.sources():
+        typer.echo(f"{origin.dataset:<14} {origin.rows:>8,} rows from {origin.what}")
+    totals = [t for t in snapshot.control_totals() if t.dataset == "items"]
+    tied = sum(1 for t in totals if t.tied)
+    stated = sum(1 for t in totals if t.stated_rows is not None)
+    typer.echo(f"{tied} of {stated} control totals stated by the ledger tie to the row and the cent")
+    joins = snapshot.joined_aliases()
+    if joins is not None and len(joins):
+        typer.echo(
+            f"{joins['customer_id'].nunique()} customers appeared under two numbers and were joined by rule (leading zeros)"
+        )
+    typer.echo(f"{len(snapshot.whole('duplicates'))} rows that said the same thing twice were counted and removed")
+
+
+def _tell_quarantine(demo: _Demo) -> None:
+    from tasks import validate
+
+    found = validate.quarantine(demo.plan)
+    for (expectation, reason), rows in found.groupby(["expectation", "reason"], sort=True):
+        typer.echo(f"{len(rows):>4} rows  {expectation}: {reason}")
+    typer.echo(f"{found.loc[found['customer_id'] != '', 'customer_id'].nunique()} customers are concerned; all are named in the report")
+
+
+def _tell_limits(frame: pd.DataFrame) -> None:
+    reviewed = frame[frame["state"] == "reviewed"]
+    rows = []
+    for (currency, way), part in reviewed.groupby(["currency", "direction"], sort=True):
+        before, after = int(part["from_minor"].sum()), int(part["to_minor"].sum())
+        rows.append([str(currency), str(way), str(len(part)), format_minor(before, str(currency)), format_minor(after, str(currency))])
+    show_table("", ["currency", "limits go", "customers", "before", "after"], rows, right=("customers", "before", "after"))
+    others = frame.loc[frame["state"] != "reviewed", "state"].value_counts().sort_index()
+    typer.echo("not reviewed: " + (", ".join(f"{count} {state}" for state, count in others.items()) or "none"))
+
+
+def _tell_largest(demo: _Demo, frame: pd.DataFrame) -> None:
+    from credit_review.limits import explain
+
+    names = demo.plan.snapshot.whole("customers").set_index("customer_id")["name"]
+    moved = frame[(frame["state"] == "reviewed") & frame["to_minor"].ne(frame["from_minor"]).fillna(True)]
+    size = (moved["to_minor"] - moved["from_minor"].fillna(0)).abs()
+    for row in moved.loc[size.sort_values(ascending=False, kind="stable").index[:10]].to_dict("records"):
+        name = str(names.get(row["customer_id"], ""))
+        typer.echo(f"{name} ({row['customer_id']}, grade {row['grade'] or 'none'})")
+        steps = dict(explain(row))
+        for label in ("Limit in force", "Formula", "Limits rising", "Proposed limit"):
+            if label in steps:
+                typer.echo(f"    {label}: {steps[label]}")
+        if row["binding_cap"]:
+            typer.echo(f"    held by: {row['binding_cap'].replace('_', ' ')}")
+
+
+def _tell_routes(demo: _Demo) -> None:
+    proposals = _proposals(demo)
+    automatic = [p for p in proposals if p.state == ProposalState.APPROVED]
+    typer.echo(f"{len(automatic)} small changes pass by policy's straight-through rule, without a person")
+    by_tier: dict[tuple[str, int], int] = {}
+    for proposal in proposals:
+        if proposal.state == ProposalState.DRAFT:
+            key = (proposal.tier, proposal.required_approvals)
+            by_tier[key] = by_tier.get(key, 0) + 1
+    for (tier, needed), count in sorted(by_tier.items()):
+        typer.echo(f"{count} need {tier or 'a rate'} ({needed} approval{'s' if needed != 1 else ''}); they wait in Anna Berg's worklist")
+
+
+def _proposals(demo: _Demo) -> list[Proposal]:
+    with demo.opened.store.read() as uow:
+        return uow.find(Proposal, review_id=demo.plan.review_id)
+
+
+def _decide_some(demo: _Demo) -> None:
+    """One approval, one rejection, one counter-offer that another approves, one attempt without authority."""
+    up, down, offer, beyond = _chosen(_proposals(demo))
+    with demo.opened.store.begin() as uow:
+        by = working.analyst(demo.opened, uow, "p-analyst")
+        wanted = [p.proposal_id for p in (up, down, offer, beyond)]
+        working.releasing.release(uow, wanted, working.rules(demo.opened, uow), by)
+        uow.commit()
+    typer.echo(f"Anna Berg releases {len(wanted)} proposals; as their maker she may approve none of them")
+    _answer(demo, "p-analyst", up, "approve")
+    _answer(demo, "p-manager", up, "approve")
+    _answer(demo, "p-cfo", down, "reject", reason="Paid in full last week; keep the limit until the next review.")
+    more = offer.to_minor + (offer.to_minor - (offer.from_minor or 0)) // 4
+    amount = str(more // 100)
+    made = _answer(demo, "p-manager", offer, "counter", amount=amount, reason="Confirmed season orders need more.")
+    if made.successor_id:
+        successor = next(p for p in _proposals(demo) if p.proposal_id == made.successor_id)
+        _answer(demo, "p-manager", successor, "approve")
+        _answer(demo, "p-cfo", successor, "approve")
+        _answer(demo, "p-ceo", successor, "approve", only_if_open=True)
+    _answer(demo, "p-controller", beyond, "approve")
+
+
+def _chosen(proposals: Sequence[Proposal]) -> tuple[Proposal, Proposal, Proposal, Proposal]:
+    """An increase of the second tier, a reduction, another increase, and one that needs a higher tier; deterministic."""
+    drafts = sorted((p for p in proposals if p.state == ProposalState.DRAFT), key=lambda p: p.proposal_id)
+    ups = [p for p in drafts if p.direction == "up" and p.tier == "T2" and p.currency == "EUR"]
+    downs = [p for p in drafts if p.direction == "down" and p.to_minor < (p.from_minor or 0)]
+    high = [p for p in drafts if p.tier in ("T3", "T4") and p.direction in ("up", "new")]
+    if len(ups) < 2 or not downs or not high:
+        raise BadInput("this demo has too few proposals of some kind to decide", next_step="use more customers (--customers 500)")
+    return ups[0], downs[0], ups[1], high[0]
+
+
+def _answer(
+    demo: _Demo, person: str, proposal: Proposal, verdict: str, *, amount: str = "", reason: str = "", only_if_open: bool = False
+) -> Any:
+    if only_if_open and not any(p.proposal_id == proposal.proposal_id and p.state == ProposalState.PENDING for p in _proposals(demo)):
+        return None
+    counter = working.Counter(amount=amount)
+    outcome = working.decide(demo.opened, ("demo", person), proposal.proposal_id, verdict, counter, reason=reason)
+    name = dict(PEOPLE)[person]
+    mark = "" if outcome.accepted else "REFUSED: "
+    typer.echo(f"{name} answers {verdict} to {proposal.customer_id}: {mark}{outcome.text}")
+    return outcome
+
+
+def _apply(config: Path) -> None:
+    from tasks import effects
+
+    done = [step.fn(str(config)) for step in (effects.apply_approved, effects.relay_outbox)]
+    demo_erp(config)
+    done.append(effects.reconcile.fn(str(config)))
+    show_pairs({d.title: d.headline for d in done})
+
+
+def demo_erp(config: Path) -> None:
+    """What the made-up ERP does: read the drop folder and say what it applied."""
+    drop = config / "erp_drop"
+    lines: list[str] = []
+    for path in sorted(drop.glob("*.csv")):
+        if path.name != "applied.csv":
+            header, *rows = path.read_text(encoding="utf-8").splitlines()
+            lines += rows if lines else [header, *rows]
+    (drop / "applied.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _verify(demo: _Demo) -> None:
+    from credit_review.adapters.store.verify import verify_log
+
+    verdict = verify_log(demo.opened.store.engine)
+    typer.echo(verdict.text())
+    if verdict.exit_code == 2:
+        typer.echo("Nothing outside this database vouches for it yet, so the exit code is 2 (cannot tell), never 0.")
+
+
+def _tell_where(folder: Path, demo: _Demo) -> None:
+    review = demo.plan.workspace.folder
+    show_pairs(
+        {
+            "report": str(review / "report.html"),
+            "data checks": str(review / "validation.html"),
+            "all proposals": str(review / "proposals.csv"),
+            "Mia Holm's inbox": f"credit-review inbox -c {folder} --as p-manager",
+            "one proposal": f"credit-review show -c {folder} PROPOSAL",
+            "your own ledger": "credit-review init my-review, then README, 'Your own ledger'",
+        }
+    )

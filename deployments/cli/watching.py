@@ -1,0 +1,72 @@
+"""Progress of a long run, as its stages tell it: a bar in a terminal, a line a stage elsewhere."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+QUIET = {
+    "PREFECT_LOGGING_LEVEL": "ERROR",
+    "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
+    "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "DO_NOT_TRACK": "1",
+    "GX_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+}
+
+
+class _Lines(logging.Handler):
+    """One line when a stage starts and one when it ends."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        seconds = getattr(record, "seconds", None)
+        if seconds is not None:
+            print(f"  {record.getMessage()} done in {seconds:.1f} s", file=sys.stderr, flush=True)
+        elif getattr(record, "done", None) == 0:
+            print(f"  {record.getMessage()} ...", file=sys.stderr, flush=True)
+
+
+class _Bar(logging.Handler):
+    """A progress bar for the stage under way."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        self.progress = Progress(
+            SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), transient=False
+        )
+        self.tasks: dict[str, int] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        name = getattr(record, "stage", "")
+        if not name:
+            return
+        if name not in self.tasks:
+            self.tasks[name] = self.progress.add_task(name, total=getattr(record, "total", 1))
+        self.progress.update(self.tasks[name], completed=getattr(record, "done", 0))  # type: ignore[arg-type]
+
+
+@contextmanager
+def watched() -> Iterator[None]:
+    """Show progress on stderr while the block runs, and keep Prefect's own log to errors."""
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    log = logging.getLogger("credit_review.progress")
+    log.setLevel(logging.INFO)
+    log.propagate = False
+    bar = _Bar() if sys.stderr.isatty() else None
+    handler: logging.Handler = bar or _Lines()
+    log.addHandler(handler)
+    try:
+        if bar is None:
+            yield
+        else:
+            with bar.progress:
+                yield
+    finally:
+        log.removeHandler(handler)

@@ -1,0 +1,285 @@
+"""The report of a review: read the results and the record, hand them to `credit_review.report`, write the files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from credit_review import authority, fx, report
+from credit_review.adapters import files
+from credit_review.errors import Refused
+from credit_review.model.money import format_minor
+from credit_review.model.records import Proposal, Review, RiskKept
+from credit_review.model.states import CustomerState, Direction, ProposalState, ReviewState
+from credit_review.review import lifecycle, manifest
+from tasks import assess, figures, outcome, prepare, validate
+from tasks.defaults import task
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from tasks.outcome import Summary
+    from tasks.plan import Plan
+
+OPEN = (ProposalState.DRAFT, ProposalState.PENDING)
+
+
+@task(name="write the report", task_run_name="write the report of {plan.review_id}")
+def write(plan: Plan) -> Summary:
+    """Write validation.html, proposals.csv, proposals.parquet and report.html; returns what the Prefect UI shows of them."""
+    workspace = plan.workspace
+    record, proposals, risks = _record(plan)
+    frame = workspace.read_all("proposals", plan.buckets)
+    quarantine = validate.quarantine(plan)
+    facts = _facts(plan, record)
+    page = report.validation_page(validate.verdicts(plan), facts=facts, quarantine=quarantine)
+    listed = _listed(plan, frame)
+    outputs = [
+        ("validation.html", workspace.write_text("validation.html", page), "what was promised about the data and what was found"),
+        ("proposals.csv", workspace.write_text("proposals.csv", report.safe_csv(listed)), "every customer, for spreadsheets"),
+    ]
+    path = workspace.write("proposals", frame)
+    outputs.append(("proposals.parquet", files.sha256_of(path), "every customer, every figure"))
+    data = _data(plan, record, proposals, risks, frame, quarantine, facts, outputs)
+    digest = workspace.write_text("report.html", report.render(data))
+    return _summary(plan, record, proposals, frame, quarantine, digest)
+
+
+def _record(plan: Plan) -> tuple[Review, list[Proposal], list[RiskKept]]:
+    with prepare.services(plan.config).store.read() as uow:
+        review = lifecycle.review_of(uow, plan.review_id)
+        return review, uow.find(Proposal, review_id=plan.review_id), uow.find(RiskKept, review_id=plan.review_id)
+
+
+def _listed(plan: Plan, frame: pd.DataFrame) -> pd.DataFrame:
+    """Proposals with the customer's name in front, for people."""
+    names = plan.snapshot.whole("customers").set_index("customer_id")["name"]
+    listed = frame.copy()
+    listed.insert(1, "name", names.reindex(frame["customer_id"]).fillna("").to_numpy())
+    return listed
+
+
+def _facts(plan: Plan, record: Review) -> report.ReviewFacts:
+    opened = prepare.services(plan.config)
+    policy, card = plan.workspace.policy(), plan.workspace.scorecard()
+    return report.ReviewFacts(
+        company=opened.settings.company,
+        review_id=plan.review_id,
+        label=plan.label,
+        as_of=plan.as_of,
+        state=record.state,
+        kind=plan.kind,
+        scope=plan.scope,
+        attempt=record.attempt,
+        control_currency=policy.control_currency,
+        policy=f"{policy.name}, version {policy.version}",
+        outcome=card.outcome,
+        scorecard=f"{card.name}: {card.why}" if card.why else card.name,
+        produced_at=f"{opened.clock.now().astimezone(opened.settings.zone):%Y-%m-%d %H:%M %Z}",
+        signed_off=f"{record.closed_by} on {record.closed_at:%Y-%m-%d}" if record.closed_at else "",
+    )
+
+
+def _data(
+    plan: Plan,
+    record: Review,
+    proposals: list[Proposal],
+    risks: list[RiskKept],
+    frame: pd.DataFrame,
+    quarantine: pd.DataFrame,
+    facts: report.ReviewFacts,
+    outputs: list[tuple[str, str, str]],
+) -> report.ReportData:
+    workspace, snapshot = plan.workspace, plan.snapshot
+    policy = workspace.policy()
+    kept = manifest.from_json(record.manifest_json)
+    currencies = sorted(set(frame["currency"]) - {""})
+    return report.ReportData(
+        facts=facts,
+        customers=snapshot.whole("customers"),
+        features=workspace.read_all("features", plan.buckets),
+        proposals=frame,
+        portfolio=tuple(figures.portfolio(plan)),
+        certificate=_certificate(plan),
+        verdicts=validate.verdicts(plan),
+        quarantine=quarantine,
+        duplicates=snapshot.whole("duplicates"),
+        aliases=snapshot.joined_aliases(),
+        groups=workspace.read("groups"),
+        routes=_routes(plan, proposals),
+        previous_grades=_previous_grades(plan),
+        sources=snapshot.sources(),
+        control_totals=snapshot.control_totals(),
+        risk_kept=tuple(_risk(one) for one in risks),
+        order_rates=_order_rates(assess.rates(plan), currencies, policy.control_currency, plan),
+        lateness_hold=float(policy.review.bulk_lateness_hold),
+        assumptions=tuple(text for mapping in workspace.mappings() for text in mapping.assumptions),
+        warnings=_warnings(record, snapshot.notes()),
+        files=tuple(report.OutputFile(name=name, sha256=digest, what=what) for name, digest, what in outputs),
+        manifest=_inputs(kept),
+        manifest_digest=record.manifest_digest,
+        run_facts=(("code", kept.code_commit), ("libraries", kept.lock_sha256[:12]), ("buckets", str(plan.buckets))),
+    )
+
+
+def _warnings(record: Review, notes: tuple[str, ...]) -> tuple[str, ...]:
+    held = (f"Routing is held: {record.hold}.",) if record.hold and not record.hold_released_by else ()
+    return (*held, *notes)
+
+
+def _certificate(plan: Plan) -> report.Certificate:
+    found = plan.workspace.read_json("certificate.json")
+    digest = files.sha256_of(plan.workspace.path("certificate.json"))
+
+    def line(one: Mapping[str, Any]) -> report.CertificateLine:
+        return report.CertificateLine(line=one["line"], customers=one["customers"], amounts=one["amounts"], rows=one["rows"])
+
+    return report.Certificate(lines=tuple(map(line, found["lines"])), total=line(found["total"]), ties=True, digest=digest)
+
+
+def _routes(plan: Plan, proposals: list[Proposal]) -> pd.DataFrame | None:
+    """Who must approve what: one row a proposal that needs people."""
+    import pandas as pd
+
+    from credit_review.report.data import ROUTES
+
+    matrix = plan.workspace.matrix()
+    opened = prepare.services(plan.config)
+    names = {tier.tier: tier.name for tier in matrix.tiers}
+    waiting = [p for p in proposals if p.state in OPEN and p.tier]
+    if not waiting:
+        return None
+    rows = [
+        {
+            "customer_id": p.customer_id,
+            "proposal_id": p.proposal_id,
+            "tier": p.tier,
+            "tier_name": names.get(p.tier, p.tier),
+            "approvals": p.required_approvals,
+            "holders": ", ".join(_holders(matrix, p, opened.today())),
+            "state": p.state,
+        }
+        for p in waiting
+    ]
+    return pd.DataFrame(rows, columns=list(ROUTES))
+
+
+def _holders(matrix: authority.Matrix, proposal: Proposal, day: Any) -> list[str]:
+    least = matrix.rank(proposal.tier)
+    return sorted(
+        {h.person for h in matrix.holders if h.on(day) and h.covers(proposal.region) and matrix.rank(h.tier) >= least},
+    )
+
+
+def _previous_grades(plan: Plan) -> dict[str, str] | None:
+    history = plan.workspace.read("history")
+    graded = history[history["grade"] != ""].sort_values("as_of").drop_duplicates("customer_id", keep="last")
+    return None if graded.empty else dict(zip(graded["customer_id"], graded["grade"], strict=True))
+
+
+def _risk(one: RiskKept) -> report.RiskKeptLine:
+    return report.RiskKeptLine(
+        customer_id=one.customer_id,
+        currency=one.currency,
+        amount_minor=one.amount_minor,
+        cause=one.cause,
+        by=one.decided_by,
+        reason=one.reason,
+        until=one.until,
+    )
+
+
+def _order_rates(table: fx.RateTable, currencies: list[str], control: str, plan: Plan) -> dict[str, float]:
+    """Major units of control currency for one of each; a currency without a rate is left out."""
+    from credit_review.model.money import exponent
+
+    found: dict[str, float] = {}
+    for code in currencies:
+        try:
+            whole = table.convert(10 ** exponent(code) * 10_000, base=code, quote=control, on=plan.as_of).minor
+        except fx.MissingRate:
+            continue
+        found[code] = whole / 10_000 / 10 ** exponent(control)
+    return found
+
+
+def _inputs(kept: manifest.Manifest) -> dict[str, str]:
+    names = ("snapshot", "ledger", "customers", "identities", "external", "cover", "rates", "limits", "policy", "authority", "scorecard")
+    return {name: getattr(kept, name) for name in names if getattr(kept, name)} | {f"mapping {k}": v for k, v in kept.mappings.items()}
+
+
+def _summary(plan: Plan, record: Review, proposals: list[Proposal], frame: pd.DataFrame, quarantine: pd.DataFrame, digest: str) -> Summary:
+    states = {str(k): int(v) for k, v in frame["state"].value_counts().items()}
+    ways = {str(k): int(v) for k, v in frame.loc[frame["state"] == CustomerState.REVIEWED, "direction"].value_counts().items()}
+    moves = ", ".join(f"{ways.get(way, 0)} {way}" for way in Direction)
+    waiting = sum(p.state in OPEN for p in proposals)
+    automatic = sum(p.state == ProposalState.APPROVED for p in proposals)
+    headline = f"{len(frame)} customers: {moves}; {automatic} approved by rule, {waiting} wait for people"
+    if record.state != ReviewState.ROUTED and record.hold and not record.hold_released_by:
+        headline = f"{len(frame)} customers: {moves}; held until a person confirms the extract is complete"
+    facts = {f"customers {name}": str(count) for name, count in sorted(states.items())} | _totals(frame)
+    facts |= {"quarantined rows": str(len(quarantine)), "state": str(record.state)}
+    kept = manifest.from_json(record.manifest_json)
+    return outcome.Summary(
+        headline=headline,
+        facts=facts,
+        digests=_inputs(kept) | {"manifest": record.manifest_digest, "certificate": _certificate(plan).digest},
+        tables={
+            "proposals": ("Proposals", _proposal_rows(proposals)),
+            "quarantine": ("Quarantine", _quarantine_rows(quarantine)),
+            "coverage": ("Coverage", _coverage_rows(plan)),
+        },
+        report=plan.workspace.path("report.html").resolve(),
+        report_sha256=digest,
+        snapshot=plan.snapshot.folder.resolve(),
+        snapshot_digest=kept.snapshot,
+    )
+
+
+def _totals(frame: pd.DataFrame) -> dict[str, str]:
+    """Limits before and after, per currency, of reviewed customers."""
+    reviewed = frame[frame["state"] == CustomerState.REVIEWED]
+    found = reviewed.groupby("currency")[["from_minor", "to_minor"]].sum()
+    return {
+        f"limits in {code}": f"{format_minor(int(row['from_minor']), str(code))} to {format_minor(int(row['to_minor']), str(code))}"
+        for code, row in found.iterrows()
+    }
+
+
+def _proposal_rows(proposals: list[Proposal]) -> list[dict[str, str]]:
+    largest = sorted(proposals, key=lambda p: (-abs(p.to_minor - (p.from_minor or 0)), p.proposal_id))
+    return [
+        {
+            "proposal": p.proposal_id,
+            "customer": p.customer_id,
+            "way": p.direction,
+            "currency": p.currency,
+            "from_minor": "" if p.from_minor is None else str(p.from_minor),
+            "to_minor": str(p.to_minor),
+            "grade": p.grade,
+            "tier": p.tier,
+            "state": p.state,
+            "exceptional": p.exceptional,
+        }
+        for p in largest
+    ]
+
+
+def _quarantine_rows(quarantine: pd.DataFrame) -> list[dict[str, str]]:
+    names = ["dataset", "row_key", "expectation", "column", "severity"]
+    return [{name: str(row[name]) for name in names} for row in quarantine[names].to_dict("records")]
+
+
+def _coverage_rows(plan: Plan) -> list[dict[str, str]]:
+    found = plan.workspace.read_json("certificate.json")
+    return [
+        {"line": one["line"], "customers": str(one["customers"] or ""), "rows": str(one["rows"]), "amounts": json.dumps(one["amounts"])}
+        for one in (*found["lines"], found["total"])
+    ]
+
+
+def refuse_unwritten(plan: Plan) -> None:
+    """Return if the review has results to report on. Refused otherwise."""
+    if not plan.workspace.has("certificate.json"):
+        raise Refused("report.none", f"review {plan.review_id} has no results yet", next_step="`credit-review review resume` goes on")

@@ -1,0 +1,80 @@
+"""A scorecard from the ledger's own history: features as they were at past cut-offs, outcomes as they came true after."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
+
+from credit_review import documents, exposure, fx, policy, receivables, scoring
+from credit_review.adapters import reading
+from credit_review.adapters.wiring import Services
+from tasks import prepare
+from tasks.progress import stage
+
+if TYPE_CHECKING:
+    from credit_review.adapters.reading import Book
+    from credit_review.policy import Policy
+    from credit_review.receivables import Mapping
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fitted:
+    """A scorecard's text, and how it came about, as lines to print."""
+
+    text: str
+    lines: tuple[str, ...]
+
+
+def fit(config: str, *, as_of: date | None, expert: bool) -> Fitted:
+    """A scorecard fitted on what the sources hold, or the expert one where the history is too thin, or where it is asked for."""
+    opened = prepare.services(config)
+    rules = policy.load(opened.settings.document(opened.settings.policy))
+    mappings = [receivables.load(opened.settings.document(place.mapping)) for place in opened.settings.sources]
+    if expert:
+        card = scoring.expert(rules, why="chosen by a person", not_available=not_available(mappings))
+        return Fitted(text=scoring.dump(card), lines=(f"{card.name}: {card.why}",))
+    day = as_of or opened.today()
+    with stage("Reading the sources"):
+        book = reading.read_book(opened.settings, mappings, as_of=day, policy=rules)
+    with stage("Fitting the scorecard"):
+        result = fit_book(book, mappings, rules, as_of=day, seed=opened.settings.review.seed)
+    return Fitted(text=scoring.dump(result.scorecard), lines=tuple(result.report.lines()))
+
+
+def fit_book(book: Book, mappings: list[Mapping], rules: Policy, *, as_of: date, seed: int) -> scoring.FitResult:
+    """The fit on a book: nothing known only after a cut-off enters its features."""
+    items, customers = book.frames["items"], book.frames["customers"]
+    known = items[items["customer_id"] != ""]
+    has = frozenset.intersection(*(frozenset(m.has) for m in mappings))
+    cut_offs = scoring.cut_offs(known["posting_date"].min().date(), as_of, rules) if len(known) and "cleared_items" in has else ()
+    oldest = any(m.items.allocation == "oldest_first" for m in mappings)
+    rates = fx.RateTable.from_frame(book.frames["rates"])
+    features, outcomes = {}, {}
+    for cut_off in cut_offs:
+        features[cut_off] = exposure.features(
+            receivables.as_of(known, cut_off, oldest=oldest),
+            customers,
+            book.frames["external"],
+            book.frames["cover"],
+            as_of=cut_off,
+            policy=rules,
+            rates=rates,
+            capabilities=has,
+        ).frame
+        outcomes[cut_off] = scoring.outcome(known, customers, cutoff=cut_off, as_of=as_of, policy=rules)
+    training = scoring.training_set(features, outcomes)
+    return scoring.fit(training, policy=rules, seed=seed, valid_from=as_of, not_available=not_available(mappings))
+
+
+def not_available(mappings: list[Mapping]) -> dict[str, str]:
+    """Factors that this ledger cannot feed, and why."""
+    has = frozenset.intersection(*(frozenset(m.has) for m in mappings))
+    return scoring.not_available(has)
+
+
+def expert_text(opened: Services) -> str:
+    """The expert scorecard for an installation's policy and mappings."""
+    return fit(str(opened.settings.folder), as_of=None, expert=True).text
+
+
