@@ -131,6 +131,7 @@ class SqlUnitOfWork:
         query = self._select(record).order_by(*(_column(record, name) for name in order)).limit(limit)
         if lock:
             self._must_write(record)
+        if lock and record not in INSERT_ONLY:  # facts never change, and the application's role may not lock what it may not change
             query = query.with_for_update()
         parts = list(_parts(filters))
         found = [one for part in parts for one in self._fetch(record, query.where(*_conditions(record, part)))]

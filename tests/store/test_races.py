@@ -1,0 +1,421 @@
+"""Several at once, on both databases: nobody is lost, nothing happens twice, and a killed process holds nobody up."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import text
+from store_rows import NOW, account, decision, effect, maker, proposal, put, review
+
+from credit_review.adapters.clock import SystemClock
+from credit_review.adapters.store.engine import WRITE_BUDGET, open_engine
+from credit_review.adapters.store.roles import create_roles, role_statements
+from credit_review.adapters.store.unit_of_work import open_store
+from credit_review.adapters.store.verify import verify_log
+from credit_review.adapters.store.writer_queue import WriterQueue
+from credit_review.errors import BadInput, Conflict, Unavailable
+from credit_review.model.records import AuditRow, Decision, InboxEntry, Maker, OutboxEntry, Proposal, Review
+from credit_review.ports import Entry
+
+ENTRY = Entry(action="run.started", actor="system:test", entity="review:r-1", data={"n": 1})
+PREAMBLE = """
+import os, signal, sys
+from credit_review.adapters.clock import SystemClock
+from credit_review.adapters.store.unit_of_work import open_store
+from credit_review.model.records import InboxEntry
+from credit_review.ports import Entry
+clock = SystemClock()
+store = open_store(sys.argv[1], clock)
+ENTRY = Entry(action="run.started", actor="system:test", entity="review:r-1", data={"n": 1})
+"""
+
+
+def process(url, body):
+    """A real process that has a store; its standard output is ours to read."""
+    code = PREAMBLE + textwrap.dedent(body)
+    return subprocess.Popen([sys.executable, "-c", code, url], stdout=subprocess.PIPE, text=True)
+
+
+def at_once(*calls):
+    """The outcomes of calls that start together: what they return, or the Conflict or Unavailable they raise."""
+    start = threading.Barrier(len(calls))
+
+    def run(call):
+        start.wait()
+        try:
+            return call()
+        except (Conflict, Unavailable) as error:
+            return error
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return [future.result() for future in [pool.submit(run, call) for call in calls]]
+
+
+# --- the log ------------------------------------------------------------------------------------------------------------------------
+
+
+def test_appenders_never_fork_and_every_acknowledged_entry_is_there(store):
+    def append():
+        return [put(store, entries=[ENTRY] * (1 + number % 3)) for number in range(12)]
+
+    seqs = [seq for outcome in at_once(*[append] * 6) for batch in outcome for seq in batch]
+    assert sorted(seqs) == list(range(len(seqs))) and len(seqs) == 6 * 24
+    assert verify_log(store.engine).size == len(seqs)
+
+
+@pytest.mark.crash
+def test_appenders_in_several_processes_never_fork_even_when_one_is_killed(store, store_url):
+    body = """
+    while True:
+        with store.begin() as uow:
+            uow.append(ENTRY, ENTRY)
+            seqs = uow.commit()
+        print(*seqs, flush=True)
+    """
+    others = [process(store_url, body) for _ in range(3)]
+    acknowledged = [[other.stdout.readline()] for other in others]
+    time.sleep(0.3)
+    for other in others:
+        other.send_signal(signal.SIGKILL)
+    for lines, other in zip(acknowledged, others, strict=True):
+        lines += other.stdout.read().splitlines()
+        other.wait()
+    start = time.monotonic()
+    assert put(store, entries=[ENTRY])
+    assert time.monotonic() - start < 1.5, "a killed writer held the queue"
+    found = verify_log(store.engine)
+    seqs = {int(seq) for lines in acknowledged for line in lines for seq in line.split()}
+    assert found.consistent and seqs < set(range(found.size)), "an acknowledged entry is missing"
+
+
+# --- deciders -----------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def book(store):
+    put(store, review(), *(account(f"acc-{n}") for n in range(10)))
+    put(store, *(proposal(f"p-{n}", account_id=f"acc-{n}") for n in range(10)))
+    return store
+
+
+def test_one_delivery_arriving_five_times_at_once_is_handled_once(book):
+    def click(round_):
+        def handle():
+            with book.begin() as uow:
+                if not uow.add_if_absent(InboxEntry(delivery_key=f"k-{round_}", outcome_json='"approved"', at=NOW)):
+                    return uow.get(InboxEntry, delivery_key=f"k-{round_}").outcome_json
+                uow.add(effect(f"o-{round_}"))
+                uow.append(ENTRY)
+                return uow.commit()
+
+        return handle
+
+    for round_ in range(10):
+        outcomes = at_once(*[click(round_)] * 5)
+        assert sum(isinstance(one, tuple) for one in outcomes) == 1, outcomes
+        assert [one for one in outcomes if not isinstance(one, tuple)] == ['"approved"'] * 4
+    with book.read() as uow:
+        assert len(uow.find(OutboxEntry)) == len(uow.find(AuditRow)) == 10
+
+
+def test_the_same_person_deciding_twice_at_once_decides_once(book):
+    for n in range(10):
+        of = proposal(f"p-{n}")
+        outcomes = at_once(*[lambda of=of, key=key: put(book, decision(of, delivery_key=f"{of.proposal_id}-{key}")) for key in range(4)])
+        assert sum(isinstance(one, Conflict) for one in outcomes) == 3, outcomes
+    with book.read() as uow:
+        assert len(uow.find(Decision)) == 10
+
+
+def test_principal_and_delegate_at_once_are_one_approval(book):
+    for n in range(10):
+        of = proposal(f"p-{n}")
+        outcomes = at_once(
+            lambda of=of: put(book, decision(of, "principal")),
+            lambda of=of: put(book, decision(of, "delegate", on_behalf_of="principal")),
+        )
+        assert sum(isinstance(one, Conflict) for one in outcomes) == 1, outcomes
+
+
+def test_nobody_becomes_maker_and_approver_at_once(book):
+    for n in range(10):
+        of = proposal(f"p-{n}")
+        outcomes = at_once(lambda of=of: put(book, decision(of, "p-7")), lambda of=of: put(book, maker(of, "p-7")))
+        assert sum(isinstance(one, Conflict) for one in outcomes) == 1, outcomes
+    with book.read() as uow:
+        assert {one.proposal_id for one in uow.find(Maker)}.isdisjoint(one.proposal_id for one in uow.find(Decision))
+
+
+def test_two_reviews_of_one_day_at_once_leave_one(store):
+    outcomes = at_once(*[lambda n=n: put(store, review(f"r-{n}", scope="all")) for n in range(5)])
+    assert sum(isinstance(one, Conflict) for one in outcomes) == 4
+    assert all("one_live_review" in str(one) for one in outcomes if isinstance(one, Conflict))
+
+
+def test_a_locked_row_is_read_after_the_other_has_committed(book):
+    def approve_once():
+        with book.begin() as uow:
+            if uow.get(Proposal, proposal_id="p-0", lock=True).state != "pending":
+                return "late"
+            time.sleep(0.05)
+            uow.change(Proposal, where={"proposal_id": "p-0"}, to={"state": "approved"})
+            return uow.commit()
+
+    assert sorted(map(str, at_once(*[approve_once] * 3))) == ["()", "late", "late"]
+
+
+# --- crashes ------------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.crash
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_process_killed_around_its_commit_leaves_all_or_nothing_and_frees_the_queue(store, store_url, moment):
+    body = """
+    with store.begin() as uow:
+        uow.add(InboxEntry(delivery_key="k", outcome_json="{}", at=clock.now()))
+        uow.append(ENTRY)
+        """ + ("uow.commit()" if moment == "after" else "pass") + """
+        print("now", flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+    """  # fmt: skip
+    other = process(store_url, body)
+    assert other.stdout.readline() == "now\n"
+    assert other.wait() == -signal.SIGKILL
+    start = time.monotonic()
+    put(store, entries=[ENTRY])
+    assert time.monotonic() - start < 1.4
+    with store.read() as uow:
+        assert bool(uow.get(InboxEntry, delivery_key="k")) is (moment == "after")
+        assert len(uow.find(AuditRow)) == (2 if moment == "after" else 1)
+    assert verify_log(store.engine).consistent
+
+
+def test_a_click_that_gets_no_turn_is_told_so_within_its_budget_and_stores_nothing(store):
+    with store.begin() as holder:
+        holder.add(review())
+        if store.engine.dialect.name == "postgresql":
+            holder._connection.execute(text("SELECT 1 FROM audit_head FOR UPDATE")).all()
+        start = time.monotonic()
+        (outcome,) = at_once(lambda: put(store, effect(), entries=[ENTRY]))
+        assert isinstance(outcome, Unavailable) and 1.2 < time.monotonic() - start < 2.5
+        holder.commit()
+    with store.read() as uow:
+        assert uow.find(OutboxEntry) == [] and len(uow.find(Review)) == 1
+
+
+def test_the_place_is_free_after_the_commit_not_only_after_the_block(store):
+    with store.begin() as uow:
+        uow.add(effect("o-1"))
+        uow.commit()
+        put(store, effect("o-2"))
+
+
+# --- the queue of writers -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def queue(tmp_path):
+    return WriterQueue(tmp_path / "x.db.writers")
+
+
+def line_up(queue, order, name, *, interactive, before=0.0):
+    """A thread that waits for its turn and notes it; returns once it stands in line."""
+
+    def wait():
+        with queue.turn(interactive=interactive, budget=10):
+            order.append(name)
+
+    thread = threading.Thread(target=wait)
+    seen = len(queue.waiting())
+    thread.start()
+    while len(queue.waiting()) == seen:
+        time.sleep(0.001)
+    return thread
+
+
+def test_writers_enter_in_order_of_arrival_and_people_before_bulk_steps(queue):
+    order = []
+    with queue.turn(interactive=False, budget=1):
+        threads = [line_up(queue, order, f"bulk {n}", interactive=False) for n in range(3)]
+        threads += [line_up(queue, order, f"click {n}", interactive=True) for n in range(3)]
+    for thread in threads:
+        thread.join()
+    assert order == ["click 0", "click 1", "click 2", "bulk 0", "bulk 1", "bulk 2"]
+    assert queue.waiting() == []
+
+
+def test_the_place_is_held_by_one_at_a_time(queue):
+    inside = []
+
+    def enter():
+        for _ in range(10):
+            with queue.turn(interactive=True, budget=10):
+                inside.append(1)
+                assert len(inside) == 1
+                inside.pop()
+        return True
+
+    assert at_once(*[enter] * 6) == [True] * 6
+
+
+def test_a_turn_that_does_not_come_is_given_up_and_leaves_no_ticket(queue):
+    with queue.turn(interactive=True, budget=1):
+        start = time.monotonic()
+        with pytest.raises(Unavailable, match="busy"), queue.turn(interactive=True, budget=0.2):
+            pass
+        assert 0.15 < time.monotonic() - start < 1
+        assert queue.waiting() == []
+
+
+@pytest.mark.crash
+@pytest.mark.parametrize("where", ["inside", "in line"])
+def test_a_killed_process_leaves_the_queue_by_itself(queue, where):
+    script = """
+    import sys, time
+    from pathlib import Path
+    from credit_review.adapters.store.writer_queue import WriterQueue
+    queue = WriterQueue(Path(sys.argv[1]))
+    print("up", flush=True)
+    with queue.turn(interactive=True, budget=60):
+        print("in", flush=True)
+        time.sleep(60)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(script), str(queue._folder)]
+    if where == "inside":
+        other = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert [other.stdout.readline() for _ in range(2)] == ["up\n", "in\n"]
+        os.kill(other.pid, signal.SIGKILL)
+        other.wait()
+    else:
+        with queue.turn(interactive=True, budget=1):
+            other = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+            assert other.stdout.readline() == "up\n"
+            while not queue.waiting():
+                time.sleep(0.005)
+            os.kill(other.pid, signal.SIGKILL)
+            other.wait()
+            assert len(queue.waiting()) == 1
+    start = time.monotonic()
+    with queue.turn(interactive=False, budget=2):
+        assert time.monotonic() - start < 0.5
+    assert queue.waiting() == []
+
+
+def test_a_forked_child_does_not_keep_the_place(queue):
+    with queue.turn(interactive=True, budget=1):
+        pid = os.fork()
+        if pid == 0:
+            time.sleep(2)
+            os._exit(0)
+    try:
+        with queue.turn(interactive=True, budget=0.5):
+            pass
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+
+def test_a_ticket_nobody_showed_is_swept_after_an_hour(queue):
+    stale = queue._folder / "unborn-1"
+    stale.touch()
+    os.utime(stale, (0, 0))
+    fresh = queue._folder / "unborn-2"
+    fresh.touch()
+    WriterQueue(queue._folder)
+    assert not stale.exists() and fresh.exists()
+
+
+# --- roles of PostgreSQL -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def roles(postgres_store, postgres_url):
+    """The roles in this test's database, as a function from a role to a URL that has taken it."""
+    prefix = postgres_store.engine.url.database[:20]
+    create_roles(postgres_store.engine, prefix)
+    join = "&" if "?" in postgres_url else "?"
+    yield lambda role: f"{postgres_url}{join}options=-crole%3D{prefix}_{role}"
+    postgres_store.engine.dispose()
+    with open_engine(postgres_url).connect().execution_options(**{WRITE_BUDGET: 5}) as connection:
+        for role in ("owner", "app", "auditor", "notary"):
+            connection.execute(text(f"REASSIGN OWNED BY {prefix}_{role} TO postgres"))
+            connection.execute(text(f"DROP OWNED BY {prefix}_{role}"))
+            connection.execute(text(f"DROP ROLE {prefix}_{role}"))
+        connection.commit()
+
+
+def denied(url, statement):
+    engine = open_engine(url)
+    with (
+        engine.connect().execution_options(**{WRITE_BUDGET: 5}) as connection,
+        pytest.raises(Exception, match=r"permission denied|must be owner"),
+    ):
+        connection.execute(text(statement))
+    engine.dispose()
+
+
+def test_the_application_can_work_but_not_rewrite(roles):
+    app = open_store(roles("app"), SystemClock())
+    put(
+        app, review(), account("acc-1"), proposal(), entries=[ENTRY, Entry(action="run.started", actor="a", entity="e", payload={"a": "b"})]
+    )
+    put(app, maker(proposal(), "p-3"), decision(proposal()))
+    with app.begin() as uow:
+        assert uow.get(Decision, proposal_id="p-1", approver_id="p-7", lock=True)
+        assert uow.find(Proposal, lock=True)
+        uow.change(Proposal, where={"proposal_id": "p-1"}, to={"state": "approved"})
+        uow.commit()
+    assert verify_log(app.engine).size == 2
+    app.close()
+    for statement in (
+        "UPDATE audit_log SET actor = 'x'",
+        "DELETE FROM audit_log",
+        "TRUNCATE audit_log CASCADE",
+        "ALTER TABLE audit_log DISABLE TRIGGER ALL",
+        "SET session_replication_role = replica",
+        "DROP TABLE audit_log",
+        "DELETE FROM audit_head",
+        "UPDATE audit_payload SET payload = NULL, salt = NULL",
+        "INSERT INTO audit_checkpoint VALUES (1, 'x')",
+        "INSERT INTO audit_log SELECT * FROM audit_log ON CONFLICT (seq) DO UPDATE SET actor = 'x'",
+        "DELETE FROM limit_proposal",
+        "UPDATE limit_change SET new_minor = 1",
+        "UPDATE approval_decision SET approver_id = 'x'",
+    ):
+        denied(roles("app"), statement)
+
+
+def test_the_auditor_reads_and_the_notary_stores_checkpoints_only(roles, postgres_store):
+    put(postgres_store, entries=[ENTRY])
+    assert verify_log(open_engine(roles("auditor"))).size == 1
+    assert verify_log(open_engine(roles("notary"))).size == 1
+    denied(roles("auditor"), "INSERT INTO inbox VALUES ('k', '{}', 't')")
+    denied(roles("notary"), "SELECT * FROM limit_proposal")
+    denied(roles("notary"), "UPDATE audit_head SET size = 9")
+    with open_engine(roles("notary")).connect().execution_options(**{WRITE_BUDGET: 5}) as connection:
+        connection.execute(text("INSERT INTO audit_checkpoint VALUES (1, 'note')"))
+        connection.commit()
+
+
+def test_a_role_prefix_is_a_plain_name(sqlite_store):
+    for prefix in ("", "x; DROP", "X", "a" * 50):
+        with pytest.raises(BadInput):
+            role_statements(prefix)
+    with pytest.raises(BadInput, match="PostgreSQL"):
+        create_roles(sqlite_store.engine, "credit_review")
+
+
+def test_the_clock_twins_give_aware_utc_times(clock):
+    assert SystemClock().now().tzinfo is UTC and abs((SystemClock().now() - datetime.now(UTC)).total_seconds()) < 5
+    assert clock.now().tzinfo is UTC
+    with pytest.raises(ValueError, match="time zone"):
+        clock.set(datetime(2026, 1, 1))  # noqa: DTZ001
