@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from credit_review.errors import BadInput
 from credit_review.policy import Policy
 from credit_review.scoring import evaluation
-from credit_review.scoring.expert import SCALE, already_rule, expert, max_age_days, outcome_name, outcome_words
-from credit_review.scoring.factors import FACTORS, REASONS, FactorSpec, values
-from credit_review.scoring.outcome import LATE, window_end
-from credit_review.scoring.score import bin_numbers
+from credit_review.scoring.experts import SCALE, already_rule, expert, max_age_days, outcome_name, outcome_words
+from credit_review.scoring.factors import FACTORS, FactorSpec, values
+from credit_review.scoring.outcomes import LATE, window_end
+from credit_review.scoring.reasons import REASONS
 from credit_review.scoring.scorecard import (
     CategoryBin,
     CategoryFactor,
@@ -34,6 +34,7 @@ from credit_review.scoring.scorecard import (
     Scorecard,
     TrainedOn,
 )
+from credit_review.scoring.scores import bin_numbers
 
 MAX_BINS = 5
 SMALLEST_BIN = 0.05

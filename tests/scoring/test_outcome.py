@@ -10,7 +10,7 @@ from scoring_rows import customers, features, items, starter_policy
 
 from credit_review import scoring
 from credit_review.errors import BadInput
-from credit_review.scoring.outcome import window_end
+from credit_review.scoring.outcomes import window_end
 
 POLICY = starter_policy()  # 90 days, 500, 12 months
 CUTOFF, AS_OF = date(2024, 6, 30), date(2025, 6, 30)

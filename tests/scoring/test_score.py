@@ -206,7 +206,12 @@ def test_a_hundred_thousand_customers_score_in_well_under_a_second():
 
 
 def test_scoring_does_not_load_scikit_learn():
-    code = "import sys, credit_review.scoring; sys.exit('sklearn' in sys.modules)"
+    code = "import sys; from credit_review.scoring import score; sys.exit('sklearn' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_scorecard_files_and_reason_words_need_no_pandas():
+    code = "import sys; from credit_review.scoring import REASONS, load; sys.exit('pandas' in sys.modules or 'numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -13,7 +13,8 @@ from credit_review.errors import BadInput
 from credit_review.model.frames import SCORES
 from credit_review.model.money import EXPONENTS
 from credit_review.policy import Policy
-from credit_review.scoring.factors import ALREADY, FACTORS, values
+from credit_review.scoring.factors import FACTORS, values
+from credit_review.scoring.reasons import ALREADY
 from credit_review.scoring.scorecard import AlreadyRule, CategoryFactor, Factor, Scorecard, digest
 
 MAX_REASONS = 4

@@ -7,7 +7,8 @@ from datetime import date
 from decimal import Decimal
 
 from credit_review.policy import Policy
-from credit_review.scoring.factors import FACTORS, REASONS
+from credit_review.scoring.factors import FACTORS
+from credit_review.scoring.reasons import REASONS
 from credit_review.scoring.scorecard import (
     AlreadyRule,
     MissingBin,
