@@ -126,6 +126,11 @@ def frame_of(table: Any, dataset: Dataset) -> pd.DataFrame:
     return pd.DataFrame(columns, columns=list(dataset.names))
 
 
+def empty_frame(dataset: Dataset) -> pd.DataFrame:
+    """A frame of the dataset without rows, dtypes exact."""
+    return frame_of(_schema(dataset).empty_table(), dataset)
+
+
 def _schema(dataset: Dataset) -> Any:
     import pyarrow as pa
 

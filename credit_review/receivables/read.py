@@ -78,7 +78,7 @@ def read_items(raw: Raw, mapping: Mapping, as_of: date, *, origin: str = "") -> 
     findings = pd.concat([findings, clashes], ignore_index=True)
     listed = whole["line"].isin([QUARANTINED, UNATTRIBUTED, ITEM]).to_numpy(dtype=bool)
     quarantine = _quarantine(whole, findings[listed[findings["at"].to_numpy(dtype=np.int64)]])
-    kept = whole[whole["line"].isin([ITEM, UNATTRIBUTED]) & ~whole["bad"]]
+    kept = whole[whole["line"].isin([ITEM, UNATTRIBUTED])]
     if mapping.items.allocation == "oldest_first":
         kept = history.oldest_first(kept)
         whole.loc[kept.index, "open_minor"] = kept["open_minor"]
@@ -138,8 +138,8 @@ def _items_chunk(raw: pd.DataFrame, mapping: Mapping, as_of: date, origin: str) 
             "due_date": due,
             "clearing_date": _until(clearing, as_of),
             "currency": col.series(_own_or_raw(chunk, "currency", currency).replaced(str)),
-            "amount_minor": amount,
-            "open_minor": opened,
+            "amount_minor": np.where(readable, amount, 0),
+            "open_minor": np.where(readable, opened, 0),
             "disputed": _flag(chunk, "disputed"),
             "written_off": _flag(chunk, "written_off"),
         }
@@ -224,12 +224,12 @@ def _until(clearing: Days, as_of: date) -> Days:
 
 
 def _lines(chunk: Chunk, customer: Coded, bad: Flags, posting: Days, as_of: date) -> pd.Series[str]:
-    """Where each row ends, but for duplicates: the first that holds of out by rule, unattributed, quarantined, posted later, item."""
-    names = [ITEM, POSTED_LATER, QUARANTINED, UNATTRIBUTED]
+    """Where each row ends, but for duplicates: the first that holds of out by rule, quarantined, posted later, unattributed, item."""
+    names = [ITEM, UNATTRIBUTED, POSTED_LATER, QUARANTINED]
     line = np.zeros(len(chunk), dtype=np.int64)
-    line[posting > np.datetime64(as_of, "s")] = 1
-    line[bad] = 2
-    line[customer.each(lambda c: c == "", np.bool_)] = 3
+    line[customer.each(lambda c: c == "", np.bool_)] = 1
+    line[posting > np.datetime64(as_of, "s")] = 2
+    line[bad] = 3
     for rule, rows in chunk.filtered():
         names.append(f"out: {rule}")
         line[rows] = len(names) - 1
@@ -267,7 +267,7 @@ def _without_duplicates(whole: pd.DataFrame, *, keyed: bool) -> tuple[pd.DataFra
     clash = left.index[left["row_key"].duplicated(keep=False)]
     findings = _clashes(clash, whole)
     whole.loc[clash, "bad"] = True
-    whole.loc[clash[(whole.loc[clash, "line"] != UNATTRIBUTED).to_numpy(dtype=bool)], "line"] = QUARANTINED
+    whole.loc[clash, "line"] = QUARANTINED
     whole.loc[gone, "line"] = DUPLICATE
     whole.loc[again.index, "row_key"] = whole.loc[again.index, "row_key"] + "#" + (again + 1).astype(col.STR)
     return whole, whole.loc[gone].assign(kept_row_key=kept_key[gone]), findings
