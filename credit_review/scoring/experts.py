@@ -117,7 +117,7 @@ def _factor(name: str, policy: Policy) -> NumberFactor:
         direction=spec.direction,
         max_age_days=max_age_days(name, policy),
         reason=spec.reason,
-        words=REASONS[spec.reason],
-        missing=MissingBin(points=missing, reason=spec.missing_reason, words=REASONS[spec.missing_reason]),
+        words=spec.words,
+        missing=MissingBin(points=missing, reason=spec.missing_reason, words=spec.missing_words),
         bins=tuple(NumberBin(below=None if below is None else float(below), points=points) for below, points in bins),
     )

@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from credit_review.scoring.reasons import REASONS
+
 Direction = Literal["higher_is_worse", "lower_is_worse", "none"]
 Floats = NDArray[np.float64]
 
@@ -28,6 +30,16 @@ class FactorSpec:
     age: str = ""
     needs: str = ""
     category: bool = False
+
+    @property
+    def words(self) -> str:
+        """The reason this factor gives when its value is below its best."""
+        return REASONS[self.reason]
+
+    @property
+    def missing_words(self) -> str:
+        """The reason it gives when its value is missing."""
+        return REASONS[self.missing_reason]
 
 
 def number(features: pd.DataFrame, column: str) -> Floats:

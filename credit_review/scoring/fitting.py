@@ -22,7 +22,6 @@ from credit_review.scoring import evaluation
 from credit_review.scoring.experts import SCALE, already_rule, expert, max_age_days, outcome_name, outcome_words
 from credit_review.scoring.factors import FACTORS, FactorSpec, values
 from credit_review.scoring.outcomes import LATE, window_end
-from credit_review.scoring.reasons import REASONS
 from credit_review.scoring.scorecard import (
     CategoryBin,
     CategoryFactor,
@@ -238,7 +237,7 @@ def _number(
     bounds = _monotone(cuts, found[known], outcome[known], way, shrink)
     bins = tuple(NumberBin(below=b, points=0) for b in (*bounds, None))
     return NumberFactor(
-        name=spec.name, kind="number", direction=spec.direction, max_age_days=age, reason=spec.reason, words=REASONS[spec.reason],
+        name=spec.name, kind="number", direction=spec.direction, max_age_days=age, reason=spec.reason, words=spec.words,
         missing=_missing(spec), bins=bins,
     )  # fmt: skip
 
@@ -249,12 +248,12 @@ def _category(spec: FactorSpec, found: Any, known: NDArray[np.bool_], smallest: 
     bins = tuple(CategoryBin(values=(str(n),), points=0) for n, c in zip(names, counts, strict=True) if c >= smallest)
     bins = bins or (CategoryBin(values=(str(names[0]),), points=0),)
     return CategoryFactor(
-        name=spec.name, kind="category", max_age_days=age, reason=spec.reason, words=REASONS[spec.reason], missing=_missing(spec), bins=bins
+        name=spec.name, kind="category", max_age_days=age, reason=spec.reason, words=spec.words, missing=_missing(spec), bins=bins
     )
 
 
 def _missing(spec: FactorSpec) -> MissingBin:
-    return MissingBin(points=0, reason=spec.missing_reason, words=REASONS[spec.missing_reason])
+    return MissingBin(points=0, reason=spec.missing_reason, words=spec.missing_words)
 
 
 def _readable(bound: float) -> float:
