@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from credit_review import audit, completeness, limits
 from credit_review.adapters import files
 from credit_review.limits.codes import SEPARATOR
-from credit_review.model.frames import QUARANTINE
+from credit_review.model.frames import QUARANTINE, bucket_of
 from credit_review.model.records import Proposal
 from credit_review.model.states import CustomerState, ReviewState
 from credit_review.review import lifecycle, propose, route
@@ -94,20 +94,30 @@ def store_proposals(plan: Plan) -> int:
     opened = prepare.services(plan.config)
     total = propose.Stored()
     for number in range(plan.buckets):
-        drafts = list(_drafts(plan, number))
-        total += propose.store_all(opened.store, plan.review_id, drafts, opened.clock, by=prepare.SYSTEM)
+        total += propose.store_all(opened.store, plan.review_id, _drafts(plan, number), opened.clock, by=prepare.SYSTEM)
     return len(total.stored) + total.existing
 
 
 def _drafts(plan: Plan, number: int) -> Iterator[ProposalDraft]:
     """Drafts of one bucket, for reviewed customers whose limit or terms would change."""
-    workspace = plan.workspace
-    frame = workspace.read("proposals", number)
+    frame = plan.workspace.read("proposals", number)
     moved = frame["to_minor"].ne(frame["from_minor"]).fillna(True) | frame["to_terms_days"].ne(frame["from_terms_days"]).fillna(False)
-    wanted = frame[(frame["state"] == CustomerState.REVIEWED) & moved]
+    return drafts(plan, number, frame[(frame["state"] == CustomerState.REVIEWED) & moved])
+
+
+def draft_for(plan: Plan, customer_id: str) -> ProposalDraft | None:
+    """What the engine proposes for one customer; None when it was not reviewed."""
+    number = bucket_of(customer_id, plan.buckets)
+    frame = plan.workspace.read("proposals", number)
+    mine = frame[(frame["customer_id"] == customer_id) & (frame["state"] == CustomerState.REVIEWED)]
+    return next(drafts(plan, number, mine), None)
+
+
+def drafts(plan: Plan, number: int, wanted: pd.DataFrame) -> Iterator[ProposalDraft]:
+    """A draft for each of the wanted PROPOSALS rows of a bucket, with what the customer master says beside."""
     master = plan.snapshot.frame("customers", number).set_index("customer_id")
     facts = master.reindex(wanted["customer_id"])[["name", "legal_entity", "region", "portfolio", "status"]]
-    starts = figures.effective_days(plan, workspace.policy(), prepare.services(plan.config).today())
+    starts = figures.effective_days(plan, plan.workspace.policy(), prepare.services(plan.config).today())
     for row, about in zip(wanted.to_dict("records"), facts.to_dict("records"), strict=True):
         yield _draft(row, about, starts)
 
@@ -156,6 +166,7 @@ def certify(plan: Plan) -> None:
     validated = workspace.read_all(validate.REFUSED, plan.buckets, of=QUARANTINE)
     reading = snapshot.whole("quarantine")
     flow = completeness.LedgerFlow(
+        rows_read=snapshot.rows_read("items"),
         read=snapshot.accounting("items"),
         snapshot=before,
         clean=clean,
