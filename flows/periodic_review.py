@@ -1,4 +1,4 @@
-"""One review, from ledger to routed proposals. It ends when the requests are out: waiting for an approval is our record, not a paused run."""
+"""One review, from ledger to routed proposals. It ends when the requests are out; an approval is waited for in our record, not in a run."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from prefect.states import Completed, State
 from tasks import artifacts, assess, intake, outcome, prepare, validate
 
 
-@flow(name="periodic_review", flow_run_name=prepare.run_name, persist_result=False, validate_parameters=True)
+@flow(name="periodic_review", flow_run_name=prepare.run_name, persist_result=False)
 def periodic_review(
     config: str = "config", as_of: date | None = None, scope: str = "all", supersede: str = "", resume: str = ""
 ) -> State[str]:
-    """Run or resume a review; the state's message says what happened or what it waits for. Raises CreditReviewError when it stops.
+    """Run or resume a review; the state's message says what happened, or what it waits for. Raises CreditReviewError when it stops.
 
     `config` is the configuration folder; `as_of` defaults to the quarter end before the scheduled start, in the company's time zone;
     `supersede` is the reason for which a live review of the same scope and date is replaced; `resume` is a review id.
@@ -25,19 +25,14 @@ def periodic_review(
         return Completed(name="Waiting", message=plan.waiting_for)
     review = plan if resume else prepare.open_review(plan, supersede)
     with tags(review.tag), prepare.failing_is_recorded(review):
-        snapshot = intake.take_snapshot(review)
-        intake.adopt_opening_limits(review, snapshot)
-        review = intake.fix_manifest(review, snapshot)
-
+        prepare.tag_this_run(review)
+        review = intake.take_snapshot(review)
+        review = intake.fix_manifest(review)
+        intake.adopt_opening_limits(review)
         validate.validate_snapshot(review)
-
         assess.assess_customers(review)
-        assess.roll_up_groups(review)
-
         assess.propose_limits(review)
         outcome.record_results(review)
-        outcome.certify(review)
-
         outcome.route_proposals(review)
         summary = outcome.write_report(review)
         artifacts.publish_review(review, summary)

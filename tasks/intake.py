@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from credit_review import audit, receivables
+from credit_review import audit
 from credit_review.adapters import reading
 from credit_review.adapters import snapshot as snapshots
 from credit_review.completeness import HISTORY
@@ -48,17 +47,8 @@ def read_and_write(plan: Plan) -> snapshots.Written:
 def adopt_limits(plan: Plan) -> opening.TakenOver:
     """Adopt the limits found in the ERP in the first review, compare them in later ones; aliases, groups and rates go on record too."""
     opened = prepare.services(plan.config)
-    customers = plan.snapshot.whole("customers")
-    _record_facts(plan, customers)
-    rows = [
-        opening.OnFile(
-            customer_id=customer, legal_entity=entity, currency=currency, limit_minor=_int(limit), terms_days=_int(terms)
-        )
-        for customer, entity, currency, limit, terms in zip(
-            *(customers[name].tolist() for name in ("customer_id", "legal_entity", "currency", "limit_minor", "terms_days")), strict=True
-        )
-        if currency
-    ]
+    _record_facts(plan, plan.snapshot.whole("customers"))
+    rows = on_file(plan)
     return opening.take_over(
         opened.store,
         plan.review_id,
@@ -68,3 +58,177 @@ def adopt_limits(plan: Plan) -> opening.TakenOver:
         on=plan.as_of,
         clock=opened.clock,
     )
+
+
+def adopt_opening_limits(plan: Plan) -> None:
+    """Limits found in the ERP are taken over in the first review, and compared with what is in force here in later ones."""
+    if prepare.reached(plan, ReviewState.VALIDATED):
+        return
+    with stage("Taking over limits in force", folder=plan.workspace.folder) as at:
+        taken = adopt_limits(plan)
+        at.rows = taken.opened + taken.existing + taken.without_limit
+        at.say(f"{taken.opened} taken over, {len(taken.differences)} differ from what is in force here")
+
+
+def on_file(plan: Plan) -> list[opening.OnFile]:
+    """What the ERP holds for every customer of the master that has a currency."""
+    names = ("customer_id", "legal_entity", "currency", "limit_minor", "terms_days")
+    return [
+        opening.OnFile(customer_id=customer, legal_entity=entity, currency=currency, limit_minor=_int(limit), terms_days=_int(terms))
+        for customer, entity, currency, limit, terms in _tuples(plan.snapshot.whole("customers"), names)
+        if currency
+    ]
+
+
+def _record_facts(plan: Plan, customers: pd.DataFrame) -> None:
+    """Aliases that a rule made, groups and rates, as dated facts; what is known already is not written again."""
+    opened = prepare.services(plan.config)
+    now = opened.clock.now()
+    times: dict[str, Any] = {"valid_from": plan.as_of, "valid_to": None, "recorded_at": now}
+    aliases = plan.snapshot.whole("aliases")
+    joined = aliases[aliases["decided_by"] != "source"]
+    names = ("source", "legal_entity", "source_number", "customer_id", "decided_by")
+    rows: list[tuple[Any, list[Any]]] = [
+        (opening.record_aliases, [CustomerAlias(evidence="", **_named(names, row), **times) for row in _tuples(joined, names)]),
+        (opening.record_memberships, [GroupMembership(**_named(("customer_id", "group_id"), row), **times) for row in _members(customers)]),
+        (opening.record_rates, _rates(plan.snapshot.whole("rates"), plan, now)),
+    ]
+    for record, facts in rows:
+        for start in range(0, len(facts), BATCH):
+            with opened.store.begin(interactive=False) as uow:
+                record(uow, facts[start : start + BATCH], by=prepare.SYSTEM)
+                uow.commit()
+
+
+def _rates(found: pd.DataFrame, plan: Plan, now: Any) -> list[Rate]:
+    """The newest rate of each pair up to the as-of date: what authority is reckoned with."""
+    import pandas as pd
+
+    usable = found[found["rate_date"] <= pd.Timestamp(plan.as_of)].sort_values("rate_date").drop_duplicates(["base", "quote"], keep="last")
+    return [
+        Rate(base=base, quote=quote, rate=rate, source=source, valid_from=day.date(), valid_to=None, recorded_at=now)
+        for day, base, quote, rate, source in _tuples(usable, ("rate_date", "base", "quote", "rate", "source"))
+    ]
+
+
+def _members(customers: pd.DataFrame) -> list[tuple[Any, ...]]:
+    grouped = customers[(customers["group_id"] != "") & (customers["group_id"] != customers["customer_id"])]
+    heads = customers[customers["customer_id"].isin(set(grouped["group_id"]))].assign(group_id=lambda f: f["customer_id"])
+    return [*_tuples(grouped, ("customer_id", "group_id")), *_tuples(heads, ("customer_id", "group_id"))]
+
+
+def _tuples(frame: pd.DataFrame, names: tuple[str, ...]) -> list[tuple[Any, ...]]:
+    return list(frame[list(names)].itertuples(index=False, name=None))
+
+
+def _named(names: tuple[str, ...], row: tuple[Any, ...]) -> dict[str, Any]:
+    return dict(zip(names, row, strict=True))
+
+
+def _int(value: Any) -> int | None:
+    import pandas as pd
+
+    return None if pd.isna(value) else int(value)
+
+
+@task(name="write limits in force", task_run_name="write limits in force")
+def write_limits(plan: Plan) -> None:
+    """Base limits in force (limits), temporary ones (other_limits) and earlier outcomes (history), as files for the bucket tasks.
+
+    A customer whose legal entity was not taken over yet has the limit of the ERP: it is taken over, as this file says, once the
+    manifest is fixed.
+    """
+    import pandas as pd
+
+    with prepare.services(plan.config).store.read() as uow:
+        accounts = uow.find(LimitAccount, subject_kind="customer", layer=(Layer.BASE, Layer.TEMPORARY))
+        held = {limit.account_id: limit for limit in uow.find(CreditLimit)}
+        opened = opening.opened_entities(uow, except_review=plan.review_id)
+    base = {
+        r.account_id: (r.customer_id, r.account_id, r.currency, r.limit_minor, r.terms_days)
+        for r in on_file(plan)
+        if r.legal_entity not in opened
+    }
+    other = []
+    for account in accounts:
+        limit = held.get(account.account_id)
+        if account.layer == Layer.BASE and account.legal_entity in opened:
+            amount, terms = (limit.amount_minor, limit.terms_days) if limit else (None, None)
+            base[account.account_id] = (account.subject_id, account.account_id, account.currency, amount, terms)
+        elif account.layer == Layer.TEMPORARY and limit is not None and limit.amount_minor:
+            other.append((account.subject_id, account.currency, limit.amount_minor))
+    limits = pd.DataFrame(
+        sorted(base.values(), key=lambda r: r[:3]), columns=["customer_id", "account_id", "currency", "limit_minor", "terms_days"]
+    )
+    limits = limits.drop_duplicates("customer_id").astype({"limit_minor": "Int64", "terms_days": "Int64"})
+    plan.workspace.write("limits", limits.astype(dict.fromkeys(("customer_id", "account_id", "currency"), "str")))
+    temporary = pd.DataFrame(sorted(other), columns=["customer_id", "currency", "amount_minor"])
+    plan.workspace.write("other_limits", temporary.astype({"customer_id": "str", "currency": "str", "amount_minor": "int64"}))
+    plan.workspace.write("history", _history(plan))
+
+
+def _history(plan: Plan) -> pd.DataFrame:
+    """Outcomes (columns HISTORY) of earlier reviews that were not superseded."""
+    import pandas as pd
+
+    from credit_review.adapters.workspace import Workspace
+
+    with prepare.services(plan.config).store.read() as uow:
+        earlier = [r for r in uow.find(Review) if r.as_of < plan.as_of and r.state != ReviewState.SUPERSEDED]
+    kept = [Workspace(plan.workspace.data, r.review_id) for r in sorted(earlier, key=lambda r: (r.as_of, r.review_id))]
+    parts = [w.read("outcome") for w in kept if w.has("outcome")]
+    types = {"customer_id": "str", "as_of": "datetime64[s]", "state": "str", "grade": "str"}
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(HISTORY)).astype(types)
+
+
+def fix_manifest(plan: Plan) -> Plan:
+    """The plan whose manifest is complete and never changes after; the review is snapshotted."""
+    if prepare.reached(plan, ReviewState.SNAPSHOTTED):
+        return plan
+    write_limits(plan)
+    opened = prepare.services(plan.config)
+    digests = plan.snapshot.digests
+    deferrals, exclusions = deferrals_and_exclusions(plan)
+    inputs = {
+        "snapshot": plan.snapshot_digest,
+        "ledger": digests["items"],
+        "customers": digests["customers"],
+        "identities": digests["aliases"],
+        "external": digests["external"],
+        "cover": digests["cover"],
+        "rates": digests["rates"],
+        "limits": _content_digest(plan, ("limits", "other_limits")),
+        "history": sha256((_content_digest(plan, ("history",)) + repr((deferrals, exclusions))).encode()).hexdigest(),
+    }
+    with opened.store.begin(interactive=False) as uow:
+        review = lifecycle.review_of(uow, plan.review_id)
+        whole = manifest.from_json(review.manifest_json).completed(**inputs)
+        lifecycle.complete_manifest(uow, plan.review_id, whole, by=prepare.SYSTEM)
+        uow.commit()
+    plan.workspace.write_text("manifest.json", whole.to_json())
+    return plan
+
+
+def _content_digest(plan: Plan, names: tuple[str, ...]) -> str:
+    """SHA-256 over the values of our own small frames: column names, then one canonical line a row."""
+    lines: list[str] = []
+    for name in names:
+        frame = plan.workspace.read(name)
+        lines.append(audit.canonical(list(frame.columns)))
+        values = frame.astype(object).where(frame.notna(), None)
+        lines += [audit.canonical([_value(v) for v in row]) for row in values.itertuples(index=False, name=None)]
+    return sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _value(value: Any) -> Any:
+    if value is None or isinstance(value, str):
+        return value
+    return value.date().isoformat() if hasattr(value, "date") else int(value)
+
+
+def deferrals_and_exclusions(plan: Plan) -> tuple[list[Deferral], list[Exclusion]]:
+    """Customers put off or excluded by people, as known when the review started."""
+    with prepare.services(plan.config).store.read() as uow:
+        started = lifecycle.review_of(uow, plan.review_id).started_at
+        deferrals = [d for d in uow.find(Deferral) if d.recorded_at <= started]
+        return deferrals, [e for e in uow.find(Exclusion) if e.recorded_at <= started]

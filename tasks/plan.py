@@ -7,6 +7,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from credit_review.adapters.snapshot import Snapshot, open_snapshot
+
 from credit_review.adapters.workspace import Workspace
 
 
@@ -36,6 +38,11 @@ class Plan:
     def workspace(self) -> Workspace:
         """The review's folder."""
         return Workspace(Path(self.data), self.review_id)
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The review's snapshot. Raises Tampered when a file is not what was written."""
+        return open_snapshot(self.workspace.snapshots / self.snapshot_digest)
 
     def but(self, **fields: Any) -> Plan:
         """The plan with some fields changed."""

@@ -17,10 +17,11 @@ from credit_review.adapters.settings import Settings
 from credit_review.adapters.wiring import Services, open_services
 from credit_review.adapters.workspace import Workspace
 from credit_review.documents import Document
-from credit_review.errors import CreditReviewError
+from credit_review.errors import BadInput, CreditReviewError
 from credit_review.model.records import Review
 from credit_review.model.states import DocumentOfRecord, ReviewKind, ReviewState
 from credit_review.review import lifecycle
+from credit_review.review import manifest as manifests
 from credit_review.review.manifest import Manifest
 from tasks.defaults import task
 from tasks.plan import Plan
@@ -51,11 +52,11 @@ def plan_review(config: str, as_of: date | None, scope: str) -> Plan:
     opened = services(config)
     settings = opened.settings
     if as_of is not None:
-        return _plan(settings, config, as_of, scope, ReviewKind.AD_HOC if as_of != _quarter_end(as_of) else ReviewKind.PERIODIC)
+        return planned(settings, config, as_of, scope, ReviewKind.AD_HOC if as_of != _quarter_end(as_of) else ReviewKind.PERIODIC)
     start = runtime.flow_run.scheduled_start_time or opened.clock.now()
     today = _local(start, settings)
     day = calendar.quarter_end_before(today)
-    plan = _plan(settings, config, day, scope, ReviewKind.PERIODIC)
+    plan = planned(settings, config, day, scope, ReviewKind.PERIODIC)
     return plan.but(waiting_for=_waiting_for(opened, today, day, scope))
 
 
@@ -83,7 +84,8 @@ def _local(moment: datetime, settings: Settings) -> date:
     return moment.astimezone(settings.zone).date()
 
 
-def _plan(settings: Settings, config: str, as_of: date, scope: str, kind: ReviewKind) -> Plan:
+def planned(settings: Settings, config: str, as_of: date, scope: str, kind: ReviewKind) -> Plan:
+    """The plan of a review not yet on record."""
     return Plan(
         config=config,
         as_of=as_of,
@@ -122,8 +124,8 @@ def resume_review(config: str, review_id: str) -> Plan:
     with opened.store.begin(interactive=False) as uow:
         review = lifecycle.resume(uow, review_id, by=SYSTEM)
         uow.commit()
-    manifest = lifecycle.manifests.from_json(review.manifest_json)
-    plan = _plan(opened.settings, config, review.as_of, review.scope, ReviewKind(review.kind))
+    manifest = manifests.from_json(review.manifest_json)
+    plan = planned(opened.settings, config, review.as_of, review.scope, ReviewKind(review.kind))
     plan = plan.but(review_id=review_id, label=review.label, buckets=manifest.bucket_count, snapshot_digest=manifest.snapshot)
     if not plan.workspace.has_documents():
         plan.workspace.keep_documents(governed_documents(opened.settings))
@@ -199,3 +201,34 @@ def is_held(plan: Plan) -> bool:
     with services(plan.config).store.read() as uow:
         review = lifecycle.review_of(uow, plan.review_id)
     return bool(review.hold) and not review.hold_released_by
+
+
+def tag_this_run(plan: Plan) -> None:
+    """Give the flow run itself the review's tag, so that all runs of a review are found by it."""
+    from prefect.client.orchestration import get_client
+
+    run_id = runtime.flow_run.id
+    if run_id is None:
+        return
+    with get_client(sync_client=True) as client:
+        known = client.read_flow_run(run_id)
+        client.update_flow_run(run_id, tags=sorted({*known.tags, plan.tag}))
+
+
+def plan_of(config: str, review_id: str) -> Plan:
+    """The plan of a review on record, to read its results."""
+    opened = services(config)
+    with opened.store.read() as uow:
+        review = lifecycle.review_of(uow, review_id)
+    fixed = manifests.from_json(review.manifest_json)
+    plan = planned(opened.settings, config, review.as_of, review.scope, ReviewKind(review.kind))
+    return plan.but(review_id=review_id, label=review.label, buckets=fixed.bucket_count, snapshot_digest=fixed.snapshot)
+
+
+def newest_plan(config: str) -> Plan:
+    """The plan of the review started last. Raises BadInput when there is none."""
+    with services(config).store.read() as uow:
+        found = uow.find(Review, order_by=("started_at",))
+    if not found:
+        raise BadInput("there is no review yet", next_step="run `credit-review review run`")
+    return plan_of(config, found[-1].review_id)

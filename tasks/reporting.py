@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from credit_review import authority, fx, report
@@ -13,6 +14,7 @@ from credit_review.model.money import format_minor
 from credit_review.model.records import Proposal, Review, RiskKept
 from credit_review.model.states import CustomerState, Direction, ProposalState, ReviewState
 from credit_review.review import lifecycle, manifest
+from credit_review.review.close import Certified
 from tasks import assess, figures, outcome, prepare, validate
 from tasks.defaults import task
 
@@ -283,3 +285,20 @@ def refuse_unwritten(plan: Plan) -> None:
     """Return if the review has results to report on. Refused otherwise."""
     if not plan.workspace.has("certificate.json"):
         raise Refused("report.none", f"review {plan.review_id} has no results yet", next_step="`credit-review review resume` goes on")
+
+
+def write_again(config: str, review_id: str) -> Path:
+    """Write the report of a review as its record stands now; returns where it is. Refused when it has no results yet."""
+    plan = prepare.plan_of(config, review_id)
+    refuse_unwritten(plan)
+    return write.fn(plan).report
+
+
+def certified(config: str, review_id: str) -> Certified:
+    """What the review's completeness certificate says. Refused when it has none yet."""
+    plan = prepare.plan_of(config, review_id)
+    refuse_unwritten(plan)
+    found = plan.workspace.read_json("certificate.json")
+    customers = {one["line"]: one["customers"] for one in found["lines"] if one["customers"] is not None}
+    digest = files.sha256_of(plan.workspace.path("certificate.json"))
+    return Certified(digest=digest, customers=customers, quarantined_rows=len(validate.quarantine(plan)))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
-from credit_review import documents, exposure, fx, policy, receivables, scoring
+from credit_review import exposure, fx, policy, receivables, scoring
 from credit_review.adapters import reading
 from credit_review.adapters.wiring import Services
 from tasks import prepare
@@ -76,5 +76,3 @@ def not_available(mappings: list[Mapping]) -> dict[str, str]:
 def expert_text(opened: Services) -> str:
     """The expert scorecard for an installation's policy and mappings."""
     return fit(str(opened.settings.folder), as_of=None, expert=True).text
-
-

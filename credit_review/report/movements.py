@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from credit_review.limits import explain
 from credit_review.limits.codes import CLASS_PREFIX, words
+from credit_review.report.named import named, names
 from credit_review.report.table import Table, cut
-from credit_review.report.text import DASH, LONGEST_NAME, count, cut_to, joined, known, major, percent, plural, whole
+from credit_review.report.text import DASH, count, joined, known, major, percent, plural, whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -169,17 +170,6 @@ def _route(row: dict[str, Any], routes: Mapping[str, str]) -> str:
     return routes.get(row["customer_id"], "analyst, then approver")
 
 
-def names(data: ReportData) -> dict[str, str]:
-    """Customer name by id, cut to a readable length; customers without a name are left out."""
-    named = data.customers[data.customers["name"].ne("")]
-    return {str(i): cut_to(str(n), LONGEST_NAME) for i, n in zip(named["customer_id"], named["name"], strict=True)}
-
-
-def named(customer_id: str, known_names: Mapping[str, str]) -> str:
-    """Name and id of a customer."""
-    return f"{known_names.get(customer_id, '')} {customer_id}".strip()
-
-
 def _routes(data: ReportData) -> dict[str, str]:
     if data.routes is None:
         return {}
@@ -195,7 +185,7 @@ def _currencies(rows: pd.DataFrame) -> list[str]:
 
 def reason_words(codes: str) -> str:
     """Reason codes joined by | as words joined by semicolons."""
-    from credit_review.scoring.factors import REASONS
+    from credit_review.scoring.reasons import REASONS
 
     found = []
     for code in filter(None, codes.split("|")):

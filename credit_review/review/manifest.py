@@ -22,7 +22,8 @@ class Manifest:
 
     Fixed when the review starts: everything down to `lock_sha256` and the governed documents (`mappings` by source name, `policy`,
     `authority`, `delegations`, `calendars`, `scorecard`). Known once the snapshot is written, and never changed after: `snapshot`,
-    `ledger`, `customers` (master with groups), `identities`, `external`, `cover`, `rates`, `limits` (in force).
+    `ledger`, `customers` (master with groups), `identities`, `external`, `cover`, `rates`, `limits` (in force), `history` (earlier
+    outcomes, deferrals, exclusions).
     """
 
     review_id: str
@@ -49,6 +50,7 @@ class Manifest:
     cover: str = ""
     rates: str = ""
     limits: str = ""
+    history: str = ""
 
     @property
     def complete(self) -> bool:
@@ -79,7 +81,7 @@ class Manifest:
         return whole
 
 
-SNAPSHOT_INPUTS = ("snapshot", "ledger", "customers", "identities", "external", "cover", "rates", "limits")
+SNAPSHOT_INPUTS = ("snapshot", "ledger", "customers", "identities", "external", "cover", "rates", "limits", "history")
 """Fields that are known only once the snapshot is written."""
 
 

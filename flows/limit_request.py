@@ -1,0 +1,37 @@
+"""A person asks for a limit outside the schedule: a review of one customer, with the same snapshot, scoring, tiers and audit."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from prefect import flow, tags
+from prefect.states import Completed, State
+
+from tasks import artifacts, assess, intake, outcome, prepare, requests, validate
+
+
+@flow(name="limit_request", flow_run_name="request for customer {customer_id}", persist_result=False)
+def limit_request(
+    customer_id: str,
+    amount: str,
+    reason: str,
+    person_id: str,
+    config: str = "config",
+    until: date | None = None,
+    terms_days: int | None = None,
+) -> State[str]:
+    """Review one customer as of today and propose what the person asks for; that person is its maker and never approves it."""
+    request = requests.understand(config, customer_id, amount, until, terms_days, reason, person_id)
+    review = prepare.open_review(requests.plan(config, request), "", person_id)
+    with tags(review.tag), prepare.failing_is_recorded(review):
+        review = intake.take_snapshot(review)
+        review = intake.fix_manifest(review)
+        intake.adopt_opening_limits(review)
+        validate.validate_snapshot(review)
+        assess.assess_customers(review)
+        assess.propose_limits(review)
+        requests.record(review, request)
+        outcome.route_proposals(review)
+        summary = outcome.write_report(review)
+        artifacts.publish_review(review, summary)
+    return Completed(message=summary.headline)
