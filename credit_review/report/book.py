@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from credit_review.model.money import EXPONENTS
 from credit_review.report import charts
 from credit_review.report.charts import Ageing, Grades, Steps
+from credit_review.report.named import named, names
 from credit_review.report.table import Table
-from credit_review.report.text import count, days, known, percent, plural, whole
+from credit_review.report.text import DASH, count, days, known, major, percent, plural, whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,13 +19,15 @@ if TYPE_CHECKING:
     from credit_review.report.data import ReportData
 
 NO_GRADE = "no grade"
+LARGEST_GROUPS = 10
+_GROUP_AMOUNTS = ("exposure_minor", "overdue_minor", "limits_minor")
 _AGEING = ("not due", "1 to 30 days past due", "31 to 60 days", "61 to 90 days", "over 90 days")
 
 
 def currencies(data: ReportData) -> list[str]:
-    """Account currencies of the book, the one with most customers first."""
+    """Known account currencies of the book, the one with most customers first."""
     counts = data.proposals["currency"].value_counts()
-    return sorted((str(c) for c in counts.index), key=lambda c: (-int(counts[c]), c))
+    return sorted((str(c) for c in counts.index if c in EXPONENTS), key=lambda c: (-int(counts[c]), c))
 
 
 def steps(proposals: pd.DataFrame, currency: str) -> Steps:
@@ -91,6 +95,24 @@ def _part(p: PortfolioFigures, at: int) -> str:
     total = sum(p.ageing_minor)
     share = f" ({percent(p.ageing_minor[at] / total, decimals=0)})" if total else ""
     return whole(p.ageing_minor[at], p.currency) + share
+
+
+def groups_table(data: ReportData) -> Table:
+    """The largest groups of customers by exposure in control currency; members whose figures have no rate are named, not guessed."""
+    headings = ("Group", ">Customers", ">Exposure", ">Overdue", ">Limits in force", ">Oldest overdue, days", "Left out for want of a rate")
+    if data.groups is None or data.groups.empty:
+        return Table(headings, [])
+    called = names(data)
+    largest = data.groups.sort_values(["exposure_minor", "group_id"], ascending=[False, True]).head(LARGEST_GROUPS)
+    rows = [_group(r, named(r["group_id"], called)) for r in largest.to_dict("records")]
+    return Table(
+        headings, rows, note=f"The {len(rows)} largest of {plural(len(data.groups), 'group')}, in control currency at the dated rates."
+    )
+
+
+def _group(row: Any, name: str) -> list[str]:
+    amounts = [major(row[c], row["currency"]) for c in _GROUP_AMOUNTS]
+    return [name, count(row["members"]), *amounts, count(row["worst_dpd_days"]), row["unconverted"] or DASH]
 
 
 def plots(data: ReportData) -> dict[str, str]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import StringIO
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
 from credit_review.model.money import exponent
@@ -92,7 +93,7 @@ def limits_plot(panels: Sequence[Steps]) -> str:
 
 def grades_plot(panels: Sequence[Grades]) -> str:
     """Exposure by grade, own risk and covered part."""
-    return _draw(panels, _grades_panel, height=2.5)
+    return _draw(panels, _grades_panel, height=2.6, legend={"own risk": NAVY, "covered by insurance or security": PALE})
 
 
 def ageing_plot(panels: Sequence[Ageing]) -> str:
@@ -139,12 +140,17 @@ def migration_plot(grades: Sequence[str], counts: Sequence[Sequence[int]]) -> st
     return _svg(draw, width=3.6, height=3.4)
 
 
-def _draw(panels: Sequence[Any], panel: Any, *, height: float) -> str:
+def _draw(panels: Sequence[Any], panel: Any, *, height: float, legend: Mapping[str, str] = MappingProxyType({})) -> str:
+    from matplotlib.patches import Patch
+
     shown = panels[:MOST_PANELS]
 
     def draw(figure: Figure) -> None:
         for axes, values in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown, strict=True):
             panel(axes, values)
+        if legend:
+            handles = [Patch(color=colour, label=name) for name, colour in legend.items()]
+            figure.legend(handles=handles, ncols=len(handles), loc="outside upper left", frameon=False, handlelength=1, columnspacing=1.4)
 
     return _svg(draw, width=7.2, height=height) if shown else ""
 
@@ -180,12 +186,11 @@ def _grades_panel(axes: Axes, grades: Grades) -> None:
     totals = [own + covered for own, covered in zip(grades.own, grades.covered, strict=True)]
     scale, unit = _unit(grades.currency, max(totals, default=0))
     places = range(len(totals))
-    axes.bar(places, [v / scale for v in grades.own], color=NAVY, width=0.66, label="own risk")
-    axes.bar(places, [v / scale for v in grades.covered], bottom=[v / scale for v in grades.own], color=PALE, width=0.66, label="covered")
+    axes.bar(places, [v / scale for v in grades.own], color=NAVY, width=0.66)
+    axes.bar(places, [v / scale for v in grades.covered], bottom=[v / scale for v in grades.own], color=PALE, width=0.66)
     for at, total in enumerate(totals):
         axes.annotate(_short(total / scale), (at, total / scale), ha="center", xytext=(0, 2), textcoords="offset points", color=INK)
     axes.set_xticks(places, grades.grades)
-    axes.legend(frameon=False, fontsize=7, handlelength=1, loc="upper right")
     _plain(axes, f"{grades.currency}, {unit}", top=max(totals, default=0) / scale)
 
 

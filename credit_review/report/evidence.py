@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from credit_review.model.validation import ERROR, FAIL, Verdict
-from credit_review.report.movements import LIST_UP_TO, named, names
+from credit_review.report.movements import LIST_UP_TO
+from credit_review.report.named import named, names
 from credit_review.report.table import Table, cut
 from credit_review.report.text import DASH, count, day, joined, known, money, plural, words
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from credit_review.model.money import EXPONENTS
 from credit_review.report.book import currencies, directions, steps
 from credit_review.report.evidence import states_words, tied_words, validation_words
 from credit_review.report.movements import changes, reductions
@@ -119,6 +120,9 @@ def warnings(data: ReportData) -> list[str]:
         )
     if any(t.tied is False for t in data.control_totals):
         found.append("Control totals do not agree with what the source states; see Data read.")
+    unknown = int((~data.proposals["currency"].isin(list(EXPONENTS))).sum())
+    if unknown:
+        found.append(f"{plural(unknown, 'customer has', 'customers have')} no known currency; no amounts are shown for them.")
     undecided = sum(not r.by for r in data.risk_kept)
     if undecided:
         found.append(f"{plural(undecided, 'reduction')} did not happen and nobody has decided to keep the risk; the review cannot close.")

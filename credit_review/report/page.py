@@ -33,6 +33,7 @@ def report_page(data: ReportData) -> str:
         tiles=headline.tiles(data),
         warnings=headline.warnings(data),
         portfolio=book.portfolio_table(data),
+        groups=book.groups_table(data),
         limits=book.limits_table(data),
         plots={name: Markup(svg) for name, svg in book.plots(data).items()},  # noqa: S704 - our own drawing, its texts escaped
         migration=book.migration_words(data),

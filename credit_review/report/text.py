@@ -42,8 +42,8 @@ def known(value: Any) -> bool:
 
 
 def whole(minor: Any, currency: str, *, signed: bool = False) -> str:
-    """An amount in whole major units without its currency, rounded half to even: `1,250,000`; a dash when missing."""
-    if not known(minor):
+    """An amount in whole major units without its currency, rounded half to even: `1,250,000`; a dash when amount or currency is unknown."""
+    if not known(minor) or currency not in EXPONENTS:
         return DASH
     unit = 10 ** exponent(currency)
     amount, rest = divmod(abs(int(minor)), unit)

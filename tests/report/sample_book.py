@@ -28,8 +28,42 @@ from credit_review.report import (
 AS_OF = date(2026, 9, 30)
 DTYPES = {"str": "str", "int": "int64", "int?": "Int64", "float": "float64", "date": "datetime64[s]", "bool": "bool"}
 EMPTY: dict[str, Any] = {"str": "", "int": 0, "int?": pd.NA, "float": np.nan, "date": pd.NaT, "bool": False}
-FIRST = "Alder Birch Cedar Dorn Elm Falk Gorse Hazel Iris Juniper Kestrel Linden Maple Nordahl Oak Pine Quarz Rowan Sorrel Tamm Ulme".split()
-SECOND = ["Components", "Foods", "Pumps & Valves", "Logistics", "Apotheken", "Bâtiment", "Electric", "Papier", "Textiles", "Møbler", "Farm Supply"]
+FIRST = [
+    "Alder",
+    "Birch",
+    "Cedar",
+    "Dorn",
+    "Elm",
+    "Falk",
+    "Gorse",
+    "Hazel",
+    "Iris",
+    "Juniper",
+    "Kestrel",
+    "Linden",
+    "Maple",
+    "Nordahl",
+    "Oak",
+    "Pine",
+    "Quarz",
+    "Rowan",
+    "Sorrel",
+    "Tamm",
+    "Ulme",
+]
+SECOND = [
+    "Components",
+    "Foods",
+    "Pumps & Valves",
+    "Logistics",
+    "Apotheken",
+    "Bâtiment",
+    "Electric",
+    "Papier",
+    "Textiles",
+    "Møbler",
+    "Farm Supply",
+]
 FORMS = ["GmbH", "Ltd", "S.A.", "AG", "B.V.", "Inc.", "A/S", "KG"]
 
 
@@ -56,8 +90,11 @@ def features(count: int, seed: int) -> pd.DataFrame:
     overdue = buckets[:, 1:].sum(axis=1)
     oldest = np.where(buckets[:, 4] > 0, 91 + rng.integers(0, 200, count), np.where(overdue > 0, rng.integers(1, 90, count), 0))
     ids = [f"C{100001 + i}" for i in range(count)]
-    statuses = rng.choice(["active", "new", "prepayment", "blocked", "legal", "insolvent", "dormant", "intercompany", "one_off"], count,
-                          p=[0.87, 0.03, 0.02, 0.015, 0.01, 0.01, 0.02, 0.015, 0.01])  # fmt: skip
+    statuses = rng.choice(
+        ["active", "new", "prepayment", "blocked", "legal", "insolvent", "dormant", "intercompany", "one_off"],
+        count,
+        p=[0.87, 0.03, 0.02, 0.015, 0.01, 0.01, 0.02, 0.015, 0.01],
+    )
     nullable = lambda values, missing: pd.Series(values).astype("Int64").mask(pd.Series(rng.random(count) < missing))  # noqa: E731
     columns = {
         "customer_id": ids,
@@ -124,7 +161,16 @@ def states(book: pd.DataFrame, seed: int) -> pd.DataFrame:
     excluded = book["status"].isin(["intercompany", "one_off"]).to_numpy()
     state = np.where(excluded, "excluded", drawn)
     reason = np.where(excluded, "intercompany is settled by netting", [why[s] for s in drawn])
-    return pd.DataFrame({"customer_id": book["customer_id"], "group_id": book["group_id"], "currency": book["currency"], "portfolio": "north", "state": pd.Series(state, dtype="str"), "state_reason": pd.Series(reason, dtype="str")})
+    return pd.DataFrame(
+        {
+            "customer_id": book["customer_id"],
+            "group_id": book["group_id"],
+            "currency": book["currency"],
+            "portfolio": "north",
+            "state": pd.Series(state, dtype="str"),
+            "state_reason": pd.Series(reason, dtype="str"),
+        }
+    )
 
 
 def rates() -> RateTable:
@@ -153,14 +199,29 @@ def quarantine(book: pd.DataFrame) -> pd.DataFrame:
         ("sign_fits_kind", "amount_minor", "-412050", "the sign contradicts the kind of document"),
     ]
     rows = [
-        ("items", f"RE-{88210 + i}/1", book["customer_id"][i * 7], *rules[i % 3], "EUR" if i % 3 != 1 else "", 41_205_0 + i if i % 3 != 1 else pd.NA)
+        (
+            "items",
+            f"RE-{88210 + i}/1",
+            book["customer_id"][i * 7 % len(book)],
+            *rules[i % 3],
+            "EUR" if i % 3 != 1 else "",
+            41_205_0 + i if i % 3 != 1 else pd.NA,
+        )
         for i in range(14)
     ]
     columns = {
-        "dataset": [r[0] for r in rows], "row_key": [r[1] for r in rows], "customer_id": [r[2] for r in rows],
-        "expectation": [r[3] for r in rows], "column": [r[4] for r in rows], "value": [r[5] for r in rows], "reason": [r[6] for r in rows],
-        "currency": [r[7] for r in rows], "amount_minor": pd.array([r[8] for r in rows], dtype="Int64"), "severity": "warning", "could_raise": True,
-    }  # fmt: skip
+        "dataset": [r[0] for r in rows],
+        "row_key": [r[1] for r in rows],
+        "customer_id": [r[2] for r in rows],
+        "expectation": [r[3] for r in rows],
+        "column": [r[4] for r in rows],
+        "value": [r[5] for r in rows],
+        "reason": [r[6] for r in rows],
+        "currency": [r[7] for r in rows],
+        "amount_minor": pd.array([r[8] for r in rows], dtype="Int64"),
+        "severity": "warning",
+        "could_raise": True,
+    }
     return frame("quarantine", columns, len(rows))
 
 
@@ -185,8 +246,16 @@ def routes(proposals: pd.DataFrame) -> pd.DataFrame:
 def verdicts() -> tuple[Verdict, ...]:
     def outcome(name: str, words: str, failed: int = 0, severity: str = "warning") -> Outcome:
         keys = tuple(f"RE-{88210 + i}/1" for i in range(failed))[:20]
-        return Outcome(expectation=name, column="x", severity=severity, words=words, status=FAIL if failed else PASS, checked=58_214,
-                       failed=failed, examples=keys)  # fmt: skip
+        return Outcome(
+            expectation=name,
+            column="x",
+            severity=severity,
+            words=words,
+            status=FAIL if failed else PASS,
+            checked=58_214,
+            failed=failed,
+            examples=keys,
+        )
 
     items = (
         outcome("row_has_a_key", "every row can be named by its key", severity="critical"),
@@ -203,12 +272,17 @@ def verdicts() -> tuple[Verdict, ...]:
 
 def certificate(proposals: pd.DataFrame) -> Certificate:
     def line(name: str, rows: pd.DataFrame) -> CertificateLine:
-        return CertificateLine(line=name, customers=len(rows), amounts={str(k): int(v) for k, v in rows.groupby("currency")["exposure_minor"].sum().items()})
+        return CertificateLine(
+            line=name, customers=len(rows), amounts={str(k): int(v) for k, v in rows.groupby("currency")["exposure_minor"].sum().items()}
+        )
 
     reviewed = proposals[proposals["state"].eq("reviewed")]
     lines = [line(f"reviewed, {d}", reviewed[reviewed["direction"].eq(d)]) for d in ("up", "down", "same", "new")]
     lines += [line(s.replace("_", " "), proposals[proposals["state"].eq(s)]) for s in ("not_due", "quarantined", "excluded", "deferred")]
-    lines += [CertificateLine(line="duplicates removed", customers=None, rows=12, amounts={}), CertificateLine(line="unattributed", customers=None, rows=0, amounts={})]
+    lines += [
+        CertificateLine(line="duplicates removed", customers=None, rows=12, amounts={}),
+        CertificateLine(line="unattributed", customers=None, rows=0, amounts={}),
+    ]
     return Certificate(lines=tuple(lines), total=line("control total", proposals), ties=True, digest="9f" * 32)
 
 
@@ -219,15 +293,27 @@ def data(count: int = 500, seed: int = 7, **changes: Any) -> ReportData:
     rules = policy.load(documents.parse(text, name="policy.yaml"))
     proposals = limits.propose(book, scores(book, seed), groups(book), states(book, seed), policy=rules, as_of=AS_OF, rates=rates())
     rng = np.random.default_rng(seed + 4)
-    previous = {c: str(np.clip(ord(g) + rng.integers(-1, 2), 65, 69).astype("uint8").tobytes().decode()) for c, g in
-                zip(proposals["customer_id"], proposals["grade"], strict=True) if g and rng.random() < 0.9}  # fmt: skip
-    months = pd.DataFrame([(c, pd.Timestamp(2026, m, 1) + pd.offsets.MonthEnd(0), 30, 9_000_000_00) for c in ("EUR", "USD") for m in range(1, 10)],
-                          columns=["currency", "period_end", "days", "sales_minor"])  # fmt: skip
+    previous = {
+        c: str(np.clip(ord(g) + rng.integers(-1, 2), 65, 69).astype("uint8").tobytes().decode())
+        for c, g in zip(proposals["customer_id"], proposals["grade"], strict=True)
+        if g and rng.random() < 0.9
+    }
+    months = pd.DataFrame(
+        [(c, pd.Timestamp(2026, m, 1) + pd.offsets.MonthEnd(0), 30, 9_000_000_00) for c in ("EUR", "USD") for m in range(1, 10)],
+        columns=["currency", "period_end", "days", "sales_minor"],
+    )
     down = proposals[proposals["direction"].eq("down")].head(2)
     values: dict[str, Any] = {
         "facts": ReviewFacts(
-            company="Nordwerk Industries", review_id="rv-2026Q3-01", label="2026Q3", as_of=AS_OF, state="routed", control_currency="EUR",
-            policy="Starter policy 2026.1", outcome="probability of serious lateness", produced_at="7 October 2026, 06:12 UTC",
+            company="Nordwerk Industries",
+            review_id="rv-2026Q3-01",
+            label="2026Q3",
+            as_of=AS_OF,
+            state="routed",
+            control_currency="EUR",
+            policy="Starter policy 2026.1",
+            outcome="probability of serious lateness",
+            produced_at="7 October 2026, 06:12 UTC",
             scorecard="Scored with the company's own scorecard, fitted on 412 customers of whom 37 became seriously late; AUC on later "
             "periods 0.81 (0.74 to 0.87). It predicts serious lateness, not default.",
         ),
@@ -238,29 +324,84 @@ def data(count: int = 500, seed: int = 7, **changes: Any) -> ReportData:
         "certificate": certificate(proposals),
         "verdicts": verdicts(),
         "quarantine": quarantine(book),
-        "duplicates": frame("duplicates", {"row_key": ["RE-88001/1", "RE-88002/1"], "kept_row_key": ["RE-88001/1a", "RE-88002/1a"], "customer_id": "C100003",
-                            "kind": "invoice", "currency": "EUR", "amount_minor": 125_000, "open_minor": 125_000}, 2),
-        "aliases": frame("aliases", {"source": "erp", "legal_entity": "1000", "source_number": ["0000004711", "4711"], "customer_id": "C100007",
-                         "decided_by": "mapping:3f1c9a77"}, 2),
+        "duplicates": frame(
+            "duplicates",
+            {
+                "row_key": ["RE-88001/1", "RE-88002/1"],
+                "kept_row_key": ["RE-88001/1a", "RE-88002/1a"],
+                "customer_id": "C100003",
+                "kind": "invoice",
+                "currency": "EUR",
+                "amount_minor": 125_000,
+                "open_minor": 125_000,
+            },
+            2,
+        ),
+        "aliases": frame(
+            "aliases",
+            {
+                "source": "erp",
+                "legal_entity": "1000",
+                "source_number": ["0000004711", "4711"],
+                "customer_id": "C100007",
+                "decided_by": "mapping:3f1c9a77",
+            },
+            2,
+        ),
+        "groups": groups(book),
         "routes": routes(proposals),
         "previous_grades": previous,
-        "sources": (Source(name="erp", what="sqlite table ar_items", dataset="items", rows=58_214, digest="ab12" * 16),
-                    Source(name="master", what="customers.csv", dataset="customers", rows=500, digest="cd34" * 16),
-                    Source(name="bureau", what="bureau.csv", dataset="external", rows=402, digest="ef56" * 16, note="98 customers without a report")),
-        "control_totals": (ControlTotal(dataset="items", currency="EUR", kind="invoice", rows=31_022, amount_minor=412_338_120_55, stated_rows=31_022,
-                                        stated_minor=412_338_120_55, tied=True),
-                           ControlTotal(dataset="items", currency="USD", kind="invoice", rows=12_900, amount_minor=98_120_440_10, stated_rows=12_900,
-                                        stated_minor=98_120_440_10, tied=True),
-                           ControlTotal(dataset="customers", currency="", kind="", rows=500, amount_minor=0)),
-        "risk_kept": tuple(RiskKeptLine(customer_id=r.customer_id, currency=r.currency, amount_minor=r.from_minor - r.to_minor, cause="rejected",
-                                        by="Maria Duarte", reason="Payment plan agreed, two instalments received", until=date(2026, 12, 31))
-                           for r in down.itertuples()),
+        "sources": (
+            Source(name="erp", what="sqlite table ar_items", dataset="items", rows=58_214, digest="ab12" * 16),
+            Source(name="master", what="customers.csv", dataset="customers", rows=500, digest="cd34" * 16),
+            Source(
+                name="bureau", what="bureau.csv", dataset="external", rows=402, digest="ef56" * 16, note="98 customers without a report"
+            ),
+        ),
+        "control_totals": (
+            ControlTotal(
+                dataset="items",
+                currency="EUR",
+                kind="invoice",
+                rows=31_022,
+                amount_minor=412_338_120_55,
+                stated_rows=31_022,
+                stated_minor=412_338_120_55,
+                tied=True,
+            ),
+            ControlTotal(
+                dataset="items",
+                currency="USD",
+                kind="invoice",
+                rows=12_900,
+                amount_minor=98_120_440_10,
+                stated_rows=12_900,
+                stated_minor=98_120_440_10,
+                tied=True,
+            ),
+            ControlTotal(dataset="customers", currency="", kind="", rows=500, amount_minor=0),
+        ),
+        "risk_kept": tuple(
+            RiskKeptLine(
+                customer_id=r.customer_id,
+                currency=r.currency,
+                amount_minor=r.from_minor - r.to_minor,
+                cause="rejected",
+                by="Maria Duarte",
+                reason="Payment plan agreed, two instalments received",
+                until=date(2026, 12, 31),
+            )
+            for r in down.itertuples()
+        ),
         "order_rates": {"EUR": 1.0, "USD": 0.92, "GBP": 1.17},
         "lateness_hold": 0.6,
         "assumptions": ("Cash is taken as posted through 30 September 2026, as the source states.",),
-        "files": (OutputFile(name="proposals.csv", sha256="11" * 32, what="all 500 customers"), OutputFile(name="proposals.parquet", sha256="22" * 32)),
+        "files": (
+            OutputFile(name="proposals.csv", sha256="11" * 32, what="all 500 customers"),
+            OutputFile(name="proposals.parquet", sha256="22" * 32),
+        ),
         "manifest": {"ledger": "aa" * 32, "customer_master": "bb" * 32, "policy": "cc" * 32, "authority": "dd" * 32, "rates": "ee" * 32},
         "manifest_digest": "f0" * 32,
         "run_facts": (("Buckets", "8"), ("Seed", "20260930"), ("Code", "credit-review 0.1.0, commit 1f40129")),
-    }  # fmt: skip
+    }
     return ReportData(**{**values, **changes})

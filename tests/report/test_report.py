@@ -1,0 +1,308 @@
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from functools import cache
+from html.parser import HTMLParser
+
+import pandas as pd
+import pytest
+import sample_book as sample
+from hypothesis import given
+from hypothesis import strategies as st
+
+from credit_review import report
+from credit_review.model.validation import ERROR, FAIL, Outcome, Verdict
+from credit_review.report import ControlTotal, RiskKeptLine, book, movements
+from credit_review.report.text import clean, major, money, percent, whole
+
+
+@cache
+def data():
+    return sample.data(120, 3)
+
+
+@cache
+def page():
+    return report.render(data())
+
+
+class Text(HTMLParser):
+    """Text a reader sees, and the tags and attributes that could do something."""
+
+    def __init__(self):
+        super().__init__()
+        self.words, self.tags, self.attributes, self._skip = [], set(), set(), 0
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.add(tag)
+        self.attributes |= {a for a, _ in attrs}
+        self._skip += tag == "style"
+
+    def handle_endtag(self, tag):
+        self._skip -= tag == "style"
+
+    def handle_data(self, text):
+        if not self._skip:
+            self.words.append(text)
+
+
+def read(html):
+    parser = Text()
+    parser.feed(html)
+    parser.text = " ".join(" ".join(parser.words).split())
+    return parser
+
+
+def test_the_page_fetches_nothing_and_runs_nothing():
+    for html in (page(), report.validation_page(sample.verdicts(), facts=data().facts, quarantine=data().quarantine)):
+        assert not re.search(r"https?:|//[a-z]|url\(\s*['\"]?(?!#)|@import|<link|<script|<iframe|<img|javascript:", html, re.IGNORECASE)
+        assert "default-src 'none'" in html
+        parsed = read(html)
+        assert not [a for a in parsed.attributes if a.startswith("on") or a in {"src", "action", "formaction", "srcdoc"}]
+
+
+def test_the_same_data_gives_the_same_bytes_also_in_another_process():
+    code = (
+        "import sys, hashlib; sys.path.insert(0, 'tests/report'); import sample_book; from credit_review import report;"
+        "print(hashlib.sha256(report.render(sample_book.data(40, 5)).encode()).hexdigest())"
+    )
+    seen = set()
+    for seed in ("1", "2"):
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ, "PYTHONHASHSEED": seed}
+        )
+        seen.add(done.stdout.strip())
+    assert len(seen) == 1
+
+
+def test_importing_the_report_is_light():
+    code = "import sys, credit_review.report; print([m for m in ('pandas', 'matplotlib', 'jinja2', 'sklearn') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "{{ 7*7 }}{% raw %}",
+    "</style></title><svg/onload=alert(1)>",
+    "$\\frac{1}{2}$ & co",
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_text_others_wrote_is_shown_as_text(name):
+    d = data()
+    quarantine = d.quarantine.assign(value=name, row_key=name, customer_id="", source_number=name)
+    hostile = replace(d, customers=d.customers.assign(name=name), quarantine=quarantine, assumptions=(name,), warnings=(name,))
+    parsed = read(report.render(hostile))
+    assert parsed.tags == read(page()).tags and parsed.attributes == read(page()).attributes
+    assert " ".join(name.split()) in parsed.text
+
+
+def test_bidirectional_control_and_invisible_characters_never_reach_the_page():
+    evil = "Acme\u202egnp.exe\u2066\u200b\x00\x1b[31m\u2028\ufeff Ltd\u0085\U000e0041"
+    html = report.render(replace(data(), customers=data().customers.assign(name=evil)))
+    assert not re.search("[\u202a-\u202e\u2066-\u2069\u200b-\u200f\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\U000e0041]", html)
+    assert "Acmegnp.exe[31m Ltd" in html
+
+
+def test_an_endless_name_is_cut():
+    html = report.render(replace(data(), customers=data().customers.assign(name="A" * 100_000)))
+    assert "A" * 79 + "…" in html and "A" * 81 not in html
+
+
+@given(st.text())
+def test_clean_text_is_printable_and_clean_again(text):
+    once = clean(text)
+    assert clean(once) == once and all(c.isprintable() for c in once.replace("\u3000", " ").replace("\xa0", " "))
+
+
+def test_totals_equal_sums_of_the_frames():
+    d = data()
+    rows = movements.changes(d.proposals)
+    blocks, _ = movements.blocks(d)
+    assert sum(len(b.lines) for b in blocks) == len(rows)
+    for block in blocks:
+        mine = rows[rows["currency"].eq(block.currency)]
+        after = int(mine["to_minor"].sum()) - int(mine["from_minor"].sum())
+        assert block.totals[3] == whole(int(mine["from_minor"].sum()), block.currency)
+        assert block.totals[5] == whole(after, block.currency, signed=True)
+    for currency in book.currencies(d):
+        mine, steps = d.proposals[d.proposals["currency"].eq(currency)], book.steps(d.proposals, currency)
+        assert steps.before == int(mine["from_minor"].sum())
+        kept = mine["to_minor"].where(mine["to_minor"].notna(), mine["from_minor"])
+        assert steps.after == int(kept.sum())
+        grades = book.exposure_by_grade(d.proposals, currency)
+        assert sum(grades.own) + sum(grades.covered) == int(mine["exposure_minor"].sum())
+
+
+def test_every_customer_not_reviewed_is_named_with_its_reason():
+    text = read(page()).text
+    for row in data().proposals[data().proposals["state"].ne("reviewed")].itertuples():
+        assert row.customer_id in text and row.state_reason in text
+
+
+def test_each_proposal_shows_its_reasons_and_its_derivation():
+    text = read(page()).text
+    rows = movements.changes(data().proposals)
+    assert text.count("Why ") >= len(rows)
+    assert not re.search(r"\b[RM]\d\d\b", text), "reason codes stand in words"
+    first = rows[rows["currency"].eq("EUR") & rows["formula"].ne("")].iloc[0]
+    assert first["formula"] in text
+
+
+def many(count, exceptional):
+    base = data().proposals
+    row = base[base["direction"].eq("up")].iloc[[0]]
+    rows = pd.concat([row] * count, ignore_index=True)
+    rows["customer_id"] = pd.Series([f"N{i:06}" for i in range(count)], dtype="str")
+    rows["to_minor"] = (rows["from_minor"] + 1000 * (pd.Series(range(count)) + 1)).astype("Int64")
+    rows["exceptional"] = pd.Series(["missing_data" if i < exceptional else "" for i in range(count)], dtype="str")
+    return rows
+
+
+def test_up_to_2000_proposals_are_all_listed():
+    assert len(movements.shown(movements.by_size(movements.changes(many(2000, 3)), {}))) == 2000
+
+
+def test_beyond_2000_the_500_largest_and_every_exceptional_one_are_listed_with_totals_for_all():
+    rows = many(2001, 40)
+    listed = movements.shown(movements.by_size(movements.changes(rows), {}))
+    assert set(listed["customer_id"]) == {f"N{i:06}" for i in (*range(40), *range(1501, 2001))}
+    [block], words = movements.blocks(replace(data(), proposals=rows, routes=None))
+    assert len(block.lines) == 540 and "540 of 2,001 proposals" in words and "every exceptional one (40)" in words
+    assert block.totals[5] == whole(int((rows["to_minor"] - rows["from_minor"]).sum()), block.currency, signed=True)
+
+
+def test_proposals_of_several_currencies_are_ordered_by_value_where_rates_are_known_and_in_turn_where_not():
+    rows = movements.changes(many(6, 0))
+    rows["currency"] = pd.Series(["JPY"] * 3 + ["EUR"] * 3, dtype="str")
+    rows["change_minor"] = [9_000, 5_000, 1_000, 300, 200, 100]
+    assert list(movements.by_size(rows, {"EUR": 1.0, "JPY": 0.006})["change_minor"]) == [9_000, 5_000, 1_000, 300, 200, 100]
+    assert list(movements.by_size(rows, {"EUR": 1.0, "JPY": 0.0001})["change_minor"]) == [300, 200, 100, 9_000, 5_000, 1_000]
+    turns = movements.by_size(rows, {"EUR": 1.0})
+    assert list(turns["currency"]) == ["EUR", "JPY"] * 3
+
+
+def test_terms_that_change_alone_are_a_proposal_and_unchanged_customers_are_none():
+    base = many(3, 0)
+    base["to_minor"] = base["from_minor"]
+    base["direction"] = "same"
+    base["from_terms_days"] = pd.array([30, 30, pd.NA], dtype="Int64")
+    base["to_terms_days"] = pd.array([30, 14, pd.NA], dtype="Int64")
+    assert list(movements.changes(base)["customer_id"]) == ["N000001"]
+
+
+def test_amounts_of_different_currencies_never_meet_in_one_sum():
+    d = data()
+    total = sum(int(d.features.loc[d.features["currency"].eq(c), "exposure_minor"].sum()) for c in book.currencies(d))
+    assert whole(total, "EUR") not in page()
+
+
+def test_a_book_without_limits_says_so_and_a_source_without_totals_is_tied_to_itself_only():
+    d = data()
+    features = d.features.assign(limit_minor=pd.array([pd.NA] * len(d.features), dtype="Int64"), cleared_count=0)
+    totals = (ControlTotal(dataset="items", currency="EUR", kind="", rows=3, amount_minor=5),)
+    text = read(report.render(replace(d, features=features, control_totals=totals))).text
+    assert "book of open items without limits in force" in text and "no payment history" in text
+    assert "tied to itself only" in text and "not stated" in text and "none on file" in text
+
+
+def test_mass_lateness_is_called_a_possibly_incomplete_extract():
+    late = data().features.assign(overdue_minor=data().features["open_items_minor"])
+    assert "may mean an incomplete extract" in read(report.render(replace(data(), features=late))).text
+    assert "may mean an incomplete extract" not in page()
+
+
+def test_a_total_that_does_not_agree_is_never_passed_over():
+    wrong = ControlTotal(
+        dataset="items", currency="EUR", kind="invoice", rows=9, amount_minor=901, stated_rows=10, stated_minor=1000, tied=False
+    )
+    text = read(report.render(replace(data(), control_totals=(wrong,)))).text
+    assert "1 control total does not agree" in text and "9.01 EUR 10.00 EUR NO" in text
+
+
+def test_a_certificate_that_does_not_tie_is_said_first_and_shown():
+    broken = replace(data().certificate, ties=False, findings=("EUR: 12.50 EUR missing from state reviewed",))
+    text = read(report.render(replace(data(), certificate=broken))).text
+    assert "does NOT tie: EUR: 12.50 EUR missing" in text and "The certificate does not tie." in text and "The certificate ties" not in text
+
+
+def test_risk_kept_names_amount_person_reason_and_end():
+    line = RiskKeptLine(customer_id="C100001", currency="JPY", amount_minor=1_000, cause="expired")
+    text = read(report.render(replace(data(), risk_kept=(line,)))).text
+    assert "1,000 JPY expired nobody yet" in text and "the review cannot close" in text
+
+
+def test_figures_that_are_not_computable_say_why_and_are_never_zero():
+    text = read(page()).text
+    assert "not computable" in text and "fewer than 5 items cleared" in text
+
+
+def test_digests_of_files_and_inputs_stand_in_the_report():
+    text = read(page()).text
+    for digest in (*data().manifest.values(), data().manifest_digest, *(f.sha256 for f in data().files), data().certificate.digest):
+        assert digest in text
+
+
+def test_an_empty_review_still_makes_a_page():
+    d = data()
+    empty = {
+        f: getattr(d, f).iloc[:0] for f in ("customers", "features", "proposals", "quarantine", "duplicates", "aliases", "routes", "groups")
+    }
+    html = report.render(replace(d, **empty, portfolio=(), verdicts=(), sources=(), control_totals=(), risk_kept=(), previous_grades=None))
+    assert "Nothing is proposed" in html and "There was no earlier review" in html
+
+
+def test_stages_that_have_not_run_are_left_open():
+    html = report.render(replace(data(), quarantine=None, duplicates=None, aliases=None, groups=None, routes=None))
+    assert "Proposals have not been routed yet." in html
+
+
+def test_a_customer_without_a_known_currency_is_counted_and_warned_about():
+    proposals = data().proposals.copy()
+    lost = proposals.index[proposals["state"].ne("reviewed")][0]
+    proposals.loc[lost, "currency"] = ""
+    assert "1 customer has no known currency" in report.render(replace(data(), proposals=proposals))
+
+
+def test_an_outcome_that_could_not_be_checked_is_told_apart_from_a_broken_promise():
+    outcome = Outcome(
+        expectation="x", column="c", severity="warning", words="every <b>row</b> is fine", status=ERROR, error="KeyError: 'c'"
+    )
+    broken = Outcome(
+        expectation="y", column="c", severity="critical", words="keys are there", status=FAIL, checked=3, failed=1, examples=("k1",)
+    )
+    verdict = Verdict(dataset="items", rows=3, kept=2, outcomes=(outcome, broken))
+    text = read(report.validation_page([verdict], facts=data().facts, quarantine=data().quarantine)).text
+    assert "1 check could not be carried out; the review stopped." in text
+    assert (
+        "every <b>row</b> is fine stops" not in text
+        and "could not be checked" in text
+        and "keys are there stops the review 3 1 broken k1" in text
+    )
+
+
+@pytest.mark.parametrize(
+    ("shown", "expected"),
+    [
+        (money(-125_050, "EUR"), "−1,250.50 EUR"),
+        (money(1_000, "JPY"), "1,000 JPY"),
+        (money(1_234_567, "BHD"), "1,234.567 BHD"),
+        (money(5, "XQQ"), "5 minor units XQQ"),
+        (money(pd.NA, "EUR"), "–"),
+        (whole(150, "EUR"), "2"),
+        (whole(250, "EUR"), "2"),
+        (whole(-251, "EUR"), "−3"),
+        (whole(-40, "EUR"), "0"),
+        (major(100_000, "EUR", signed=True), "+1,000 EUR"),
+        (percent(-0.0004), "0.0%"),
+        (percent(float("nan")), "–"),
+    ],
+)
+def test_values_are_written_for_people(shown, expected):
+    assert shown == expected
