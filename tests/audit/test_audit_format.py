@@ -308,9 +308,10 @@ def test_an_entry_forged_with_a_fresh_hash_is_found_at_the_latest_by_the_next(ch
     assert verdict(rows, payloads, head) in (2, 3)
 
 
-@pytest.mark.parametrize(
-    "change", [{"v": 2}, {"extra": 1}, {"data": []}, {"pay": None}, {"actor": 5}, {"ts": "2026-10-01T05:00:00.000000Z"}]
-)
+@pytest.mark.parametrize("change", [
+    {"v": 2}, {"v": True}, {"extra": 1}, {"data": []}, {"pay": None}, {"actor": 5}, {"ts": "2026-10-01T05:00:00.000000Z"},
+    {"action": "Decision.approve"}, {"action": "decision.approve2"},
+])  # fmt: skip
 def test_a_last_entry_of_another_form_is_refused_even_when_chain_and_head_agree(change):
     rows, payloads, _ = log_of(LONGER)
     rows[5] = forged(rows[5], **change)
@@ -332,6 +333,8 @@ def test_a_last_entry_with_a_duplicate_key_is_refused_even_when_chain_and_head_a
 
 def test_removed_inserted_swapped_and_cut_entries_are_found():
     rows, payloads, head = log_of(LONGER)
+    with pytest.raises(TamperedEntry, match="audit entry 2: missing: the next entry stored is 3"):
+        audit.verify_rows(rows[:2] + rows[3:], payloads, head)
     assert verdict(rows[:2] + rows[3:], payloads, head) == 2
     assert verdict([*rows[:3], rows[2], *rows[3:]], payloads, head) == 3
     assert verdict([rows[0], rows[2], rows[1], *rows[3:]], payloads, head) == 1

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import textwrap
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime
 
 import pytest
@@ -210,6 +212,17 @@ def test_a_click_that_gets_no_turn_is_told_so_within_its_budget_and_stores_nothi
         holder.commit()
     with store.read() as uow:
         assert uow.find(OutboxEntry) == [] and len(uow.find(Review)) == 1
+
+
+def test_a_writing_transaction_holds_the_file_from_its_beginning(sqlite_store):
+    """Begun deferred, it would fail with BUSY_SNAPSHOT when a writer outside the queue came between its reads and its writes."""
+    file = sqlite_store.engine.url.database
+    with sqlite_store.begin() as uow, closing(sqlite3.connect(file, timeout=0)) as outsider:
+        assert uow.find(Review) == []
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            outsider.execute("BEGIN IMMEDIATE")
+        uow.add(review())
+        uow.commit()
 
 
 def test_the_place_is_free_after_the_commit_not_only_after_the_block(store):
