@@ -77,8 +77,9 @@ class _Pile:
 
 
 def _pile(items: pd.DataFrame, side: Flags, account: Ints, first: str) -> _Pile:
-    order = items.loc[side, [first, "posting_date", "row_key"]].assign(account=account[side], at=np.flatnonzero(side))
-    order = order.sort_values(["account", first, "posting_date", "row_key"], kind="stable")
+    order = items.loc[side, ["due_date", "posting_date", "row_key"]].assign(account=account[side], at=np.flatnonzero(side))
+    by = ["account", *dict.fromkeys((first, "posting_date", "row_key"))]
+    order = order.sort_values(by, kind="stable")
     rows = order["at"].to_numpy()
     return _Pile(rows, account[rows], np.abs(items["amount_minor"].to_numpy()[rows]))
 
