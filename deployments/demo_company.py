@@ -334,6 +334,7 @@ def _sell(rng: _Random, customer: Customer, day: date, as_of: date, book: Book) 
     due = day + timedelta(days=TERMS_DAYS[customer.terms])
     disputed = rng.random() < 0.018
     cleared, written_off = _clearing(rng, customer, due, as_of, disputed=disputed)
+    cleared = max(cleared, day) if cleared else None  # nobody pays an invoice before it is written
     line = Line(customer.number, INVOICE, day, due, cleared, customer.currency, cents, 0 if cleared else cents, disputed, written_off)
     if cleared is None:
         book.lines.append(_part_paid(rng, line, as_of, book))

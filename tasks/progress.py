@@ -33,7 +33,7 @@ class Stage:
 
     def say(self, note: str) -> None:
         """Tell the watcher something short."""
-        LOG.info("%s: %s", self.name, note, extra={"stage": self.name, "done": self.done, "total": self.total})
+        LOG.info("%s: %s", self.name, note, extra={"stage": self.name, "done": self.done, "total": self.total, "note": note})
 
     def advance(self, parts: int = 1) -> None:
         """Count finished parts."""

@@ -36,6 +36,10 @@ ADDED_UP = (Layer.BASE, Layer.TEMPORARY)
 """Layers whose limits count towards what a group may owe us."""
 
 
+RATE_AGE_DAYS = 130
+"""Oldest rate authority is reckoned with: rates come with each quarterly review, and a proposal may wait a month for its decision."""
+
+
 def gather(
     uow: UnitOfWork, proposal_id: str, matrix: Matrix, now: datetime, *, zone: tzinfo = UTC, asking: Asking | None = None
 ) -> Standing:
@@ -266,7 +270,8 @@ def _rates(uow: UnitOfWork, currencies: Collection[str], control: str, today: da
         return RateTable({})
     codes = [*sorted(currencies), control]
     rows = uow.facts(Rate, valid_at=today, known_at=now, base=codes, quote=codes)
-    return RateTable.from_rows((r.valid_from, r.base, r.quote, r.rate, r.source) for r in rows if control in (r.base, r.quote))
+    found = ((r.valid_from, r.base, r.quote, r.rate, r.source) for r in rows if control in (r.base, r.quote))
+    return RateTable.from_rows(found, max_age_days=RATE_AGE_DAYS)
 
 
 def _year_before(day: date) -> date:

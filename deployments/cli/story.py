@@ -5,12 +5,13 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
+from credit_review import calendar
 from credit_review.adapters.wiring import Services
 from credit_review.errors import BadInput
 from credit_review.model.money import format_minor
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
     from tasks.plan import Plan
 
-AS_OF = date(2026, 9, 30)
 SEED = 20260930
 MARKER = ".credit-review-demo"
 PEOPLE = (
@@ -51,10 +51,11 @@ def tell(folder: Path, *, customers: int) -> None:
     """Build the company, run its review, decide a few requests, apply, verify, and say where everything is."""
     _fresh(folder)
     config = folder.resolve()
-    typer.echo("credit-review demo: a made-up company, its quarterly credit review as of 30 September 2026\n")
+    as_of = calendar.quarter_end_before(datetime.now(UTC).date())
+    typer.echo(f"credit-review demo: a made-up company, and its credit review as of the last quarter end, {as_of:%d %B %Y}\n")
     with watched():
-        _build(config, customers)
-        message, demo = _review(config)
+        _build(config, customers, as_of)
+        message, demo = _review(config, as_of)
     _chapter("What was read, and how it ties")
     _tell_reading(demo)
     _chapter("What was quarantined, and why")
@@ -91,32 +92,27 @@ def _fresh(folder: Path) -> None:
     (folder / MARKER).touch()
 
 
-def _build(config: Path, customers: int) -> None:
+def _build(config: Path, customers: int, as_of: date) -> None:
     """Configuration, ledger files, database, people and adopted documents."""
     from credit_review.adapters.store import schema
+    from credit_review.review import directory
     from deployments import demo_company
     from tasks import training
     from tasks.progress import stage
 
     with stage("Making up a company"):
         starting.write_starter(config)
-        demo_company.write(config / "ledger", seed=SEED, as_of=AS_OF, customers=customers)
+        demo_company.write(config / "ledger", seed=SEED, as_of=as_of, customers=customers)
         for name in ("data", "erp_drop"):
             (config / name).mkdir()
         opened = services(config)
         schema.upgrade(opened.settings.database_url())
-        _people(opened)
-    fitted = training.fit(str(config), as_of=AS_OF, expert=False)
+        with opened.store.begin() as uow:
+            directory.set_up_demo(uow, PEOPLE, on=as_of, now=opened.clock.now())
+            uow.commit()
+    fitted = training.fit(str(config), as_of=as_of, expert=False)
     opened.settings.path(opened.settings.scorecard).write_text(fitted.text, encoding="utf-8")
     _adopt_all(opened)
-
-
-def _people(opened: Services) -> None:
-    from credit_review.review import directory
-
-    with opened.store.begin() as uow:
-        directory.set_up_demo(uow, PEOPLE, on=AS_OF.replace(month=1, day=1), now=opened.clock.now())
-        uow.commit()
 
 
 def _adopt_all(opened: Services) -> None:
@@ -137,11 +133,11 @@ def _adopt_all(opened: Services) -> None:
                 uow.commit()
 
 
-def _review(config: Path) -> tuple[str, _Demo]:
+def _review(config: Path, as_of: date) -> tuple[str, _Demo]:
     from deployments.cli import reviewing
     from tasks import prepare
 
-    message = reviewing.run_flow(config, as_of=AS_OF)
+    message = reviewing.run_flow(config, as_of=as_of)
     opened = prepare.services(str(config))
     return message, _Demo(opened, prepare.newest_plan(str(config)))
 
@@ -156,9 +152,7 @@ def _tell_reading(demo: _Demo) -> None:
     typer.echo(f"{tied} of {stated} control totals stated by the ledger tie to the row and the cent")
     joins = snapshot.joined_aliases()
     if joins is not None and len(joins):
-        typer.echo(
-            f"{joins['customer_id'].nunique()} customers appeared under two numbers and were joined by rule (leading zeros)"
-        )
+        typer.echo(f"{joins['customer_id'].nunique()} customers appeared under two numbers and were joined by rule (leading zeros)")
     typer.echo(f"{len(snapshot.whole('duplicates'))} rows that said the same thing twice were counted and removed")
 
 

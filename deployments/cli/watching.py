@@ -23,9 +23,11 @@ class _Lines(logging.Handler):
     """One line when a stage starts and one when it ends."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        seconds = getattr(record, "seconds", None)
+        seconds, note = getattr(record, "seconds", None), getattr(record, "note", "")
         if seconds is not None:
-            print(f"  {record.getMessage()} done in {seconds:.1f} s", file=sys.stderr, flush=True)
+            print(f"  {record.getMessage()}: {seconds:.1f} s", file=sys.stderr, flush=True)
+        elif note:
+            print(f"    {note}", file=sys.stderr, flush=True)
         elif getattr(record, "done", None) == 0:
             print(f"  {record.getMessage()} ...", file=sys.stderr, flush=True)
 
@@ -57,6 +59,10 @@ def watched() -> Iterator[None]:
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     log = logging.getLogger("credit_review.progress")
+    if any(isinstance(handler, _Lines | _Bar) for handler in log.handlers):
+        yield  # somebody around us is watching already
+        return
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)
     log.setLevel(logging.INFO)
     log.propagate = False
     bar = _Bar() if sys.stderr.isatty() else None
