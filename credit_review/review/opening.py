@@ -89,9 +89,9 @@ def take_over(
 ) -> TakenOver:
     """What was adopted and what differs, for all customers of a snapshot, in transactions of 500; may run again after a crash.
 
-    Rows of a legal entity whose limits were never taken over are adopted, in the name of `person_id`; their count and total per
-    currency must be `stated` (the control totals), before the first is stored and again from the store at the end. Rows of all other
-    entities are compared, and `person_id` owns the differences. Raises ReviewStopped when the totals do not tie.
+    Rows of a legal entity whose limits were never taken over are adopted, in the name of `person_id`: count and total per currency of
+    all rows must be `stated` (the control totals) before the first is stored, and those of the adopted are read back from the store at
+    the end. Rows of other entities are compared; `person_id` owns the differences. Raises ReviewStopped when totals do not tie.
     """
     with store.read() as uow:
         active_person(uow, person_id, on=on, known_at=clock.now())
@@ -101,7 +101,7 @@ def take_over(
     adopted = [r for r in ordered if r.legal_entity not in known]
     compared = [r for r in ordered if r.legal_entity in known]
     if adopted:
-        _tie(totals(adopted), stated, "the customer master")
+        _tie(totals(rows), stated, "the customer master")
     done = TakenOver()
     for batch in _batches(adopted):
         with store.begin(interactive=False) as uow:
@@ -113,7 +113,7 @@ def take_over(
             uow.commit()
     if adopted and not again:
         with store.begin(interactive=False) as uow:
-            _conclude(uow, review_id, adopted, stated, person_id)
+            _conclude(uow, review_id, adopted, person_id)
             uow.commit()
     return done
 
@@ -394,11 +394,11 @@ def _difference_entry(difference: ErpDifference, row: OnFile, review_id: str) ->
     return Entry(action=Action.ERP_DIFFERENCE_FOUND, actor=actor(SYSTEM), entity=who, data=data)
 
 
-def _conclude(uow: UnitOfWork, review_id: str, rows: Sequence[OnFile], stated: Mapping[str, Total], person_id: str) -> None:
-    """Ties what the store now holds to the control totals, and records that these legal entities are taken over."""
+def _conclude(uow: UnitOfWork, review_id: str, rows: Sequence[OnFile], person_id: str) -> None:
+    """Ties what the store now holds to the rows adopted, and records that their legal entities are taken over."""
     entities = sorted({r.legal_entity for r in rows})
     held = _held(uow, rows)
-    _tie(held, stated, "the store")
+    _tie(held, totals(rows), "the store")
     counts = canonical({"legal_entities": entities, "totals": {c: {"count": t.count, "minor": t.minor} for c, t in held.items()}})
     root = digest_of(counts)
     uow.add(ReviewBatch(review_id=review_id, stage=OPENING_STAGE, bucket=0, path="", sha256="", root=root, counts_json=counts))

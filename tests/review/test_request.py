@@ -1,0 +1,131 @@
+"""A person asks for a limit: he is its maker, it never goes straight through, and it stands beside what the engine found."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import pytest
+from lifecycle_world import AS_OF, NOON, RULES, TODAY, Ledger, World, draft
+
+from credit_review.errors import BadInput, Refused
+from credit_review.model.records import Maker, Proposal
+from credit_review.model.states import ReviewState
+from credit_review.review import lifecycle, request, route
+from credit_review.review.request import Request
+
+UNTIL = TODAY + timedelta(days=30)
+
+
+@pytest.fixture
+def world(store, clock):
+    return World(store, clock)
+
+
+def asks(**changed):
+    known = {"customer_id": "c-1", "person_id": "p-deputy", "amount_minor": 40_000_00, "reason": "Christmas season", "today": TODAY}
+    return Request(**{**known, **changed})
+
+
+def scored(world):
+    return world.review(kind="ad_hoc", scope="customer:c-1#1").review_id
+
+
+def test_who_asks_is_proposer_and_maker_and_the_engines_figure_stands_beside(world):
+    review = scored(world)
+    world.limit("c-1", 20_000_00)
+    ledger = Ledger(world)
+    proposal = world.do(request.propose_request, review, draft("c-1", to=25_000_00), asks(), NOON)
+    assert (proposal.proposer_id, proposal.engine_minor, proposal.to_minor, proposal.from_minor) == (
+        "p-deputy", 25_000_00, 40_000_00, 20_000_00,
+    )  # fmt: skip
+    assert world.one(Maker).how == "requested"
+    shown = json.loads(proposal.packet_json)
+    assert shown["request"]["reason"] == "Christmas season" and shown["engine_minor"] == 25_000_00
+    assert ledger.check() == {"proposal": 1}
+    assert world.entries("proposal.created")[0]["actor"] == "person:p-deputy"
+    assert "Christmas" not in json.dumps(world.entries())
+
+
+def test_asking_again_after_a_crash_gives_the_same_proposal(world):
+    review = scored(world)
+    first = world.do(request.propose_request, review, draft("c-1", had=None), asks(), NOON)
+    again = world.do(request.propose_request, review, draft("c-1", had=None), asks(), NOON)
+    assert first == again == world.one(Proposal)
+
+
+def test_a_temporary_limit_has_an_account_of_its_own_and_an_end(world):
+    review = scored(world)
+    world.limit("c-1", 20_000_00)
+    proposal = world.do(request.propose_request, review, draft("c-1"), asks(until=UNTIL), NOON)
+    assert proposal.account_id == draft("c-1", layer="temporary").account_id != draft("c-1").account_id
+    assert (proposal.effective_from, proposal.effective_to, proposal.from_minor, proposal.direction) == (TODAY, UNTIL, None, "new")
+
+
+def test_a_temporary_limit_must_be_above_the_base_limit(world):
+    review = scored(world)
+    world.limit("c-1", 40_000_00)
+    with pytest.raises(Refused, match="not above"):
+        world.do(request.propose_request, review, draft("c-1"), asks(until=UNTIL), NOON)
+
+
+def test_a_request_never_goes_straight_through(world):
+    review = scored(world)
+    world.limit("c-1", 20_000_00)
+    world.do(request.propose_request, review, draft("c-1", rule="small"), asks(amount_minor=21_000_00), NOON)
+    world.do(lifecycle.advance, review, ReviewState.PROPOSED)
+    assert route.route_all(world.store, review, RULES, world.clock).waiting == 1
+    assert world.proposal("c-1").exceptional == "requested"
+
+
+def test_an_early_review_without_an_amount_asks_for_what_the_engine_finds(world):
+    review = scored(world)
+    world.limit("c-1", 20_000_00)
+    proposal = world.do(request.propose_request, review, draft("c-1", to=33_000_00), asks(amount_minor=None), NOON)
+    assert (proposal.to_minor, proposal.direction) == (33_000_00, "up")
+
+
+def test_an_open_proposal_of_the_account_is_named(world):
+    world.routed([draft("c-1", to=90_000_00)])
+    waiting = world.proposal("c-1")
+    review = scored(world)
+    with pytest.raises(Refused, match=waiting.proposal_id):
+        world.do(request.propose_request, review, draft("c-1"), asks(), NOON)
+
+
+def test_what_is_in_force_already_is_refused(world):
+    review = scored(world)
+    world.limit("c-1", 40_000_00)
+    with pytest.raises(Refused, match="already"):
+        world.do(request.propose_request, review, draft("c-1"), asks(), NOON)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error"),
+    [
+        ({"reason": " "}, BadInput),
+        ({"amount_minor": -1}, BadInput),
+        ({"until": TODAY}, BadInput),
+        ({"until": UNTIL, "amount_minor": None}, BadInput),
+        ({"person_id": "p-nobody"}, Refused),
+        ({"customer_id": "c-2"}, BadInput),
+    ],
+)
+def test_a_request_must_make_sense(world, wrong, error):
+    review = scored(world)
+    with pytest.raises(error):
+        world.do(request.propose_request, review, draft("c-1"), asks(**wrong), NOON)
+    assert world.find(Proposal) == []
+
+
+def test_a_request_belongs_to_an_ad_hoc_review(world):
+    review = world.review().review_id
+    with pytest.raises(BadInput, match="periodic"):
+        world.do(request.propose_request, review, draft("c-1"), asks(), NOON)
+
+
+def test_a_customer_may_ask_twice_on_a_day(world):
+    assert world.ask(request.request_scope, "c-1", AS_OF) == "customer:c-1#1"
+    scored(world)
+    assert world.ask(request.request_scope, "c-1", AS_OF) == "customer:c-1#2"
+    assert world.ask(request.request_scope, "c-11", AS_OF) == "customer:c-11#1"
