@@ -86,7 +86,7 @@ def caps(rows: Rows, rules: Rules, classes: Classes) -> Caps:
     recommended, recommended_lacks = _recommendation_cap(rows, rules, wanted)
     grade = Maybe.where(wanted, rules.ceiling[rows.currency, rows.grade])
     hard: dict[str, Maybe] = {Cap.NET_WORTH: net_worth, Cap.RECOMMENDATION: recommended, Cap.GRADE: grade}
-    start = Maybe.where(formula.known | rows.limit.known, formula.otherwise(rows.limit.value)).only(~need.known)
+    start = Maybe.where(formula.known | rows.limit.known, formula.otherwise(rows.limit.value))
     after, binding = least({Cap.NEED: need, **hard, "": start})
     lacks_need = {substitute(Cap.NEED, MISSING, limits.caps.need.otherwise): needs & ~rows.need.known}
     return Caps(
@@ -97,7 +97,7 @@ def caps(rows: Rows, rules: Rules, classes: Classes) -> Caps:
         recommendation=recommended,
         grade=grade,
         hard=least(hard)[0].otherwise(NO_CAP),
-        after=after,
+        after=after.only(start.known),  # caps alone are no reason to grant anything
         binding=binding,
         substitutes=lacks_need | net_worth_lacks | recommended_lacks,
     )

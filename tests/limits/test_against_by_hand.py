@@ -1,0 +1,168 @@
+"""The vectorised engine agrees with a plain recomputation of each customer, to the minor unit, on random books and policies."""
+
+from __future__ import annotations
+
+import sys
+from datetime import date
+from fractions import Fraction
+from pathlib import Path
+
+import pandas as pd
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+sys.path.insert(0, str(Path(__file__).parent))
+from book import STARTER, book, changed, customer
+from by_hand import by_hand
+
+from credit_review import fx
+from credit_review.limits import explain, propose
+
+AS_OF = date(2026, 6, 30)
+RATES = fx.RateTable.from_rows(
+    [(AS_OF, "EUR", "USD", "1.0837", "ecb"), (AS_OF, "EUR", "JPY", "163.4219", "ecb"), (AS_OF, "BHD", "EUR", "2.4131", "ecb")]
+)
+RATIO = {  # minor units of the account a minor unit of EUR
+    "EUR": Fraction(1),
+    "USD": Fraction("1.0837"),
+    "JPY": Fraction("163.4219") / 100,
+    "BHD": 1 / Fraction("2.4131") * 10,
+}
+UNIT = {"EUR": 100, "USD": 100, "JPY": 1, "BHD": 1000}
+
+amount = st.one_of(
+    st.integers(0, 10**6), st.integers(0, 10**9), st.integers(0, 10**12), st.sampled_from([0, 50000, 1000000, 1000001, 10000000])
+)
+maybe = st.booleans().flatmap(lambda there: amount if there else st.none())
+age = st.one_of(st.none(), st.sampled_from([0.0, 30.0, 365.0, 366.0, 540.0, 541.0, 2000.0]))
+CUSTOMERS = st.fixed_dictionaries(
+    {
+        "grade": st.sampled_from(["A", "B", "C", "D", "E", ""]),
+        "status": st.sampled_from(["active", "active", "new", "prepayment", "blocked", "legal", "insolvent", "dormant"]),
+        "currency": st.sampled_from(["EUR", "USD", "JPY", "BHD"]),
+        "need_minor": st.one_of(maybe, st.integers(-(10**6), 0)),
+        "limit_minor": maybe,
+        "terms_days": st.one_of(st.none(), st.sampled_from([0, 10, 14, 30, 60, 90])),
+        "exposure_minor": amount,
+        "overdue_minor": amount,
+        "oldest_dpd_days": st.sampled_from([0, 30, 31, 200]),
+        "quarantined_minor": st.sampled_from([0, 0, 0, 500]),
+        "tangible_net_worth_minor": st.one_of(maybe, st.integers(-(10**9), 0)),
+        "net_worth_age_days": age,
+        "recommended_limit_minor": maybe,
+        "external_age_days": age,
+        "last_invoice_days": st.one_of(st.none(), st.sampled_from([1.0, 364.0, 365.0, 366.0, 800.0])),
+    }
+)
+OTHERWISE = st.sampled_from(["lower_ceiling", "no_increase", "ask_documents"])
+POLICIES = st.fixed_dictionaries(
+    {
+        "limits__caps__net_worth__otherwise": OTHERWISE,
+        "limits__caps__recommendation__otherwise": OTHERWISE,
+        "limits__without_need__action": st.sampled_from(["exposure", "none"]),
+        "limits__without_need__factor": st.sampled_from([1, 0.8, 1.333333]),
+        "limits__minimum": st.sampled_from([0, 750, 3000]),
+        "limits__step__up_fraction": st.sampled_from([0.5, 0.25, 2]),
+        "limits__step__down_fraction": st.sampled_from([0.5, 0.333333, 1]),
+        "limits__step__free_amount": st.sampled_from([5000, 0]),
+        "limits__smallest_change__amount": st.sampled_from([1000, 0, 20000]),
+        "limits__forbid_increase__external_missing": st.booleans(),
+        "limits__forbid_increase__external_age_days_over": st.sampled_from([540, None]),
+        "limits__forbid_increase__on_quarantined_rows": st.booleans(),
+        "classes__dormant__down_to": st.sampled_from([0, 2500]),
+    }
+)
+
+
+def known(value):
+    return None if pd.isna(value) else int(value)
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(CUSTOMERS, min_size=1, max_size=12), POLICIES)
+def test_engine_and_hand_agree_to_the_minor_unit(drawn, edits):
+    rules = changed(**edits) if edits else STARTER
+    customers = [customer(f"c{i:02}", **c) for i, c in enumerate(drawn)]
+    frame = propose(*book(*customers), policy=rules, as_of=AS_OF, rates=RATES)
+    plain = rules.model_dump()
+    for c, row in zip(customers, frame.to_dict("records"), strict=True):
+        hand = by_hand(c, plain, rate=RATIO[c["currency"]], unit=UNIT[c["currency"]])
+        assert explain(row)
+        if hand["to"] is None:
+            assert row["state"] == "quarantined" and row["state_reason"].startswith("no proposal possible")
+            assert known(row["to_minor"]) is None
+            continue
+        got = {
+            "to": known(row["to_minor"]),
+            "formula": known(row["formula_minor"]),
+            "after_caps": known(row["after_caps_minor"]),
+            "after_step": known(row["after_step_minor"]),
+            "after_rounding": known(row["after_rounding_minor"]),
+            "forbidden": set(filter(None, row["forbids_increase"].split("|"))),
+            "substitutes": set(filter(None, row["substitutes"].split("|"))),
+            "terms": known(row["to_terms_days"]),
+            "direction": row["direction"],
+            "over": known(row["over_limit_minor"]),
+        }
+        assert got == hand
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(CUSTOMERS, min_size=1, max_size=10))
+def test_what_the_policy_promises_holds_for_every_customer(drawn):
+    customers = [customer(f"c{i:02}", **(c | {"currency": "EUR"})) for i, c in enumerate(drawn)]
+    frame = propose(*book(*customers), policy=STARTER, as_of=AS_OF)
+    for c, row in zip(customers, frame.to_dict("records"), strict=True):
+        if row["state"] != "reviewed":
+            continue
+        to, now = int(row["to_minor"]), c["limit_minor"]
+        assert to >= 0
+        if row["forbids_increase"]:
+            assert row["direction"] != "up" and to <= max(now if now is not None else c["exposure_minor"], 0)
+        if row["direction"] == "up":
+            assert to <= now + max(now // 2, 500_000)
+            assert to <= row["after_caps_minor"]
+        if row["direction"] == "down" and c["status"] in ("active", "new", "blocked", "legal") and now <= 500_000_000:
+            assert to >= now - max(now // 2, 500_000)
+        if row["direction"] == "new":
+            assert to <= row["after_caps_minor"]
+        if c["status"] in ("insolvent", "prepayment"):
+            assert to == 0
+        if row["straight_through"]:
+            assert row["exceptional"] == "" and row["direction"] in ("up", "down") and to - now <= 1_000_000
+        if c["terms_days"] is not None:
+            assert row["to_terms_days"] <= c["terms_days"]
+
+
+@settings(max_examples=30, deadline=None)
+@given(CUSTOMERS)
+def test_a_worse_grade_never_gets_more(drawn):
+    grades = [customer(f"c{g}", **(drawn | {"grade": g, "currency": "EUR"})) for g in ("A", "B", "C", "D", "E")]
+    frame = propose(*book(*grades), policy=STARTER, as_of=AS_OF)
+    limits = [v for v in frame["to_minor"].tolist() if not pd.isna(v)]
+    assert limits == sorted(limits, reverse=True)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(CUSTOMERS, min_size=2, max_size=10), st.randoms())
+def test_order_and_bucketing_change_nothing(drawn, random):
+    customers = [customer(f"c{i:02}", **c) for i, c in enumerate(drawn)]
+    features, scores, groups, states = book(*customers)
+    whole = propose(features, scores, groups, states, policy=STARTER, as_of=AS_OF, rates=RATES)
+    at = list(range(len(customers)))
+    random.shuffle(at)
+    mixed = propose(features.iloc[at], scores.iloc[at[::-1]], groups, states.iloc[at], policy=STARTER, as_of=AS_OF, rates=RATES)
+    pd.testing.assert_frame_equal(whole, mixed)
+    cut = len(customers) // 2
+    parts = [
+        propose(
+            *(f.iloc[part].reset_index(drop=True) for f in (features, scores)),
+            groups,
+            states.iloc[part],
+            policy=STARTER,
+            as_of=AS_OF,
+            rates=RATES,
+        )
+        for part in (slice(0, cut), slice(cut, None))
+    ]
+    pd.testing.assert_frame_equal(whole, pd.concat(parts, ignore_index=True))
