@@ -45,7 +45,11 @@ def _due_after_document(frame: pd.DataFrame, _: Context) -> pd.Series[bool]:
 
 
 def _cleared_after_posting(frame: pd.DataFrame, _: Context) -> pd.Series[bool]:
-    return ~(frame["clearing_date"] < _begins(frame))
+    return ~(frame["clearing_date"] < _begins(frame)) | frame["kind"].isin(LOWERS)
+
+
+def _credit_cleared_after_posting(frame: pd.DataFrame, _: Context) -> pd.Series[bool]:
+    return ~(frame["clearing_date"] < _begins(frame)) | ~frame["kind"].isin(LOWERS)
 
 
 def _dates_plausible(frame: pd.DataFrame, context: Context) -> pd.Series[bool]:
@@ -135,9 +139,17 @@ PROMISES: tuple[Promise, ...] = (
         "clearing_not_before_document",
         "clearing_date",
         _W,
-        "no item is cleared before it exists",
+        "no invoice, note, order or delivery is cleared before it exists",
         "the clearing date lies before the document and posting dates",
         _cleared_after_posting,
+    ),
+    holds(
+        "credit_cleared_after_it_exists",
+        "clearing_date",
+        _I,
+        "no credit or cash is cleared before it exists; lateness and exposure do not depend on it",
+        "the clearing date of the credit or payment lies before its document and posting dates",
+        _credit_cleared_after_posting,
     ),
     holds(
         "dates_are_plausible",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from credit_review.model.money import EXPONENTS
@@ -115,15 +115,15 @@ def _group(row: Any, name: str) -> list[str]:
     return [name, count(row["members"]), *amounts, count(row["worst_dpd_days"]), row["unconverted"] or DASH]
 
 
-def plots(data: ReportData) -> dict[str, str]:
-    """The plots by name; a plot without data is an empty text."""
+def plots(data: ReportData, grades: list[str], counts: list[list[int]]) -> dict[str, str]:
+    """The plots by name; a plot without data is an empty text. `grades` and `counts` are the table of `migration`."""
     shown = currencies(data)
     ageing = [Ageing(p.currency, p.ageing_minor) for p in sorted(data.portfolio, key=lambda p: (-p.customers, p.currency))]
     return {
         "limits": charts.limits_plot([steps(data.proposals, c) for c in shown]),
         "grades": charts.grades_plot([exposure_by_grade(data.proposals, c) for c in shown]),
         "ageing": charts.ageing_plot(ageing),
-        "migration": charts.migration_plot(*migration(data)) if data.previous_grades else "",
+        "migration": charts.migration_plot(grades, counts) if counts else "",
     }
 
 
@@ -140,19 +140,19 @@ def exposure_by_grade(proposals: pd.DataFrame, currency: str) -> Grades:
 
 def migration(data: ReportData) -> tuple[list[str], list[list[int]]]:
     """Grades, and the number of customers by last (rows) and present grade (columns), of customers graded both times."""
-    previous: Mapping[str, str] = data.previous_grades or {}
-    rows = data.proposals[data.proposals["grade"].ne("") & data.proposals["customer_id"].isin(list(previous))]
-    before = rows["customer_id"].map(dict(previous))
-    pairs = rows.assign(before=before)[before.ne("")].groupby(["before", "grade"]).size()
-    grades = sorted({str(g) for pair in pairs.index for g in pair})
-    return grades, [[int(pairs.get((a, b), 0)) for b in grades] for a in grades]
-
-
-def migration_words(data: ReportData) -> str:
-    """Grade migration in one sentence."""
     if not data.previous_grades:
+        return [], []
+    graded = data.proposals[data.proposals["grade"].ne("")]
+    before = [data.previous_grades.get(customer, "") for customer in graded["customer_id"].tolist()]
+    pairs = Counter((last, now) for last, now in zip(before, graded["grade"].tolist(), strict=True) if last)
+    grades = sorted({grade for pair in pairs for grade in pair})
+    return grades, [[pairs[last, now] for now in grades] for last in grades]
+
+
+def migration_words(counts: list[list[int]]) -> str:
+    """Grade migration in one sentence; `counts` is the table of `migration`."""
+    if not counts:
         return "There was no earlier review to compare grades with."
-    _, counts = migration(data)
     same = sum(counts[i][i] for i in range(len(counts)))
     better = sum(n for i, row in enumerate(counts) for j, n in enumerate(row) if j < i)
     worse = sum(n for i, row in enumerate(counts) for j, n in enumerate(row) if j > i)

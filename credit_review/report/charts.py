@@ -233,6 +233,8 @@ def _unit(currency: str, largest_minor: int) -> tuple[float, str]:
 
 
 def _short(value: float) -> str:
+    if 0 < value < 0.005:
+        return "<0.01"
     return f"{value:,.0f}" if value >= 100 or value == 0 else f"{value:,.1f}" if value >= 10 else f"{value:,.2f}"
 
 

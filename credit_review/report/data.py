@@ -128,6 +128,7 @@ class ReportData:
     - `lateness_hold`: policy's fraction of open items past due above which the extract may be incomplete; None when there is none.
     - `manifest`: content digest by input name; `manifest_digest` is the SHA-256 of the manifest itself.
     - `assumptions`: whole sentences declared in the mapping; `warnings`: further sentences the caller wants read first.
+    - `notes`: sentences on how the data was read, shown under Data read.
     - `run_facts`: label and text (code commit, buckets, seed, durations).
     """
 
@@ -151,6 +152,7 @@ class ReportData:
     lateness_hold: float | None = None
     assumptions: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     files: tuple[OutputFile, ...] = ()
     manifest: Mapping[str, str] = field(default_factory=dict)
     manifest_digest: str = ""

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from credit_review.model.validation import ERROR, FAIL, Verdict
 from credit_review.report.movements import LIST_UP_TO
 from credit_review.report.named import named, names
 from credit_review.report.table import Table, cut
-from credit_review.report.text import DASH, count, day, joined, known, money, plural, words
+from credit_review.report.text import DASH, count, day, joined, known, major, money, plural, words
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from credit_review.report.data import Certificate, ControlTotal, ReportData
+    from credit_review.report.data import Certificate, ControlTotal, OutputFile, ReportData
 
 UNREVIEWED = ("quarantined", "deferred", "excluded", "not_due")
 _ACTS = {"critical": "stops the review", "warning": "quarantines the rows", "info": "is reported"}
@@ -78,7 +78,7 @@ def _found(status: str) -> str:
 
 
 def validation_words(verdicts: Iterable[Verdict]) -> str:
-    """The outcome of validation in one sentence."""
+    """The outcome of validation in one sentence; what reading itself refused is not in it."""
     found = list(verdicts)
     outcomes = [o for v in found for o in v.outcomes]
     errors = sum(o.status == ERROR for o in outcomes)
@@ -90,6 +90,17 @@ def validation_words(verdicts: Iterable[Verdict]) -> str:
         return f"{plural(stopped, 'critical promise was', 'critical promises were')} broken; the review stopped."
     read = plural(sum(v.rows for v in found), "row")
     return f"{plural(len(outcomes), 'promise')} about the data checked on {read}; {plural(lost, 'row')} went to quarantine."
+
+
+def quarantine_words(quarantine: pd.DataFrame | None) -> str:
+    """How many rows stand in quarantine, from reading and from validation, in one sentence."""
+    if quarantine is None or quarantine.empty:
+        return ""
+    rows = quarantine.drop_duplicates(["dataset", "row_key"])
+    risky = int(rows["could_raise"].sum())
+    customers = rows.loc[rows["customer_id"].ne(""), "customer_id"].nunique()
+    found = f"{plural(len(rows), 'row')} of {plural(int(customers), 'customer')} in quarantine"
+    return f"{found}; {risky:,} of them could raise exposure or lateness."
 
 
 def quarantine_summary(quarantine: pd.DataFrame | None) -> Table:
@@ -107,7 +118,7 @@ def quarantine_summary(quarantine: pd.DataFrame | None) -> Table:
     return Table(headings, rows)
 
 
-def quarantine_list(quarantine: pd.DataFrame | None) -> Table:
+def quarantine_list(quarantine: pd.DataFrame | None, files: Sequence[OutputFile] = ()) -> Table:
     """Each quarantined row with its key, the rule it broke and the value found."""
     headings = ("Dataset", "#Row key", "Customer", "Rule broken", "Column", "#Value found", ">Amount", "Could raise risk")
     if quarantine is None or quarantine.empty:
@@ -117,7 +128,7 @@ def quarantine_list(quarantine: pd.DataFrame | None) -> Table:
          r["value"] or "(empty)", money(r["amount_minor"], r["currency"]), "yes" if r["could_raise"] else "no"]
         for r in quarantine.head(LIST_UP_TO).to_dict("records")
     ]  # fmt: skip
-    return Table(headings, rows, note=cut(len(quarantine), len(rows), "quarantine.csv"))
+    return Table(headings, rows, note=cut(len(quarantine), len(rows), files, "quarantine.csv"))
 
 
 def duplicates(data: ReportData) -> Table:
@@ -131,7 +142,7 @@ def duplicates(data: ReportData) -> Table:
          money(r["open_minor"], r["currency"])]
         for r in frame.head(LIST_UP_TO).to_dict("records")
     ]  # fmt: skip
-    return Table(headings, rows, note=cut(len(frame), len(rows), "duplicates.csv"))
+    return Table(headings, rows, note=cut(len(frame), len(rows), data.files, "duplicates.csv"))
 
 
 def aliases(data: ReportData) -> Table:
@@ -146,7 +157,7 @@ def aliases(data: ReportData) -> Table:
         [named(r["customer_id"], called), r["source"], r["legal_entity"], r["source_number"], r["decided_by"]]
         for r in merged.head(LIST_UP_TO).to_dict("records")
     ]
-    return Table(headings, rows, note=cut(len(merged), len(rows), "aliases.csv"), empty="No customer stands under two numbers.")
+    return Table(headings, rows, note=cut(len(merged), len(rows), data.files, "aliases.csv"), empty="No customer stands under two numbers.")
 
 
 def not_reviewed(data: ReportData) -> list[tuple[str, int, Table]]:
@@ -158,11 +169,13 @@ def not_reviewed(data: ReportData) -> list[tuple[str, int, Table]]:
             ["currency", "exposure_minor", "customer_id"], ascending=[True, False, True]
         )
         lines = [
-            [called.get(r["customer_id"], ""), r["customer_id"], r["state_reason"], money(r["exposure_minor"], r["currency"]),
-             money(r["from_minor"], r["currency"]) if known(r["from_minor"]) else "none on file"]
+            [called.get(r["customer_id"], ""), r["customer_id"], r["state_reason"], major(r["exposure_minor"], r["currency"]),
+             major(r["from_minor"], r["currency"]) if known(r["from_minor"]) else "none on file"]
             for r in rows.head(LIST_UP_TO).to_dict("records")
         ]  # fmt: skip
-        table = Table(("Customer", "Number", "Why", ">Exposure", ">Limit kept"), lines, note=cut(len(rows), len(lines), "proposals.csv"))
+        table = Table(
+            ("Customer", "Number", "Why", ">Exposure", ">Limit kept"), lines, note=cut(len(rows), len(lines), data.files, "proposals.csv")
+        )
         if len(rows):
             found.append((words(state), len(rows), table))
     return found

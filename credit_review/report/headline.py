@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from credit_review.model.money import EXPONENTS
 from credit_review.report.book import currencies, directions, steps
-from credit_review.report.evidence import states_words, tied_words, validation_words
+from credit_review.report.evidence import quarantine_words, states_words, tied_words, validation_words
 from credit_review.report.movements import changes, reductions
 from credit_review.report.text import joined, known, percent, plural, whole
 
@@ -68,6 +68,7 @@ def summary(data: ReportData) -> list[str]:
         _people_words(data),
         tied_words(data),
         validation_words(data.verdicts) if data.verdicts else "",
+        quarantine_words(data.quarantine),
         _certificate_words(data),
     ]
     return [s for s in said if s]

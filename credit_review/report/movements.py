@@ -11,6 +11,7 @@ from credit_review.limits.codes import CLASS_PREFIX, words
 from credit_review.report.named import named, names
 from credit_review.report.table import Table, cut
 from credit_review.report.text import DASH, count, joined, known, major, percent, plural, whole
+from credit_review.report.text import words as words_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,10 +20,12 @@ if TYPE_CHECKING:
 
 SHOW_ALL_UP_TO = 2000
 SHOW_LARGEST = 500
-LIST_UP_TO = 300
+LIST_UP_TO = 2000
 """Rows of a secondary list; the complete lists stand in the files beside the report."""
 
 DIRECTIONS = {"up": "increase", "down": "reduction", "new": "first limit", "same": "terms only"}
+
+STANDING = {"draft": "with the analyst", "pending": "awaiting approval"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +210,7 @@ def reductions(data: ReportData) -> tuple[Table, list[str]]:
     table = Table(
         ("Customer", "Currency", ">Exposure", ">Limit now", ">New limit", ">Above new limit", ">Orders that would stop"),
         lines,
-        note=cut(len(ordered), len(lines), "proposals.csv"),
+        note=cut(len(ordered), len(lines), data.files, "proposals.csv"),
         empty="No reduction leaves exposure above its new limit or stops an order.",
     )
     return table, [_reduction_words(rows[rows["currency"].eq(c)], c) for c in _currencies(rows)]
@@ -255,7 +258,7 @@ def _tier(key: Any, group: pd.DataFrame) -> list[str]:
     tier, name, needed, holders, currency = key
     change = group["change_minor"]
     states = group["state_route"].value_counts()
-    standing = joined([f"{int(states[s]):,} {s}" for s in sorted(states.index)])
+    standing = joined([f"{int(states[s]):,} {STANDING.get(s, words_of(s))}" for s in sorted(states.index)])
     raised, lowered = int(change[change > 0].sum()), int(change[change < 0].sum())
     label = f"{tier} {name}".strip()
     amounts = [whole(raised, currency, signed=True), whole(lowered, currency)]
@@ -276,7 +279,7 @@ def automatic(data: ReportData) -> tuple[Table, Table]:
     called = names(data)
     listed = [_automatic(r, called) for r in rows.head(LIST_UP_TO).to_dict("records")]
     headings = ("Customer", "Grade", "Currency", ">Limit now", ">New limit", ">Change", "Terms")
-    return totals, Table(headings, listed, note=cut(len(rows), len(listed), "proposals.csv"))
+    return totals, Table(headings, listed, note=cut(len(rows), len(listed), data.files, "proposals.csv"))
 
 
 def _automatic(row: Any, called: Mapping[str, str]) -> list[str]:

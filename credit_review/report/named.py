@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 
 def names(data: ReportData) -> dict[str, str]:
     """Customer name by id, cut to a readable length; customers without a name are left out."""
-    named = data.customers[data.customers["name"].ne("")]
-    return {str(i): cut_to(str(n), LONGEST_NAME) for i, n in zip(named["customer_id"], named["name"], strict=True)}
+    rows = data.customers[data.customers["name"].ne("")]
+    pairs = zip(rows["customer_id"].tolist(), rows["name"].tolist(), strict=True)
+    return {customer: cut_to(name, LONGEST_NAME) for customer, name in pairs}
 
 
 def named(customer_id: str, known_names: Mapping[str, str]) -> str:

@@ -23,6 +23,7 @@ def report_page(data: ReportData) -> str:
     """The review report."""
     blocks, listed = movements.blocks(data)
     reductions, reduction_words = movements.reductions(data)
+    grades, counts = book.migration(data)
     automatic, automatic_list = movements.automatic(data)
     return _page(
         "report.html",
@@ -35,8 +36,8 @@ def report_page(data: ReportData) -> str:
         portfolio=book.portfolio_table(data),
         groups=book.groups_table(data),
         limits=book.limits_table(data),
-        plots={name: Markup(svg) for name, svg in book.plots(data).items()},  # noqa: S704 - our own drawing, its texts escaped
-        migration=book.migration_words(data),
+        plots={name: Markup(svg) for name, svg in book.plots(data, grades, counts).items()},  # noqa: S704 - our own drawing, its texts escaped
+        migration=book.migration_words(counts),
         blocks=blocks,
         listed=listed,
         reductions=reductions,
@@ -47,7 +48,7 @@ def report_page(data: ReportData) -> str:
         risk_kept=evidence.risk_kept(data),
         not_reviewed=evidence.not_reviewed(data),
         quarantine_summary=evidence.quarantine_summary(data.quarantine),
-        quarantine_list=evidence.quarantine_list(data.quarantine),
+        quarantine_list=evidence.quarantine_list(data.quarantine, data.files),
         duplicates=evidence.duplicates(data),
         aliases=evidence.aliases(data),
         sources=evidence.sources(data),

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from credit_review.report.data import OutputFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,9 @@ class Table:
         return [(h[1:], classes[h[0]]) if h[:1] in classes else (h, "txt") for h in self.headings]
 
 
-def cut(rows: int, shown: int, where: str) -> str:
-    """The note under a table that shows only the first rows; empty when it shows all."""
-    return f"{shown:,} of {rows:,} shown; all of them are in {where}." if rows > shown else ""
+def cut(rows: int, shown: int, files: Sequence[OutputFile], name: str) -> str:
+    """The note under a table that shows only the first rows; empty when it shows all. `name` is the list, if it was written."""
+    if rows <= shown:
+        return ""
+    where = name if name in {f.name for f in files} else "the stored results of the review"
+    return f"{shown:,} of {rows:,} shown; all of them are in {where}."

@@ -147,6 +147,12 @@ def test_information_is_reported_and_quarantines_nothing():
     assert result.status == FAIL and not result.verdict.stops
 
 
+def test_cash_cleared_before_it_was_posted_is_reported_and_stays():
+    cash = {"kind": "payment", "amount_minor": -500, "open_minor": 0, "clearing_date": "2026-06-01"}
+    result = run("items", cash, {})
+    assert failed(result) == {"credit_cleared_after_it_exists"} and result.quarantine.empty and len(result.clean) == 2
+
+
 def test_every_failing_row_is_quarantined_beyond_the_limits_of_the_lists_great_expectations_prints():
     rows = [item(i, currency="XQQ" if i % 2 else "EUR") for i in range(1500)]
     result = gate.check("items", frame("items", rows), context=CONTEXT)
