@@ -189,6 +189,19 @@ def test_a_reduction_not_yet_in_effect_still_counts_in_full_for_the_group(world)
     assert world.decide("p-controller", other).code == "lacks_tier"
 
 
+def test_an_increase_not_yet_in_effect_counts_already(world):
+    world.group("g-1", "c-1", "c-2")
+    world.apply(approved(world, "c-2", had=90_000_00, to=95_000_00, effective_from=TODAY + timedelta(days=5)))
+    other = world.propose("c-1", had=1_000_00, to=6_000_00)
+    assert world.decide("p-controller", other).tier == "T2"  # 95,000 + 6,000
+
+
+def test_an_approved_limit_counts_for_the_group_before_it_is_applied(world):
+    world.group("g-1", "c-1", "c-2")
+    approved(world, "c-2", had=60_000_00, to=65_000_00)
+    assert world.decide("p-controller", world.propose("c-1", had=30_000_00, to=36_000_00)).tier == "T2"  # 65,000 + 36,000
+
+
 def test_a_change_applied_late_was_not_in_force_before(world):
     proposal = approved(world, effective_from=TODAY - timedelta(days=10))
     world.apply(proposal)

@@ -335,6 +335,28 @@ def delegation(principal, delegate):
     )
 
 
+def test_the_proposer_is_a_maker_even_where_the_table_of_makers_lacks_him():
+    made = standing()
+    made = replace(made, proposal=replace(made.proposal, proposer_id="p-controller"))
+    assert judge(made, MATRIX, NOON).code == Code.OWN_PROPOSAL
+    assert "p-controller" not in judge(made, MATRIX, NOON).who_may
+
+
+@pytest.mark.parametrize("verdict", [Verdict.REJECT, Verdict.RETURN, Verdict.COUNTER])
+def test_only_an_approval_counts_as_one(verdict):
+    made = standing(asking=None)
+    shown = replace(made.proposal, state="approved", decided_at=NOON)
+    answered = replace(made, proposal=shown, decisions=(decision_of(shown, "p-controller", None, 0, verdict),))
+    assert recheck(answered, MATRIX, NOON).code == Code.APPROVER_INVALID
+
+
+def test_an_approval_of_another_packet_counts_for_nothing():
+    made = standing(asking=None)
+    shown = replace(made.proposal, state="approved", decided_at=NOON)
+    other = replace(decision_of(shown, "p-controller", None, 0), digest="0" * 64)
+    assert recheck(replace(made, proposal=shown, decisions=(other,)), MATRIX, NOON).code == Code.APPROVER_INVALID
+
+
 @given(state=st.sampled_from(["draft", "pending", "applied", "rejected", "returned", "expired", "superseded"]))
 def test_no_other_state_passes_the_recheck(state):
     made = standing(asking=None)
