@@ -115,6 +115,26 @@ class CsvSource:
                 yield _frame(names, [pa.array([], type=pa.large_string()) for _ in names], 2)
         except (pa.ArrowInvalid, UnicodeError) as error:
             raise self._said(error, encoding, len(names)) from None
+        self._require_closed_quotes(encoding)
+
+    def _require_closed_quotes(self, encoding: str) -> None:
+        """A quote that is opened and never closed swallows the rest of the file into one cell; Arrow does not mind, we do."""
+        mark = self.where.quote.encode()
+        with self.path.open("rb") as file:
+            odd = sum(data.count(mark) for data in iter(lambda: file.read(1 << 20), b"")) % 2
+        if not odd:
+            return
+        csv.field_size_limit(1 << 30)
+        with self.path.open(encoding=encoding, newline="") as file:
+            rows = csv.reader(file, delimiter=self.where.delimiter, quotechar=self.where.quote, strict=True)
+            line = 1
+            try:
+                for _ in rows:
+                    line = rows.line_num + 1
+            except csv.Error as error:
+                if "end of data" in str(error):
+                    said = f"{self.name} line {line}: a quote is opened and never closed"
+                    raise BadInput(said, expected="every quoted field closed", next_step=_EXPORT_AGAIN) from None
 
     def _header(self, encoding: str) -> list[str]:
         try:

@@ -283,9 +283,9 @@ def _totals_chunk(chunk: Chunk, mapping: Mapping) -> _Fields:
     amount, _, _ = chunk.money("amount", currency)
     rows, there = chunk.whole("rows")
     chunk.fault(~there & chunk.without("rows"), "rows", "rows_is_present", "the number of rows is missing")
-    named = chunk.codes("dataset", frozenset({"items", "customers"}), "dataset_is_known").replaced(str)
+    stands_for = chunk.codes("dataset", frozenset({"items", "customers"}), "dataset_is_known") if chunk.has("dataset") else None
     values = {
-        "dataset": col.series(col.first_filled(named, col.take_texts(["items"], np.zeros(len(chunk), dtype=np.int64)))),
+        "dataset": "items" if stands_for is None else col.series(stands_for.replaced(str)),
         "currency": col.series(currency.replaced(str)),
         "kind": col.series(kind.replaced(lambda k: table.get(k, k))),
         "rows": rows,

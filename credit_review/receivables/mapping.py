@@ -224,7 +224,7 @@ class Customers(Table):
         "source_number", "group", "legal_entity", "currency", "status_since", "customer_since", "limit", "tangible_net_worth",
         "net_worth_date",
     }  # fmt: skip
-    required: ClassVar[tuple[str, ...]] = ("source_number",)
+    required: ClassVar[tuple[str, ...]] = ("source_number", "currency", "status")
     coded: ClassVar[dict[str, frozenset[str]]] = {"status": frozenset(s.value for s in CreditStatus), "currency": _CURRENCY}
 
 

@@ -38,7 +38,8 @@ def test_a_document_keeps_its_text_digest_and_lines() -> None:
 
 
 def test_scalars_are_what_a_reader_takes_them_for() -> None:
-    text = "a: NO\nb: 0012\nc: 12:30\nd: true\ne: 2026-03-31\nf: -1.5\ng: 7\nh: null\ni:\nj: yes\nk: .nan\nl: '7'\n'': empty\nm: 1e3\n0010: x\nNO: y\n"
+    text = "a: NO\nb: 0012\nc: 12:30\nd: true\ne: 2026-03-31\nf: -1.5\ng: 7\nh: null\ni:\nj: yes\nk: .nan\nl: '7'\n"
+    text += "'': empty\nm: 1e3\n0010: x\nNO: y\n"
     assert documents.parse(text, name="x").data == {
         "a": "NO", "b": "0012", "c": "12:30", "d": True, "e": date(2026, 3, 31), "f": -1.5, "g": 7, "h": None, "i": None,
         "j": "yes", "k": ".nan", "l": "7", "": "empty", "m": "1e3", "0010": "x", "NO": "y",
