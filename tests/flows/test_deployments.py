@@ -1,0 +1,74 @@
+"""What an operator of Prefect sees: deployment names, schedules with their dates, entrypoints that load."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from itertools import islice
+from pathlib import Path
+
+import pytest
+import yaml
+
+from credit_review.calendar import WorkingCalendar, quarter_end_before
+
+ROOT = Path(__file__).parents[2]
+DEPLOYED = {d["name"]: d for d in yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]}
+
+
+def _fire_dates(name, start, count):
+    from prefect.client.schemas.schedules import RRuleSchedule
+
+    (schedule,) = DEPLOYED[name]["schedules"]
+    rule = RRuleSchedule(rrule=schedule["rrule"], timezone=schedule["timezone"]).to_rrule()
+    return list(islice(rule.xafter(start), count))
+
+
+def test_there_are_four_deployments_named_like_their_flows():
+    assert sorted(DEPLOYED) == ["apply_limits", "daily_follow_up", "periodic_review", "verify_audit_log"]
+    for name, deployment in DEPLOYED.items():
+        assert deployment["entrypoint"] == f"flows/{name}.py:{name}"
+        assert deployment["work_pool"]["name"] == "credit-review"
+        assert deployment["concurrency_limit"] == {"limit": 1, "collision_strategy": "CANCEL_NEW"}
+
+
+@pytest.mark.parametrize("name", [*DEPLOYED, "limit_request"])
+def test_every_entrypoint_loads_with_all_its_imports(name, monkeypatch):
+    from prefect.flows import load_flow_from_entrypoint
+
+    monkeypatch.chdir(ROOT)
+    flow = load_flow_from_entrypoint(f"flows/{name}.py:{name}", use_placeholder_flow=False)
+    assert flow.name == name
+
+
+def test_every_flow_file_is_short_and_holds_no_class():
+    for path in (ROOT / "flows").glob("*.py"):
+        text = path.read_text()
+        assert len(text.splitlines()) <= 150 and "\nclass " not in text
+        assert not any(f"import {library}" in text for library in ("pandas", "sqlalchemy", "slack"))
+
+
+def test_the_quarterly_review_may_start_on_these_days():
+    """The schedule fires on every candidate; the fifth working day of the company calendar is the first that starts a review."""
+    calendar = WorkingCalendar("DE", frozenset())
+    fired = [d.date() for d in _fire_dates("periodic_review", datetime(2026, 10, 21, tzinfo=UTC), 80)]
+    starts, known = [], set()
+    for day in fired:
+        quarter = quarter_end_before(day)
+        if quarter not in known and day >= calendar.nth_working_day(day.year, day.month, 5):
+            starts.append(day)
+            known.add(quarter)
+    assert starts[:5] == [date(2027, 1, 8), date(2027, 4, 7), date(2027, 7, 7), date(2027, 10, 7), date(2028, 1, 7)]
+
+
+def test_the_quarterly_schedule_fires_at_six_in_the_companys_zone():
+    (first,) = _fire_dates("periodic_review", datetime(2026, 12, 31, tzinfo=UTC), 1)
+    assert first.isoformat() == "2027-01-05T06:00:00+01:00"
+
+
+def test_the_other_schedules():
+    assert {name: d["schedules"][0].get("cron") for name, d in DEPLOYED.items()} == {
+        "periodic_review": None,
+        "daily_follow_up": "30 5 * * *",
+        "apply_limits": "*/5 * * * *",
+        "verify_audit_log": "0 5 * * *",
+    }
