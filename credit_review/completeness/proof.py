@@ -71,7 +71,7 @@ class Certificate:
 
     - `named`: state -> reason -> customer ids, for every customer that was not reviewed.
     - `affected`: customers with quarantined rows, with their number of rows.
-    - `states_digest`: SHA-256 over one canonical line `[customer_id, state, direction, state_reason]` a customer, in id order.
+    - `states_digest`: SHA-256 of the canonical list of `[state, direction, state_reason, [customer ids]]`, sorted.
     - `total`: the control total that `lines` add up to.
     """
 
@@ -141,7 +141,8 @@ def certificate(
     rows of all datasets and stages (for names only; amounts come from `flow`).
     """
     reading, refused = _quarantined(flow.refused_reading), _quarantined(flow.refused_validation)
-    universe = {*master, *flow.snapshot["customer_id"], *reading["customer_id"], *refused["customer_id"], *quarantine["customer_id"]} - {""}
+    met = (frame["customer_id"].drop_duplicates().tolist() for frame in (flow.snapshot, reading, refused, quarantine))
+    universe = set(master).union(*met) - {""}
     states = _one_state_each(proposals, universe)
     _same_customers(flow.snapshot, flow.clean, refused)
     _same_as_read(flow, reading)
@@ -171,13 +172,13 @@ def certificate(
 
 def _one_state_each(proposals: pd.DataFrame, universe: set[str]) -> pd.DataFrame:
     """State, direction and reason of every customer, by id. Stops when one is missing, doubled, invented or in no known state."""
-    ids = proposals["customer_id"]
+    ids, known = proposals["customer_id"], set(proposals["customer_id"].tolist())
     states = proposals.loc[:, ["customer_id", "state", "direction", "state_reason"]].sort_values("customer_id", ignore_index=True)
     reviewed, directed = states["state"] == CustomerState.REVIEWED, states["direction"].isin([d.value for d in Direction])
     faults = (
         ("customers in more than one state", set(ids[ids.duplicated()])),
-        ("customers of ledger or master without a state", universe - set(ids)),
-        ("customers that neither ledger nor master knows", set(ids) - universe),
+        ("customers of ledger or master without a state", universe - known),
+        ("customers that neither ledger nor master knows", known - universe),
         ("customers in an unknown state", set(states.loc[~states["state"].isin([s.value for s in CustomerState]), "customer_id"])),
         ("customers whose state and direction contradict each other", set(states.loc[reviewed != directed, "customer_id"])),
         ("customers not reviewed for no reason", set(states.loc[~reviewed & (states["state_reason"] == ""), "customer_id"])),
@@ -256,9 +257,9 @@ def _quarantined(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _state_line(state: str, states: pd.DataFrame, clean: pd.DataFrame, refused: pd.DataFrame) -> Line:
-    ids = states.loc[states["state"] == state, "customer_id"]
-    held = refused[refused["customer_id"].isin(ids)]
-    rows = pd.concat([clean[clean["customer_id"].isin(ids)], held], ignore_index=True)
+    ids = pd.Index(states.loc[states["state"] == state, "customer_id"])
+    held, kept = (frame[ids.get_indexer(pd.Index(frame["customer_id"])) >= 0] for frame in (refused, clean))
+    rows = pd.concat([kept, held], ignore_index=True)
     part = _sums(held)
     return Line(line=state, customers=len(ids), **_sums(rows), quarantined_rows=part["rows"], quarantined=part["amounts"])
 
@@ -289,7 +290,7 @@ def _named(states: pd.DataFrame) -> dict[str, dict[str, tuple[str, ...]]]:
     others = states[states["state"] != CustomerState.REVIEWED]
     found: dict[str, dict[str, tuple[str, ...]]] = {s.value: {} for s in CustomerState if s != CustomerState.REVIEWED}
     for (state, reason), ids in others.groupby(["state", "state_reason"], sort=True)["customer_id"]:
-        found[str(state)][str(reason)] = tuple(ids)
+        found[str(state)][str(reason)] = tuple(ids.tolist())
     return found
 
 
@@ -301,10 +302,8 @@ def _affected(*quarantines: pd.DataFrame) -> dict[str, int]:
 
 
 def _states_digest(states: pd.DataFrame) -> str:
-    digest = sha256()
-    for row in states.itertuples(index=False):
-        digest.update(canonical(list(row)).encode() + b"\n")
-    return digest.hexdigest()
+    groups = states.groupby(["state", "direction", "state_reason"], sort=True)["customer_id"]
+    return sha256(canonical([[*map(str, key), ids.tolist()] for key, ids in groups]).encode()).hexdigest()
 
 
 def _plain(line: Line) -> dict[str, Any]:

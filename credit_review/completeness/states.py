@@ -80,7 +80,8 @@ def _universe(customers: pd.DataFrame, quarantine: pd.DataFrame, ledger: Iterabl
         )
     columns = ["customer_id", "group_id", "currency", "portfolio", "segment", "region", "legal_entity", "status", "customer_since"]
     known = customers[columns].assign(mastered=True)
-    others = sorted(({str(c) for c in quarantine["customer_id"]} | set(ledger)) - set(customers["customer_id"]) - {""})
+    met = set(quarantine["customer_id"].drop_duplicates().tolist()).union(ledger)
+    others = sorted(met - set(customers["customer_id"].tolist()) - {""})
     unknown = pd.DataFrame({"customer_id": pd.Series(others, dtype="str")})
     unknown = unknown.assign(**dict.fromkeys(columns[2:8], ""), group_id=unknown["customer_id"], mastered=False)
     unknown["customer_since"] = pd.Series(pd.NaT, index=unknown.index, dtype="datetime64[s]")
@@ -92,7 +93,8 @@ def _universe(customers: pd.DataFrame, quarantine: pd.DataFrame, ledger: Iterabl
 def _require_features(frame: pd.DataFrame, features: pd.DataFrame | None, quarantine: pd.DataFrame) -> None:
     if features is None:
         return
-    lost = frame["mastered"] & ~frame["customer_id"].isin(features["customer_id"]) & ~frame["customer_id"].isin(quarantine["customer_id"])
+    ids = frame["customer_id"]
+    lost = frame["mastered"] & ~_among(ids, features["customer_id"]) & ~_among(ids, quarantine["customer_id"])
     if lost.any():
         raise ReviewStopped(
             f"features: no row for customers of the master: {_some(frame.loc[lost, 'customer_id'])}",
@@ -174,9 +176,9 @@ def _inside(frame: pd.DataFrame, scope: Scope) -> pd.Series[Any]:
     if scope.kind == ALL:
         return pd.Series(True, index=frame.index)
     column = "customer_id" if scope.kind == CUSTOMERS else scope.kind
-    unknown = sorted(set(scope.values) - set(frame[column]))
+    unknown = sorted(set(scope.values) - set(frame[column].tolist()))
     if unknown:
-        there = sorted({str(v) for v in frame[column]} - {""}) if column != "customer_id" else []
+        there = sorted(set(frame[column].tolist()) - {""}) if column != "customer_id" else []
         raise BadInput(
             f"scope {scope.text}: no customer has {column.replace('_', ' ')} {_some(unknown)}",
             expected=f"one of {_some(there)}" if there else "customer ids of the master or the ledger",
@@ -199,7 +201,7 @@ def _held(
     out = pd.DataFrame({"reason": "", "added": "", "amount": pd.array([0] * len(frame), dtype="Int64")}, index=frame.index)
     out.loc[~frame["mastered"], "reason"] = "in the ledger but not in the customer master"
     if features is not None:
-        out.loc[frame["mastered"] & ~frame["customer_id"].isin(features["customer_id"]), "reason"] = "features in quarantine"
+        out.loc[frame["mastered"] & ~_among(frame["customer_id"], features["customer_id"]), "reason"] = "features in quarantine"
     rows = quarantine[quarantine["could_raise"] & (quarantine["customer_id"] != "")]
     if not len(rows):
         return out
@@ -283,6 +285,11 @@ def _since(longest: int) -> Callable[[str], str]:
         return f"not reviewed since {day}, longest is {longest} months" if day else f"never reviewed, longest is {longest} months"
 
     return text
+
+
+def _among(keys: pd.Series[Any], of: pd.Series[Any]) -> Any:
+    """Which keys occur in `of`; `Series.isin` walks long text columns one value at a time."""
+    return pd.Index(of).unique().get_indexer(pd.Index(keys)) >= 0
 
 
 def _looked_up(column: pd.Series[Any], texts: Mapping[str, str]) -> pd.Series[Any]:

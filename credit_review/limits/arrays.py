@@ -80,6 +80,12 @@ def least(caps: Mapping[str, Maybe]) -> tuple[Maybe, pd.Series[Any]]:
     return Maybe.where(known, smallest), pd.Series(names[np.where(known, which, len(caps))], dtype="str")
 
 
+def among(keys: pd.Series[Any], of: pd.Series[Any]) -> Flags:
+    """Which keys occur in `of`; `Series.isin` walks long text columns one value at a time."""
+    found: Flags = pd.Index(of).unique().get_indexer(pd.Index(keys)) >= 0
+    return found
+
+
 def any_of(size: int, *flags: Flags) -> Flags:
     """Rows for which at least one flag is set."""
     found: Flags = np.logical_or.reduce([np.zeros(size, dtype=bool), *flags])

@@ -12,7 +12,7 @@ import pandas as pd
 from credit_review.errors import ReviewStopped
 from credit_review.fx import RateTable
 from credit_review.limits import engine
-from credit_review.limits.arrays import Flags, Ints, Maybe, amount_texts, any_of, joined, pick
+from credit_review.limits.arrays import Flags, Ints, Maybe, among, amount_texts, any_of, joined, pick
 from credit_review.limits.codes import CLASS_PREFIX, SEPARATOR, Exceptional
 from credit_review.limits.rows import Rows, aligned, gather
 from credit_review.limits.rules import Rules, compile_rules
@@ -208,7 +208,7 @@ def _shaped(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _top_groups(groups: pd.DataFrame, rows: Rows, policy: Policy) -> Flags:
     """Members of the groups with the largest exposure of the whole book, in control currency; equal ones by group id."""
-    unknown = rows.ids[~rows.features["group_id"].isin(groups["group_id"])]
+    unknown = rows.ids[~among(rows.features["group_id"], groups["group_id"])]
     if len(unknown):
         raise ReviewStopped(
             f"groups: no row for the group of {', '.join(unknown.tolist()[:5])} ({len(unknown)} in all)",
@@ -217,7 +217,7 @@ def _top_groups(groups: pd.DataFrame, rows: Rows, policy: Policy) -> Flags:
         )
     largest = groups[groups["exposure_minor"] > 0].sort_values(["exposure_minor", "group_id"], ascending=[False, True])
     top = largest["group_id"].head(policy.straight_through.never_top_exposures)
-    return rows.features["group_id"].isin(top).to_numpy()
+    return among(rows.features["group_id"], top)
 
 
 def _formula_texts(rows: Rows, rules: Rules, classes: engine.Classes, caps: engine.Caps) -> pd.Series[Any]:

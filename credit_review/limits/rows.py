@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from credit_review.errors import ReviewStopped
-from credit_review.limits.arrays import Flags, Ints, Maybe
+from credit_review.limits.arrays import Flags, Ints, Maybe, among
 from credit_review.model.states import CustomerState
 from credit_review.policy import Policy
 
@@ -59,7 +59,7 @@ def gather(features: pd.DataFrame, scores: pd.DataFrame, states: pd.DataFrame, *
     for name, frame in (("features", features), ("scores", scores), ("states", states)):
         _refuse(frame["customer_id"][frame["customer_id"].duplicated()], f"{name}: customers that stand twice", "one row a customer")
         _refuse(
-            frame["customer_id"][~frame["customer_id"].isin(states["customer_id"])],
+            frame["customer_id"][~among(frame["customer_id"], states["customer_id"])],
             f"{name}: customers without a state",
             "every customer in exactly one state",
         )
