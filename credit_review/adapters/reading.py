@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ import pandas as pd
 from credit_review import identity, receivables
 from credit_review.adapters import sources
 from credit_review.adapters.settings import Location, Settings, require_secret
+from credit_review.errors import BadInput
 from credit_review.model.frames import COVER, DATASETS, EXTERNAL, QUARANTINE, RATES, Dataset
 from credit_review.policy import Policy
 from credit_review.receivables.mapping import Customers, Table
@@ -64,9 +65,12 @@ def read_book(
 
     Raises BadInput or Unavailable for a source that cannot be read, ReviewStopped when control totals do not tie within policy's tolerance.
     """
+    _require_apart(mappings)
     parts = [
         _read_source(settings, place, mapping, as_of, policy, known) for place, mapping in zip(settings.sources, mappings, strict=True)
     ]
+    if len(parts) > 1:
+        parts = [_keyed_by_source(part, mapping.source) for part, mapping in zip(parts, mappings, strict=True)]
     frames = {name: _together([p.frames[name] for p in parts], DATASETS[name]) for name in parts[0].frames}
     if len(parts) > 1:
         frames["customers"], contradictions = identity.one_row_each(frames["customers"])
@@ -80,6 +84,28 @@ def read_book(
         origins=tuple(origin for p in parts for origin in p.origins),
         notes=tuple(note for p in parts for note in p.notes),
     )
+
+
+def _require_apart(mappings: Sequence[SourceMapping]) -> None:
+    """Two sources may not share a name; nor one id for customers that only happen to share a number, unless both say they share numbers."""
+    for at, one in enumerate(mappings):
+        for other in mappings[at + 1 :]:
+            if one.source == other.source:
+                raise BadInput(f"two mappings are called {one.source!r}", expected="a name of its own for each source")
+            if one.identity.prefix == other.identity.prefix and not (one.identity.shares_numbers and other.identity.shares_numbers):
+                raise BadInput(
+                    f"the sources {one.source} and {other.source} would make one customer of two that share a number",
+                    expected="identity.prefix that differs, or identity.shares_numbers: true in both mappings",
+                )
+
+
+def _keyed_by_source(part: Book, source: str) -> Book:
+    """The book of one source with row keys that no other source has."""
+    frames = dict(part.frames)
+    for name in ("items", "duplicates", "quarantine"):
+        frame = frames[name]
+        frames[name] = frame.assign(**{key: source + ":" + frame[key] for key in ("row_key", "kept_row_key") if key in frame})
+    return replace(part, frames=frames)
 
 
 @dataclass(frozen=True, slots=True)
