@@ -85,9 +85,11 @@ def ledger(book: Book) -> pa.Table:
 
 
 def customers(book: Book) -> pa.Table:
-    """The customer master; one in five belongs to the group of an earlier customer, 3 in 100 have no limit on file."""
+    """The customer master; one in five belongs to the group of the last customer before that has no parent, 3 in 100 have no limit on file."""
     rng, count = book.rng, book.count
-    parent = np.where(rng.random(count) < 0.2, np.maximum(np.arange(count) - rng.integers(1, 9, count), 0), np.arange(count))
+    head = rng.random(count) >= 0.2
+    head[0] = True
+    parent = np.maximum.accumulate(np.where(head, np.arange(count), 0))
     limit = np.round(book.sales * (book.terms + np.maximum(book.late, 0)) / 365 * np.exp(rng.normal(0, 0.3, count)), -3)
     limit = np.where(book.status == "P", 0, np.maximum(limit, 1_000)).astype(np.int64) * 100
     worth = np.round(book.sales * np.exp(rng.normal(0.9, 0.6, count) - 0.4 * book.risk), -3).astype(np.int64) * 100
