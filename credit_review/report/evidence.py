@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from credit_review.report.data import Certificate, ControlTotal, OutputFile, ReportData
 
+KEPT = "kept"
 UNREVIEWED = ("quarantined", "deferred", "excluded", "not_due")
 _ACTS = {"critical": "stops the review", "warning": "quarantines the rows", "info": "is reported"}
 
@@ -73,8 +74,24 @@ def validation(verdicts: Iterable[Verdict]) -> Table:
     return Table(("Dataset", "Promise", "If broken", ">Checked", ">Broken", "Found", "#First row keys"), rows)
 
 
+def validation_summary(verdicts: Iterable[Verdict]) -> Table:
+    """A row a dataset: how many rows and promises were checked, and how many were broken."""
+    rows = []
+    for v in verdicts:
+        broken, errors = (sum(o.status == status for o in v.outcomes) for status in (FAIL, ERROR))
+        rows.append([v.dataset, *(count(n) for n in (v.rows, v.kept, v.rows - v.kept, len(v.outcomes), broken, errors))])
+    headings = ("Dataset", ">Rows checked", ">Go on", ">Quarantined", ">Promises", ">Broken", ">Could not be checked")
+    return Table(headings, rows, empty="Not validated yet.")
+
+
+def broken(verdicts: Iterable[Verdict]) -> Table:
+    """The promises that were broken or could not be checked."""
+    whole = validation(verdicts)
+    return Table(whole.headings, [row for row in whole.rows if row[5] != KEPT], empty="No promise was broken.")
+
+
 def _found(status: str) -> str:
-    return {FAIL: "broken", ERROR: "could not be checked"}.get(status, "kept")
+    return {FAIL: "broken", ERROR: "could not be checked"}.get(status, KEPT)
 
 
 def validation_words(verdicts: Iterable[Verdict]) -> str:
@@ -154,10 +171,16 @@ def aliases(data: ReportData) -> Table:
     merged = frame[frame["customer_id"].duplicated(keep=False)].sort_values(["customer_id", "source", "source_number"])
     called = names(data)
     rows = [
-        [named(r["customer_id"], called), r["source"], r["legal_entity"], r["source_number"], r["decided_by"]]
+        [named(r["customer_id"], called), r["source"], r["legal_entity"], r["source_number"], _decider(r["decided_by"])]
         for r in merged.head(LIST_UP_TO).to_dict("records")
     ]
     return Table(headings, rows, note=cut(len(merged), len(rows), data.files, "aliases.csv"), empty="No customer stands under two numbers.")
+
+
+def _decider(decided_by: str) -> str:
+    """Who joined two numbers; a mapping by the beginning of its digest, which stands in full under Evidence."""
+    kind, _, digest = decided_by.partition(":")
+    return f"rule of mapping {digest[:12]}" if kind == "mapping" and digest else decided_by
 
 
 def not_reviewed(data: ReportData) -> list[tuple[str, int, Table]]:
@@ -188,7 +211,7 @@ def certificate(found: Certificate) -> Table:
     def cells(line: Any) -> list[str]:
         amounts = [money(line.amounts.get(c, 0), c) for c in currencies]
         return [
-            line.line,
+            words(line.line),
             DASH if line.customers is None else count(line.customers),
             DASH if line.rows is None else count(line.rows),
             *amounts,

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from credit_review.model.money import EXPONENTS
+from credit_review.report.above import first_limits, over_limit_words
 from credit_review.report.book import currencies, directions, steps
-from credit_review.report.evidence import quarantine_words, states_words, tied_words, validation_words
+from credit_review.report.evidence import quarantine_words, states_words, tied_words, unrated_words, validation_words
 from credit_review.report.movements import changes, reductions
 from credit_review.report.text import joined, known, percent, plural, whole
 
@@ -65,19 +66,21 @@ def summary(data: ReportData) -> list[str]:
     said = [
         states_words(data),
         f"Proposed: {plural(n['up'], 'increase')}, {plural(n['down'], 'reduction')} and {plural(n['new'], 'first limit')}; {stays}.",
+        over_limit_words(data),
         _people_words(data),
         tied_words(data),
         validation_words(data.verdicts) if data.verdicts else "",
         quarantine_words(data.quarantine),
+        *unrated_words(data),
         _certificate_words(data),
     ]
     return [s for s in said if s]
 
 
 def by_currency(data: ReportData) -> list[str]:
-    """What happens to limits, and what reductions stop, in one sentence or two a currency."""
+    """What happens to limits, what reductions stop, and what first limits leave above them, in a sentence or two a currency."""
     stopping = {text.partition(":")[0]: text.partition("; ")[2] for text in reductions(data)[1]}
-    return [_money_words(data, c, stopping.get(c, "")) for c in currencies(data)]
+    return [*(_money_words(data, c, stopping.get(c, "")) for c in currencies(data)), *first_limits(data)[1]]
 
 
 def _money_words(data: ReportData, currency: str, stopping: str) -> str:
@@ -138,19 +141,25 @@ def _book_warnings(features: pd.DataFrame) -> list[str]:
             "first limit and nothing can be said about use of limits."
         )
     if len(features) and int(features["cleared_count"].sum()) == 0:
-        found.append("The source has no payment history, so days late, trends and the behaviour behind them are not available.")
+        found.append(
+            "The source has no payment history: open amounts are as of extraction, and days late, trends and the behaviour behind them "
+            "are not available."
+        )
     return found
 
 
 def _lateness_warning(data: ReportData) -> list[str]:
+    """One sentence over all currencies, however many are late: it is one extract."""
     if data.lateness_hold is None:
         return []
-    found = []
+    late_books = []
     for currency, rows in data.features.groupby("currency", sort=True):
         total, late = int(rows["open_items_minor"].sum()), int(rows["overdue_minor"].sum())
         if known(data.lateness_hold) and total and late / total > data.lateness_hold:
-            found.append(
-                f"{percent(late / total, decimals=0)} of open items in {currency} are past due. So much lateness at once may mean an "
-                "incomplete extract (cash not yet posted) rather than late customers. Routing is held until a person confirms the extract."
-            )
-    return found
+            late_books.append(f"{percent(late / total, decimals=0)} in {currency}")
+    if not late_books:
+        return []
+    return [
+        f"Of open items, {joined(late_books)} are past due. So much lateness at once may mean an incomplete extract (cash not yet posted) "
+        "rather than late customers."
+    ]

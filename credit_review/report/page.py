@@ -53,7 +53,8 @@ def report_page(data: ReportData) -> str:
         aliases=evidence.aliases(data),
         sources=evidence.sources(data),
         control_totals=evidence.control_totals(data),
-        validation=evidence.validation(data.verdicts),
+        validation=evidence.validation_summary(data.verdicts),
+        broken=evidence.broken(data.verdicts),
         not_computable=evidence.not_computable(data.features),
         certificate=evidence.certificate(data.certificate),
     )

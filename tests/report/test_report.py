@@ -306,3 +306,19 @@ def test_an_outcome_that_could_not_be_checked_is_told_apart_from_a_broken_promis
 )
 def test_values_are_written_for_people(shown, expected):
     assert shown == expected
+
+
+def test_the_report_lists_broken_promises_and_counts_the_kept_ones():
+    text = read(page()).text
+    assert "every invoice and note has a readable due date quarantines the rows 58,214 5 broken" in text
+    assert "every row can be named by its key" not in text, "kept promises stand in validation.html"
+    assert "items 58,214 58,200 14 5 4 0" in text
+
+
+def test_numbers_joined_by_a_rule_name_the_mapping():
+    assert "rule of mapping 3f1c9a77" in read(page()).text
+
+
+def test_stored_names_are_written_as_words():
+    text = read(page()).text
+    assert not re.search(r"\b(not_due|one_off|credit_note|on_account|terms_days|exposure_minor)\b", text)
