@@ -85,7 +85,7 @@ def ledger(book: Book) -> pa.Table:
 
 
 def customers(book: Book) -> pa.Table:
-    """The customer master; one in five belongs to the group of the last customer before that has no parent, 3 in 100 have no limit on file."""
+    """The customer master; one in five belongs to the group of an earlier customer without a parent, 3 in 100 have no limit on file."""
     rng, count = book.rng, book.count
     head = rng.random(count) >= 0.2
     head[0] = True
