@@ -337,7 +337,7 @@ def load(document: Document) -> Policy:
     if found:
         raise BadInput(
             "\n".join(f"{where(document, p.path)}: {p.text}" for p in found),
-            next_step=f"correct {document.name}, then run `credit-review policy check` again",
+            next_step=f"correct {document.name}, then run `credit-review check policy.yaml` again",
         )
     return policy
 

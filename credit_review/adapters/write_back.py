@@ -130,7 +130,7 @@ class TableWriteBack:
                 raise BadInput(
                     f"{self.name} does not exist",
                     expected=f"a table with the columns {', '.join(FIELDS)}, account_id being its primary key",
-                    next_step="create it (docs/runbook.md, write-back) or run `credit-review doctor --create-write-back-table`",
+                    next_step="run `credit-review db write-back`, which creates it",
                 )
             names = {column["name"] for column in found.get_columns(self._table.name, schema=self._table.schema)}
         missing = [name for name in FIELDS if name not in names]

@@ -141,7 +141,7 @@ def set_up_first_pair(uow: UnitOfWork, first: Founder, second: Founder, *, on: d
             "directory.not_empty",
             "the directory already has people; the first pair is set up once",
             expected="an empty directory",
-            next_step="somebody in the directory adds people with `credit-review person add`",
+            next_step="somebody in the directory adds people with `credit-review people add`",
         )
     if len({first.person_id, second.person_id}) < 2 or len({first.os_account, second.os_account}) < 2:
         raise BadInput("the first pair is one person", expected="two people with an operating-system account each")

@@ -181,7 +181,7 @@ def _nothing_undecided(uow: UnitOfWork, review_id: str) -> None:
             "review.undecided_risks",
             f"review {review_id} has reductions that did not happen and nobody answered: {named}",
             expected="a person's decision to keep the risk, with reason and end",
-            next_step="`credit-review risk keep PROPOSAL --reason ... --until ...`",
+            next_step="`credit-review risk-kept PROPOSAL --reason ... --until ...`",
         )
 
 

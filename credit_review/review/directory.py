@@ -34,7 +34,7 @@ def active_person(uow: UnitOfWork, person_id: str, *, on: date, known_at: dateti
         raise Refused(
             "person.not_active",
             f"{person_id} is not an active person of the directory on {on}",
-            expected="a person whom `credit-review person list` shows as active",
+            expected="a person whom `credit-review people list` shows as active",
             next_step="ask the risk team to add or reactivate the person",
         )
     return person
@@ -48,7 +48,7 @@ def person_for(uow: UnitOfWork, kind: str, account: str, *, on: date, known_at: 
             "login.unknown",
             f"{kind} account {account!r} belongs to nobody in our directory",
             expected="an account mapped to a person",
-            next_step=f"ask the risk team to run `credit-review person account PERSON {kind} {account}`",
+            next_step=f"ask the risk team to run `credit-review people account PERSON {kind} {account}`",
         )
     return active_person(uow, accounts[0].person_id, on=on, known_at=known_at)
 
@@ -155,7 +155,7 @@ def end_delegation(uow: UnitOfWork, delegation_id: str, *, on: date, by: str, no
     """The delegation as recorded anew, ending on `on` (the first day without it); one not begun yet never begins. BadInput when unknown."""
     known = _newest(uow.find(Delegation, delegation_id=delegation_id), now)
     if not known:
-        raise BadInput(f"no delegation {delegation_id}", expected="the id of a delegation", next_step="see `credit-review delegation list`")
+        raise BadInput(f"no delegation {delegation_id}", expected="the id of a delegation", next_step="see `credit-review people list`")
     fact = known[0]
     ended = replace(fact, valid_to=max(on, fact.valid_from), recorded_at=now, recorded_by=by)
     _record_delegation(uow, ended)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -19,6 +19,7 @@ from credit_review.model.states import DocumentOfRecord
 from credit_review.ports import UnitOfWork
 from credit_review.review import adopt as adoption
 from credit_review.review import directory
+from deployments.cli import starting
 from deployments.cli.frame import acting, services, show_json, show_table
 
 
@@ -28,7 +29,7 @@ def me(opened: Services, uow: UnitOfWork, as_person: str) -> Person:
     return directory.person_for(uow, kind, account, on=opened.today(), known_at=opened.clock.now())
 
 
-def adopt_file(config: Path, file: Path, *, kind: str, author: str, as_person: str) -> None:
+def adopt_file(config: Path, file: Path, *, kind: str, authors: Sequence[str], as_person: str) -> None:
     """Check a document, record it, and add my adoption."""
     opened = services(config)
     path = file if file.exists() else opened.settings.path(str(file))
@@ -37,20 +38,32 @@ def adopt_file(config: Path, file: Path, *, kind: str, author: str, as_person: s
     check(chosen, path.name, text)
     with opened.store.begin() as uow:
         person = me(opened, uow, as_person)
-        document = adopt_text(opened, uow, person, kind=chosen, name=_known_name(opened.settings, path), text=text, author=author)
+        document = adopt_text(opened, uow, person, kind=chosen, name=_known_name(opened.settings, path), text=text, authors=authors)
         given = len(uow.find(Adoption, digest=document.digest))
         uow.commit()
     _say_adopted(chosen, path.name, document, given)
 
 
 def adopt_text(
-    opened: Services, uow: UnitOfWork, person: Person, *, kind: DocumentOfRecord, name: str, text: str, author: str = ""
+    opened: Services, uow: UnitOfWork, person: Person, *, kind: DocumentOfRecord, name: str, text: str, authors: Sequence[str] = ()
 ) -> GovernedDocument:
-    """The governed document after `person` submitted (as author unless one is named) or adopted it; the caller commits."""
+    """The governed document after `person` submitted or adopted it; the caller commits.
+
+    Its authors are those named; of a starter file nobody changed `system:init`; else the person. Two joint authors may adopt it.
+    """
     now = opened.clock.now()
-    authors = [author or person.person_id]
-    document = adoption.submit(uow, kind=kind, name=name, content=text, authors=authors, by=person.person_id, now=now)
+    written_by = list(authors) or (["system:init"] if starting.is_starter(name, text) else [person.person_id])
+    document = adoption.submit(uow, kind=kind, name=name, content=text, authors=written_by, by=person.person_id, now=now)
     return adoption.adopt(uow, document.digest, person_id=person.person_id, on=opened.today(), now=now)
+
+
+def check_file(config: Path, file: Path, *, kind: str) -> None:
+    """Check a document and say that it is sound. Raises BadInput otherwise."""
+    opened = services(config)
+    path = file if file.exists() else opened.settings.path(str(file))
+    chosen = _kind(opened.settings, path, kind)
+    check(chosen, path.name, configuration.read_text(path, known_as=str(file)))
+    typer.echo(f"{chosen} {path.name} is sound; it takes effect once two people `credit-review adopt {file}`")
 
 
 def check(kind: DocumentOfRecord, name: str, text: str) -> None:
@@ -125,6 +138,18 @@ def add_person(config: Path, person_id: str, *, name: str, email: str, accounts:
                 directory.set_account(uow, fact, by=by)
         uow.commit()
     typer.echo(f"{person_id} is in the directory from {today}")
+
+
+def add_account(config: Path, person_id: str, kind: str, account: str, *, as_person: str) -> None:
+    """Map an account to a person, as somebody else in the directory."""
+    opened = services(config)
+    today, now = opened.today(), opened.clock.now()
+    with opened.store.begin() as uow:
+        by = me(opened, uow, as_person).person_id
+        fact = PersonAccount(kind=kind, account=account, person_id=person_id, valid_from=today, valid_to=None, recorded_at=now)
+        directory.set_account(uow, fact, by=by)
+        uow.commit()
+    typer.echo(f"{kind} account {account} signs in {person_id} from {today}")
 
 
 def leave(config: Path, person_id: str, *, as_person: str) -> None:

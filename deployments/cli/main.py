@@ -79,6 +79,14 @@ def db_upgrade(config: ConfigOption = DEFAULT_CONFIG) -> None:
     starting.upgrade_database(config)
 
 
+@db_app.command("write-back")
+def db_write_back(config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Create the table that applied limits are written to, in the ERP's database (write_back kind table)."""
+    from deployments.cli import starting
+
+    starting.create_write_back_table(config)
+
+
 # --- review ---------------------------------------------------------------------------------------------------------------------------
 
 
@@ -305,14 +313,40 @@ def slack(
 def adopt(
     file: Annotated[Path, typer.Argument(help="policy.yaml, authority.yaml, scorecard.json or a mapping.")],
     kind: Annotated[str, typer.Option(help="policy, authority, scorecard or mapping; default: what settings.yaml calls the file.")] = "",
-    author: Annotated[str, typer.Option(metavar="PERSON", help="Who wrote it, when it is not me.")] = "",
+    author: Annotated[list[str] | None, typer.Option(metavar="PERSON", help="Who wrote it; repeat for several. Default: me.")] = None,
     config: ConfigOption = DEFAULT_CONFIG,
     as_person: AsOption = "",
 ) -> None:
     """Adopt a policy, authority matrix, scorecard or mapping. It takes effect once two people have, neither its only author."""
     from deployments.cli import governing
 
-    governing.adopt_file(config, file, kind=kind, author=author, as_person=as_person)
+    governing.adopt_file(config, file, kind=kind, authors=author or [], as_person=as_person)
+
+
+@app.command(rich_help_panel="Govern")
+def check(
+    file: Annotated[Path, typer.Argument(help="policy.yaml, authority.yaml, scorecard.json or a mapping.")],
+    kind: Annotated[str, typer.Option(help="policy, authority, scorecard or mapping; default: what settings.yaml calls the file.")] = "",
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Check a policy, authority matrix, scorecard or mapping before it is adopted: every error names its line and field."""
+    from deployments.cli import governing
+
+    governing.check_file(config, file, kind=kind)
+
+
+@people_app.command("account")
+def people_account(
+    person: Annotated[str, typer.Argument(metavar="ID")],
+    kind: Annotated[str, typer.Argument(help="os, slack or token.")],
+    account: Annotated[str, typer.Argument(help="Account name; for Slack TEAM|USER.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_person: AsOption = "",
+) -> None:
+    """Map another account to a person."""
+    from deployments.cli import governing
+
+    governing.add_account(config, person, kind, account, as_person=as_person)
 
 
 @people_app.command("first-pair")

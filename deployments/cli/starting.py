@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
 
+import typer
+
 from credit_review.adapters import settings as configuration
 from credit_review.errors import BadInput, CreditReviewError
+from deployments.cli.frame import show_json
 
 STARTER_FILES = ("settings.yaml", "policy.yaml", "authority.yaml", "mapping.yaml")
+
+WRITTEN_BY_INIT = "the expert scorecard that `credit-review init` wrote"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +42,80 @@ def write_starter(folder: Path) -> list[Path]:
     with as_file(files("deployments") / "starter") as starter:
         for name in STARTER_FILES:
             shutil.copyfile(starter / name, folder / name)
-    return [folder / name for name in STARTER_FILES]
+    return [*(folder / name for name in STARTER_FILES), _write_scorecard(folder)]
+
+
+def is_starter(name: str, text: str) -> bool:
+    """Whether a file is the starter as `init` wrote it: then no person is its author."""
+    if name in STARTER_FILES:
+        return (files("deployments") / "starter" / name).read_text(encoding="utf-8") == text
+    from credit_review import scoring
+
+    try:
+        return scoring.load(text).why == WRITTEN_BY_INIT
+    except CreditReviewError:
+        return False
+
+
+def _write_scorecard(folder: Path) -> Path:
+    """The expert scorecard for the starter policy: a review can start before there is history to fit one on."""
+    from credit_review import policy, receivables, scoring
+
+    settings = configuration.load(folder)
+    mapping = receivables.load(settings.document(settings.sources[0].mapping))
+    rules = policy.load(settings.document(settings.policy))
+    card = scoring.expert(rules, why=WRITTEN_BY_INIT, not_available=scoring.not_available(mapping.has))
+    path = settings.path(settings.scorecard)
+    path.write_text(scoring.dump(card), encoding="utf-8")
+    return path
+
+
+def report_findings(folder: Path, *, as_json: bool) -> None:
+    """Print what `doctor` found; exit code 3 when something is wrong."""
+    found = list(examine(folder))
+    if as_json:
+        show_json([asdict(one) for one in found])
+    else:
+        for one in found:
+            typer.echo(f"{'ok   ' if one.ok else 'WRONG'} {one.subject}: {one.found}")
+            if one.next_step:
+                typer.echo(f"      next: {one.next_step}")
+    if not all(one.ok for one in found):
+        raise SystemExit(BadInput.exit_code)
+
+
+def create_write_back_table(folder: Path) -> None:
+    """Create the table applied limits go to. Raises BadInput unless write_back is a table."""
+    from sqlalchemy import create_engine
+
+    from credit_review.adapters.write_back import TableWriteBack
+
+    chosen = configuration.load(folder).write_back
+    if chosen.kind != "table":
+        raise BadInput(f"write_back is {chosen.kind} in settings.yaml", expected="kind table")
+    table = TableWriteBack(create_engine(configuration.require_secret(chosen.url_secret or "")), chosen.table)
+    table.create()
+    typer.echo(f"{table.name} is there")
+
+
+def upgrade_database(folder: Path) -> None:
+    """Create the schema or bring it up to date."""
+    from credit_review.adapters.store import engine, schema
+
+    settings = configuration.load(folder)
+    settings.data.mkdir(parents=True, exist_ok=True)
+    url = settings.database_url()
+    file = engine.sqlite_file(engine.parse_url(url))
+    if file is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    typer.echo(f"{_shown(url)} has schema {schema.upgrade(url)}")
+
+
+def _shown(url: str) -> str:
+    """A database URL without its password."""
+    from credit_review.adapters.store import engine
+
+    return engine.parse_url(url).render_as_string(hide_password=True)
 
 
 def examine(folder: Path) -> Iterator[Finding]:
@@ -83,12 +161,12 @@ def _sources(settings: configuration.Settings) -> Iterator[Finding]:
 
 
 def _database(settings: configuration.Settings) -> Iterator[Finding]:
-    from credit_review.adapters.store import engine, migrations
+    from credit_review.adapters.store import schema
 
     url = settings.database_url()
-    shown = engine.shown(url)
+    shown = _shown(url)
     try:
-        current, newest = migrations.current(url), migrations.newest()
+        current, newest = schema.current(url), schema.newest()
     except CreditReviewError as error:
         yield Finding("database", False, f"{shown}: {error.what}", error.next_step or "check the URL, and that the server runs")
         return

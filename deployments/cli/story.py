@@ -129,7 +129,7 @@ def _adopt_all(opened: Services) -> None:
         for person_id in ADOPTERS:
             with opened.store.begin() as uow:
                 person = governing.me(opened, uow, person_id)
-                governing.adopt_text(opened, uow, person, kind=kind, name=name, text=text, author="p-analyst")
+                governing.adopt_text(opened, uow, person, kind=kind, name=name, text=text, authors=["p-analyst"])
                 uow.commit()
 
 
