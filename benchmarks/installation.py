@@ -46,7 +46,7 @@ def adopt(opened: Services, kind: DocumentOfRecord, name: str) -> None:
     for person_id in ADOPTERS:
         with opened.store.begin() as uow:
             person = governing.me(opened, uow, person_id)
-            governing.adopt_text(opened, uow, person, kind=kind, name=name, text=text, author=AUTHOR)
+            governing.adopt_text(opened, uow, person, kind=kind, name=name, text=text, authors=[AUTHOR])
             uow.commit()
 
 
