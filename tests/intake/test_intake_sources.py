@@ -303,3 +303,10 @@ def test_no_error_shows_a_database_url(tmp_path: Path) -> None:
     with pytest.raises(BadInput) as wrong:
         everything(tmp_path, secret=lambda _: "nonsense hunter2", url_secret="LEDGER_URL", table="items")
     assert "hunter2" not in str(wrong.value)
+
+
+def test_a_database_named_by_a_secret_is_only_read_as_well(database: Path) -> None:
+    url = f"sqlite:///{database / 'erp.sqlite'}"
+    with pytest.raises(BadInput):
+        everything(database, secret=lambda _: url, url_secret="LEDGER_URL", query="WITH x AS (SELECT 1) DELETE FROM items")
+    assert len(everything(database, secret=lambda _: url, url_secret="LEDGER_URL", table="items")) == 2
