@@ -23,6 +23,7 @@ from credit_review.model.records import (
 from credit_review.model.states import ReviewState
 from credit_review.review import lifecycle, opening
 from credit_review.review.opening import OnFile, Total
+from credit_review.review.outbox import owed
 
 
 @pytest.fixture
@@ -113,6 +114,13 @@ def test_a_limit_changed_in_the_erp_is_a_difference_with_an_owner_neither_adopte
     assert ledger.check() == {"difference": 2}
     again = world.open_limits(review, rows, person_id="p-two")
     assert again.differences == () and ledger.check() == {}
+
+
+def test_a_change_of_ours_on_its_way_to_the_erp_is_no_difference(world):
+    review = later_review(world)
+    delivery = owed("erp", "erp:c-x", {"account_id": on_file("c-1").account_id}, NOON)
+    world.do(lambda uow: uow.add(delivery))
+    assert world.open_limits(review, [on_file("c-1", 999)]).differences == ()
 
 
 def test_changed_terms_are_a_difference_too(world):
