@@ -42,10 +42,14 @@ def portfolio(plan: Plan) -> list[PortfolioFigures]:
 def lateness_signal(plan: Plan) -> str:
     """Why routing must wait for a person, as a sentence; empty when nothing speaks against the extract."""
     threshold = float(plan.workspace.policy().review.bulk_lateness_hold)
-    for book in portfolio(plan):
-        if book.overdue_fraction is not None and book.overdue_fraction > threshold:
-            return (
-                f"{book.overdue_fraction:.0%} of open items in {book.currency} are past due, more than policy's {threshold:.0%}: "
-                "this may be an incomplete extract (cash not posted) rather than bad customers"
-            )
-    return ""
+    late = [
+        f"{book.overdue_fraction:.0%} in {book.currency}"
+        for book in portfolio(plan)
+        if book.overdue_fraction is not None and book.overdue_fraction > threshold
+    ]
+    if not late:
+        return ""
+    return (
+        f"past due, of all open items, are {' and '.join(late)}, more than policy's {threshold:.0%}: "
+        "this may be an incomplete extract (cash not posted) rather than bad customers"
+    )

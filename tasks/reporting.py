@@ -117,7 +117,8 @@ def _data(
         order_rates=_order_rates(assess.rates(plan), currencies, policy.control_currency, plan),
         lateness_hold=float(policy.review.bulk_lateness_hold),
         assumptions=tuple(text for mapping in workspace.mappings() for text in mapping.assumptions),
-        warnings=_warnings(record, snapshot.notes()),
+        warnings=_hold_words(record),
+        notes=snapshot.notes(),
         files=tuple(report.OutputFile(name=name, sha256=digest, what=what) for name, digest, what in outputs),
         manifest=_inputs(kept),
         manifest_digest=record.manifest_digest,
@@ -125,9 +126,14 @@ def _data(
     )
 
 
-def _warnings(record: Review, notes: tuple[str, ...]) -> tuple[str, ...]:
-    held = (f"Routing is held: {record.hold}.",) if record.hold and not record.hold_released_by else ()
-    return (*held, *notes)
+def _hold_words(record: Review) -> tuple[str, ...]:
+    """Whether routing waits for a person, or who confirmed the extract."""
+    if not record.hold:
+        return ()
+    if record.hold_released_by:
+        return (f"Routing was held ({record.hold}); {record.hold_released_by} has confirmed that the extract is complete.",)
+    next_step = f"credit-review review confirm {record.review_id}"
+    return (f"Routing is held until a person confirms that the extract is complete (`{next_step}`): {record.hold}.",)
 
 
 def _certificate(plan: Plan) -> report.Certificate:

@@ -58,7 +58,7 @@ def _caps(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _guards(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    if row["forbids_increase"]:
+    if row["forbids_increase"] and row["direction"] != "new":  # a first limit is no increase
         yield "No increase, because", words(str(row["forbids_increase"]))
     for label, name, before in (
         ("After the step limit", "after_step_minor", "after_caps_minor"),

@@ -104,14 +104,17 @@ def groups_table(data: ReportData) -> Table:
         return Table(headings, [])
     called = names(data)
     largest = data.groups.sort_values(["exposure_minor", "group_id"], ascending=[False, True]).head(LARGEST_GROUPS)
-    rows = [_group(r, named(r["group_id"], called)) for r in largest.to_dict("records")]
+    limited = set(data.proposals.loc[data.proposals["from_minor"].notna(), "group_id"])
+    rows = [_group(r, named(r["group_id"], called), r["group_id"] in limited) for r in largest.to_dict("records")]
     return Table(
         headings, rows, note=f"The {len(rows)} largest of {plural(len(data.groups), 'group')}, in control currency at the dated rates."
     )
 
 
-def _group(row: Any, name: str) -> list[str]:
+def _group(row: Any, name: str, limited: bool) -> list[str]:
     amounts = [major(row[c], row["currency"]) for c in _GROUP_AMOUNTS]
+    if not limited and not row["limits_minor"]:
+        amounts[-1] = "none on file"
     return [name, count(row["members"]), *amounts, count(row["worst_dpd_days"]), row["unconverted"] or DASH]
 
 

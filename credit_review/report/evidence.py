@@ -120,6 +120,13 @@ def quarantine_words(quarantine: pd.DataFrame | None) -> str:
     return f"{found}; {risky:,} of them could raise exposure or lateness."
 
 
+def unrated_words(data: ReportData) -> list[str]:
+    """Why customers without any quarantined row could not be reviewed either (such as a missing rate), a sentence a reason."""
+    rows = data.proposals[data.proposals["state"].eq("quarantined")]
+    reasons = rows.loc[~rows["state_reason"].str.startswith("quarantined rows"), "state_reason"].value_counts()
+    return [f"{plural(int(n), 'customer')} could not be reviewed: {str(why).partition(': ')[2] or why}." for why, n in reasons.items()]
+
+
 def quarantine_summary(quarantine: pd.DataFrame | None) -> Table:
     """Quarantined rows by dataset and broken rule, amounts per currency counted once a row."""
     headings = ("Dataset", "Rule broken", "What is wrong", ">Rows", ">Customers", ">Open amount, absolute")

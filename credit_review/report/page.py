@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 from markupsafe import Markup
 
-from credit_review.report import book, evidence, headline, movements
+from credit_review.report import above, book, evidence, headline, movements
 from credit_review.report.text import clean, day, words
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ def report_page(data: ReportData) -> str:
     """The review report."""
     blocks, listed = movements.blocks(data)
     reductions, reduction_words = movements.reductions(data)
+    first_limits, first_words = above.first_limits(data)
     grades, counts = book.migration(data)
     automatic, automatic_list = movements.automatic(data)
     return _page(
@@ -40,6 +41,9 @@ def report_page(data: ReportData) -> str:
         migration=book.migration_words(counts),
         blocks=blocks,
         listed=listed,
+        over_limit=above.over_limit_table(data),
+        first_limits=first_limits,
+        first_words=first_words,
         reductions=reductions,
         reduction_words=reduction_words,
         approvals=movements.approvals(data),
