@@ -75,7 +75,7 @@ READ = [
 ]  # fmt: skip
 
 
-def stages():
+def _built():
     """The frames of a sound review, by name."""
     items = frame(ITEMS, ITEMS_READ)
     proposals = frame(
@@ -91,6 +91,14 @@ def stages():
         "duplicates": frame(DUPLICATES, DUPLICATED),
         "proposals": proposals,
     }
+
+
+SOUND = _built()
+
+
+def stages():
+    """The frames of a sound review, by name, fresh copies."""
+    return {name: value if name == "rows_read" else value.copy() for name, value in SOUND.items()}
 
 
 def made(frames, master=tuple(STATES)):
@@ -202,7 +210,7 @@ DAMAGE = st.tuples(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(DAMAGE)
 def test_any_row_damaged_between_stages_stops_the_review_or_stays_named(damage):
     stage, how, number = damage
@@ -234,9 +242,11 @@ def test_any_row_damaged_between_stages_stops_the_review_or_stays_named(damage):
     _harmless(stage, how, victim, found)
 
 
+GOOD = made(stages())
+
+
 def _harmless(stage, how, victim, found):
     """What the certificate may let pass: it ties, every customer has one state, and a customer of a damaged row is still named."""
-    sound = made(stages())
     assert found.total.customers == 6 and sum(found.counts.values()) == 6
     if stage == "refused_validation" and how in ("drop", "double", "amount", "currency", "customer"):
         assert "c3" in found.affected  # the same row stands there for a second rule
@@ -245,11 +255,11 @@ def _harmless(stage, how, victim, found):
         assert any(victim["customer_id"] in ids for ids in found.named["deferred"].values())
     elif stage == "read":  # what a rule left out has no other witness of its amount than the reader's own count
         assert how in ("amount", "currency") and (victim["line"] in ("out: internal", "posted later") or victim["currency"] == "EURO")
-        assert found.total.rows == sound.total.rows
+        assert found.total.rows == GOOD.total.rows
     elif how == "customer":
         assert stage in ("refused_reading", "duplicates")  # files of the snapshot: their own digests catch a changed owner
     elif stage == "refused_reading" and how == "currency":
-        assert found.total.amounts == sound.total.amounts  # an unreadable amount has no currency to lose
+        assert found.total.amounts == GOOD.total.amounts  # an unreadable amount has no currency to lose
     else:
         raise AssertionError(f"{how} of {stage} went unnoticed")
 

@@ -78,8 +78,8 @@ def known(value):
     return None if pd.isna(value) else int(value)
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(CUSTOMERS, min_size=1, max_size=12), POLICIES)
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(CUSTOMERS, min_size=8, max_size=24), POLICIES)
 def test_engine_and_hand_agree_to_the_minor_unit(drawn, edits):
     rules = changed(**edits) if edits else STARTER
     customers = [customer(f"c{i:02}", **c) for i, c in enumerate(drawn)]
@@ -107,8 +107,8 @@ def test_engine_and_hand_agree_to_the_minor_unit(drawn, edits):
         assert got == hand
 
 
-@settings(max_examples=30, deadline=None)
-@given(st.lists(CUSTOMERS, min_size=1, max_size=10))
+@settings(max_examples=12, deadline=None)
+@given(st.lists(CUSTOMERS, min_size=8, max_size=24))
 def test_what_the_policy_promises_holds_for_every_customer(drawn):
     customers = [customer(f"c{i:02}", **(c | {"currency": "EUR"})) for i, c in enumerate(drawn)]
     frame = propose(*book(*customers), policy=STARTER, as_of=AS_OF)
@@ -134,16 +134,17 @@ def test_what_the_policy_promises_holds_for_every_customer(drawn):
             assert row["to_terms_days"] <= c["terms_days"]
 
 
-@settings(max_examples=30, deadline=None)
-@given(CUSTOMERS)
+@settings(max_examples=12, deadline=None)
+@given(st.lists(CUSTOMERS, min_size=2, max_size=6))
 def test_a_worse_grade_never_gets_more(drawn):
-    grades = [customer(f"c{g}", **(drawn | {"grade": g, "currency": "EUR"})) for g in ("A", "B", "C", "D", "E")]
-    frame = propose(*book(*grades), policy=STARTER, as_of=AS_OF)
-    limits = [v for v in frame["to_minor"].tolist() if not pd.isna(v)]
-    assert limits == sorted(limits, reverse=True)
+    same = [customer(f"c{i}{g}", **(c | {"grade": g, "currency": "EUR"})) for i, c in enumerate(drawn) for g in ("A", "B", "C", "D", "E")]
+    frame = propose(*book(*same), policy=STARTER, as_of=AS_OF)
+    for _, group in frame.groupby(frame["customer_id"].str[:2]):
+        limits = group["to_minor"].dropna().tolist()
+        assert limits == sorted(limits, reverse=True)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.lists(CUSTOMERS, min_size=2, max_size=10), st.randoms())
 def test_order_and_bucketing_change_nothing(drawn, random):
     customers = [customer(f"c{i:02}", **c) for i, c in enumerate(drawn)]

@@ -162,6 +162,17 @@ def test_rounding_goes_down_but_never_past_the_step_limit_nor_against_the_direct
     assert (kept["to_minor"], kept["direction"]) == (eur(12_345), "same")
 
 
+def test_even_where_every_change_counts_rounding_turns_no_increase_into_a_cut():
+    row = one(changed(limits__smallest_change__amount=0), limit_minor=eur(12_345), need_minor=eur(10_500))
+    assert (row["to_minor"], row["direction"]) == (eur(12_345), "same")
+
+
+def test_an_amount_at_a_bound_of_the_grid_uses_the_smaller_step():
+    rules = changed(limits__rounding__0__up_to=10_500)
+    assert one(rules, limit_minor=None, need_minor=eur(8_750))["to_minor"] == eur(10_500)
+    assert one(rules, limit_minor=None, need_minor=eur(8_750.01))["to_minor"] == eur(10_000)
+
+
 def test_a_change_below_both_thresholds_is_not_proposed():
     rules = changed(limits__rounding__0__step=100)
     assert one(rules, limit_minor=eur(9_000), need_minor=eur(7_700))["direction"] == "same"  # 9,200: 200, 2.2%

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from credit_review import documents, policy
@@ -162,6 +162,7 @@ def test_every_fault_is_reported_at_once():
     assert "grades[4].below" in caught.value.text() and "worklists" in caught.value.text()
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.floats(0.0001, 1.0, exclude_max=True), min_size=4, max_size=4, unique=True), st.floats(0, 1))
 def test_bands_that_load_give_every_probability_exactly_one_grade(bounds, probability):
     data = yaml.safe_load(TEXT)
