@@ -35,8 +35,6 @@ from credit_review.review.adopt import in_force
 ADDED_UP = (Layer.BASE, Layer.TEMPORARY)
 """Layers whose limits count towards what a group may owe us."""
 _SUBJECTS = ("customer", "group")  # named in queries because the index on accounts begins with them
-
-
 RATE_AGE_DAYS = 130
 """Oldest rate authority is reckoned with: rates come with each quarterly review, and a proposal may wait a month for its decision."""
 
@@ -247,7 +245,8 @@ def _by_subject(accounts: Iterable[LimitAccount]) -> dict[str, list[LimitAccount
 
 def no_rate(error: MissingRate) -> Refused:
     """The refusal that stands in for an authority nobody could check."""
-    return Refused("no_rate", error.what, expected=error.expected, next_step="add the rate to the rates file of the mapping and run the next review, or ask for a request")
+    next_step = "add the rate to the rates file of the mapping and run the next review, or ask for a request"
+    return Refused("no_rate", error.what, expected=error.expected, next_step=next_step)
 
 
 def _cutoff(proposal: Proposal) -> datetime | None:

@@ -13,9 +13,11 @@ from test_decide import Failing
 
 from credit_review.errors import Conflict, Refused
 from credit_review.model.records import AuditRow, CreditLimit, CustomerAlias, LimitChange, OutboxEntry, Proposal, RiskKept
-from credit_review.model.states import Verdict
+from credit_review.model.states import ProposalState, Verdict
 from credit_review.review.apply import apply, apply_due, revert
 from credit_review.review.decide import CounterOffer
+from credit_review.review.ending import end
+from credit_review.review.standing import RATE_AGE_DAYS
 
 
 @pytest.fixture
@@ -161,11 +163,10 @@ def test_a_limit_that_changed_since_the_decision_supersedes_the_proposal(world):
 
 
 def test_a_missing_rate_leaves_the_proposal_approved_and_says_so(world):
-    world.rate("USD", "EUR", "0.9", on=TODAY)
+    world.rate("USD", "EUR", "0.9", on=TODAY - timedelta(days=RATE_AGE_DAYS))
     proposal = approved(world, currency="USD", had=10_000_00, to=20_000_00)
-    late = NOON + timedelta(days=20)
     with pytest.raises(Refused) as refused:
-        world.apply(proposal, now=late + timedelta(days=15))
+        world.apply(proposal, now=NOON + timedelta(days=1))
     assert refused.value.code == "no_rate"
     assert world.proposal(proposal).state == "approved"
 
@@ -288,7 +289,7 @@ def test_what_ended_meanwhile_is_not_restored(world):
 
 def test_everything_approved_is_applied_and_what_cannot_be_is_named(world, clock):
     good = [approved(world, f"c-{n}", had=10_000_00, to=12_000_00) for n in range(3)]
-    world.rate("USD", "EUR", "0.9", on=TODAY - timedelta(days=31))
+    world.rate("USD", "EUR", "0.9", on=TODAY - timedelta(days=RATE_AGE_DAYS))
     stuck = approved(world, "c-usd", currency="USD", had=10_000_00, to=12_000_00)
     clock.set(NOON + timedelta(days=1))
     report = apply_due(world.store, clock)
@@ -329,3 +330,10 @@ def test_the_database_refuses_a_limit_that_no_change_made(world):
     world.propose()
     with pytest.raises(Conflict), world.store.begin() as uow:
         uow.change(CreditLimit, where={"version": 1}, to={"amount_minor": 999_999_00})
+
+
+def test_a_proposal_read_before_it_moved_cannot_be_moved_again(world):
+    stale = world.proposal(world.propose())
+    world.decide("p-controller", stale.proposal_id)
+    with pytest.raises(Conflict, match="no longer pending"), world.store.begin() as uow:
+        end(uow, stale, ProposalState.REJECTED, code="late", now=NOON)
