@@ -13,6 +13,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -335,6 +336,16 @@ def test_a_forked_child_does_not_keep_the_place(queue):
     finally:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
+
+
+def test_who_only_reads_needs_no_queue(sqlite_store):
+    folder = Path(sqlite_store.engine.url.database + ".writers")
+    with sqlite_store.read() as uow:
+        assert uow.find(Review) == []
+    assert not folder.exists()
+    folder.touch()
+    with pytest.raises(Unavailable, match="beside the database"):
+        put(sqlite_store, effect())
 
 
 def test_a_ticket_nobody_showed_is_swept_after_an_hour(queue):

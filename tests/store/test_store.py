@@ -166,6 +166,15 @@ def test_find_takes_more_values_than_a_database_binds(store):
         assert len(uow.find(records.LimitAccount, account_id=wanted, limit=7)) == 7
 
 
+def test_tally_counts_and_sums_in_the_database(store):
+    put(store, review(), *(account(f"acc-{n}") for n in range(4)))
+    put(store, *(proposal(f"p-{n}", account_id=f"acc-{n}", grade="AB"[n // 3], to_minor=2**52, from_minor=n or None) for n in range(4)))
+    with store.read() as uow:
+        assert uow.tally(Proposal, by=("grade",), total=("to_minor", "from_minor")) == [("A", 3, 3 * 2**52, 3), ("B", 1, 2**52, 3)]
+        assert uow.tally(Proposal, by=("grade", "state"), proposal_id=("p-0", "p-3")) == [("A", "pending", 1), ("B", "pending", 1)]
+        assert uow.tally(Proposal, by=(), state="draft") == [(0,)]
+
+
 def test_change_returns_how_many_rows_matched(book):
     with book.begin() as uow:
         assert uow.change(Proposal, where={"proposal_id": "p-1", "state": "draft"}, to={"state": "rejected"}) == 0

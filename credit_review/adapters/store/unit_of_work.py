@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields
 from datetime import date, datetime
+from functools import cached_property
 from itertools import groupby
 from typing import Any, TypeVar
 
@@ -279,8 +280,12 @@ class SqlStore:
     def __init__(self, engine: Engine, clock: Clock) -> None:
         self.engine = engine
         self._clock = clock
-        file = sqlite_file(engine.url)
-        self._queue = None if file is None else WriterQueue(file.with_name(file.name + ".writers"))
+
+    @cached_property
+    def _queue(self) -> WriterQueue | None:
+        # made by the first writer: who only reads may have no right to write beside the database
+        file = sqlite_file(self.engine.url)
+        return None if file is None else WriterQueue(file.with_name(file.name + ".writers"))
 
     @contextmanager
     def begin(self, *, interactive: bool = True) -> Iterator[SqlUnitOfWork]:

@@ -62,11 +62,16 @@ os.register_at_fork(after_in_child=_forget_in_child)
 
 
 class WriterQueue:
-    """The line before one database file. `folder` holds the tickets and the place."""
+    """The line before one database file. `folder` holds the tickets and the place; Unavailable when it cannot be made."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        folder.mkdir(mode=0o700, exist_ok=True)
+        try:
+            folder.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise Unavailable(
+                f"no queue of writers at {folder}: {error.strerror}", next_step="let this user write beside the database"
+            ) from None
         self._sweep_unborn()
 
     @contextmanager
