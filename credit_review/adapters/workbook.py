@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -58,7 +59,17 @@ def _archive(path: Path, known_as: str) -> Iterator[zipfile.ZipFile]:
     try:
         with zipfile.ZipFile(path) as archive:
             yield archive
-    except (zipfile.BadZipFile, ParseError, KeyError, NotImplementedError, RuntimeError, EOFError, OSError) as error:
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        ParseError,
+        LookupError,
+        ValueError,
+        NotImplementedError,
+        RuntimeError,
+        EOFError,
+        OSError,
+    ) as error:
         raise BadInput(
             f"{known_as}: no whole workbook ({error})", expected="an .xlsx workbook", next_step="save the workbook again"
         ) from None
@@ -79,6 +90,9 @@ def _check_members(archive: zipfile.ZipFile, known_as: str) -> None:
             expected=f"at most {MOST_UNPACKED} bytes, and at most {MOST_RATIO} times the packed size",
             next_step="export the ledger as CSV or Parquet",
         )
+    damaged = archive.testzip()  # reads every member to its stated end, so that stated sizes can be relied upon
+    if damaged is not None:
+        raise BadInput(f"{known_as}: {damaged} is damaged", expected="a whole .xlsx workbook", next_step="save the workbook again")
 
 
 def _sheet_member(archive: zipfile.ZipFile, sheet: str | None, known_as: str) -> tuple[str, str]:

@@ -12,9 +12,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from credit_review.errors import BadInput
+from credit_review.errors import BadInput, ReviewStopped
 from credit_review.model.frames import DUPLICATES, ITEMS, QUARANTINE
-from credit_review.model.money import EXPONENTS
+from credit_review.model.money import EXPONENTS, MAX_MINOR
 from credit_review.model.states import DocumentKind, Severity
 from credit_review.receivables import columns as col
 from credit_review.receivables import history
@@ -78,6 +78,7 @@ def read_items(raw: Raw, mapping: Mapping, as_of: date, *, origin: str = "") -> 
     findings = pd.concat([findings, clashes], ignore_index=True)
     listed = whole["line"].isin([QUARANTINED, UNATTRIBUTED, ITEM]).to_numpy(dtype=bool)
     quarantine = _quarantine(whole, findings[listed[findings["at"].to_numpy(dtype=np.int64)]])
+    _require_sums(whole, mapping.source)
     kept = whole[whole["line"].isin([ITEM, UNATTRIBUTED])]
     if mapping.items.allocation == "oldest_first":
         kept = history.oldest_first(kept)
@@ -295,6 +296,19 @@ def _quarantine(whole: pd.DataFrame, findings: pd.DataFrame) -> pd.DataFrame:
         **{name: found[name] for name in ("expectation", "column", "value", "severity", "reason")},
     )
     return col.conform(listed, QUARANTINE)
+
+
+def _require_sums(whole: pd.DataFrame, source: str) -> None:
+    """Return when the amounts of each currency can be added exactly. Raises ReviewStopped naming currency and largest row otherwise."""
+    size = whole[["amount_minor", "open_minor"]].abs().max(axis=1)
+    sums = size.astype("float64").groupby(whole["currency"]).sum()
+    for currency in sorted(sums.index[sums > MAX_MINOR]):
+        largest = whole.loc[size[whole["currency"] == currency].idxmax()]
+        raise ReviewStopped(
+            f"{source}: amounts in {currency} add up to more than {MAX_MINOR} minor units",
+            expected="amounts that can be true",
+            next_step=f"look at the largest, row {largest['row_key']} of customer {largest['source_number']}",
+        )
 
 
 def _accounting(whole: pd.DataFrame) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from intake_world import AS_OF, COLUMNS, MAPPING, ROW, frame, lines, mapping, read, row
 
 from credit_review import receivables
-from credit_review.errors import BadInput
+from credit_review.errors import BadInput, ReviewStopped
 from credit_review.model.frames import ITEMS, QUARANTINE
 
 
@@ -126,6 +126,13 @@ def test_a_missing_column_names_file_column_columns_found_and_the_nearest() -> N
         receivables.read_items(frame([ROW[:-1]], COLUMNS[:-1]).rename(columns={"amount": "amuont"}), mapping(), AS_OF)
     assert "ledger.csv: no column 'amount'; nearest is 'amuont'" in str(refused.value)
     assert "key, number" in str(refused.value)
+
+
+def test_amounts_that_cannot_be_added_exactly_stop_the_review_naming_the_row() -> None:
+    huge = "90071992547409.00"
+    assert len(read(row(amount=huge, open=huge)).frame) == 1
+    with pytest.raises(ReviewStopped, match="largest, row 2 of customer 0042"):
+        read(ROW, row(key="2", amount=huge, open=huge))
 
 
 def test_chunks_give_the_same_result_as_one_frame() -> None:

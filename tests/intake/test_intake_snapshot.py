@@ -178,6 +178,20 @@ def test_a_row_lost_from_the_file_is_missed_by_the_totals(tmp_path: Path) -> Non
             book(tmp_path, ROWS[:lost] + ROWS[lost + 1 :], MAPPING + TOTALS)
 
 
+def test_a_file_cut_anywhere_is_refused_or_misses_its_totals(tmp_path: Path) -> None:
+    totals(tmp_path, f"EUR,invoice,40,{sum(range(2, 42))}.00")
+    whole = book(tmp_path, ROWS, MAPPING + TOTALS)
+    data = (tmp_path / "ledger.csv").read_bytes()
+    settings = PlainSettings((Place(str(tmp_path)),))
+    for end in [*range(0, len(data) - 1, 97), *range(len(data) - 12, len(data) - 1)]:
+        (tmp_path / "ledger.csv").write_bytes(data[:end])
+        with pytest.raises((BadInput, ReviewStopped)):
+            read_book(settings, [mapping(MAPPING + TOTALS)], as_of=AS_OF, policy=starter_policy())
+    (tmp_path / "ledger.csv").write_bytes(data[:-1])
+    again = read_book(settings, [mapping(MAPPING + TOTALS)], as_of=AS_OF, policy=starter_policy())
+    pd.testing.assert_frame_equal(again.frames["items"], whole.frames["items"])
+
+
 def test_duplicates_count_in_stated_totals_as_the_mapping_says(tmp_path: Path) -> None:
     totals(tmp_path, "EUR,invoice,1,100.00")
     book(tmp_path, [ROW, ROW], MAPPING + TOTALS + "  duplicates: excluded\n")

@@ -1,5 +1,6 @@
 import datetime
 import io
+import random
 import sqlite3
 import zipfile
 from collections.abc import Callable
@@ -214,6 +215,20 @@ def test_bombs_are_refused_before_they_are_unpacked(tmp_path: Path) -> None:
         for at in range(workbook.MOST_MEMBERS):
             archive.writestr(f"xl/{at}", b"")
     assert "files inside" in refusal(tmp_path, excel="a.xlsx")
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_a_damaged_workbook_is_read_or_refused_by_name(tmp_path: Path, seed: int) -> None:
+    book(tmp_path / "a.xlsx", [["key", "amount"], *[[str(k), k / 4] for k in range(50)]])
+    data = bytearray((tmp_path / "a.xlsx").read_bytes())
+    dice = random.Random(seed)
+    for _ in range(dice.choice((1, 2, 20))):
+        data[dice.randrange(len(data))] = dice.randrange(256)
+    put(tmp_path, "a.xlsx", bytes(data))
+    try:
+        everything(tmp_path, excel="a.xlsx")
+    except BadInput as refused:
+        assert str(refused).startswith("a.xlsx")
 
 
 def test_one_far_cell_cannot_make_a_sheet_of_billions(tmp_path: Path) -> None:

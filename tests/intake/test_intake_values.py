@@ -75,6 +75,11 @@ def test_parentheses_and_plain_signs_mean_what_they_declare() -> None:
     assert minor("+7.10") == (710, col.READ) and minor(".5") == (50, col.READ) and minor("1.200000") == (120, col.READ)
 
 
+def test_an_amount_beyond_the_money_range_is_told_apart() -> None:
+    assert minor("99999999999999.00")[1] == col.OUT_OF_RANGE and minor("-90071992547409.92")[1] == col.OUT_OF_RANGE
+    assert minor("-90071992547409.91") == (-(2**53) + 1, col.READ)
+
+
 def test_an_unknown_currency_gives_no_amount_but_still_names_what_is_no_number() -> None:
     assert minor("5.00", "XXX")[1] == col.EMPTY and minor("five", "XXX")[1] == col.NOT_A_NUMBER
 
