@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from credit_review import authority, policy
 from credit_review.documents import parse
 from credit_review.model import records
-from credit_review.model.records import AuditRow, CreditLimit, LimitAccount, LimitChange, Person, PersonAccount, Proposal, Review
+from credit_review.model.records import AuditRow, CreditLimit, LimitAccount, LimitChange, Person, PersonAccount, Proposal
 from credit_review.model.states import DocumentOfRecord, ReviewState
 from credit_review.review import adopt, lifecycle, opening, propose, route
 from credit_review.review.lifecycle import Start, Used
@@ -75,8 +75,15 @@ class World:
         return [b for b in bodies if not actions or b["action"] in actions]
 
     def adopt_all(self):
-        for kind, text in TEXTS.items():
-            self.adopt(kind, text)
+        """The four documents, each adopted by two people, in one transaction."""
+        with self.store.begin() as uow:
+            for kind, text in TEXTS.items():
+                document = adopt.submit(
+                    uow, kind=DocumentOfRecord(kind), name=f"{kind}.yaml", content=text, authors=("p-three",), by="p-three", now=NOON
+                )
+                for who in ("p-one", "p-two"):
+                    adopt.adopt(uow, document.digest, person_id=who, on=TODAY, now=NOON)
+            uow.commit()
 
     def adopt(self, kind, text, *, name=None, authors=("p-three",), adopters=("p-one", "p-two"), now=NOON):
         document = self.do(
@@ -93,14 +100,16 @@ class World:
         """A review with a complete manifest, led to a state."""
         if not self.find(records.GovernedDocument):
             self.adopt_all()
-        review = self.start(**changed)
-        manifest = lifecycle.manifests.from_json(review.manifest_json)
-        self.do(lifecycle.complete_manifest, review.review_id, whole(manifest))
-        for to in (ReviewState.VALIDATED, ReviewState.SCORED, ReviewState.PROPOSED, ReviewState.ROUTED):
-            if ReviewState(self.one(Review, review_id=review.review_id).state) == state:
-                break
-            self.do(lifecycle.advance, review.review_id, to)
-        return self.one(Review, review_id=review.review_id)
+        supersede = changed.pop("supersede", "")
+        with self.store.begin() as uow:
+            review = lifecycle.start(uow, start_command(supersede=supersede, **changed), NOON)
+            review = lifecycle.complete_manifest(uow, review.review_id, whole(lifecycle.manifests.from_json(review.manifest_json)))
+            for to in (ReviewState.VALIDATED, ReviewState.SCORED, ReviewState.PROPOSED, ReviewState.ROUTED):
+                if review.state == state:
+                    break
+                review = lifecycle.advance(uow, review.review_id, to)
+            uow.commit()
+        return review
 
     def open_limits(self, review_id, rows, person_id="p-one", store=None):
         return opening.take_over(
