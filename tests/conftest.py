@@ -161,3 +161,17 @@ def store(store_url, clock):
     store = open_store(store_url, clock)
     yield store
     store.close()
+
+
+# --- Prefect ------------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def prefect_session():
+    """One temporary Prefect API for the whole test session (each xdist worker): starting it costs more than most tests."""
+    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
+    os.environ.setdefault("PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW", "ignore")
+    from prefect.testing.utilities import prefect_test_harness
+
+    with prefect_test_harness(server_startup_timeout=120):
+        yield
