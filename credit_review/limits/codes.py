@@ -40,7 +40,8 @@ class Exceptional(StrEnum):
     MISSING_DATA = "missing_data"
     QUARANTINED_ROWS = "quarantined_rows"
     OVERRIDE = "override"
-    MANUAL_REQUEST = "manual_request"
+    REQUESTED = "requested"
+    ERP_DIFFERENCE = "erp_difference"
 
 
 CLASS_PREFIX = "class_"
@@ -79,7 +80,8 @@ EXCEPTIONAL_WORDS: MappingProxyType[str, str] = MappingProxyType(
         Exceptional.MISSING_DATA: "rests on missing or outdated data",
         Exceptional.QUARANTINED_ROWS: "quarantined rows were added to the exposure",
         Exceptional.OVERRIDE: "a person changed the engine's figure",
-        Exceptional.MANUAL_REQUEST: "a person asked for it outside a review",
+        Exceptional.REQUESTED: "a person asked for it outside a review",
+        Exceptional.ERP_DIFFERENCE: "the ERP holds another limit than the one we applied",
     }
 )
 

@@ -179,6 +179,11 @@ def test_a_change_below_both_thresholds_is_not_proposed():
     assert one(rules, limit_minor=eur(3_000), need_minor=eur(2_700))["to_minor"] == eur(3_200)  # 6.7% is not below 5%
 
 
+def test_the_smallest_fraction_is_compared_exactly_not_to_the_cent_below():
+    row = one(limit_minor=999_999, need_minor=eur(7_920))  # to 9,500: a change of 499.99, 5% is 499.9995
+    assert (row["to_minor"], row["direction"]) == (999_999, "same")
+
+
 def test_a_minimum_lifts_small_needs_but_no_cap_and_no_prohibition():
     rules = changed(limits__minimum=3000)
     assert one(rules, limit_minor=None, need_minor=eur(100))["to_minor"] == eur(3000)
@@ -398,3 +403,10 @@ def test_every_code_has_words():
 def test_explaining_needs_no_pandas():
     code = "import sys, credit_review.limits; sys.exit('pandas' in sys.modules or 'numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_review_layer_writes_no_exception_that_has_no_words():
+    from credit_review.review import propose as proposing
+    from credit_review.review import release, request
+
+    assert {proposing.ERP_DIFFERENCE, release.OVERRIDE, request.REQUESTED} <= set(codes.EXCEPTIONAL_WORDS)
