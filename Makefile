@@ -11,7 +11,7 @@ demo: .ready-run
 
 test: .ready-dev
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
-	@$(BIN)/pytest
+	@$(BIN)/pytest -q -n 2 --dist loadfile
 
 bench: .ready-dev
 	@$(BIN)/python -m benchmarks.bench

@@ -74,8 +74,7 @@ def quarantine(plan: Plan) -> pd.DataFrame:
     workspace = plan.workspace
     parts = [plan.snapshot.whole("quarantine"), workspace.read_all(REFUSED, plan.buckets)]
     parts += [workspace.read_all(name, plan.buckets, of=QUARANTINE) for name in (FEATURES_REFUSED,) if workspace.has(name)]
-    whole = pd.concat(parts, ignore_index=True).drop_duplicates(list(QUARANTINE.key))
-    return whole.sort_values(list(QUARANTINE.key), kind="stable", ignore_index=True)
+    return pd.concat(parts, ignore_index=True).sort_values(list(QUARANTINE.key), kind="stable", ignore_index=True)
 
 
 def verdicts(plan: Plan) -> tuple[Verdict, ...]:

@@ -1,0 +1,145 @@
+"""A review through the command line, under Prefect's own API: what it leaves in Prefect's database, and what it must not."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from credit_review.adapters.store import schema
+from credit_review.adapters.wiring import open_services
+from credit_review.model.states import DocumentOfRecord
+from credit_review.review import directory
+from deployments import demo_company
+from deployments.cli import governing, starting
+
+AS_OF = date(2026, 9, 30)
+MARKER = "Zzmarkername"
+SECRET = "zz-canary-secret-zz"
+
+pytestmark = pytest.mark.prefect
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory):
+    """An installation whose customers all have marker names, reviewed once by `credit-review review run` in a process of its own."""
+    folder = tmp_path_factory.mktemp("installation")
+    config, home = folder / "config", folder / "prefect"
+    starting.write_starter(config)
+    demo_company.write(config / "ledger", seed=3, as_of=AS_OF, customers=60)
+    _mark(config / "ledger" / "customers.csv")
+    for name in ("data", "erp_drop"):
+        (config / name).mkdir()
+    from credit_review.adapters import settings
+
+    opened = open_services(settings.load(config))
+    schema.upgrade(opened.settings.database_url())
+    people = [(p, p) for p in ("p-analyst", "p-controller", "p-manager", "p-cfo", "p-ceo", "p-chair")]
+    with opened.store.begin() as uow:
+        directory.set_up_demo(uow, people, on=AS_OF, now=opened.clock.now())
+        uow.commit()
+    for kind, name in zip(DocumentOfRecord, ("policy.yaml", "authority.yaml", "scorecard.json", "mapping.yaml"), strict=True):
+        for person_id in ("p-cfo", "p-manager"):
+            with opened.store.begin() as uow:
+                person = governing.me(opened, uow, person_id)
+                governing.adopt_text(opened, uow, person, kind=kind, name=name, text=(config / name).read_text())
+                uow.commit()
+    done = command(config, home, "review", "run", "--as-of", AS_OF.isoformat())
+    assert done.returncode == 0, done.stderr[-3000:]
+    return config, home, done
+
+
+def _mark(path):
+    rows = list(csv.reader(path.open(encoding="utf-8")))
+    at = rows[0].index("name")
+    for number, row in enumerate(rows[1:]):
+        row[at] = f"{MARKER} {number}"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows(rows)
+
+
+def command(config, home, *words):
+    environment = {
+        **os.environ,
+        "PREFECT_HOME": str(home),
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+        "CREDIT_REVIEW_ERP_URL": f"postgresql+psycopg://erp:{SECRET}@localhost/erp",
+    }
+    program = [str(Path(sys.executable).parent / "credit-review"), *words, "--config", str(config)]
+    return subprocess.run(program, capture_output=True, text=True, timeout=300, env=environment, check=False)
+
+
+def prefect_rows(home, query):
+    with sqlite3.connect(home / "prefect.db") as connection:
+        return connection.execute(query).fetchall()
+
+
+def test_it_says_what_happened_and_where_the_report_is(ran):
+    config, _, done = ran
+    assert "60 customers:" in done.stdout and "is routed" in done.stdout
+    (report,) = (config / "data" / "reviews").glob("*/report.html")
+    assert str(report) in done.stdout and MARKER in report.read_text(encoding="utf-8")
+    assert "Traceback" not in done.stderr
+
+
+def test_prefects_database_holds_no_name_and_no_secret(ran):
+    _, home, _ = ran
+    held = b"".join(path.read_bytes() for path in home.rglob("*") if path.is_file())
+    assert len(held) > 100_000
+    assert MARKER.encode() not in held and SECRET.encode() not in held
+
+
+def test_an_auditor_reads_the_run_in_prefect_alone(ran):
+    _, home, _ = ran
+    found = prefect_rows(home, "SELECT key, type, data FROM artifact")
+    artifacts = {key: (kind, json.loads(data) if isinstance(data, str) else data) for key, kind, data in found}
+    assert {"summary", "proposals", "quarantine", "coverage", "report", "snapshot"} <= set(artifacts)
+    assert "60 customers" in artifacts["summary"][1]
+    for key in ("proposals", "quarantine", "coverage"):
+        rows = artifacts[key][1]
+        rows = json.loads(rows) if isinstance(rows, str) else rows
+        assert 0 < len(rows) <= 100
+
+
+def test_the_run_is_named_as_a_sentence_and_tagged_with_the_review(ran):
+    config, home, _ = ran
+    ((name, tags),) = prefect_rows(home, "SELECT name, tags FROM flow_run")
+    (folder,) = (config / "data" / "reviews").iterdir()
+    assert name == f"review all as of {AS_OF}" and f"review:{folder.name}" in json.loads(tags)
+
+
+def test_a_second_review_of_the_period_is_refused_and_names_the_first(ran):
+    config, home, _ = ran
+    again = command(config, home, "review", "run", "--as-of", AS_OF.isoformat())
+    (folder,) = (config / "data" / "reviews").iterdir()
+    assert again.returncode == 4 and folder.name in again.stderr and "--supersede" in again.stderr
+    assert "Traceback" not in again.stderr
+    assert len(list((config / "data" / "reviews").iterdir())) == 1
+
+
+def test_the_audit_log_is_consistent_and_not_anchored(ran):
+    config, home, _ = ran
+    verified = command(config, home, "audit", "verify")
+    assert verified.returncode == 2 and "consistent, not anchored" in verified.stdout
+
+
+def test_what_was_approved_by_rule_is_applied_once_and_reaches_the_drop_folder(ran):
+    config, home, _ = ran
+    first, second = command(config, home, "apply"), command(config, home, "apply")
+    assert first.returncode == second.returncode == 0, first.stderr
+    assert "0 applied" in second.stdout
+    dropped = {path.name for path in (config / "erp_drop").glob("*.csv")}
+    assert len(dropped) == len(set(dropped))
+
+
+def test_the_inbox_of_the_analyst_lists_drafts(ran):
+    config, home, _ = ran
+    shown = command(config, home, "inbox", "--as", "p-analyst", "--json")
+    assert shown.returncode == 0 and json.loads(shown.stdout)["release"]
