@@ -29,7 +29,7 @@ class PortfolioFigures:
     ageing_minor: tuple[int, int, int, int, int]
     overdue_minor: int
     unapplied_credits_minor: int
-    disputed_minor: int
+    disputed_minor: int | None
     exposure_minor: int
     insured_minor: int
     security_minor: int
@@ -82,30 +82,33 @@ def portfolio(
     """Figures of the book per account currency, in currency order.
 
     `features` is FEATURES of all customers, `sales_by_month` the rows of all buckets' FeatureResult (currency, period_end, days,
-    sales_minor). Without `sales` among the capabilities every DSO figure is not computable.
+    sales_minor). Without `sales` among the capabilities every DSO figure is not computable, without `disputes` the disputed amount.
     """
     sales = sales_by_month.groupby(["currency", "period_end"], sort=True).agg(days=("days", "max"), sales=("sales_minor", "sum"))
     found = []
     for currency, rows in features.groupby("currency", sort=True):
         months = sales.loc[currency] if "sales" in capabilities and currency in sales.index.get_level_values(0) else None
         newest_first = [] if months is None else [(int(s), int(d)) for d, s in months[["days", "sales"]].to_numpy()[::-1].tolist()]
-        found.append(_figures(str(currency), rows, newest_first, as_of))
+        found.append(_figures(str(currency), rows, newest_first, as_of, tells_disputes="disputes" in capabilities))
     return found
 
 
-def _figures(currency: str, rows: pd.DataFrame, months: list[tuple[int, int]], as_of: date) -> PortfolioFigures:
+def _figures(currency: str, rows: pd.DataFrame, months: list[tuple[int, int]], as_of: date, *, tells_disputes: bool) -> PortfolioFigures:
     reasons: dict[str, str] = {}
     total = {name: int(rows[name].sum()) for name in (*_SUMS, *_AGEING)}
     not_due, first, second, third, oldest = (total[name] for name in _AGEING)
     sales = sum(sale for sale, _ in months) if months else None
     if sales is None:
         reasons["sales_12m_minor"] = "no sales in source"
+    if not tells_disputes:
+        reasons["disputed_minor"] = "no disputes in source"
     days = _days(total["open_items_minor"], not_due, months, as_of, reasons)
     return PortfolioFigures(
         currency=currency,
         customers=len(rows),
         ageing_minor=(not_due, first, second, third, oldest),
         **{name: total[name] for name in _SUMS},
+        disputed_minor=int(rows["disputed_minor"].sum()) if tells_disputes else None,
         sales_12m_minor=sales,
         dso_days=days[0],
         best_possible_dso_days=days[1],
@@ -122,7 +125,6 @@ _SUMS = (
     "open_items_minor",
     "overdue_minor",
     "unapplied_credits_minor",
-    "disputed_minor",
     "exposure_minor",
     "insured_minor",
     "security_minor",

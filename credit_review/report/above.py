@@ -60,7 +60,7 @@ def over_limit_words(data: ReportData) -> str:
     if len(rows) > NAME_UP_TO:
         return f"{said}; see Limits."
     called = names(data)
-    return f"{said}: {joined([called.get(one, '') or one for one in rows['customer_id']])}."
+    return f"{said}: {joined([called.get(one, '') or one for one in rows['customer_id']]).rstrip('.')}."
 
 
 def first_limits(data: ReportData) -> tuple[Table, list[str]]:

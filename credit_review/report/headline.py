@@ -50,13 +50,28 @@ def tiles(data: ReportData) -> list[Tile]:
                 own_risk=whole(int(rows["own_risk_minor"].sum()), currency),
                 overdue=whole(late, currency),
                 overdue_share=percent(late / total, decimals=0) if total else "no open items",
-                before=whole(moved.before, currency) if rows["limit_minor"].notna().any() else "none on file",
-                after=whole(moved.after, currency),
+                before=_before(rows, moved.before, currency),
+                after=whole(moved.after, currency) if _any_limit(data, currency) else "none",
                 change=percent(change, signed=True) if change is not None else "",
                 falling=moved.after < moved.before,
             )
         )
     return found
+
+
+def _before(rows: pd.DataFrame, limits: int, currency: str) -> str:
+    """Limits in force and how much of them is in use; customers without a limit on file are left out of both."""
+    on_file = rows[rows["limit_minor"].notna()]
+    if on_file.empty:
+        return "none on file"
+    used = f" ({percent(int(on_file['exposure_minor'].sum()) / limits, decimals=0)} in use)" if limits else ""
+    return whole(limits, currency) + used
+
+
+def _any_limit(data: ReportData, currency: str) -> bool:
+    """Whether anybody in that currency has a limit on file or is proposed one."""
+    rows = data.proposals[data.proposals["currency"].eq(currency)]
+    return bool(rows["from_minor"].notna().any() or rows["to_minor"].notna().any())
 
 
 def summary(data: ReportData) -> list[str]:
@@ -92,6 +107,8 @@ def _money_words(data: ReportData, currency: str, stopping: str) -> str:
         )
         if n[d]
     ]  # fmt: skip
+    if not _any_limit(data, currency):
+        return f"{currency}: no limit is on file and none is proposed."
     if not parts:
         return f"{currency}: limits stay at {whole(moved.before, currency)}."
     change = f"{currency}: limits go from {whole(moved.before, currency)} to {whole(moved.after, currency)}: {joined(parts)}."

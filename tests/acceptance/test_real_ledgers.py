@@ -189,6 +189,7 @@ def test_limits_that_were_never_set_are_shown_as_new(open_items):
     assert set(reviewed["direction"]) == {"new"} and reviewed["from_minor"].isna().all()
     assert not reviewed["straight_through"].any()
     assert "no customer has a limit on file, so every limit is shown as a first limit" in open_items.text
+    assert "CAD: no limit is on file and none is proposed." in open_items.text
     assert "Limits in force none on file" in open_items.text and "157 first limits" in open_items.text
 
 
@@ -211,6 +212,7 @@ def test_behaviour_that_the_source_cannot_show_is_not_computable(open_items):
         assert f" {figure} {why} 182 " in open_items.text, figure
     assert "The source has no payment history: open amounts are as of extraction" in open_items.text
     assert "DSO, days not computable not computable" in open_items.text
+    assert "Disputed not computable not computable" in open_items.text
 
 
 def test_mass_lateness_holds_the_routing_and_says_why(open_items):
@@ -315,6 +317,7 @@ def test_the_three_customers_over_their_limit_are_named_first(models, accounts):
     over = {a.name: a.exposure - a.limit for a in accounts.values() if a.exposure > a.limit}
     assert sorted(over) == ["Gifts4AllAges.com", "Tekni Collectables Inc.", "The Sharp Gifts Warehouse"]
     short = models.text.partition("In short ")[2].partition(" Portfolio ")[0]
+    assert "Limits in force 8,254,400 (6% in use)" in short
     assert f"3 customers are over the limit in force, by {round(sum(over.values())):,} USD in all" in short
     assert all(name in short for name in over)
     table = models.text.partition("Over the limit in force Customer")[2].partition(" Proposals and their reasons")[0]
