@@ -31,6 +31,10 @@ _SHOWN_NAMES = 4
 Amount = Annotated[int, Field(strict=True, ge=0, le=MAX_MINOR)]
 
 
+FIRST_LIMIT = "first_limit"
+"""Exception code of a limit where none was on file."""
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -387,12 +391,17 @@ def requirement(standing: Standing, matrix: Matrix) -> Requirement:
         increases_12m_minor=standing.increases_12m_minor,
         loosens=standing.loosens,
         grade=proposal.grade,
-        exceptional=bool(proposal.exceptional),
+        exceptional=_beyond_first_limit(proposal.exceptional),
         first_limit=standing.first_limit,
     )
     if matrix.rank(proposal.tier) > matrix.rank(need.tier):
         return _requirement(matrix, matrix.rank(proposal.tier), ("as_routed",))
     return need
+
+
+def _beyond_first_limit(codes: str) -> bool:
+    """Whether a proposal is exceptional for more than being a first limit, which `raise_tier.first_limit` speaks of by itself."""
+    return any(code and code != FIRST_LIMIT for code in codes.split("|"))
 
 
 def approvals(standing: Standing, matrix: Matrix, need: Requirement) -> tuple[Decision, ...]:

@@ -119,7 +119,7 @@ class GradeBand(_Part):
 
 
 class RoundingStep(_Part):
-    """Amounts up to `up_to` (null: all larger ones) are rounded down to a multiple of `step`, both whole units of the account's currency."""
+    """Amounts up to `up_to` (null: all larger ones) are rounded down to a multiple of `step`, whole units of the account currency."""
 
     up_to: Positive | None
     step: Positive

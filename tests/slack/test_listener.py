@@ -94,9 +94,11 @@ def _served(app):
 def _shown(world, **fields):
     """A pending proposal with a whole packet, its card posted."""
     packet = {
-        "customer_id": "c-1", "customer_name": EVIL, "currency": "EUR", "exposure_minor": 100, "own_risk_minor": 50, "overdue_minor": 0,
+        "customer_id": "c-1", "customer_name": EVIL, "currency": "EUR",
+        "exposure_minor": 100, "own_risk_minor": 50, "overdue_minor": 0,
         "over_limit_minor": None, "blocked_orders_minor": None, "grade": "B", "pd": "0.020000", "from_terms_days": 30, "terms_days": 30,
-        "reasons": ["share of open items past due"], "exceptional": [], "notes": [], "derivation": [], "to_minor": fields.get("to", 60_000_00),
+        "reasons": ["share of open items past due"], "exceptional": [], "notes": [], "derivation": [],
+        "to_minor": fields.get("to", 60_000_00),
     }  # fmt: skip
     text = audit.canonical(packet)
     proposal_id = world.propose(packet_json=text, digest=digest_of(text), **fields)
