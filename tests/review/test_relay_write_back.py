@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import threading
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -174,6 +175,14 @@ def test_each_delivery_is_one_whole_file_named_by_its_change(tmp_path):
     (row,) = rows_of(tmp_path / "c-a-1-1.csv")
     assert list(row) == [*FIELDS, "amount"] and (row["amount_minor"], row["amount"]) == ("10000", "100.00")
     assert not list(tmp_path.rglob("*.part"))
+
+
+def test_a_file_that_could_not_be_finished_does_not_appear(tmp_path, monkeypatch):
+    drop = CsvDropWriteBack(tmp_path, answers=False)
+    monkeypatch.setattr(Path, "replace", lambda self, to: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    with pytest.raises(Unavailable, match="No space left"):
+        drop.send(delivery())
+    assert not list(tmp_path.glob("c-*.csv"))
 
 
 def test_a_file_the_erp_took_is_not_dropped_again(tmp_path):
