@@ -10,7 +10,7 @@ demo: .ready-run
 	@$(BIN)/credit-review demo
 
 test: .ready-dev
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+	@$(BIN)/ruff check --no-cache . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 	@$(BIN)/pytest -q -n 2 --dist loadfile
 
 bench: .ready-dev

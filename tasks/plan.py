@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from credit_review.adapters.snapshot import Snapshot, open_snapshot
-
 from credit_review.adapters.workspace import Workspace
 
 
