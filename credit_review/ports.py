@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
@@ -102,9 +102,13 @@ class Source(Protocol):
 
 
 class WriteBack(Protocol):
-    """The ERP side of a limit. Deliveries carry the change id as idempotency key and the version, and ignore versions not newer."""
+    """The ERP side of a limit. Deliveries carry the change id as idempotency key and the version, and ignore versions not newer.
+
+    `answers_within` is how long after a delivery the read-back may still show what was before (zero where it is written directly).
+    """
 
     name: str
+    answers_within: timedelta
 
     def send(self, delivery: Mapping[str, Any]) -> Mapping[str, Any]:
         """Deliver one change; returns what the receiver confirmed. Raises Unavailable to be tried again, BadInput to be parked."""

@@ -14,7 +14,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -34,6 +34,9 @@ FIELDS = (
 """Fields of a delivery, and columns of the table."""
 HELD = ("amount_minor", "currency", "terms_days", "version", "change_id")
 """What is read back of an account."""
+
+ANSWER_WITHIN = timedelta(hours=24)
+"""An ERP that reads a drop folder has this long to answer before its silence is a difference."""
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}\Z")
 _FILE_NAME = re.compile(r"[A-Za-z0-9._-]{1,120}\Z")
@@ -68,6 +71,7 @@ class NullWriteBack:
     """Keeps limits in memory and tells no ERP. For tests and the demo: unsafe wherever limits must reach an ERP."""
 
     name = "null (unsafe: limits reach no ERP)"
+    answers_within = timedelta()
 
     def __init__(self) -> None:
         self.rows: dict[str, dict[str, Any]] = {}
@@ -94,6 +98,8 @@ class NullWriteBack:
 class TableWriteBack:
     """One row an account in a table of the ERP's database (SQLite or PostgreSQL), written by a single statement that loses to newer
     versions, so that two writers at once cannot put an older version over a newer one."""
+
+    answers_within = timedelta()
 
     def __init__(self, engine: Engine, table: str, *, schema: str | None = None) -> None:
         for part in (table, *([schema] if schema else [])):
@@ -213,6 +219,7 @@ class CsvDropWriteBack:
             raise Unavailable(f"drop folder {folder} does not exist", next_step=f"create it: mkdir -p {folder}")
         self.folder = folder
         self.answers = answers
+        self.answers_within = ANSWER_WITHIN if answers else timedelta()
         self.name = f"drop folder {folder}" + ("" if answers else " (no answers: sent, not confirmed)")
         self._sent = folder / "sent"
 

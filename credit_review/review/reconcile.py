@@ -48,17 +48,15 @@ class ReconcileReport:
         )
 
 
-def reconcile(
-    store: Store, write_back: WriteBack, clock: Clock, *, owner_id: str, zone: tzinfo = UTC, grace: timedelta | None = None
-) -> ReconcileReport:
+def reconcile(store: Store, write_back: WriteBack, clock: Clock, *, owner_id: str, zone: tzinfo = UTC) -> ReconcileReport:
     """Compares what the ERP holds with what is in force today, for every account this system has changed.
 
-    Accounts with a delivery due and not delivered, or delivered less than `grace` ago (for receivers that answer later), are on their
+    Accounts with a delivery due and not delivered, or delivered so lately that the ERP need not have answered, are on their
     way. A difference is recorded with its owner, never adopted or overwritten; one that is gone is settled. Raises Unavailable, BadInput.
     """
     now = clock.now()
     with store.read() as uow:
-        moving = _moving(uow, now, grace)
+        moving = _moving(uow, now, write_back.answers_within)
         accounts = [limit.account_id for limit in uow.find(CreditLimit)]
     total = ReconcileReport()
     for ids in _parts(accounts):
@@ -74,7 +72,7 @@ def reconcile(
     return total
 
 
-def _moving(uow: UnitOfWork, now: datetime, grace: timedelta | None) -> frozenset[str]:
+def _moving(uow: UnitOfWork, now: datetime, grace: timedelta) -> frozenset[str]:
     owed = [r for r in uow.find(OutboxEntry, kind=ERP, state=(OutboxState.QUEUED, OutboxState.LEASED)) if due_at(r) <= now]
     if grace:
         done = uow.find(OutboxEntry, kind=ERP, state=OutboxState.CONFIRMED)

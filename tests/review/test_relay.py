@@ -220,8 +220,8 @@ def test_back_off_grows_to_an_hour_spreads_and_honours_what_was_asked(attempts, 
 # --- reconciliation -----------------------------------------------------------------------------------------------------------------
 
 
-def compare(world, clock, receiver, **fields):
-    return reconcile(world.store, receiver, clock, owner_id="p-analyst", **fields)
+def compare(world, clock, receiver):
+    return reconcile(world.store, receiver, clock, owner_id="p-analyst")
 
 
 def test_an_erp_that_holds_what_is_in_force_agrees(world, clock):
@@ -274,9 +274,10 @@ def test_a_receiver_that_answers_later_gets_its_grace(world, clock):
     run(world, clock, Receiver())
     clock.advance(timedelta(hours=1))
     silent = Receiver()
-    assert compare(world, clock, silent, grace=timedelta(hours=4)).found == ()
+    silent.answers_within = timedelta(hours=4)
+    assert compare(world, clock, silent).found == ()
     clock.advance(timedelta(hours=4))
-    assert len(compare(world, clock, silent, grace=timedelta(hours=4)).found) == 1
+    assert len(compare(world, clock, silent).found) == 1
 
 
 def test_a_change_of_next_week_is_not_expected_today(world, clock):
