@@ -56,6 +56,10 @@ def test_customers_missing_on_one_side_are_named():
     assert bench.differences(bare.assign(state="reviewed"), bare) == []
 
 
+FIGURES = ["to_minor", "to_terms_days", "points", "grade", "exposure_minor", "own_risk_minor", "need_minor", "overdue_minor"]
+EMPTY = pd.DataFrame(columns=["customer_id", *FIGURES])
+
+
 def review(customers, **seconds):
     stages = [{"stage": name, "seconds": s, "rows": customers, "peak_rss_bytes": 1} for name, s in seconds.items()]
     return bench.Review(customers, bench.Run(1.0, 1, ""), stages, pd.DataFrame())
@@ -66,6 +70,15 @@ def test_growth_is_judged_without_the_fixed_seconds_and_short_stages_are_not_jud
     found = bench.growth(tiny, small, review(100_000, read=11.0, sort=30.0, blink=0.4))
     assert found.loc[["read", "sort"], "excess"].tolist() == [1.0, 3.0]
     assert pd.isna(found.loc["blink", "excess"])
+
+
+def test_a_slow_small_run_does_not_flatter_the_review(capsys):
+    tiny, small, large = review(10, read=1.0), review(10_000, read=3.0), review(100_000, read=21.0)
+    slow = bench.Review(10, bench.Run(40.0, 1, ""), tiny.stages, tiny.proposals)
+    whole = bench.Review(100_000, bench.Run(45.0, 1, ""), large.stages, EMPTY.assign(state="", direction=""))
+    found = bench.conclude(slow, small, whole, [({"seconds": 5.0, "stages": {}}, bench.Run(6.0, 1, ""))], EMPTY)
+    assert (found["marginal_seconds_by_wall"], found["marginal_seconds"], found["ratio"]) == (5.0, 20.0, 4.0)
+    assert not all(found["reached"].values())
 
 
 def test_memory_counts_the_whole_process_tree():
