@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import typer
 
-from credit_review.errors import BadInput, CreditReviewError
+from credit_review.errors import BadInput, CreditReviewError, Refused
 from credit_review.model.records import Proposal, Review, RiskKept
+from credit_review.model.states import ReviewState
 from credit_review.ports import UnitOfWork
 from credit_review.review import close as closing
 from credit_review.review import lifecycle
@@ -22,7 +24,11 @@ def run(
     config: Path, *, as_of: date | None = None, scope: str = "all", supersede: str = "", resume: str = "", as_json: bool = False
 ) -> None:
     """Run or resume a review through the flow that the scheduler runs."""
-    message = run_flow(config, as_of=as_of, scope=scope, supersede=supersede, resume=resume)
+    try:
+        message = run_flow(config, as_of=as_of, scope=scope, supersede=supersede, resume=resume)
+    except CreditReviewError as error:
+        _say_how_to_go_on(config, error)
+        raise
     if as_json:
         show_json({"message": message})
         return
@@ -31,6 +37,16 @@ def run(
     if newest is not None:
         typer.echo(f"review {newest.review_id} is {newest.state}; report: {report_path(config, newest.review_id)}")
         typer.echo("next: `credit-review inbox` shows what awaits you")
+
+
+def _say_how_to_go_on(config: Path, error: CreditReviewError) -> None:
+    """Name the review that the error has stopped, since it is on record and waits to be resumed; a refused start stops none."""
+    stopped: Review | None = None
+    with suppress(CreditReviewError):  # without a configuration or a database there is no review either
+        stopped = None if isinstance(error, Refused) else _newest(config)
+    if stopped is not None and stopped.state == ReviewState.FAILED:
+        go_on = f"then `credit-review review resume {stopped.review_id}` goes on from the last good state"
+        error.next_step = f"{error.next_step}; {go_on}" if error.next_step else go_on
 
 
 def run_flow(config: Path, *, as_of: date | None = None, scope: str = "all", supersede: str = "", resume: str = "") -> str:

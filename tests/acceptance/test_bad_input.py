@@ -1,0 +1,207 @@
+"""What goes wrong in practice, through the command line: an error that names the thing and the next step, and nothing half-written."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from datetime import date
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from installation import ADOPTERS, Installation, write
+
+from credit_review import scoring
+from credit_review.model.records import CreditLimit, Proposal, Review
+from credit_review.model.states import DocumentOfRecord
+from deployments import demo_company
+from deployments.cli import main
+from tasks import training
+
+pytestmark = pytest.mark.prefect
+
+AS_OF = date(2026, 9, 30)
+STARTER = Path(main.__file__).parents[1] / "starter" / "mapping.yaml"
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
+    """An installation of a made-up company in which a review could start."""
+    config = tmp_path_factory.mktemp("template") / "config"
+    made = write(config, Path("ledger"), mapping=STARTER, company="Example", currency="EUR", since=AS_OF)
+    demo_company.write(config / "ledger", seed=5, as_of=AS_OF, customers=50)
+    made.path("scorecard.json").write_text(training.fit(str(config), as_of=AS_OF, expert=True).text, encoding="utf-8")
+    made.adopt_all()
+    made.services.store.close()
+    return made
+
+
+@pytest.fixture
+def made(template, tmp_path):
+    """A copy of it to spoil."""
+    shutil.copytree(template.config, tmp_path / "config")
+    return Installation(tmp_path / "config")
+
+
+@pytest.fixture
+def command(made, monkeypatch, capsys, prefect_session):
+    """Run `credit-review ARGUMENTS --config ...` and return exit code and what it said on stderr, which never is a traceback."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["credit-review", *arguments, "--config", str(made.config)])
+        code = 0
+        try:
+            main.run()
+        except SystemExit as end:
+            code = end.code or 0
+        said = capsys.readouterr()
+        assert "Traceback" not in said.out + said.err
+        return code, " ".join((said.err if code else said.out).split())
+
+    return run
+
+
+def reviews(made):
+    with made.services.store.read() as uow:
+        return uow.find(Review)
+
+
+def nothing_half_written(made):
+    """No snapshot, proposal or limit came of it, and no file is left under a temporary name."""
+    data = made.path("data")
+    snapshots = list((data / "snapshots").iterdir()) if (data / "snapshots").exists() else []
+    with made.services.store.read() as uow:
+        return (
+            not snapshots and not uow.find(Proposal) and not uow.find(CreditLimit) and not {*data.rglob(".*.part"), *data.rglob(".new-*")}
+        )
+
+
+RUN = ("review", "run", "--as-of", "2026-09-30")
+
+
+def test_a_missing_column_is_named_with_its_file_and_the_review_resumes_once_it_is_back(made, command):
+    ledger = made.path("ledger/ledger.csv")
+    whole = ledger.read_text(encoding="utf-8")
+    ledger.write_text(whole.replace("due_date", "dew_date", 1), encoding="utf-8")
+    code, said = command(*RUN)
+    assert code == 3, said
+    assert "ledger.csv" in said and "due_date" in said
+    assert nothing_half_written(made)
+    failed = reviews(made)[0]
+    assert failed.state == "failed" and "due_date" in failed.failure
+    assert f"`credit-review review resume {failed.review_id}`" in said
+
+    code, said = command(*RUN)
+    assert code == 4 and f"review resume {failed.review_id}" in said, "a failed review is resumed, not started a second time"
+
+    ledger.write_text(whole, encoding="utf-8")
+    code, said = command("review", "resume", failed.review_id)
+    assert code == 0, said
+    assert reviews(made)[0].state == "routed"
+
+    code, said = command(*RUN)
+    assert code == 4, said
+    assert failed.review_id in said and "--supersede" in said
+    assert len(reviews(made)) == 1
+
+    code, said = command("review", "resume", failed.review_id)
+    assert code == 4 and failed.review_id in said
+
+
+def test_a_file_in_another_encoding_is_named_with_the_place(made, command):
+    path = made.path("ledger/customers.csv")
+    path.write_bytes(path.read_text(encoding="utf-8").encode("cp1252", errors="replace"))
+    code, said = command(*RUN)
+    assert code == 3, said
+    assert "customers.csv" in said and "utf-8" in said.lower() and "encoding" in said
+    assert nothing_half_written(made)
+
+
+@pytest.mark.parametrize("name", ["ledger.csv", "customers.csv", "rates.csv"])
+def test_an_empty_file_is_named(made, command, name):
+    made.path(f"ledger/{name}").write_bytes(b"")
+    code, said = command(*RUN)
+    assert code == 3, said
+    assert name in said and "empty" in said
+    assert nothing_half_written(made)
+
+
+def test_a_file_that_is_not_there_is_named(made, command):
+    made.path("ledger/cover.csv").unlink()
+    code, said = command(*RUN)
+    assert code == 3, said
+    assert "cover.csv" in said
+    assert nothing_half_written(made)
+
+
+def test_a_parquet_file_cut_short_is_named(made, command):
+    ledger = made.path("ledger/ledger.csv")
+    pd.read_csv(ledger, dtype="str", keep_default_na=False).to_parquet(made.path("ledger/ledger.parquet"))
+    cut = made.path("ledger/ledger.parquet").read_bytes()
+    made.path("ledger/ledger.parquet").write_bytes(cut[: len(cut) // 2])
+    made.edit("mapping.yaml", 'from: {csv: ledger.csv, encoding: utf-8, delimiter: ","}', "from: {parquet: ledger.parquet}")
+    made.adopt(DocumentOfRecord.MAPPING, "mapping.yaml")
+    code, said = command(*RUN)
+    assert code == 3, said
+    assert "ledger.parquet" in said
+    assert nothing_half_written(made)
+
+
+def test_an_as_of_date_in_the_future_is_refused_before_anything_is_recorded(made, command):
+    code, said = command("review", "run", "--as-of", "2999-12-31")
+    assert code == 4, said
+    assert "2999-12-31" in said and "future" in said
+    assert reviews(made) == [] and nothing_half_written(made)
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("policy.yaml", "cadence_months: {A: 12", "cadence_months: {A: 11"),
+        ("authority.yaml", "group_limit_up_to: 100000,", "group_limit_up_to: 100001,"),
+        ("mapping.yaml", 'thousands: "", negative: [leading]}   #', 'thousands: ",", negative: [leading]}   #'),
+    ],
+)
+def test_a_document_that_two_people_have_not_adopted_is_refused_by_name(made, command, name, old, new):
+    made.edit(name, old, new)
+    for adopted in range(2):
+        code, said = command(*RUN)
+        assert code == 4, said
+        assert name in said and f"{adopted} of 2 people" in said and f"credit-review adopt {name}" in said
+        assert reviews(made) == [] and nothing_half_written(made)
+        made.adopt(
+            {"policy": DocumentOfRecord.POLICY, "authority": DocumentOfRecord.AUTHORITY}.get(name[:-5], DocumentOfRecord.MAPPING),
+            name,
+            by=ADOPTERS[:1],
+        )
+
+
+def test_a_scorecard_changed_by_hand_is_refused_by_name(made, command):
+    text = made.path("scorecard.json").read_text(encoding="utf-8")
+    assert scoring.load(text).kind == "expert"
+    made.path("scorecard.json").write_text(text.replace('"base": ', '"base":  ', 1), encoding="utf-8")
+    code, said = command(*RUN)
+    assert code == 4, said
+    assert "scorecard.json" in said and "0 of 2 people" in said
+
+
+def test_a_policy_that_makes_no_sense_cannot_even_be_adopted(made, command):
+    made.edit("policy.yaml", "{grade: B, below: 0.03}", "{grade: B, below: 0.005}")
+    code, said = command("adopt", "policy.yaml", "--as", "p-cfo")
+    assert code == 3, said
+    assert "policy.yaml line" in said and "grades" in said
+    assert reviews(made) == []
+
+
+def test_a_folder_without_configuration_says_how_to_make_one(made, command):
+    made.path("settings.yaml").unlink()
+    code, said = command(*RUN)
+    assert code == 3, said
+    assert "settings.yaml" in said and "credit-review init" in said
+
+
+def test_an_unknown_review_and_a_wrong_date_are_said_without_a_traceback(command):
+    code, said = command("review", "resume", "r-nothing")
+    assert code in (3, 4) and "r-nothing" in said
+    code, said = command("review", "run", "--as-of", "30.09.2026")
+    assert code == 2 and "30.09.2026" in said
