@@ -242,7 +242,7 @@ policies = st.sampled_from(
 )
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(books(), policies)
 def test_every_figure_agrees_with_a_slow_recomputation_to_the_minor_unit(book, policy):
     as_of, items, customers, reports, covers = book
@@ -253,7 +253,7 @@ def test_every_figure_agrees_with_a_slow_recomputation_to_the_minor_unit(book, p
         assert got == expected
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(books(), st.randoms(use_true_random=False))
 def test_the_order_of_rows_never_changes_a_byte(book, random):
     as_of, items, customers, reports, covers = book
@@ -267,7 +267,7 @@ def test_the_order_of_rows_never_changes_a_byte(book, random):
     assert rows.as_bytes(first.sales_by_month) == rows.as_bytes(second.sales_by_month)
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(books())
 def test_buckets_give_what_the_whole_gives(book):
     as_of, items, customers, reports, covers = book
@@ -283,7 +283,7 @@ def test_buckets_give_what_the_whole_gives(book):
     assert whole.frame.columns.tolist() == list(FEATURES.names)
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(books(), st.sampled_from(["credit_note", "payment", "on_account"]), st.integers(1, 10**9))
 def test_a_credit_never_raises_an_exposure_and_never_touches_another_customer(book, kind, size):
     as_of, items, customers, reports, covers = book
