@@ -9,10 +9,9 @@ import pandas as pd
 
 from credit_review import fx
 from credit_review.errors import BadInput
-from credit_review.model.frames import GROUPS
+from credit_review.model.frames import GROUPS, PANDAS
 from credit_review.model.money import MAX_MINOR
 
-_PANDAS = {"str": "str", "int": "int64"}
 _AMOUNTS = ("exposure_minor", "overdue_minor", "limits_minor")
 
 
@@ -74,4 +73,4 @@ def _sums(own: pd.DataFrame, currency: str) -> pd.DataFrame:
     names = unknown.groupby("group_id")["customer_id"].agg("|".join)
     found["unconverted"] = names.reindex(found["group_id"], fill_value="").to_numpy(dtype=object)
     found["currency"] = currency
-    return found[list(GROUPS.names)].astype({c.name: _PANDAS[c.dtype] for c in GROUPS.columns})
+    return found[list(GROUPS.names)].astype({c.name: PANDAS[c.dtype] for c in GROUPS.columns})

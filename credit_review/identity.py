@@ -8,10 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from credit_review.model.frames import ALIASES, CUSTOMERS, QUARANTINE, Dataset
+from credit_review.model.frames import ALIASES, CUSTOMERS, PANDAS, QUARANTINE, Dataset
 from credit_review.model.states import Severity
 
-_DTYPES = {"str": "str", "int": "int64", "int?": "Int64", "float": "float64", "date": "datetime64[s]", "bool": "bool"}
 _NUMBER = ["source", "legal_entity", "source_number"]
 _HIDES_RISK = ("limit_minor", "currency", "status")
 """Fields in which a wrong choice between two master rows could hide risk; such a customer keeps its limit until a person has looked."""
@@ -170,7 +169,7 @@ def _listed(customers: pd.DataFrame, *, expectation: str, column: str, value: pd
 
 
 def _exactly(frame: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
-    exact = frame[list(dataset.names)].astype({c.name: _DTYPES[c.dtype] for c in dataset.columns})
+    exact = frame[list(dataset.names)].astype({c.name: PANDAS[c.dtype] for c in dataset.columns})
     return exact.sort_values(list(dataset.key), kind="stable", ignore_index=True)
 
 

@@ -12,7 +12,7 @@ from functools import cache
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from credit_review.model.frames import DATASETS, QUARANTINE
+from credit_review.model.frames import DATASETS, PANDAS, QUARANTINE
 from credit_review.model.money import EXPONENTS
 from credit_review.model.states import Severity
 from credit_review.model.validation import ERROR, EXAMPLES, FAIL, PASS, Outcome, Verdict
@@ -260,9 +260,8 @@ def _quarantine(suite: Suite, frame: pd.DataFrame, findings: list[_Finding]) -> 
     parts = [
         _quarantined(suite, frame.iloc[f.positions], f.promise) for f in findings if f.positions and f.promise.severity != Severity.INFO
     ]
-    dtypes = {"str": "str", "int?": "Int64", "bool": "bool"}
     table = pd.concat(parts) if parts else pd.DataFrame(columns=list(QUARANTINE.names))
-    table = table.astype({c.name: dtypes[c.dtype] for c in QUARANTINE.columns})
+    table = table.astype({c.name: PANDAS[c.dtype] for c in QUARANTINE.columns})
     return table.sort_values(list(QUARANTINE.key), kind="stable", ignore_index=True)
 
 

@@ -14,7 +14,7 @@ from credit_review import identity, receivables
 from credit_review.adapters import sources
 from credit_review.adapters.settings import Location, Settings, require_secret
 from credit_review.errors import BadInput
-from credit_review.model.frames import COVER, DATASETS, EXTERNAL, QUARANTINE, RATES, Dataset
+from credit_review.model.frames import COVER, DATASETS, EXTERNAL, PANDAS, QUARANTINE, RATES, Dataset
 from credit_review.policy import Policy
 from credit_review.receivables.mapping import Customers, Table
 
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from credit_review.receivables import Mapping as SourceMapping
     from credit_review.receivables import ReadResult
     from credit_review.receivables.totals import Tie
-
-_PANDAS = {"str": "str", "int": "int64", "int?": "Int64", "float": "float64", "bool": "bool", "date": "datetime64[s]"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,4 +203,4 @@ def _together(parts: Sequence[pd.DataFrame], dataset: Dataset) -> pd.DataFrame:
     """The rows of all parts, with exactly the dataset's columns and types."""
     filled = [p[list(dataset.names)] for p in parts if len(p)]
     frame = pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=list(dataset.names))
-    return frame.astype({c.name: _PANDAS[c.dtype] for c in dataset.columns})
+    return frame.astype({c.name: PANDAS[c.dtype] for c in dataset.columns})

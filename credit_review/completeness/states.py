@@ -16,7 +16,7 @@ import pandas as pd
 from credit_review import fx
 from credit_review.completeness.scope import ALL, CUSTOMERS, DUE, Scope, parse_scope
 from credit_review.errors import BadInput, ReviewStopped
-from credit_review.model.frames import STATES
+from credit_review.model.frames import PANDAS, STATES
 from credit_review.model.records import Deferral, Exclusion
 from credit_review.model.states import CustomerState
 from credit_review.policy import Exclude, Policy
@@ -26,7 +26,6 @@ HISTORY = ("customer_id", "as_of", "state", "grade")
 
 _MISSED = (CustomerState.QUARANTINED, CustomerState.DEFERRED)
 _SHOWN = 3
-_PANDAS: dict[str, Any] = {"str": "str", "int?": "Int64", "date": "datetime64[s]"}
 
 
 def assign_states(
@@ -67,7 +66,7 @@ def assign_states(
     frame["state"], frame["state_reason"] = _first(states, len(frame), otherwise=held["added"])
     frame["quarantined_minor"] = held["amount"]
     frame["escalate"] = _escalations(frame, policy, as_of)
-    return frame[list(STATES.names)].astype({c.name: _PANDAS[c.dtype] for c in STATES.columns})
+    return frame[list(STATES.names)].astype({c.name: PANDAS[c.dtype] for c in STATES.columns})
 
 
 def _universe(customers: pd.DataFrame, quarantine: pd.DataFrame, ledger: Iterable[str]) -> pd.DataFrame:

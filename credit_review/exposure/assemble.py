@@ -16,13 +16,12 @@ from credit_review.exposure import backing, balances, quarantined
 from credit_review.exposure.arrays import NO_DAY, Flags, Floats, Ints, day_number, day_numbers, nullable, ratio
 from credit_review.exposure.ledger import CAPABILITIES, NEVER, Ledger, merge_quarantine, read
 from credit_review.exposure.reasons import Reasons
-from credit_review.model.frames import FEATURES
+from credit_review.model.frames import FEATURES, PANDAS
 from credit_review.model.money import MAX_MINOR
 from credit_review.policy import Policy
 
 FRACTION_DECIMALS = 6
 DAYS_A_MONTH = 365.25 / 12
-_PANDAS = {"str": "str", "int": "int64", "int?": "Int64", "float": "float64", "date": "datetime64[s]", "bool": "bool"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +128,7 @@ def _frame(b: _Bucket) -> pd.DataFrame:
     columns = _open_columns(b) | _past_columns(b, reasons) | _outside_columns(b, reasons) | _master_columns(b, reasons)
     _lacking(b, reasons)
     columns["not_computable"] = reasons.texts(b.unpriced)
-    frame = pd.DataFrame({name: columns[name] for name in FEATURES.names}).astype({c.name: _PANDAS[c.dtype] for c in FEATURES.columns})
+    frame = pd.DataFrame({name: columns[name] for name in FEATURES.names}).astype({c.name: PANDAS[c.dtype] for c in FEATURES.columns})
     _check_range(frame)
     return frame
 

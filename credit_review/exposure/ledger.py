@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from credit_review import fx
 from credit_review.errors import BadInput
 from credit_review.exposure.arrays import NO_DAY, Flags, Ints, day_number, day_numbers, months_before
-from credit_review.model.frames import QUARANTINE
+from credit_review.model.frames import PANDAS, QUARANTINE
 from credit_review.model.money import EXPONENTS
 from credit_review.model.states import DocumentKind
 
@@ -206,8 +206,7 @@ def quarantine_rows(
 
 def merge_quarantine(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """One QUARANTINE frame of the parts, sorted by its key, with its dtypes even when empty."""
-    kinds = {"str": "str", "int?": "Int64", "bool": "bool"}
-    types = {column.name: kinds[column.dtype] for column in QUARANTINE.columns}
+    types = {column.name: PANDAS[column.dtype] for column in QUARANTINE.columns}
     found = [part.astype(types) for part in parts if len(part)]
     merged = pd.concat(found, ignore_index=True) if found else pd.DataFrame({name: [] for name in types}).astype(types)
     return merged.sort_values(list(QUARANTINE.key), kind="stable", ignore_index=True)

@@ -16,12 +16,11 @@ from credit_review.limits.arrays import Flags, Ints, Maybe, among, amount_texts,
 from credit_review.limits.codes import CLASS_PREFIX, SEPARATOR, Exceptional
 from credit_review.limits.rows import Rows, aligned, gather
 from credit_review.limits.rules import Rules, compile_rules
-from credit_review.model.frames import PROPOSALS
+from credit_review.model.frames import PANDAS, PROPOSALS
 from credit_review.model.money import format_minor
 from credit_review.model.states import CustomerState, Direction
 from credit_review.policy import Policy
 
-_PANDAS: dict[str, Any] = {"str": "str", "int": "int64", "int?": "Int64", "float": "float64", "bool": "bool"}
 _EMPTY: dict[str, Any] = {"str": "", "int": 0, "int?": pd.NA, "float": np.nan, "bool": False}
 MISSING_RATE = "missing_rate"
 NO_PROPOSAL = "no proposal possible"
@@ -203,7 +202,7 @@ def _complete(reviewed: pd.DataFrame, features: pd.DataFrame, states: pd.DataFra
 def _shaped(frame: pd.DataFrame) -> pd.DataFrame:
     size = len(frame)
     columns = {c.name: frame[c.name] if c.name in frame else pd.Series([_EMPTY[c.dtype]] * size) for c in PROPOSALS.columns}
-    return pd.DataFrame({c.name: columns[c.name].astype(_PANDAS[c.dtype]) for c in PROPOSALS.columns})
+    return pd.DataFrame({c.name: columns[c.name].astype(PANDAS[c.dtype]) for c in PROPOSALS.columns})
 
 
 def _top_groups(groups: pd.DataFrame, rows: Rows, policy: Policy) -> Flags:

@@ -9,6 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
+
+PANDAS: MappingProxyType[str, Any] = MappingProxyType(
+    {"str": "str", "int": "int64", "int?": "Int64", "float": "float64", "date": "datetime64[s]", "bool": "bool"}
+)
+"""The pandas dtype of each dtype named here."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from credit_review.model.frames import Dataset
+from credit_review.model.frames import PANDAS, Dataset
 from credit_review.model.money import EXPONENTS, MAX_MINOR
 from credit_review.receivables.mapping import Identity, Numbers
 
@@ -22,7 +22,7 @@ Flags = NDArray[np.bool_]
 Days = NDArray[np.datetime64]
 
 STR = pd.StringDtype("pyarrow", na_value=np.nan)
-DTYPES: dict[str, Any] = {"str": STR, "int": "int64", "int?": "Int64", "float": "float64", "date": "datetime64[s]", "bool": "bool"}
+DTYPES: dict[str, Any] = {**PANDAS, "str": STR}
 """pandas dtype of each dtype that `model.frames` names."""
 
 NO_DAY = np.datetime64("NaT", "s")
