@@ -267,7 +267,6 @@ def _without_duplicates(whole: pd.DataFrame, *, keyed: bool) -> tuple[pd.DataFra
     left = left[~left["bad"]]
     clash = left.index[left["row_key"].duplicated(keep=False)]
     findings = _clashes(clash, whole)
-    whole.loc[clash, "bad"] = True
     whole.loc[clash, "line"] = QUARANTINED
     whole.loc[gone, "line"] = DUPLICATE
     whole.loc[again.index, "row_key"] = whole.loc[again.index, "row_key"] + "#" + (again + 1).astype(col.STR)

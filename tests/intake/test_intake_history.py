@@ -70,10 +70,12 @@ def test_rebuilding_a_past_day_equals_reading_it_that_day() -> None:
 
 
 def test_payments_are_allocated_again_on_a_past_day() -> None:
-    rows = [row(posted=DAYS[0], due=DAYS[0]), row(key="2", type="PY", amount="-100.00", posted=DAYS[9], due="")]
-    items = read(*rows, text=OLDEST).frame
-    assert items["open_minor"].tolist() == [0, 0]
-    assert as_of(items, date(2026, 1, 5), oldest=True)["open_minor"].tolist() == [10000]
+    paid = [
+        row(key=str(k), type="PY", amount=amount, posted=day, due="") for k, amount, day in ((2, "-40.00", DAYS[2]), (3, "-60.00", DAYS[9]))
+    ]
+    items = read(row(posted=DAYS[0], due=DAYS[0]), *paid, text=OLDEST).frame
+    assert items["open_minor"].tolist() == [0, 0, 0]
+    assert as_of(items, date(2026, 1, 5), oldest=True)["open_minor"].tolist() == [6000, 0]
 
 
 def test_rows_without_a_customer_settle_nothing() -> None:

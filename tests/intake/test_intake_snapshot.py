@@ -55,6 +55,12 @@ def test_the_same_rows_give_the_same_digest_in_any_order_and_are_written_once(tm
     assert sorted(p.name for p in (tmp_path / "snapshots").iterdir()) == sorted({first.digest, written.digest})
 
 
+def test_the_order_of_rows_in_a_frame_does_not_show(tmp_path: Path, written: snapshot.Written) -> None:
+    found = book(tmp_path, ROWS)
+    shuffled = {name: frame.sample(frac=1, random_state=7) for name, frame in found.frames.items()}
+    assert snapshot.write(tmp_path / "snapshots", replace(found, frames=shuffled), buckets=4).digest == written.digest
+
+
 @pytest.mark.parametrize("change", [{"amount": "2.01"}, {"number": "0003"}, {"due": "2026-02-11"}, {"disputed": "yes"}, {"key": "1000"}])
 def test_any_changed_value_changes_the_digest(tmp_path: Path, written: snapshot.Written, change: dict[str, str]) -> None:
     changed = [row(**{**dict(zip(HEADER.strip().split(","), ROWS[0], strict=True)), **change}), *ROWS[1:]]
