@@ -54,7 +54,7 @@ def assess_bucket(plan: Plan, bucket: int) -> dict[str, Any]:
         policy=policy,
         rates=rates(plan),
         capabilities=workspace.capabilities(),
-        quarantine=workspace.read(validate.REFUSED, bucket),
+        quarantine=validate.refused_so_far(plan, bucket),
     )
     gated = gate.check("features", found.frame, context=Context(as_of=plan.as_of, grades=policy.grade_names))
     workspace.write("features", gated.clean, bucket)

@@ -113,7 +113,8 @@ def _rates(found: pd.DataFrame, plan: Plan, now: Any) -> list[Rate]:
 
 def _members(customers: pd.DataFrame) -> list[tuple[Any, ...]]:
     grouped = customers[(customers["group_id"] != "") & (customers["group_id"] != customers["customer_id"])]
-    heads = customers[customers["customer_id"].isin(set(grouped["group_id"]))].assign(group_id=lambda f: f["customer_id"])
+    alone = customers[~customers["customer_id"].isin(set(grouped["customer_id"]))]  # a head with a parent of its own stands there already
+    heads = alone[alone["customer_id"].isin(set(grouped["group_id"]))].assign(group_id=lambda f: f["customer_id"])
     return [*_tuples(grouped, ("customer_id", "group_id")), *_tuples(heads, ("customer_id", "group_id"))]
 
 

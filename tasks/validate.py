@@ -67,6 +67,13 @@ def clean(plan: Plan, dataset: str, bucket: int) -> pd.DataFrame:
     return frame if gone.empty else frame[~gate.row_keys(dataset, frame).isin(set(gone))].reset_index(drop=True)
 
 
+def refused_so_far(plan: Plan, bucket: int) -> pd.DataFrame:
+    """QUARANTINE rows of one bucket from reading and from the gate."""
+    import pandas as pd
+
+    return pd.concat([plan.snapshot.frame("quarantine", bucket), plan.workspace.read(REFUSED, bucket)], ignore_index=True)
+
+
 def quarantine(plan: Plan) -> pd.DataFrame:
     """QUARANTINE rows of reading and of every stage so far, of the whole book."""
     import pandas as pd
