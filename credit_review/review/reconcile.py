@@ -51,8 +51,8 @@ class ReconcileReport:
 def reconcile(store: Store, write_back: WriteBack, clock: Clock, *, owner_id: str, zone: tzinfo = UTC) -> ReconcileReport:
     """Compares what the ERP holds with what is in force today, for every account this system has changed.
 
-    Accounts with a delivery due and not delivered, or delivered so lately that the ERP need not have answered, are on their
-    way. A difference is recorded with its owner, never adopted or overwritten; one that is gone is settled. Raises Unavailable, BadInput.
+    An account that is unlike, with a delivery due and not delivered, or delivered so lately that the ERP need not have answered, is on
+    its way. A difference is recorded with its owner, never adopted or overwritten; one that is gone is settled. Raises Unavailable, BadInput.
     """
     now = clock.now()
     with store.read() as uow:
@@ -62,9 +62,9 @@ def reconcile(store: Store, write_back: WriteBack, clock: Clock, *, owner_id: st
     for ids in _parts(accounts):
         with store.read() as uow:
             expected = _expected(uow, ids, now.astimezone(zone).date())
-        due = {i: figures for i, figures in expected.items() if i not in moving}
-        held = write_back.read_back(sorted(due)) if due else {}
-        found = {i: Figures(held[i]["amount_minor"], held[i]["terms_days"]) if i in held else None for i in due}
+        held = write_back.read_back(sorted(expected)) if expected else {}
+        found = {i: Figures(held[i]["amount_minor"], held[i]["terms_days"]) if i in held else None for i in expected}
+        due = {i: figures for i, figures in expected.items() if i not in moving or found[i] == figures}
         with store.begin(interactive=False) as uow:
             compared = _compare(uow, due, found, owner_id, now)
             uow.commit()
