@@ -52,7 +52,8 @@ def reconcile(store: Store, write_back: WriteBack, clock: Clock, *, owner_id: st
     """Compares what the ERP holds with what is in force today, for every account this system has changed.
 
     An account that is unlike, with a delivery due and not delivered, or delivered so lately that the ERP need not have answered, is on
-    its way. A difference is recorded with its owner, never adopted or overwritten; one that is gone is settled. Raises Unavailable, BadInput.
+    its way. A difference is recorded with its owner, never adopted or overwritten; one that is gone is settled.
+    Raises Unavailable, BadInput.
     """
     now = clock.now()
     with store.read() as uow:
