@@ -194,7 +194,7 @@ def _batch_definition() -> BatchDefinition[Any]:
     import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
 
-    logging.getLogger("great_expectations").setLevel(logging.WARNING)  # it announces temporary folders
+    logging.getLogger("great_expectations.data_context.types.base").setLevel(logging.WARNING)  # it announces temporary folders
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
     asset = context.data_sources.add_pandas("frames").add_dataframe_asset("frame")

@@ -62,7 +62,6 @@ def watched() -> Iterator[None]:
     if any(isinstance(handler, _Lines | _Bar) for handler in log.handlers):
         yield  # somebody around us is watching already
         return
-    logging.getLogger("great_expectations").setLevel(logging.WARNING)
     log.setLevel(logging.INFO)
     log.propagate = False
     bar = _Bar() if sys.stderr.isatty() else None
