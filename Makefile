@@ -5,7 +5,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED = false
 export DO_NOT_TRACK = 1
 export GX_ANALYTICS_ENABLED = false
 
-.PHONY: demo test bench lock clean
+.PHONY: demo test bench soak lock clean
 demo: .ready-run
 	@$(BIN)/credit-review demo
 
@@ -15,6 +15,9 @@ test: .ready-dev
 
 bench: .ready-dev
 	@$(BIN)/python -m benchmarks.bench
+
+soak: .ready-dev
+	@$(BIN)/pytest -q -n 2 --dist load -m soak
 
 lock: .venv/bin/uv
 	$(BIN)/uv pip compile pyproject.toml --group build --universal --generate-hashes --no-emit-index-url --python-version 3.11 --no-header -o requirements/run.txt
