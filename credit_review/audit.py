@@ -152,28 +152,46 @@ def canonical(value: Any) -> str:
 
 def _check(value: Any, depth: int) -> None:
     """Raises NotCanonical for the first thing in `value` outside the profile. Surrogates are found by encoding, afterwards."""
-    if value is None or isinstance(value, str | bool):
+    if isinstance(value, dict):
+        _check_depth(depth)
+        _check_keys(value)
+        _check_inner(value.values(), depth)
+    elif isinstance(value, list | tuple):
+        _check_depth(depth)
+        _check_inner(value, depth)
+    elif value is None or isinstance(value, str | bool):
         return
-    if isinstance(value, int):
+    elif isinstance(value, int):
         if not -MAX_INT <= value <= MAX_INT:
             raise NotCanonical(f"integer {value!r:.40} cannot be logged", expected="a magnitude of at most 2^53-1; larger numbers as text")
-        return
-    if depth > MAX_DEPTH:
-        raise NotCanonical("nested too deeply to be logged", expected=f"at most {MAX_DEPTH} levels")
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            if not isinstance(key, str) or not key.isascii():
-                raise NotCanonical(f"key {key!r:.40} cannot be logged", expected="keys of ASCII text")
-            if type(inner) is not str:  # most values are plain text: spare the call, once per value of a million entries
-                _check(inner, depth + 1)
-    elif isinstance(value, list | tuple):
-        for inner in value:
-            _check(inner, depth + 1)
     else:
         raise NotCanonical(
             f"{value!r:.40} of type {type(value).__name__} cannot be logged",
             expected="text, integers, booleans, None, lists and dicts; rates and scores as decimal text, money in minor units",
         )
+
+
+def _check_inner(values: Iterable[Any], depth: int) -> None:
+    for inner in values:
+        kind = type(inner)  # most values are plain text or small integers: spare the call, once per value of a million entries
+        if kind is str or (kind is int and -MAX_INT <= inner <= MAX_INT):
+            continue
+        _check(inner, depth + 1)
+
+
+def _check_depth(depth: int) -> None:
+    if depth > MAX_DEPTH:
+        raise NotCanonical("nested too deeply to be logged", expected=f"at most {MAX_DEPTH} levels")
+
+
+def _check_keys(value: Mapping[Any, Any]) -> None:
+    try:
+        if "".join(value).isascii():
+            return
+    except TypeError:
+        pass  # a key that is no text: named below
+    key = next(key for key in value if not isinstance(key, str) or not key.isascii())
+    raise NotCanonical(f"key {key!r:.40} cannot be logged", expected="keys of ASCII text")
 
 
 def _no_float(text: str) -> NoReturn:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 from datetime import date, datetime
 from functools import cached_property
 from itertools import groupby
+from operator import attrgetter
 from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, and_, func, insert, or_, select, update
@@ -32,16 +33,18 @@ LARGEST_MEMBERSHIP = 10_000
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """A record's table, its fields in order, and those of its primary key."""
+    """A record's table, its fields in order, those of its primary key, and how to read all fields at once."""
 
     table: Table
     names: tuple[str, ...]
     key: tuple[str, ...]
+    values: Callable[[Any], tuple[Any, ...]]
 
 
 def _plan_of(record: type[Any], model: type[Base]) -> _Plan:
     table = model.metadata.tables[model.__tablename__]
-    return _Plan(table, tuple(field.name for field in fields(record)), tuple(column.name for column in table.primary_key.columns))
+    names = tuple(field.name for field in fields(record))
+    return _Plan(table, names, tuple(column.name for column in table.primary_key.columns), attrgetter(*names))
 
 
 _PLANS = {record: _plan_of(record, model) for record, model in RECORDS.items()}
@@ -101,7 +104,8 @@ def _parts(filters: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 
 def _as_row(record: Any) -> dict[str, Any]:
-    return {name: getattr(record, name) for name in _names(type(record))}
+    plan = _plan(type(record))
+    return dict(zip(plan.names, plan.values(record), strict=True))
 
 
 class SqlUnitOfWork:
