@@ -31,8 +31,8 @@ def publish_waiting(plan: Plan) -> None:
 def publish_review(plan: Plan, summary: Summary) -> None:
     """Summary, tables (proposals, quarantine, coverage) and links of one review."""
     create_markdown_artifact(_summary_markdown(plan, summary), key="summary", description=f"review {plan.review_id}")
-    for key, (title, rows) in summary.tables.items():
-        create_table_artifact([dict(row) for row in rows[:MOST_ROWS]], key=key, description=_said(title, len(rows)))
+    for key, (title, total, rows) in summary.tables.items():
+        create_table_artifact([dict(row) for row in rows[:MOST_ROWS]], key=key, description=_said(title, total))
     create_link_artifact(summary.report.as_uri(), key="report", link_text="report", description=f"SHA-256 {summary.report_sha256}")
     create_link_artifact(
         summary.snapshot.as_uri(), key="snapshot", link_text="snapshot", description=f"content digest {summary.snapshot_digest}"

@@ -30,12 +30,15 @@ STAGE = "proposals"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """What a review says about itself in the Prefect UI: ids, codes, amounts and digests only."""
+    """What a review says about itself in the Prefect UI: ids, codes, amounts and digests only.
+
+    A table is its title, how many rows there are, and at most the first hundred: Prefect walks through every value a task is given.
+    """
 
     headline: str
     facts: Mapping[str, str]
     digests: Mapping[str, str]
-    tables: Mapping[str, tuple[str, list[dict[str, str]]]]
+    tables: Mapping[str, tuple[str, int, list[dict[str, str]]]]
     report: Path
     report_sha256: str
     snapshot: Path

@@ -16,6 +16,7 @@ from credit_review.model.states import CustomerState, Direction, ProposalState, 
 from credit_review.review import lifecycle, manifest
 from credit_review.review.close import Certified
 from tasks import assess, figures, outcome, prepare, validate
+from tasks.artifacts import MOST_ROWS
 from tasks.defaults import task
 
 if TYPE_CHECKING:
@@ -229,14 +230,15 @@ def _summary(plan: Plan, record: Review, proposals: list[Proposal], frame: pd.Da
     facts = {f"customers {name}": str(count) for name, count in sorted(states.items())} | _totals(frame)
     facts |= {"quarantined rows": str(len(quarantine)), "state": str(record.state)}
     kept = manifest.from_json(record.manifest_json)
+    coverage = _coverage_rows(plan)
     return outcome.Summary(
         headline=headline,
         facts=facts,
         digests=_inputs(kept) | {"manifest": record.manifest_digest, "certificate": _certificate(plan).digest},
         tables={
-            "proposals": ("Proposals", _proposal_rows(proposals)),
-            "quarantine": ("Quarantine", _quarantine_rows(quarantine)),
-            "coverage": ("Coverage", _coverage_rows(plan)),
+            "proposals": ("Proposals", len(proposals), _proposal_rows(proposals)),
+            "quarantine": ("Quarantine", len(quarantine), _quarantine_rows(quarantine)),
+            "coverage": ("Coverage", len(coverage), coverage),
         },
         report=plan.workspace.path("report.html").resolve(),
         report_sha256=digest,
@@ -270,13 +272,13 @@ def _proposal_rows(proposals: list[Proposal]) -> list[dict[str, str]]:
             "state": p.state,
             "exceptional": p.exceptional,
         }
-        for p in largest
+        for p in largest[:MOST_ROWS]
     ]
 
 
 def _quarantine_rows(quarantine: pd.DataFrame) -> list[dict[str, str]]:
     names = ["dataset", "row_key", "expectation", "column", "severity"]
-    return [{name: str(row[name]) for name in names} for row in quarantine[names].to_dict("records")]
+    return [{name: str(row[name]) for name in names} for row in quarantine[names].head(MOST_ROWS).to_dict("records")]
 
 
 def _coverage_rows(plan: Plan) -> list[dict[str, str]]:
