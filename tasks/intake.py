@@ -199,7 +199,9 @@ def fix_manifest(plan: Plan) -> Plan:
         "cover": digests["cover"],
         "rates": digests["rates"],
         "limits": _content_digest(plan, ("limits", "other_limits")),
-        "history": sha256((_content_digest(plan, ("history",)) + repr((deferrals, exclusions))).encode()).hexdigest(),
+        "history": manifest.digest_of(
+            "\n".join((_content_digest(plan, ("history",)), manifest.digest_of_records(deferrals), manifest.digest_of_records(exclusions)))
+        ),
     }
     with opened.store.begin(interactive=False) as uow:
         review = lifecycle.review_of(uow, plan.review_id)

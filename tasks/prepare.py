@@ -16,9 +16,10 @@ from credit_review.adapters import settings as configuration
 from credit_review.adapters.settings import Settings
 from credit_review.adapters.wiring import Services, open_services
 from credit_review.adapters.workspace import Workspace
+from credit_review.audit import canonical
 from credit_review.documents import Document
 from credit_review.errors import BadInput, CreditReviewError
-from credit_review.model.records import Review
+from credit_review.model.records import Delegation, Review
 from credit_review.model.states import DocumentOfRecord, ReviewKind, ReviewState
 from credit_review.review import lifecycle
 from credit_review.review import manifest as manifests
@@ -178,6 +179,9 @@ def governed_documents(settings: Settings) -> list[tuple[DocumentOfRecord, Docum
 def _manifest(plan: Plan, opened: Services, documents: list[tuple[DocumentOfRecord, Document]]) -> Manifest:
     settings = opened.settings
     by_kind = {kind: document.digest for kind, document in documents}
+    days = canonical({"country": settings.calendar.country, "extra": sorted(day.isoformat() for day in settings.calendar.extra_holidays)})
+    with opened.store.read() as uow:
+        delegations = uow.find(Delegation)
     return Manifest(
         review_id="",
         label=plan.label,
@@ -192,6 +196,8 @@ def _manifest(plan: Plan, opened: Services, documents: list[tuple[DocumentOfReco
         policy=by_kind[DocumentOfRecord.POLICY],
         authority=by_kind[DocumentOfRecord.AUTHORITY],
         scorecard=by_kind[DocumentOfRecord.SCORECARD],
+        delegations=manifests.digest_of_records(delegations),
+        calendars=manifests.digest_of(days),
         mappings={document.name: document.digest for kind, document in documents if kind == DocumentOfRecord.MAPPING},
     )
 

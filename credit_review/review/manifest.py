@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
-from datetime import date
+from datetime import date, datetime
 from hashlib import sha256
 from types import MappingProxyType
 from typing import Any
 
-from credit_review.audit import canonical
+from credit_review.audit import canonical, timestamp
 from credit_review.errors import BadInput
 
 _NONE: Mapping[str, str] = MappingProxyType({})
@@ -88,6 +88,21 @@ SNAPSHOT_INPUTS = ("snapshot", "ledger", "customers", "identities", "external", 
 def digest_of(text: str) -> str:
     """SHA-256 (hex) of a text as UTF-8."""
     return sha256(text.encode()).hexdigest()
+
+
+def digest_of_records(records: Iterable[Any]) -> str:
+    """SHA-256 (hex) over records (dataclasses of texts, whole numbers, days and times): one canonical line each, in the lines' order.
+
+    The order in which the store hands records over does not show.
+    """
+    lines = (canonical({f.name: _plain(getattr(record, f.name)) for f in fields(record)}) for record in records)
+    return digest_of("\n".join(sorted(lines)))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return timestamp(value)
+    return value.isoformat() if isinstance(value, date) else value
 
 
 def from_json(text: str) -> Manifest:

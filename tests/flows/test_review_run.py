@@ -115,6 +115,15 @@ def test_the_run_is_named_as_a_sentence_and_tagged_with_the_review(ran):
     assert name == f"review all as of {AS_OF}" and f"review:{folder.name}" in json.loads(tags)
 
 
+def test_the_manifest_names_every_input_by_its_digest(ran):
+    config, _, _ = ran
+    (path,) = (config / "data" / "reviews").glob("*/manifest.json")
+    fixed = json.loads(path.read_text(encoding="utf-8"))
+    inputs = ("policy", "authority", "scorecard", "delegations", "calendars", "snapshot", "ledger", "customers", "identities", "limits")
+    assert [name for name in (*inputs, "external", "cover", "rates", "history") if len(fixed[name]) != 64] == []
+    assert len(set(fixed["mappings"].values())) == 1
+
+
 def test_a_second_review_of_the_period_is_refused_and_names_the_first(ran):
     config, home, _ = ran
     again = command(config, home, "review", "run", "--as-of", AS_OF.isoformat())
