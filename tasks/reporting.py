@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from credit_review import authority, fx, report
 from credit_review.adapters import files
 from credit_review.errors import Refused
+from credit_review.model.frames import STATES
 from credit_review.model.money import format_minor
-from credit_review.model.records import Proposal, Review, RiskKept
+from credit_review.model.records import Decision, Person, Proposal, Review, RiskKept
 from credit_review.model.states import CustomerState, Direction, ProposalState, ReviewState
 from credit_review.review import lifecycle, manifest
 from credit_review.review.close import Certified
@@ -32,10 +33,10 @@ OPEN = (ProposalState.DRAFT, ProposalState.PENDING)
 def write(plan: Plan) -> Summary:
     """Write validation.html, proposals.csv, proposals.parquet and report.html; returns what the Prefect UI shows of them."""
     workspace = plan.workspace
-    record, proposals, risks = _record(plan)
-    frame = workspace.read_all("proposals", plan.buckets)
+    record, proposals, risks, decisions, people = _record(plan)
+    frame = workspace.read_all("proposals", plan.buckets).sort_values("customer_id", kind="stable", ignore_index=True)
     quarantine = validate.quarantine(plan)
-    facts = _facts(plan, record)
+    facts = _facts(plan, record, people)
     page = report.validation_page(validate.verdicts(plan), facts=facts, quarantine=quarantine)
     listed = _listed(plan, frame)
     outputs = [
@@ -44,15 +45,20 @@ def write(plan: Plan) -> Summary:
     ]
     path = workspace.write("proposals", frame)
     outputs.append(("proposals.parquet", files.sha256_of(path), "every customer, every figure"))
-    data = _data(plan, record, proposals, risks, frame, quarantine, facts, outputs)
+    data = _data(plan, record, proposals, risks, decisions, people, frame, quarantine, facts, outputs)
     digest = workspace.write_text("report.html", report.render(data))
     return _summary(plan, record, proposals, frame, quarantine, digest)
 
 
-def _record(plan: Plan) -> tuple[Review, list[Proposal], list[RiskKept]]:
+def _record(plan: Plan) -> tuple[Review, list[Proposal], list[RiskKept], list[Decision], dict[str, str]]:
+    """Review, proposals, risks kept and decisions as they stand, and the newest name of every person."""
     with prepare.services(plan.config).store.read() as uow:
         review = lifecycle.review_of(uow, plan.review_id)
-        return review, uow.find(Proposal, review_id=plan.review_id), uow.find(RiskKept, review_id=plan.review_id)
+        proposals, risks = uow.find(Proposal, review_id=plan.review_id), uow.find(RiskKept, review_id=plan.review_id)
+        answered = [p.proposal_id for p in proposals if p.state != ProposalState.DRAFT and p.outcome_code != "by_rule"]
+        decisions = uow.find(Decision, proposal_id=answered) if answered else []
+        people = {p.person_id: p.name for p in uow.find(Person, order_by=("recorded_at",))}
+    return review, proposals, risks, decisions, people
 
 
 def _listed(plan: Plan, frame: pd.DataFrame) -> pd.DataFrame:
@@ -63,7 +69,7 @@ def _listed(plan: Plan, frame: pd.DataFrame) -> pd.DataFrame:
     return listed
 
 
-def _facts(plan: Plan, record: Review) -> report.ReviewFacts:
+def _facts(plan: Plan, record: Review, people: Mapping[str, str]) -> report.ReviewFacts:
     opened = prepare.services(plan.config)
     policy, card = plan.workspace.policy(), plan.workspace.scorecard()
     return report.ReviewFacts(
@@ -80,7 +86,9 @@ def _facts(plan: Plan, record: Review) -> report.ReviewFacts:
         outcome=card.outcome,
         scorecard=f"{card.name}: {card.why}" if card.why else card.name,
         produced_at=f"{opened.clock.now().astimezone(opened.settings.zone):%Y-%m-%d %H:%M %Z}",
-        signed_off=f"{record.closed_by} on {record.closed_at:%Y-%m-%d}" if record.closed_at else "",
+        signed_off=f"Signed off by {people.get(record.closed_by, record.closed_by)} on {record.closed_at:%Y-%m-%d}"
+        if record.closed_at
+        else "",
     )
 
 
@@ -89,6 +97,8 @@ def _data(
     record: Review,
     proposals: list[Proposal],
     risks: list[RiskKept],
+    decisions: list[Decision],
+    people: Mapping[str, str],
     frame: pd.DataFrame,
     quarantine: pd.DataFrame,
     facts: report.ReviewFacts,
@@ -110,15 +120,17 @@ def _data(
         duplicates=snapshot.whole("duplicates"),
         aliases=snapshot.joined_aliases(),
         groups=workspace.read("groups"),
-        routes=_routes(plan, proposals),
+        routes=_routes(plan, proposals, people),
+        states=workspace.read_all("states", plan.buckets, of=STATES),
+        decided=_decided(plan, proposals, decisions, people),
         previous_grades=_previous_grades(plan),
         sources=snapshot.sources(),
         control_totals=snapshot.control_totals(),
-        risk_kept=tuple(_risk(one) for one in risks),
+        risk_kept=tuple(_risk(one, people) for one in risks),
         order_rates=_order_rates(assess.rates(plan), currencies, policy.control_currency, plan),
         lateness_hold=float(policy.review.bulk_lateness_hold),
         assumptions=tuple(text for mapping in workspace.mappings() for text in mapping.assumptions),
-        warnings=_hold_words(record),
+        warnings=_hold_words(record, people),
         notes=snapshot.notes(),
         files=tuple(report.OutputFile(name=name, sha256=digest, what=what) for name, digest, what in outputs),
         manifest=_inputs(kept),
@@ -127,12 +139,13 @@ def _data(
     )
 
 
-def _hold_words(record: Review) -> tuple[str, ...]:
+def _hold_words(record: Review, people: Mapping[str, str]) -> tuple[str, ...]:
     """Whether routing waits for a person, or who confirmed the extract."""
     if not record.hold:
         return ()
     if record.hold_released_by:
-        return (f"Routing was held ({record.hold}); {record.hold_released_by} has confirmed that the extract is complete.",)
+        who = people.get(record.hold_released_by, record.hold_released_by)
+        return (f"Routing was held ({record.hold}); {who} has confirmed that the extract is complete.",)
     next_step = f"credit-review review confirm {record.review_id}"
     return (f"Routing is held until a person confirms that the extract is complete (`{next_step}`): {record.hold}.",)
 
@@ -147,7 +160,30 @@ def _certificate(plan: Plan) -> report.Certificate:
     return report.Certificate(lines=tuple(map(line, found["lines"])), total=line(found["total"]), ties=True, digest=digest)
 
 
-def _routes(plan: Plan, proposals: list[Proposal]) -> pd.DataFrame | None:
+def _decided(
+    plan: Plan, proposals: list[Proposal], decisions: list[Decision], people: Mapping[str, str]
+) -> tuple[report.DecisionLine, ...]:
+    """What people have answered, oldest first; an answer given for somebody else says for whom."""
+    zone, asked = prepare.services(plan.config).settings.zone, {p.proposal_id: p for p in proposals}
+
+    def line(one: Decision) -> report.DecisionLine:
+        proposal, by = asked[one.proposal_id], people.get(one.approver_id, one.approver_id)
+        principal = people.get(one.on_behalf_of or "", one.on_behalf_of or "")
+        return report.DecisionLine(
+            customer_id=proposal.customer_id,
+            currency=proposal.currency,
+            from_minor=proposal.from_minor,
+            to_minor=proposal.to_minor,
+            verdict=one.verdict,
+            by=f"{by} for {principal}" if principal else by,
+            on=f"{one.at.astimezone(zone):%Y-%m-%d %H:%M}",
+            reason=one.reason,
+        )
+
+    return tuple(line(one) for one in sorted(decisions, key=lambda d: (d.at, d.proposal_id, d.approver_id)))
+
+
+def _routes(plan: Plan, proposals: list[Proposal], people: Mapping[str, str]) -> pd.DataFrame | None:
     """Who must approve what: one row a proposal that needs people."""
     import pandas as pd
 
@@ -166,7 +202,7 @@ def _routes(plan: Plan, proposals: list[Proposal]) -> pd.DataFrame | None:
             "tier": p.tier,
             "tier_name": names.get(p.tier, p.tier),
             "approvals": p.required_approvals,
-            "holders": ", ".join(_holders(matrix, p, opened.today())),
+            "holders": ", ".join(people.get(one, one) for one in _holders(matrix, p, opened.today())),
             "state": p.state,
         }
         for p in waiting
@@ -187,13 +223,13 @@ def _previous_grades(plan: Plan) -> dict[str, str] | None:
     return None if graded.empty else dict(zip(graded["customer_id"], graded["grade"], strict=True))
 
 
-def _risk(one: RiskKept) -> report.RiskKeptLine:
+def _risk(one: RiskKept, people: Mapping[str, str]) -> report.RiskKeptLine:
     return report.RiskKeptLine(
         customer_id=one.customer_id,
         currency=one.currency,
         amount_minor=one.amount_minor,
         cause=one.cause,
-        by=one.decided_by,
+        by=people.get(one.decided_by or "", one.decided_by or ""),
         reason=one.reason,
         until=one.until,
     )

@@ -102,6 +102,20 @@ class RiskKeptLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionLine:
+    """One person's answer to a proposal, as recorded: `by` and `on` as texts, amounts in minor units of `currency`."""
+
+    customer_id: str
+    currency: str
+    from_minor: int | None
+    to_minor: int
+    verdict: str
+    by: str
+    on: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OutputFile:
     """A file written beside the report, with the SHA-256 of its bytes."""
 
@@ -123,6 +137,8 @@ class ReportData:
     - `portfolio`: PortfolioFigures per account currency.
     - `previous_grades`: grade by customer id of the last review, for grade migration; None when there was no earlier review.
     - `routes`: frame with the columns of ROUTES; None before routing.
+    - `states`: STATES of the whole book, for next review dates and what escalates; None before scope is known.
+    - `decided`: what people have answered so far, oldest first.
     - `order_rates`: one major unit of each currency in control currency, used to order proposals by size and for nothing else;
       if a currency lacks one, the largest of each currency take turns.
     - `lateness_hold`: policy's fraction of open items past due above which the extract may be incomplete; None when there is none.
@@ -144,6 +160,8 @@ class ReportData:
     aliases: pd.DataFrame | None = None
     groups: pd.DataFrame | None = None
     routes: pd.DataFrame | None = None
+    states: pd.DataFrame | None = None
+    decided: tuple[DecisionLine, ...] = ()
     previous_grades: Mapping[str, str] | None = None
     sources: tuple[Source, ...] = ()
     control_totals: tuple[ControlTotal, ...] = ()

@@ -193,6 +193,7 @@ def _decider(decided_by: str) -> str:
 def not_reviewed(data: ReportData) -> list[tuple[str, int, Table]]:
     """Customers not reviewed, a table a state, with the reason each; states nobody is in are left out."""
     called = names(data)
+    due = {} if data.states is None else dict(zip(data.states["customer_id"], data.states["next_review"], strict=True))
     found = []
     for state in UNREVIEWED:
         rows = data.proposals[data.proposals["state"].eq(state)].sort_values(
@@ -200,15 +201,39 @@ def not_reviewed(data: ReportData) -> list[tuple[str, int, Table]]:
         )
         lines = [
             [called.get(r["customer_id"], ""), r["customer_id"], r["state_reason"], major(r["exposure_minor"], r["currency"]),
-             major(r["from_minor"], r["currency"]) if known(r["from_minor"]) else "none on file"]
+             major(r["from_minor"], r["currency"]) if known(r["from_minor"]) else "none on file", day(due.get(r["customer_id"]))]
             for r in rows.head(LIST_UP_TO).to_dict("records")
         ]  # fmt: skip
-        table = Table(
-            ("Customer", "Number", "Why", ">Exposure", ">Limit kept"), lines, note=cut(len(rows), len(lines), data.files, "proposals.csv")
-        )
+        headings = ("Customer", "Number", "Why", ">Exposure", ">Limit kept", "Next review")
+        table = Table(headings, lines, note=cut(len(rows), len(lines), data.files, "proposals.csv"))
         if len(rows):
             found.append((words(state), len(rows), table))
     return found
+
+
+def escalations(data: ReportData) -> Table:
+    """Customers a named person must look at: quarantined or deferred again, or unreviewed for too long."""
+    headings = ("Customer", "Why", "State now", "Last review", "Next review")
+    if data.states is None:
+        return Table(headings, [])
+    called, rows = names(data), data.states[data.states["escalate"].ne("")].sort_values("customer_id")
+    lines = [
+        [named(r["customer_id"], called), r["escalate"], words(r["state"]), day(r["last_review"]), day(r["next_review"])]
+        for r in rows.head(LIST_UP_TO).to_dict("records")
+    ]
+    return Table(headings, lines, note=cut(len(rows), len(lines), data.files, ""), empty="Nobody.")
+
+
+def decided(data: ReportData) -> Table:
+    """What people have answered, oldest first."""
+    called = names(data)
+    rows = [
+        [named(d.customer_id, called), words(d.verdict), d.by, d.on, major(d.from_minor, d.currency), major(d.to_minor, d.currency),
+         d.reason or DASH]
+        for d in data.decided[:LIST_UP_TO]
+    ]  # fmt: skip
+    headings = ("Customer", "Answer", "By", "On", ">Limit before", ">Limit answered", "Reason")
+    return Table(headings, rows, note=cut(len(data.decided), len(rows), data.files, ""), empty="Nobody has answered yet.")
 
 
 def certificate(found: Certificate) -> Table:

@@ -50,6 +50,8 @@ def report_page(data: ReportData) -> str:
         automatic=automatic,
         automatic_list=automatic_list,
         risk_kept=evidence.risk_kept(data),
+        decided=evidence.decided(data),
+        escalations=evidence.escalations(data),
         not_reviewed=evidence.not_reviewed(data),
         quarantine_summary=evidence.quarantine_summary(data.quarantine),
         quarantine_list=evidence.quarantine_list(data.quarantine, data.files),

@@ -322,3 +322,32 @@ def test_numbers_joined_by_a_rule_name_the_mapping():
 def test_stored_names_are_written_as_words():
     text = read(page()).text
     assert not re.search(r"\b(not_due|one_off|credit_note|on_account|terms_days|exposure_minor)\b", text)
+
+
+def test_what_people_answered_stands_with_name_time_and_reason():
+    answer = report.DecisionLine(
+        customer_id="C-0001",
+        currency="EUR",
+        from_minor=100_000_00,
+        to_minor=150_000_00,
+        verdict="reject",
+        by="Rosa Controller for Max Manager",
+        on="2026-10-08 09:30",
+        reason="accounts are missing",
+    )
+    shown = report.render(replace(data(), decided=(answer,)))
+    for text in ("Answered by people", "Rosa Controller for Max Manager", "2026-10-08 09:30", "accounts are missing", "150,000 EUR"):
+        assert text in shown
+    assert "Nobody has answered yet." in page()
+
+
+def test_who_must_be_looked_at_stands_with_the_reason_and_the_next_review():
+    columns = {
+        "customer_id": ["C-0001", "C-0002"],
+        "state": ["quarantined", "reviewed"],
+        "escalate": ["quarantined twice in a row", ""],
+        "next_review": ["2026-12-31", "2026-12-31"],
+    }
+    shown = report.render(replace(data(), states=sample.frame("states", columns, 2)))
+    assert "A person must look at these" in shown and "quarantined twice in a row" in shown and "31 December 2026" in shown
+    assert "A person must look at these" not in page()
