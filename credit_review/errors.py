@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class CreditReviewError(Exception):
     """Anything this program refuses or cannot do, told to the person who can mend it.
@@ -18,6 +20,10 @@ class CreditReviewError(Exception):
         self.next_step = next_step
         super().__init__(self.text())
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """How it travels home from a bucket task in another process: by its fields, whatever its constructor asks for."""
+        return _as_raised, (type(self), self.__dict__)
+
     def text(self) -> str:
         """The message in up to three lines: what, expected, next step."""
         lines = [self.what]
@@ -26,6 +32,13 @@ class CreditReviewError(Exception):
         if self.next_step:
             lines.append(f"  next: {self.next_step}")
         return "\n".join(lines)
+
+
+def _as_raised(kind: type[CreditReviewError], fields: dict[str, Any]) -> CreditReviewError:
+    error = kind.__new__(kind)
+    error.__dict__.update(fields)
+    error.args = (error.text(),)
+    return error
 
 
 class BadInput(CreditReviewError):

@@ -7,7 +7,7 @@ from datetime import date
 from prefect import flow, tags
 from prefect.states import Completed, State
 
-from tasks import artifacts, assess, intake, outcome, prepare, validate
+from tasks import artifacts, assess, buckets, intake, outcome, prepare, validate
 
 
 @flow(name="periodic_review", flow_run_name=prepare.run_name, persist_result=False)
@@ -29,9 +29,10 @@ def periodic_review(
         review = intake.take_snapshot(review)
         review = intake.fix_manifest(review)
         intake.adopt_opening_limits(review)
-        validate.validate_snapshot(review)
-        assess.assess_customers(review)
-        assess.propose_limits(review)
+        with buckets.workers(review):
+            validate.validate_snapshot(review)
+            assess.assess_customers(review)
+            assess.propose_limits(review)
         outcome.record_results(review)
         outcome.route_proposals(review)
         summary = outcome.write_report(review)

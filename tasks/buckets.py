@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTaskRunner
@@ -14,6 +17,33 @@ if TYPE_CHECKING:
     from prefect import Task
 
     from tasks.plan import Plan
+
+
+class _Workers:
+    """A task runner that starts when the first stage needs it and is then kept for the next ones."""
+
+    def __init__(self, plan: Plan, until: ExitStack) -> None:
+        self._plan, self._until = plan, until
+        self._running: TaskRunner[Any] | None = None
+
+    def running(self) -> TaskRunner[Any]:
+        if self._running is None:
+            self._running = self._until.enter_context(runner(self._plan))
+        return self._running
+
+
+_KEPT: ContextVar[_Workers] = ContextVar("workers of the review under way")
+
+
+@contextmanager
+def workers(plan: Plan) -> Iterator[None]:
+    """Keep the same workers for all bucket stages of the block: a new process takes longer to import than most buckets take to compute."""
+    with ExitStack() as until:
+        before = _KEPT.set(_Workers(plan, until))
+        try:
+            yield
+        finally:
+            _KEPT.reset(before)
 
 
 def runner(plan: Plan) -> TaskRunner[Any]:
@@ -30,7 +60,9 @@ def runner(plan: Plan) -> TaskRunner[Any]:
 
 
 def over_buckets(task: Task[..., Any], plan: Plan, stage: Stage) -> list[Any]:
-    """Results of `task(plan, bucket)` for every bucket, in bucket order. The first failure is raised; nothing is dropped."""
-    with runner(plan) as running:
-        futures = running.map(task, {"plan": unmapped(plan), "bucket": list(range(plan.buckets))})
-        return stage.each(futures)
+    """Results of `task(plan, bucket)` for every bucket, in bucket order, on the workers of the block `workers`.
+
+    The first failure is raised; nothing is dropped.
+    """
+    futures = _KEPT.get().running().map(task, {"plan": unmapped(plan), "bucket": list(range(plan.buckets))})
+    return stage.each(futures)
