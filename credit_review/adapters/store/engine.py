@@ -66,6 +66,7 @@ def _prepare_sqlite(dbapi: Any, _record: object) -> None:
         "busy_timeout=5000",
         "journal_mode=WAL",
         "cache_size=-65536",
+        "wal_autocheckpoint=16384",  # 64 MB: bulk steps touch the same index pages again and again, each checkpoint writes them all
         "synchronous=FULL",
         "foreign_keys=ON",
         "recursive_triggers=ON",
