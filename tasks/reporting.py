@@ -121,7 +121,7 @@ def _data(
         aliases=snapshot.joined_aliases(),
         groups=workspace.read("groups"),
         routes=_routes(plan, proposals, people),
-        states=workspace.read_all("states", plan.buckets, of=STATES),
+        states=_with_names(workspace.read_all("states", plan.buckets, of=STATES), people),
         decided=_decided(plan, proposals, decisions, people),
         previous_grades=_previous_grades(plan),
         sources=snapshot.sources(),
@@ -158,6 +158,14 @@ def _certificate(plan: Plan) -> report.Certificate:
         return report.CertificateLine(line=one["line"], customers=one["customers"], amounts=one["amounts"], rows=one["rows"])
 
     return report.Certificate(lines=tuple(map(line, found["lines"])), total=line(found["total"]), ties=True, digest=digest)
+
+
+def _with_names(states: pd.DataFrame, people: Mapping[str, str]) -> pd.DataFrame:
+    """STATES whose escalations name people as people know them: the last words say who is to resolve it."""
+    words = states["escalate"].copy()
+    for person_id, name in people.items():
+        words = words.str.replace(f"; {person_id} to resolve", f"; {name} to resolve", regex=False)
+    return states.assign(escalate=words)
 
 
 def _decided(

@@ -288,7 +288,10 @@ def _verify(demo: _Demo) -> None:
 
 
 def _tell_where(folder: Path, demo: _Demo) -> None:
+    from tasks import reporting
+
     review = demo.plan.workspace.folder
+    reporting.write_again(str(folder), demo.plan.review_id)  # with the decisions above
     show_pairs(
         {
             "report": str(review / "report.html"),
