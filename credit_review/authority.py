@@ -7,7 +7,7 @@ Two approvals are distinct when no person, approver or principal, stands behind 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
@@ -75,6 +75,13 @@ class Holder(_Part):
         return not self.regions or region in self.regions
 
 
+class SignOff(_Part):
+    """Least tier, held for all regions, that may sign for a whole review; None: the lowest. A risk is kept by the tier of its amount."""
+
+    close_review: str | None = None
+    confirm_extract: str | None = None
+
+
 class Matrix(_Part):
     """The authority matrix as adopted. Take it from `load`, which refuses one that could leave an amount without approvers."""
 
@@ -84,6 +91,7 @@ class Matrix(_Part):
     raise_tier: RaiseTier
     reduction_tier: str
     holders: tuple[Holder, ...]
+    sign_off: SignOff = SignOff()
 
     def rank(self, tier: str) -> int:
         """Position of a tier, 0 the lowest; -1 for a name the matrix does not have."""
@@ -160,6 +168,7 @@ def _name_faults(matrix: Matrix) -> Iterator[_Fault]:
         (("raise_tier", "exceptions"), raised.exceptions),
         (("raise_tier", "first_limit"), raised.first_limit),
         *((("raise_tier", "grades", grade), tier) for grade, tier in raised.grades.items()),
+        *((("sign_off", act), tier) for act, tier in matrix.sign_off if tier is not None),
         *((("holders", n, "tier"), h.tier) for n, h in enumerate(matrix.holders)),
     ]
     known = ", ".join(t.tier for t in matrix.tiers)
@@ -255,6 +264,22 @@ def tier_for(
 
 def _requirement(matrix: Matrix, rank: int, because: tuple[str, ...]) -> Requirement:
     return Requirement(matrix.tiers[rank].tier, matrix.tiers[rank].approvers, because)
+
+
+def signing_tier(matrix: Matrix, named: str | None) -> Tier:
+    """The tier that a signature needs: the one `sign_off` names, else the lowest."""
+    return matrix.tiers[max(0, matrix.rank(named or ""))]
+
+
+def tier_of_risk(matrix: Matrix, minor: int) -> Tier:
+    """The tier that may keep a risk of `minor` (control currency, minor units): the one whose group limit reaches that far."""
+    return matrix.tiers[_first_within(matrix, "group_limit_up_to", minor)]
+
+
+def signers(matrix: Matrix, tier: Tier, day: date, *, region: str = "", but: Collection[str] = ()) -> tuple[str, ...]:
+    """Who may sign on a day: holders of the tier or a higher one, each once, without `but`. A signature is personal: no delegates."""
+    able = (h.person for h in matrix.holders if matrix.highest(h.person, day, region) >= matrix.rank(tier.tier))
+    return tuple(dict.fromkeys(p for p in able if p not in but))
 
 
 def _first_within(matrix: Matrix, bound: str, minor: int) -> int:

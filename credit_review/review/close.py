@@ -15,10 +15,10 @@ from credit_review.errors import BadInput, Refused
 from credit_review.model.records import Deferral, ErpDifference, Exclusion, OutboxEntry, Proposal, Review, RiskKept
 from credit_review.model.states import OPEN_PROPOSAL_STATES, OutboxState, ProposalState, ReviewState
 from credit_review.ports import Entry, UnitOfWork
-from credit_review.review.directory import active_person
 from credit_review.review.lifecycle import advance, change_review, entity, require_state, review_of
 from credit_review.review.manifest import digest_of
 from credit_review.review.naming import SYSTEM, actor
+from credit_review.review.signing import require_closer, require_keeper
 
 _AUTOMATIC = (ProposalState.APPROVED, ProposalState.APPLIED)
 _SHOWN = 5
@@ -96,7 +96,7 @@ def sign_off(uow: UnitOfWork, review_id: str, certified: Certified) -> SignOff:
 def close(uow: UnitOfWork, review_id: str, *, person_id: str, statement: str, certified: Certified, on: date, now: datetime) -> SignOff:
     """What the person signed; the review is closed. Signing a closed review changes nothing.
 
-    Refused while a proposal is open, a risk kept is undecided, or the review is not settled.
+    Refused to a person without the tier, while a proposal is open, a risk kept is undecided, or the review is not settled.
     """
     review = review_of(uow, review_id, lock=True)
     signed = sign_off(uow, review_id, certified)
@@ -104,7 +104,7 @@ def close(uow: UnitOfWork, review_id: str, *, person_id: str, statement: str, ce
         return signed
     if not statement.strip():
         raise BadInput("a sign-off needs a statement", expected="what you confirm in closing the review", next_step="add --statement")
-    active_person(uow, person_id, on=on, known_at=now)
+    require_closer(uow, review, person_id, on=on, now=now)
     _nothing_open(uow, review_id)
     _nothing_undecided(uow, review_id)
     require_state(review, ReviewState.SETTLED)
@@ -132,14 +132,18 @@ def close(uow: UnitOfWork, review_id: str, *, person_id: str, statement: str, ce
 
 
 def decide_risk_kept(uow: UnitOfWork, proposal_id: str, *, person_id: str, reason: str, until: date, on: date, now: datetime) -> RiskKept:
-    """The risk that a reduction did not remove, accepted by a person for a reason until a day. Refused when it is decided already."""
+    """The risk that a reduction did not remove, accepted for a reason until a day by somebody who may (`signing.require_keeper`).
+
+    Refused when it is decided already.
+    """
     if not reason.strip():
         raise BadInput("keeping a risk needs a reason", expected="why the limit stays where it is", next_step="add --reason")
     if until <= on:
         raise BadInput(f"a risk kept until {until}", expected=f"a day after today, {on}")
-    active_person(uow, person_id, on=on, known_at=now)
     to = {"decided_by": person_id, "reason": reason, "until": until, "decided_at": now}
     risk = uow.get(RiskKept, proposal_id=proposal_id, lock=True)
+    if risk is not None and not risk.decided_by:
+        require_keeper(uow, risk, person_id, on=on, now=now)
     if risk is None or uow.change(RiskKept, where={"proposal_id": proposal_id, "decided_by": ""}, to=to) != 1:
         what = f"decided by {risk.decided_by}" if risk else "unknown"
         raise Refused("risk.not_open", f"the risk kept by proposal {proposal_id} is {what}", expected="one that is undecided")

@@ -19,10 +19,10 @@ from credit_review.model.states import OPEN_PROPOSAL_STATES, DocumentOfRecord, O
 from credit_review.ports import Clock, Entry, Store, UnitOfWork
 from credit_review.review import manifest as manifests
 from credit_review.review.adopt import require_adopted
-from credit_review.review.directory import active_person
 from credit_review.review.manifest import Manifest
 from credit_review.review.naming import SYSTEM, actor, review_id
 from credit_review.review.outbox import apply_key, owe_card_updates
+from credit_review.review.signing import require_confirmer
 
 _ORDER = (
     ReviewState.DRAFT,
@@ -398,7 +398,7 @@ def hold(uow: UnitOfWork, review: str, reason: str, *, by: str = SYSTEM) -> Revi
 
 
 def confirm_extract(uow: UnitOfWork, review: str, *, person_id: str, reason: str, on: date, now: datetime) -> Review:
-    """The review freed by a person who confirms that the extract is complete. Confirming twice changes nothing."""
+    """The review freed by somebody with the tier who confirms that the extract is complete. Confirming twice changes nothing."""
     found = review_of(uow, review, lock=True)
     if found.hold_released_by:
         return found
@@ -406,7 +406,7 @@ def confirm_extract(uow: UnitOfWork, review: str, *, person_id: str, reason: str
         raise Refused("review.not_held", f"review {review} is not held", expected="a review that waits for a confirmation")
     if not reason.strip():
         raise BadInput("a confirmation needs a reason", expected="how you know that the extract is complete", next_step="add --reason")
-    active_person(uow, person_id, on=on, known_at=now)
+    require_confirmer(uow, found, person_id, on=on, now=now)
     entry = Entry(
         action=Action.REVIEW_HOLD_RELEASED,
         actor=actor(person_id),

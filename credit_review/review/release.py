@@ -118,6 +118,7 @@ def defer(uow: UnitOfWork, proposal_id: str, *, until: date, owner_id: str, reas
     uow.add(fact)
     data = {"review": draft.review_id, "until": until.isoformat(), "owner": owner_id, "proposal": proposal_id}
     _customer_entry(uow, Action.CUSTOMER_DEFERRED, draft, by, data, reason)
+    _maker(uow, draft, by, "deferred")
     _end(uow, draft, ProposalState.RETURNED, Action.PROPOSAL_RETURNED, "deferred", by)
     return fact
 
@@ -144,6 +145,7 @@ def exclude(uow: UnitOfWork, proposal_id: str, *, rule: str, reason: str, by: An
     uow.add(fact)
     data = {"review": draft.review_id, "rule": rule, "until": until.isoformat() if until else None, "proposal": proposal_id}
     _customer_entry(uow, Action.CUSTOMER_EXCLUDED, draft, by, data, reason)
+    _maker(uow, draft, by, "excluded")
     _end(uow, draft, ProposalState.REJECTED, Action.PROPOSAL_REJECTED, "excluded", by)
     return fact
 

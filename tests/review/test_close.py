@@ -27,7 +27,7 @@ def world(store, clock):
 
 
 def sign(world, review, **changed):
-    known = {"person_id": "p-one", "statement": "complete to my knowledge", "certified": CERTIFIED, "on": TODAY, "now": NOON}
+    known = {"person_id": "p-manager", "statement": "complete to my knowledge", "certified": CERTIFIED, "on": TODAY, "now": NOON}
     return world.do(close.close, review, **{**known, **changed})
 
 
@@ -103,7 +103,7 @@ def test_the_sign_off_lists_what_the_person_answers_for(world, settled):
     assert entry["data"]["certificate"] == CERTIFIED.digest and entry["data"]["automatic"] == 1
     [kept] = [json.loads(p.payload) for p in world.find(AuditPayload, seq=entry["seq"])]
     assert kept == {"statement": "complete to my knowledge", "sign_off": signed.to_json()}
-    assert (world.one(Review).closed_by, world.one(Review).closed_at) == ("p-one", NOON)
+    assert (world.one(Review).closed_by, world.one(Review).closed_at) == ("p-manager", NOON)
 
 
 def test_closing_twice_is_closing_once(world, settled):
@@ -111,7 +111,7 @@ def test_closing_twice_is_closing_once(world, settled):
     keep(world, "c-3")
     sign(world, settled)
     sign(world, settled, person_id="p-two")
-    assert world.one(Review).closed_by == "p-one" and len(world.entries("review.closed")) == 1
+    assert world.one(Review).closed_by == "p-manager" and len(world.entries("review.closed")) == 1
 
 
 def test_a_sign_off_needs_an_active_person_and_a_statement(world, settled):

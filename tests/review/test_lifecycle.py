@@ -225,11 +225,11 @@ def test_a_held_review_is_freed_by_a_person_who_says_why(world):
     with pytest.raises(Refused, match="active"):
         world.do(lifecycle.confirm_extract, review.review_id, person_id="p-nobody", reason="x", on=TODAY, now=NOON)
     with pytest.raises(BadInput):
-        world.do(lifecycle.confirm_extract, review.review_id, person_id="p-one", reason=" ", on=TODAY, now=NOON)
-    freed = world.do(lifecycle.confirm_extract, review.review_id, person_id="p-one", reason="checked in SAP", on=TODAY, now=NOON)
+        world.do(lifecycle.confirm_extract, review.review_id, person_id="p-manager", reason=" ", on=TODAY, now=NOON)
+    freed = world.do(lifecycle.confirm_extract, review.review_id, person_id="p-manager", reason="checked in SAP", on=TODAY, now=NOON)
     world.do(lifecycle.confirm_extract, review.review_id, person_id="p-two", reason="me too", on=TODAY, now=NOON)
     lifecycle.require_free(freed)
-    assert world.one(Review).hold_released_by == "p-one"
+    assert world.one(Review).hold_released_by == "p-manager"
     assert ledger.check() == {"review": 1}
 
 

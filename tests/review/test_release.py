@@ -126,7 +126,7 @@ def test_all_or_none_are_released(world, waiting):
     world.do(release.defer, waiting["c-2"], until=TODAY + timedelta(30), owner_id="p-one", reason="audit", by=analyst())
     with pytest.raises(Refused):
         world.do(release.release, list(waiting.values()), RULES, analyst())
-    assert world.proposal("c-1").state == "draft" and world.find(Maker) == []
+    assert world.proposal("c-1").state == "draft" and "released" not in {m.how for m in world.find(Maker)}
 
 
 @pytest.mark.parametrize("who", ["p-one", "p-nobody"])

@@ -108,7 +108,7 @@ def test_a_held_review_is_not_routed_until_a_person_confirms(world):
     with pytest.raises(Refused, match="74% late"):
         route.route_all(world.store, review, RULES, world.clock)
     assert world.proposal("c-1").state == "draft"
-    world.do(lifecycle.confirm_extract, review, person_id="p-one", reason="checked", on=NOON.date(), now=NOON)
+    world.do(lifecycle.confirm_extract, review, person_id="p-manager", reason="checked", on=NOON.date(), now=NOON)
     assert route.route_all(world.store, review, RULES, world.clock).by_rule == 1
 
 

@@ -1,0 +1,79 @@
+"""Who may sign for a review or a risk: the authority matrix in force names the tier, and a refusal names the people who hold it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import date, datetime
+
+from credit_review.authority import Matrix, Tier, signers, signing_tier, tier_of_risk
+from credit_review.errors import Refused
+from credit_review.fx import MissingRate
+from credit_review.model.money import format_minor
+from credit_review.model.records import Decision, Person, Review, RiskKept
+from credit_review.model.states import Verdict
+from credit_review.ports import UnitOfWork
+from credit_review.review.directory import active_person, persons
+from credit_review.review.standing import gather, matrix_in_force, no_rate
+
+
+def require_closer(uow: UnitOfWork, review: Review, person_id: str, *, on: date, now: datetime) -> Person:
+    """The active person, who holds the tier that closes a review. Refused otherwise, naming who may."""
+    matrix = matrix_in_force(uow, now)
+    tier = signing_tier(matrix, matrix.sign_off.close_review)
+    return _require(uow, matrix, tier, f"close review {review.review_id}", person_id, on=on, now=now)
+
+
+def require_confirmer(uow: UnitOfWork, review: Review, person_id: str, *, on: date, now: datetime) -> Person:
+    """The active person, who holds the tier that confirms an extract. Refused otherwise, naming who may."""
+    matrix = matrix_in_force(uow, now)
+    tier = signing_tier(matrix, matrix.sign_off.confirm_extract)
+    return _require(uow, matrix, tier, f"confirm the extract of review {review.review_id}", person_id, on=on, now=now)
+
+
+def require_keeper(uow: UnitOfWork, risk: RiskKept, person_id: str, *, on: date, now: datetime) -> Person:
+    """The active person, who holds the tier of the amount at risk and neither asked for the reduction nor stopped it.
+
+    Refused otherwise, naming who may, and when the amount cannot be converted to control currency.
+    """
+    matrix = matrix_in_force(uow, now)
+    standing = gather(uow, risk.proposal_id, matrix, now)
+    try:
+        tier = tier_of_risk(matrix, standing.converted(risk.amount_minor))
+    except MissingRate as error:
+        raise no_rate(error) from None
+    to = f"keep a risk of {format_minor(risk.amount_minor, risk.currency)}"
+    behind = _behind(uow, risk, {*standing.makers, standing.proposal.proposer_id})
+    return _require(uow, matrix, tier, to, person_id, on=on, now=now, region=standing.proposal.region, behind=behind)
+
+
+def _behind(uow: UnitOfWork, risk: RiskKept, makers: Collection[str]) -> frozenset[str]:
+    """Makers of the reduction (who released, amended, deferred or excluded it), and those who rejected or returned it."""
+    stopped = [d for d in uow.find(Decision, proposal_id=risk.proposal_id) if d.verdict in (Verdict.REJECT, Verdict.RETURN)]
+    return frozenset({*makers, *(p for d in stopped for p in (d.approver_id, d.on_behalf_of) if p)})
+
+
+def _require(
+    uow: UnitOfWork,
+    matrix: Matrix,
+    tier: Tier,
+    to: str,
+    person_id: str,
+    *,
+    on: date,
+    now: datetime,
+    region: str = "",
+    behind: Collection[str] = (),
+) -> Person:
+    person = active_person(uow, person_id, on=on, known_at=now)
+    able = signers(matrix, tier, on, region=region, but=behind)
+    if person_id in able:
+        return person
+    known = {p.person_id: p for p in persons(uow, on=on, known_at=now)}
+    names = [f"{known[p].name} ({p})" for p in able if p in known and known[p].active]
+    own = person_id in behind
+    raise Refused(
+        "sign.own" if own else "sign.lacks_tier",
+        f"{person.name} may not {to}: {'he or she asked for it or stopped it' if own else f'it takes {tier.tier} ({tier.name})'}",
+        expected=f"{tier.tier} ({tier.name}) or a higher tier" + (", held by somebody else" if behind else ""),
+        next_step=f"ask {' or '.join(names)}" if names else "nobody can now: ask the risk team to name a holder",
+    )
