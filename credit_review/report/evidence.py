@@ -232,7 +232,7 @@ def decided(data: ReportData) -> Table:
          d.reason or DASH]
         for d in data.decided[:LIST_UP_TO]
     ]  # fmt: skip
-    headings = ("Customer", "Answer", "By", "On", ">Limit before", ">Limit answered", "Reason")
+    headings = ("Customer", "Answer", "By", "On", ">Limit before", ">Limit proposed", "Reason")
     return Table(headings, rows, note=cut(len(data.decided), len(rows), data.files, ""), empty="Nobody has answered yet.")
 
 
