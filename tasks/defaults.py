@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from functools import partial
-
-os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
-os.environ.setdefault("DO_NOT_TRACK", "1")
-os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
-os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
 
 from prefect import task as prefect_task
 from prefect.cache_policies import NO_CACHE

@@ -19,10 +19,10 @@ DOCUMENTS = ("policy.yaml", "authority.yaml", "scorecard.json", "mapping.yaml")
 PEOPLE = ("p-analyst", "p-controller", "p-manager", "p-cfo", "p-ceo", "p-chair")
 
 
-def install(config, *, customers, seed, change=None):
+def install(config, *, customers, seed, as_of=AS_OF, change=None):
     """Write it into `config`; `change` may change the ledger before anything reads it."""
     starting.write_starter(config)
-    demo_company.write(config / "ledger", seed=seed, as_of=AS_OF, customers=customers)
+    demo_company.write(config / "ledger", seed=seed, as_of=as_of, customers=customers)
     if change is not None:
         change(config / "ledger")
     for name in ("data", "erp_drop"):
@@ -30,7 +30,7 @@ def install(config, *, customers, seed, change=None):
     opened = open_services(settings.load(config))
     schema.upgrade(opened.settings.database_url())
     with opened.store.begin() as uow:
-        directory.set_up_demo(uow, [(one, one) for one in PEOPLE], on=AS_OF, now=opened.clock.now())
+        directory.set_up_demo(uow, [(one, one) for one in PEOPLE], on=as_of, now=opened.clock.now())
         uow.commit()
     for kind, name in zip(DocumentOfRecord, DOCUMENTS, strict=True):
         for person_id in ("p-cfo", "p-manager"):

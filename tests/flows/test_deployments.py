@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import tomllib
 from datetime import UTC, date, datetime
 from itertools import islice
 from pathlib import Path
@@ -10,6 +14,9 @@ import pytest
 import yaml
 
 from credit_review.calendar import WorkingCalendar, quarter_end_before
+from credit_review.errors import BadInput
+from deployments import schedules
+from deployments.cli import starting
 
 ROOT = Path(__file__).parents[2]
 DEPLOYED = {d["name"]: d for d in yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]}
@@ -19,8 +26,54 @@ def _fire_dates(name, start, count):
     from prefect.client.schemas.schedules import RRuleSchedule
 
     (schedule,) = DEPLOYED[name]["schedules"]
-    rule = RRuleSchedule(rrule=schedule["rrule"], timezone=schedule["timezone"]).to_rrule()
+    rule = RRuleSchedule(rrule=schedule["rrule"], timezone="Europe/Berlin").to_rrule()
     return list(islice(rule.xafter(start), count))
+
+
+def test_folder_and_time_zone_of_every_deployment_come_from_the_installation(tmp_path, monkeypatch):
+    """test_server.py deploys it for real; here is what Prefect's template is given."""
+    assert {d["parameters"]["config"] for d in DEPLOYED.values()} == {"{{ installation.config }}"}
+    assert {s["timezone"] for d in DEPLOYED.values() for s in d["schedules"]} == {"{{ installation.time_zone }}"}
+    starting.write_starter(tmp_path / "mine")
+    monkeypatch.setenv("CREDIT_REVIEW_CONFIG", str(tmp_path / "mine"))
+    assert schedules.installation() == {"config": str(tmp_path / "mine"), "time_zone": "Europe/Berlin"}
+    monkeypatch.setenv("CREDIT_REVIEW_CONFIG", str(tmp_path / "nowhere"))
+    with pytest.raises(BadInput, match="nowhere") as error:
+        schedules.installation()
+    assert "CREDIT_REVIEW_CONFIG" in error.value.next_step
+
+
+SWITCHES = ("PREFECT_SERVER_ANALYTICS_ENABLED", "DO_NOT_TRACK", "GX_ANALYTICS_ENABLED")
+
+
+def _says(code):
+    """What a fresh Python prints that nobody told about analytics, away from the project's own Prefect settings."""
+    environment = {name: value for name, value in os.environ.items() if name not in SWITCHES and not name.startswith("PREFECT_")}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment, cwd="/")
+    return done.stdout.split()
+
+
+@pytest.mark.parametrize("room", ["tasks", "flows"])
+def test_analytics_are_off_before_any_module_of_a_room_imports_a_library(room):
+    """Python imports the package before each of its modules, so this holds whichever comes first."""
+    code = f"import os, sys, {room}; print(*(os.environ.get(name) for name in {SWITCHES}))"
+    code += "; print(*(name for name in ('prefect', 'great_expectations') if name in sys.modules))"
+    assert _says(code) == ["false", "1", "false"]
+
+
+def test_analytics_are_off_where_prefect_was_imported_first():
+    """As a worker does, which loads a flow by the path of its file."""
+    code = "import prefect, os; from prefect.flows import load_flow_from_entrypoint as load"
+    code += f"; load('{ROOT}/flows/verify_audit_log.py:verify_audit_log', use_placeholder_flow=False)"
+    code += f"; print(*(os.environ.get(name) for name in {SWITCHES}))"
+    code += "; from prefect._internal.analytics.enabled import is_telemetry_enabled; print(is_telemetry_enabled())"
+    assert _says(code) == ["false", "1", "false", "False"]
+
+
+def test_a_server_started_in_the_checkout_reports_to_nobody():
+    """Prefect reads its settings from pyproject.toml too; a server of an own installation in another folder is its owner's."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["prefect"]
+    assert settings["server"]["analytics_enabled"] is False
 
 
 def test_there_are_four_deployments_named_like_their_flows():
