@@ -20,10 +20,14 @@ def limit_request(
     until: date | None = None,
     terms_days: int | None = None,
 ) -> State[str]:
-    """Review one customer as of today and propose what the person asks for; that person is its maker and never approves it."""
+    """Review one customer as of today and propose what the person asks for; that person is its maker and never approves it.
+
+    `amount` is as typed, in the currency of the customer's account; empty asks for what the engine finds.
+    """
     request = requests.understand(config, customer_id, amount, until, terms_days, reason, person_id)
-    review = prepare.open_review(requests.plan(config, request), "", person_id)
+    review = requests.open_review(config, request)
     with tags(review.tag), prepare.failing_is_recorded(review):
+        prepare.tag_this_run(review)
         review = intake.take_snapshot(review)
         review = intake.fix_manifest(review)
         intake.adopt_opening_limits(review)

@@ -18,12 +18,13 @@ from credit_review.adapters.wiring import Services, open_services
 from credit_review.adapters.workspace import Workspace
 from credit_review.audit import canonical
 from credit_review.documents import Document
-from credit_review.errors import BadInput, CreditReviewError
+from credit_review.errors import BadInput, CreditReviewError, Refused
 from credit_review.model.records import Delegation, Review
 from credit_review.model.states import DocumentOfRecord, ReviewKind, ReviewState
 from credit_review.review import lifecycle
 from credit_review.review import manifest as manifests
 from credit_review.review.manifest import Manifest
+from credit_review.review.request import unfinished_request
 from tasks.defaults import task
 from tasks.plan import Plan
 
@@ -123,6 +124,7 @@ def resume_review(config: str, review_id: str) -> Plan:
     """The plan of a failed or interrupted review, on record as resumed. Refused when nothing is left to run."""
     opened = services(config)
     with opened.store.begin(interactive=False) as uow:
+        _require_whole(lifecycle.review_of(uow, review_id))
         review = lifecycle.resume(uow, review_id, by=SYSTEM)
         uow.commit()
     manifest = manifests.from_json(review.manifest_json)
@@ -131,6 +133,18 @@ def resume_review(config: str, review_id: str) -> Plan:
     if not plan.workspace.has_documents():
         plan.workspace.keep_documents(governed_documents(opened.settings))
     return plan
+
+
+def _require_whole(review: Review) -> None:
+    """A request that stopped early cannot go on as a review: the figure would be the engine's, and nobody its maker."""
+    if unfinished_request(review):
+        customer = review.scope.partition(":")[2].rpartition("#")[0]
+        raise Refused(
+            "request.unfinished",
+            f"review {review.review_id} is a request that stopped before it became a proposal",
+            expected="a review, or a request that is proposed",
+            next_step=f"ask again with `credit-review request {customer}`",
+        )
 
 
 def state_of(plan: Plan) -> ReviewState:

@@ -5,16 +5,21 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING
 
+from credit_review import receivables
+from credit_review.adapters import reading
 from credit_review.errors import BadInput, ReviewStopped
-from credit_review.model.money import to_minor
-from credit_review.model.records import LimitAccount
+from credit_review.model.frames import bucket_of
+from credit_review.model.money import typed
+from credit_review.model.records import LimitAccount, Review
 from credit_review.model.states import CustomerState, Layer, ReviewKind, ReviewState
+from credit_review.policy import load
 from credit_review.review import request as requests
 from tasks import outcome, prepare
 from tasks.defaults import task
 from tasks.progress import stage
 
 if TYPE_CHECKING:
+    from credit_review.adapters.wiring import Services
     from tasks.plan import Plan
 
 
@@ -22,36 +27,58 @@ if TYPE_CHECKING:
 def understand(
     config: str, customer_id: str, amount: str, until: date | None, terms_days: int | None, reason: str, person_id: str
 ) -> requests.Request:
-    """The request, checked before any work is done for it. Refused when its person may not ask, or it makes no sense."""
+    """The request, checked before any work is done for it. Refused when its person may not ask, or it makes no sense.
+
+    `amount` is as typed, in the currency of the customer's account; empty asks for what the engine finds.
+    """
     opened = prepare.services(config)
-    now = opened.clock.now()
+    currency = _currency(opened, customer_id)
+    asked = requests.Request(
+        customer_id=customer_id,
+        person_id=person_id,
+        amount_minor=typed(amount, currency) if amount else None,
+        reason=reason,
+        today=opened.today(),
+        until=until,
+        terms_days=terms_days,
+    )
     with opened.store.read() as uow:
-        accounts = uow.find(LimitAccount, subject_id=customer_id, layer=Layer.BASE)
-        if not accounts:
-            raise BadInput(
-                f"no customer {customer_id} is known here",
-                expected="an id as the report shows it",
-                next_step="a new customer must be in the customer master and in one review first",
-            )
-        asked = requests.Request(
-            customer_id=customer_id,
-            person_id=person_id,
-            amount_minor=to_minor(amount.replace(",", ""), accounts[0].currency),
-            reason=reason,
-            today=opened.today(),
-            until=until,
-            terms_days=terms_days,
-        )
-        requests.check_request(uow, asked, now)
+        requests.check_request(uow, asked, opened.clock.now())
+        requests.check_possible(uow, asked)
     return asked
 
 
-def plan(config: str, request: requests.Request) -> Plan:
-    """The review of one customer, as of the company's day."""
+def _currency(opened: Services, customer_id: str) -> str:
+    """Currency of a customer's account; of a customer no review has met yet, that of the ledger. Raises BadInput for an unknown one."""
+    with opened.store.read() as uow:
+        accounts = uow.find(LimitAccount, subject_id=customer_id, layer=Layer.BASE)
+    if accounts:
+        return accounts[0].currency
+    settings = opened.settings
+    mappings = [receivables.load(settings.document(place.mapping)) for place in settings.sources]
+    policy = load(settings.document(settings.policy))
+    with stage("Looking for a new customer in the ledger"):
+        book = reading.read_book(settings, mappings, as_of=opened.today(), policy=policy)
+    found = book.frames["customers"].set_index("customer_id")["currency"]
+    if customer_id in found.index:
+        return str(found[customer_id])
+    aliases = book.frames["aliases"]
+    other = sorted(set(aliases.loc[aliases["source_number"] == customer_id, "customer_id"]))
+    raise BadInput(
+        f"no customer {customer_id}, neither here nor in the ledger",
+        expected="a customer id as the report shows it",
+        next_step=f"its id here is {' or '.join(other)}" if other else "enter a new customer in the customer master first, then ask again",
+    )
+
+
+def open_review(config: str, request: requests.Request) -> Plan:
+    """The review of one customer as of the company's day, on record; it takes the place of the customer's last request if that failed."""
     opened = prepare.services(config)
     with opened.store.read() as uow:
         scope = requests.request_scope(uow, request.customer_id, request.today)
-    return prepare.planned(opened.settings, config, request.today, scope, ReviewKind.AD_HOC)
+        again = uow.find(Review, scope=scope, as_of=request.today)
+    plan = prepare.planned(opened.settings, config, request.today, scope, ReviewKind.AD_HOC)
+    return prepare.open_review(plan, "asked again after it failed" if again else "", request.person_id)
 
 
 def record(plan: Plan, request: requests.Request) -> None:
@@ -71,12 +98,19 @@ def store_request(plan: Plan, request: requests.Request) -> str:
     opened = prepare.services(plan.config)
     draft = outcome.draft_for(plan, request.customer_id)
     if draft is None:
-        raise ReviewStopped(
-            f"customer {request.customer_id} cannot be reviewed now",
-            expected=f"state {CustomerState.REVIEWED}",
-            next_step=f"see the states in {plan.workspace.folder}",
-        )
+        raise _not_reviewed(plan, request.customer_id)
     with opened.store.begin() as uow:
         stored = requests.propose_request(uow, plan.review_id, draft, request, opened.clock.now())
         uow.commit()
     return stored.proposal_id
+
+
+def _not_reviewed(plan: Plan, customer_id: str) -> ReviewStopped:
+    frame = plan.workspace.read("proposals", bucket_of(customer_id, plan.buckets))
+    mine = frame[frame["customer_id"] == customer_id]
+    state, why = (str(mine["state"].iloc[0]), str(mine["state_reason"].iloc[0])) if len(mine) else ("unknown", "not in the ledger")
+    return ReviewStopped(
+        f"customer {customer_id} cannot be given a limit now: it is {state.replace('_', ' ')} ({why})",
+        expected=f"a customer in state {CustomerState.REVIEWED}",
+        next_step="correct what stands in the way, then ask again",
+    )

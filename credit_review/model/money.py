@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from types import MappingProxyType
@@ -25,6 +26,9 @@ EXPONENTS: MappingProxyType[str, int] = MappingProxyType(
 
 MAX_MINOR = 2**53 - 1
 """Largest amount (minor units) the audit log can carry; sums beyond it are refused, not wrapped."""
+
+
+_TYPED = re.compile(r"-?(\d+|\d{1,3}(,\d{3})+)(\.\d+)?")
 
 
 def exponent(currency: str) -> int:
@@ -73,6 +77,22 @@ def to_minor(amount: str | int | Decimal, currency: str) -> int:
     if abs(scaled) > MAX_MINOR:
         raise BadInput(f"amount {amount} {currency} is out of range", expected=f"at most {MAX_MINOR} minor units")
     return int(scaled)
+
+
+def typed(text: str, currency: str) -> int:
+    """Integer minor units of an amount as a person types it: `60000`, `60,000.50`, `60000 EUR`.
+
+    Raises BadInput for another currency, and for what a reader of another country could take for another amount (`60.000`, `1234,50`).
+    """
+    words = text.split()
+    codes = [word.upper() for word in words if word.isalpha()]
+    if codes and codes != [currency]:
+        raise BadInput(f"{text!r} is in {' '.join(codes)}", expected=f"an amount in {currency}, the currency of the account")
+    number = "".join(word for word in words if not word.isalpha())
+    places = exponent(currency)
+    if not _TYPED.fullmatch(number) or len(number.partition(".")[2]) > places:
+        raise BadInput(f"{text!r} is not an amount", expected=f"such as 60000 or 60,000{'.' + '50'.ljust(places, '0') if places else ''}")
+    return to_minor(number.replace(",", ""), currency)
 
 
 def format_minor(minor: int, currency: str, *, decimals: bool = False) -> str:

@@ -6,10 +6,12 @@ person who asks is its proposer and maker, and that it never goes straight throu
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from credit_review.errors import BadInput, Refused
+from credit_review.model.money import format_minor
 from credit_review.model.records import CreditLimit, LimitAccount, Maker, Proposal, Review
 from credit_review.model.states import OPEN_PROPOSAL_STATES, Layer, ReviewKind, ReviewState
 from credit_review.ports import UnitOfWork
@@ -21,6 +23,9 @@ from credit_review.review.propose import ProposalDraft, account_entry, account_o
 
 REQUESTED = "requested"
 """Exception: a person asked for it."""
+
+_SCOPE = "customer:"
+_BEFORE_PROPOSAL = (ReviewState.DRAFT, ReviewState.SNAPSHOTTED, ReviewState.VALIDATED, ReviewState.SCORED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,10 +45,34 @@ class Request:
 
 
 def request_scope(uow: UnitOfWork, customer_id: str, as_of: date) -> str:
-    """The scope of the next review of one customer on a day: `customer:<id>#<n>`, so that a customer may ask twice."""
-    prefix = f"customer:{customer_id}#"
+    """The scope of the next review of one customer on a day: `customer:<id>#<n>`, so that a customer may ask twice.
+
+    A request that failed before it became a proposal gives its scope to the next, which takes its place.
+    """
+    prefix = f"{_SCOPE}{customer_id}#"
     asked = [r for r in uow.find(Review, kind=ReviewKind.AD_HOC, as_of=as_of) if r.scope.startswith(prefix)]
-    return f"{prefix}{len({r.scope for r in asked}) + 1}"
+    failed = [r.scope for r in asked if r.state == ReviewState.FAILED and unfinished_request(r)]
+    return failed[0] if failed else f"{prefix}{len({r.scope for r in asked}) + 1}"
+
+
+def unfinished_request(review: Review) -> bool:
+    """Whether a review is a request that stopped before anything was proposed: what was asked is lost with it, so it is asked again."""
+    return review.scope.startswith(_SCOPE) and "#" in review.scope and review.last_good_state in _BEFORE_PROPOSAL
+
+
+def check_possible(uow: UnitOfWork, request: Request) -> None:
+    """Returns unless the record already shows that the request would be refused in the end; meant to spare the work.
+
+    Refused while the limit asked for has an open proposal, and for a temporary limit that is not above the base limit in force.
+    """
+    accounts = {a.account_id: a for a in uow.find(LimitAccount, subject_kind="customer", subject_id=request.customer_id)}
+    if not accounts:
+        return
+    layer = Layer.BASE if request.until is None else Layer.TEMPORARY
+    _nothing_open(uow, request.customer_id, sorted(i for i, a in accounts.items() if a.layer == layer))
+    base = [limit for limit in uow.find(CreditLimit, account_id=sorted(accounts)) if accounts[limit.account_id].layer == Layer.BASE]
+    if request.until is not None and request.amount_minor is not None and len(base) == 1:
+        _above_base(request.amount_minor, base[0].amount_minor, accounts[base[0].account_id].currency)
 
 
 def check_request(uow: UnitOfWork, request: Request, now: datetime) -> None:
@@ -51,7 +80,7 @@ def check_request(uow: UnitOfWork, request: Request, now: datetime) -> None:
     if not request.reason.strip():
         raise BadInput("a request needs a reason", expected="why the customer needs it", next_step="add --reason")
     if request.amount_minor is not None and request.amount_minor < 0:
-        raise BadInput(f"limit of {request.amount_minor} minor units", expected="0 or more")
+        raise BadInput("the limit asked for is negative", expected="0 or more", next_step="change --amount")
     if request.until is not None and request.until <= request.today:
         raise BadInput(
             f"a temporary limit until {request.until}", expected=f"a day after today, {request.today}", next_step="change --until"
@@ -110,18 +139,22 @@ def _asked(engine: ProposalDraft, request: Request, uow: UnitOfWork) -> Proposal
 
 
 def _temporary(draft: ProposalDraft, until: date, base_minor: int | None, uow: UnitOfWork) -> ProposalDraft:
-    if base_minor is not None and draft.to_minor <= base_minor:
-        raise Refused(
-            "request.not_above_base",
-            f"a temporary limit of {draft.to_minor} is not above the {base_minor} minor units in force",
-            expected="a larger amount: it stands instead of the base limit while it lasts",
-            next_step="raise --amount, or leave --until out to change the base limit",
-        )
+    _above_base(draft.to_minor, base_minor, draft.currency)
     temporary = replace(draft, layer=Layer.TEMPORARY, effective_to=until)
     limit = uow.get(CreditLimit, account_id=temporary.account_id)
     amount, terms = (limit.amount_minor, limit.terms_days) if limit else (None, None)
     way = direction_of(from_minor=amount, to_minor=draft.to_minor, from_terms_days=terms, terms_days=draft.terms_days)
     return replace(temporary, from_minor=amount, from_terms_days=terms, direction=way)
+
+
+def _above_base(minor: int, base_minor: int | None, currency: str) -> None:
+    if base_minor is not None and minor <= base_minor:
+        raise Refused(
+            "request.not_above_base",
+            f"a temporary limit of {format_minor(minor, currency)} is not above the {format_minor(base_minor, currency)} in force",
+            expected="a larger amount: it stands instead of the base limit while it lasts",
+            next_step="raise --amount, or leave --until out to change the base limit",
+        )
 
 
 def _free(uow: UnitOfWork, draft: ProposalDraft) -> None:
@@ -131,11 +164,15 @@ def _free(uow: UnitOfWork, draft: ProposalDraft) -> None:
             f"customer {draft.customer_id} already has that limit and those terms",
             expected="another amount or other terms",
         )
-    waiting = uow.find(Proposal, account_id=draft.account_id, state=OPEN_PROPOSAL_STATES)
+    _nothing_open(uow, draft.customer_id, [draft.account_id])
+
+
+def _nothing_open(uow: UnitOfWork, customer_id: str, account_ids: Sequence[str]) -> None:
+    waiting = uow.find(Proposal, account_id=account_ids, state=OPEN_PROPOSAL_STATES) if account_ids else []
     if waiting:
         raise Refused(
             "request.open_proposal",
-            f"customer {draft.customer_id} has the open proposal {waiting[0].proposal_id} ({waiting[0].state})",
+            f"customer {customer_id} has the open proposal {waiting[0].proposal_id} ({waiting[0].state})",
             expected="no open proposal for this limit",
             next_step="have that one decided, or ask its analyst to amend it",
         )

@@ -17,6 +17,7 @@ from credit_review.errors import CreditReviewError
 
 if TYPE_CHECKING:
     from credit_review.adapters.wiring import Services
+    from credit_review.ports import UnitOfWork
 
 ConfigOption = Annotated[
     Path, typer.Option("--config", "-c", envvar="CREDIT_REVIEW_CONFIG", help="Configuration folder, as `credit-review init` writes it.")
@@ -84,6 +85,13 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]
 
 def _plain(cell: str) -> str:
     return cell.replace("[", "\\[")  # data never becomes markup
+
+
+def names_of(uow: UnitOfWork) -> Mapping[str, str]:
+    """The newest name of every person by id, for what people read; data for scripts keeps the ids."""
+    from credit_review.model.records import Person
+
+    return {p.person_id: p.name for p in uow.find(Person, order_by=("recorded_at",))}
 
 
 def show_pairs(pairs: Mapping[str, str]) -> None:

@@ -60,7 +60,7 @@ def init(folder: Annotated[Path, typer.Argument(help="Folder to write the config
 
     for path in starting.write_starter(folder):
         typer.echo(f"wrote {path}")
-    typer.echo(f"next: edit {folder}/settings.yaml and {folder}/mapping.yaml, then `credit-review -c {folder} doctor`")
+    typer.echo(f"next: edit {folder}/settings.yaml and {folder}/mapping.yaml, then `credit-review doctor -c {folder}`")
 
 
 @app.command(rich_help_panel="Set up")
@@ -129,27 +129,39 @@ def review_list(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = Fal
 
 
 @review_app.command("confirm")
-def review_confirm(review: ReviewId, reason: Reason, config: ConfigOption = DEFAULT_CONFIG, as_person: AsOption = "") -> None:
-    """Confirm that the extract of a held review is complete, and route its proposals."""
+def review_confirm(
+    review: ReviewId, reason: Reason, config: ConfigOption = DEFAULT_CONFIG, as_person: AsOption = "", as_json: JsonOption = False
+) -> None:
+    """Confirm that the extract of a held review is complete, and route its proposals. Takes the tier that sign_off names."""
     from deployments.cli import reviewing
 
-    reviewing.confirm(config, review, reason=reason, as_person=as_person)
+    reviewing.confirm(config, review, reason=reason, as_person=as_person, as_json=as_json)
 
 
 @review_app.command("close")
-def review_close(review: ReviewId, config: ConfigOption = DEFAULT_CONFIG, as_person: AsOption = "") -> None:
-    """Sign a review off: the record lists open items, deferrals, quarantine and automatic approvals."""
+def review_close(
+    review: ReviewId,
+    statement: Annotated[str, typer.Option(help="What you confirm in closing the review. The auditor reads it.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_person: AsOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Sign a review off: the record lists open items, deferrals, quarantine and automatic approvals. Takes the tier that sign_off names."""
     from deployments.cli import reviewing
 
-    reviewing.close(config, review, as_person=as_person)
+    reviewing.close(config, review, statement=statement, as_person=as_person, as_json=as_json)
 
 
 @app.command(rich_help_panel="Review")
-def report(review: Annotated[str, typer.Argument(metavar="[REVIEW]")] = "", config: ConfigOption = DEFAULT_CONFIG) -> None:
-    """Write the report of a review again, as its record stands now, and say where it is. Default: the newest review."""
+def report(
+    review: Annotated[str, typer.Argument(metavar="[REVIEW]", help="Review id; default: the newest review.")] = "",
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the report of a review again, as its record stands now, and say where it is."""
     from deployments.cli import reviewing
 
-    reviewing.write_report(config, review)
+    reviewing.write_report(config, review, as_json=as_json)
 
 
 # --- work -----------------------------------------------------------------------------------------------------------------------------
@@ -174,19 +186,21 @@ def show(proposal: OneProposal, config: ConfigOption = DEFAULT_CONFIG, as_json: 
 @app.command(rich_help_panel="Work")
 def request(
     customer: Annotated[str, typer.Argument(help="Our customer id.")],
-    amount: Annotated[str, typer.Option(help="Limit asked for, major units of the account's currency.")],
     reason: Reason,
-    until: Until = None,
+    amount: Annotated[str, typer.Option(help="Limit asked for, in the account's currency; default: what the engine finds.")] = "",
+    until: Annotated[
+        datetime | None, typer.Option("--until", formats=["%Y-%m-%d"], help="A temporary limit: the day on which it reverts by itself.")
+    ] = None,
     terms: Annotated[int | None, typer.Option(min=0, max=365, help="Net days asked for.")] = None,
     config: ConfigOption = DEFAULT_CONFIG,
     as_person: AsOption = "",
+    as_json: JsonOption = False,
 ) -> None:
-    """Ask for a limit outside the schedule: a new customer, a temporary increase (--until), an early review."""
+    """Ask for a limit outside the schedule: a new customer, a temporary increase (--until), an early review. Who asks never approves."""
     from deployments.cli import reviewing
 
-    reviewing.request(
-        config, customer, amount=amount, until=until.date() if until else None, terms=terms, reason=reason, as_person=as_person
-    )
+    asked = reviewing.Asked(customer=customer, amount=amount, reason=reason, until=until.date() if until else None, terms=terms)
+    reviewing.request(config, asked, as_person=as_person, as_json=as_json)
 
 
 @app.command(rich_help_panel="Work")

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import typer
 
-from credit_review.errors import BadInput, CreditReviewError, Refused
+from credit_review import messages
+from credit_review.errors import BadInput, CreditReviewError, Refused, ReviewStopped
+from credit_review.model.money import format_minor
 from credit_review.model.records import Proposal, Review, RiskKept
 from credit_review.model.states import ReviewState
 from credit_review.ports import UnitOfWork
 from credit_review.review import close as closing
 from credit_review.review import lifecycle
-from deployments.cli.frame import services, show_json, show_pairs, show_table
+from credit_review.review.request import unfinished_request
+from deployments.cli.frame import names_of, services, show_json, show_pairs, show_table
 from deployments.cli.governing import me
 from deployments.cli.watching import watched
 
@@ -24,19 +30,32 @@ def run(
     config: Path, *, as_of: date | None = None, scope: str = "all", supersede: str = "", resume: str = "", as_json: bool = False
 ) -> None:
     """Run or resume a review through the flow that the scheduler runs."""
+    before = _newest(config)
     try:
         message = run_flow(config, as_of=as_of, scope=scope, supersede=supersede, resume=resume)
     except CreditReviewError as error:
         _say_how_to_go_on(config, error)
         raise
+    newest = _newest(config)
+    ran = _by_id(config, resume) if resume else newest if newest != before else None
     if as_json:
-        show_json({"message": message})
+        show_json({"message": message, **(_result(config, ran) if ran else {})})
         return
     typer.echo(message)
-    newest = _newest(config)
-    if newest is not None:
-        typer.echo(f"review {newest.review_id} is {newest.state}; report: {report_path(config, newest.review_id)}")
-        typer.echo("next: `credit-review inbox` shows what awaits you")
+    if ran is not None:
+        typer.echo(f"review {ran.review_id} is {ran.state}; report: {report_path(config, ran.review_id)}")
+        held = ran.hold and not ran.hold_released_by
+        next_step = f'`credit-review review confirm {ran.review_id} --reason "..."`' if held else "`credit-review inbox`"
+        typer.echo(f"next: {next_step} {'once you know that the extract is complete' if held else 'shows what awaits you'}")
+
+
+def _result(config: Path, review: Review) -> dict[str, str]:
+    return {"review": review.review_id, "state": review.state, "report": str(report_path(config, review.review_id))}
+
+
+def _by_id(config: Path, review_id: str) -> Review:
+    with services(config).store.read() as uow:
+        return lifecycle.review_of(uow, review_id)
 
 
 def _say_how_to_go_on(config: Path, error: CreditReviewError) -> None:
@@ -44,7 +63,7 @@ def _say_how_to_go_on(config: Path, error: CreditReviewError) -> None:
     stopped: Review | None = None
     with suppress(CreditReviewError):  # without a configuration or a database there is no review either
         stopped = None if isinstance(error, Refused) else _newest(config)
-    if stopped is not None and stopped.state == ReviewState.FAILED:
+    if stopped is not None and stopped.state == ReviewState.FAILED and not unfinished_request(stopped):
         go_on = f"then `credit-review review resume {stopped.review_id}` goes on from the last good state"
         error.next_step = f"{error.next_step}; {go_on}" if error.next_step else go_on
 
@@ -57,12 +76,17 @@ def run_flow(config: Path, *, as_of: date | None = None, scope: str = "all", sup
         state: Any = periodic_review(
             config=str(config.resolve()), as_of=as_of, scope=scope, supersede=supersede, resume=resume, return_state=True
         )
+    _raise_failure(state)
+    return str(state.message)
+
+
+def _raise_failure(state: Any) -> None:
+    """Return if a flow run completed; otherwise raise what stopped it."""
     if state.is_failed() or state.is_crashed():
         error = state.result(raise_on_failure=False)
         if isinstance(error, CreditReviewError):
             raise error
         state.result()
-    return str(state.message)
 
 
 def report_path(config: Path, review_id: str) -> Path:
@@ -81,21 +105,37 @@ def show(config: Path, review_id: str, *, as_json: bool) -> None:
     with services(config).store.read() as uow:
         review = lifecycle.review_of(uow, review_id)
         counts = _counts(uow, review_id)
-        undecided = len(uow.find(RiskKept, review_id=review_id, decided_at=None))
+        undecided = uow.find(RiskKept, review_id=review_id, decided_at=None)
+        names = names_of(uow)
     if as_json:
-        show_json({"review": review, "proposals": counts, "risk_kept_undecided": undecided})
+        risks = [r.proposal_id for r in undecided]
+        shown = {name: value for name, value in asdict(review).items() if name != "manifest_json"}
+        show_json({**shown, "proposals": counts, "risk_kept_undecided": risks, "report": str(report_path(config, review_id))})
         return
+    started = names.get(review.started_by, review.started_by)
     show_pairs(
         {
             "review": f"{review.review_id} {review.label} as of {review.as_of}, scope {review.scope}, attempt {review.attempt}",
-            "state": review.state + (f" ({review.failure})" if review.failure else ""),
-            "held": review.hold if review.hold and not review.hold_released_by else "no",
+            "started": f"{review.started_at:%Y-%m-%d %H:%M} UTC by {'the scheduler' if started.startswith('system:') else started}",
+            "state": review.state + (f" ({review.failure})" if review.failure else "") + _closed(review, names),
+            "held": _held(review, names),
             "manifest": review.manifest_digest,
             "proposals": ", ".join(f"{count} {state}" for state, count in counts.items()) or "none",
-            "reductions that did not happen, undecided": str(undecided),
+            "reductions that did not happen, undecided": ", ".join(r.proposal_id for r in undecided[:5]) or "none",
             "report": str(report_path(config, review_id)),
         }
     )
+
+
+def _held(review: Review, names: Mapping[str, str]) -> str:
+    if not review.hold:
+        return "no"
+    released = review.hold_released_by
+    return f"no longer, {names.get(released, released)} confirmed the extract ({review.hold})" if released else review.hold
+
+
+def _closed(review: Review, names: Mapping[str, str]) -> str:
+    return f" by {names.get(review.closed_by, review.closed_by)} on {review.closed_at:%Y-%m-%d}" if review.closed_at else ""
 
 
 def _counts(uow: UnitOfWork, review_id: str) -> dict[str, int]:
@@ -116,18 +156,24 @@ def list_all(config: Path, *, as_json: bool) -> None:
     show_table("Reviews", ["review", "label", "as of", "scope", "state", "started (UTC)"], rows)
 
 
-def confirm(config: Path, review_id: str, *, reason: str, as_person: str) -> None:
+def confirm(config: Path, review_id: str, *, reason: str, as_person: str, as_json: bool) -> None:
     """Confirm the extract of a held review, then route it."""
     opened = services(config)
     with opened.store.begin() as uow:
         person = me(opened, uow, as_person)
+        known = lifecycle.review_of(uow, review_id)
         lifecycle.confirm_extract(uow, review_id, person_id=person.person_id, reason=reason, on=opened.today(), now=opened.clock.now())
+        by = names_of(uow).get(known.hold_released_by, person.name)
         uow.commit()
-    typer.echo(f"{person.name} confirms the extract of {review_id}")
-    run(config, resume=review_id)
+    if not as_json:
+        typer.echo(f"{by} {'has confirmed' if known.hold_released_by else 'confirms'} the extract of {review_id}")
+    if known.state in (ReviewState.ROUTED, ReviewState.SETTLED, ReviewState.CLOSED):
+        show_json(_result(config, known)) if as_json else typer.echo(f"review {review_id} is {known.state} already; nothing is left to do")
+        return
+    run(config, resume=review_id, as_json=as_json)
 
 
-def close(config: Path, review_id: str, *, as_person: str) -> None:
+def close(config: Path, review_id: str, *, statement: str, as_person: str, as_json: bool) -> None:
     """Sign a review off."""
     from tasks import reporting
 
@@ -135,33 +181,44 @@ def close(config: Path, review_id: str, *, as_person: str) -> None:
     certified = reporting.certified(str(config.resolve()), review_id)
     with opened.store.begin() as uow:
         person = me(opened, uow, as_person)
-        if lifecycle.review_of(uow, review_id).state == "routed":
+        known = lifecycle.review_of(uow, review_id)
+        if known.state == ReviewState.ROUTED:
             closing.settle(uow, review_id, by=person.person_id)
+        now = opened.clock.now()
         signed = closing.close(
-            uow,
-            review_id,
-            person_id=person.person_id,
-            statement=f"closed by {person.person_id} from the command line",
-            certified=certified,
-            on=opened.today(),
-            now=opened.clock.now(),
+            uow, review_id, person_id=person.person_id, statement=statement, certified=certified, on=opened.today(), now=now
         )
+        names = names_of(uow)
         uow.commit()
-    show_pairs(
-        {
-            "closed": f"{review_id} by {person.name}",
-            "certificate": signed.certificate,
-            "customers": ", ".join(f"{count} {state}" for state, count in signed.customers.items()),
-            "quarantined rows": str(signed.quarantined_rows),
-            "proposals": ", ".join(f"{count} {state}" for state, count in signed.proposals.items()),
-            "approved by rule": ", ".join(f"{one[0]} in {currency}" for currency, one in signed.automatic.items()) or "none",
-            "deferred": str(len(signed.deferrals)),
-            "risk kept": str(len(signed.risks_kept)),
-        }
+    if as_json:
+        show_json(signed)
+        return
+    by = names.get(known.closed_by, person.name)
+    show_pairs({"closed": f"{review_id} by {by}{' already' if known.closed_by else ''}", **_signed(signed, names)})
+
+
+def _signed(signed: closing.SignOff, names: Mapping[str, str]) -> dict[str, str]:
+    """What was signed, in words."""
+    by_rule = (
+        f"{count} in {currency} (limits {format_minor(before, currency)} to {format_minor(after, currency)})"
+        for currency, (count, before, after) in signed.automatic.items()
     )
+    risks = (f"{format_minor(r[3], r[2])} of {r[1]} by {names.get(r[4], r[4])} until {r[5]}" for r in signed.risks_kept)
+    return {
+        "certificate": signed.certificate,
+        "customers": ", ".join(f"{count} {state}" for state, count in signed.customers.items()),
+        "quarantined rows": str(signed.quarantined_rows),
+        "proposals": ", ".join(f"{count} {state}" for state, count in signed.proposals.items()) or "none",
+        "approved by rule": ", ".join(by_rule) or "none",
+        "deferred": ", ".join(f"{customer} by {names.get(who, who)} until {day}" for customer, who, day in signed.deferrals) or "none",
+        "excluded": ", ".join(f"{customer} ({rule})" for customer, rule in signed.exclusions) or "none",
+        "risk kept": ", ".join(risks) or "none",
+        "differences to the ERP": ", ".join(f"{one[0]} (owner {names.get(one[2], one[2])})" for one in signed.erp_differences) or "none",
+        "deliveries parked": str(len(signed.parked)) if signed.parked else "none",
+    }
 
 
-def write_report(config: Path, review_id: str) -> None:
+def write_report(config: Path, review_id: str, *, as_json: bool = False) -> None:
     """Write the report again, as the record stands."""
     from tasks import reporting
 
@@ -171,27 +228,66 @@ def write_report(config: Path, review_id: str) -> None:
         if newest is None:
             raise BadInput("there is no review yet", next_step="run `credit-review review run`")
         chosen = newest.review_id
-    typer.echo(str(reporting.write_again(str(config.resolve()), chosen)))
+    path = reporting.write_again(str(config.resolve()), chosen)
+    if as_json:
+        show_json({"review": chosen, "report": str(path)})
+    else:
+        typer.echo(str(path))
 
 
-def request(config: Path, customer: str, *, amount: str, until: date | None, terms: int | None, reason: str, as_person: str) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A request as typed; an empty amount asks for what the engine finds."""
+
+    customer: str
+    amount: str
+    reason: str
+    until: date | None = None
+    terms: int | None = None
+
+
+def request(config: Path, asked: Asked, *, as_person: str, as_json: bool) -> None:
     """Ask for a limit outside the schedule: a review of one customer."""
     opened = services(config)
     with opened.store.read() as uow:
         person = me(opened, uow, as_person)
+    before = _newest(config)
     with watched():
         from flows.limit_request import limit_request
 
         state: Any = limit_request(
             config=str(config.resolve()),
-            customer_id=customer,
-            amount=amount,
-            until=until,
-            terms_days=terms,
-            reason=reason,
+            customer_id=asked.customer,
+            amount=asked.amount,
+            until=asked.until,
+            terms_days=asked.terms,
+            reason=asked.reason,
             person_id=person.person_id,
             return_state=True,
         )
-    if not state.is_completed():
-        state.result()
-    typer.echo(str(state.message))
+    _raise_failure(state)
+    review = _newest(config)
+    if review is None or review == before:
+        raise ReviewStopped("the request left no review", next_step="ask again")
+    _say_requested(config, review, as_json=as_json)
+
+
+def _say_requested(config: Path, review: Review, *, as_json: bool) -> None:
+    with services(config).store.read() as uow:
+        made = uow.find(Proposal, review_id=review.review_id)
+        names = names_of(uow)
+    if as_json:
+        shown = ("proposal_id", "customer_id", "currency", "to_minor", "engine_minor", "effective_to", "state", "tier", "assigned_to")
+        found = {name: getattr(p, name) for p in made for name in shown}
+        show_json({"review": review.review_id, "state": review.state, **found})
+        return
+    for proposal in made:
+        typer.echo(messages.asked(proposal, messages.cleaned(json.loads(proposal.packet_json)["customer_name"], 80)))
+        ends = f" until {proposal.effective_to}, then it reverts by itself" if proposal.effective_to else ""
+        typer.echo(f"proposal {proposal.proposal_id}{ends}; the engine finds {format_minor(proposal.engine_minor, proposal.currency)}")
+        if review.hold and not review.hold_released_by:
+            typer.echo(f"held: {review.hold}; next: `credit-review review confirm {review.review_id}`")
+        else:
+            analyst = names.get(proposal.assigned_to, proposal.assigned_to)
+            typer.echo(f"it waits for {analyst} to release it; then it takes {proposal.required_approvals} approval(s) of {proposal.tier}")
+    typer.echo(f"report: {report_path(config, review.review_id)}")
