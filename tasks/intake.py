@@ -55,7 +55,7 @@ def adopt_limits(plan: Plan) -> opening.TakenOver:
         rows,
         opening.totals(rows),
         person_id=opened.settings.limits_owner,
-        on=plan.as_of,
+        on=opened.today(),  # who answers for them is asked now, whatever past day the review is as of
         clock=opened.clock,
     )
 
