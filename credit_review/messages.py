@@ -114,6 +114,7 @@ def figures(packet: Mapping[str, Any]) -> list[tuple[str, str]]:
     found.append(("Grade", f"{packet['grade'] or 'none'}{', probability ' + packet['pd'] if packet['pd'] else ''}"))
     if packet["terms_days"] != packet["from_terms_days"]:
         found.append(("Terms", f"{_days(packet['from_terms_days'])} to {_days(packet['terms_days'])}"))
+    found += [("Asked because", packet["request"]["reason"])] if packet.get("request") else []
     found += [("Reasons", "; ".join(packet["reasons"][:4]))] if packet["reasons"] else []
     found += [("Never automatic", ", ".join(packet["exceptional"]))] if packet["exceptional"] else []
     found += [("Analyst", packet["notes"][-1]["text"])] if packet["notes"] else []
@@ -127,6 +128,9 @@ def _days(days: int | None) -> str:
 def asked(proposal: Proposal, name: str) -> str:
     """What is asked in one line: customer, from, to, change in percent and amount."""
     to = format_minor(proposal.to_minor, proposal.currency)
+    if proposal.effective_to is not None:
+        now = "" if proposal.from_minor is None else f" (now {format_minor(proposal.from_minor, proposal.currency)})"
+        return f"{name} ({proposal.customer_id}): temporary limit {to} until {proposal.effective_to}{now}"
     if proposal.from_minor is None:
         return f"{name} ({proposal.customer_id}): first limit {to}"
     change = proposal.to_minor - proposal.from_minor

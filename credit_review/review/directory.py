@@ -155,7 +155,9 @@ def end_delegation(uow: UnitOfWork, delegation_id: str, *, on: date, by: str, no
     """The delegation as recorded anew, ending on `on` (the first day without it); one not begun yet never begins. BadInput when unknown."""
     known = _newest(uow.find(Delegation, delegation_id=delegation_id), now)
     if not known:
-        raise BadInput(f"no delegation {delegation_id}", expected="the id of a delegation", next_step="see `credit-review people list`")
+        raise BadInput(
+            f"no delegation {delegation_id}", expected="the id of a delegation", next_step="see `credit-review people delegations`"
+        )
     fact = known[0]
     ended = replace(fact, valid_to=max(on, fact.valid_from), recorded_at=now, recorded_by=by)
     _record_delegation(uow, ended)
@@ -190,6 +192,12 @@ def _no_chain(uow: UnitOfWork, principal_id: str, delegate_id: str, start: date,
 def current_delegations(uow: UnitOfWork, *, on: date, known_at: datetime) -> list[Delegation]:
     """Delegations in force on a day as known at a moment, by principal and delegate."""
     return sorted(uow.facts(Delegation, valid_at=on, known_at=known_at), key=lambda d: (d.principal_id, d.delegate_id, d.delegation_id))
+
+
+def delegations_to_come(uow: UnitOfWork, *, on: date, known_at: datetime) -> list[Delegation]:
+    """Delegations in force on a day or beginning later, as known at a moment, by principal and start."""
+    found = (d for d in _newest(uow.find(Delegation), known_at) if _overlaps(d, on, None))
+    return sorted(found, key=lambda d: (d.principal_id, d.valid_from, d.delegation_id))
 
 
 def delegates_of(uow: UnitOfWork, principal_id: str, *, on: date, known_at: datetime) -> frozenset[str]:

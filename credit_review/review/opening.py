@@ -186,7 +186,9 @@ def settle_difference(uow: UnitOfWork, difference_id: str, *, person_id: str, re
     )
     if not changed:
         raise Refused(
-            "difference.not_open", f"there is no open difference {difference_id}", expected="one that `credit-review inbox` lists"
+            "difference.not_open",
+            f"there is no open difference {difference_id}",
+            expected="one that `credit-review differences list` shows",
         )
     found = f"difference:{difference_id}"
     uow.append(Entry(action=Action.ERP_DIFFERENCE_SETTLED, actor=actor(person_id), entity=found, payload={"reason": reason}))

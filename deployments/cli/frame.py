@@ -27,10 +27,24 @@ AsOption = Annotated[str, typer.Option("--as", help="Act as this person. Works i
 
 DEFAULT_CONFIG = Path("config")
 
-EXIT_CODES = """Exit codes: 0 done (audit verify: verified) · 1 failed (audit verify: tampered) · 2 wrong usage (audit verify:
-cannot tell) ·
-3 bad input or configuration · 4 refused by a rule ·
-5 the review stopped · 6 something outside did not answer · 7 somebody else was first"""
+EXIT_CODES = {
+    0: "done",
+    1: "failed",
+    2: "wrong usage",
+    3: "bad input or configuration",
+    4: "refused by a rule",
+    5: "the review stopped",
+    6: "something outside did not answer",
+    7: "somebody else was first",
+    130: "stopped with Ctrl-C",
+}
+"""What the command line returns, and what it means; docs/cli.md says what to do about each."""
+
+EPILOG = (
+    "Exit codes: "
+    + ", ".join(f"{code} {meaning}" for code, meaning in EXIT_CODES.items())
+    + ". `audit verify`: 0 verified, 1 tampered with, 2 cannot tell."
+)
 
 
 def fail(error: CreditReviewError) -> NoReturn:
@@ -92,6 +106,11 @@ def names_of(uow: UnitOfWork) -> Mapping[str, str]:
     from credit_review.model.records import Person
 
     return {p.person_id: p.name for p in uow.find(Person, order_by=("recorded_at",))}
+
+
+def counted(number: int, thing: str) -> str:
+    """`1 approval`, `2 approvals`."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def show_pairs(pairs: Mapping[str, str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from credit_review.ports import UnitOfWork
 from credit_review.review import adopt as adoption
 from credit_review.review import directory
 from deployments.cli import starting
-from deployments.cli.frame import acting, services, show_json, show_table
+from deployments.cli.frame import acting, names_of, services, show_json, show_table
 
 
 def me(opened: Services, uow: UnitOfWork, as_person: str) -> Person:
@@ -29,7 +29,7 @@ def me(opened: Services, uow: UnitOfWork, as_person: str) -> Person:
     return directory.person_for(uow, kind, account, on=opened.today(), known_at=opened.clock.now())
 
 
-def adopt_file(config: Path, file: Path, *, kind: str, authors: Sequence[str], as_person: str) -> None:
+def adopt_file(config: Path, file: Path, *, kind: str, authors: Sequence[str], as_person: str, as_json: bool = False) -> None:
     """Check a document, record it, and add my adoption."""
     opened = services(config)
     path = file if file.exists() else opened.settings.path(str(file))
@@ -41,7 +41,11 @@ def adopt_file(config: Path, file: Path, *, kind: str, authors: Sequence[str], a
         document = adopt_text(opened, uow, person, kind=chosen, name=_known_name(opened.settings, path), text=text, authors=authors)
         given = len(uow.find(Adoption, digest=document.digest))
         uow.commit()
-    _say_adopted(chosen, path.name, document, given)
+    if as_json:
+        in_force = document.adopted_at is not None
+        show_json({"kind": chosen, "name": document.name, "digest": document.digest, "in_force": in_force, "adopted_by": given})
+    else:
+        _say_adopted(chosen, path.name, document, given)
 
 
 def adopt_text(
@@ -137,7 +141,7 @@ def add_person(config: Path, person_id: str, *, name: str, email: str, accounts:
                 fact = PersonAccount(kind=kind, account=account, person_id=person_id, valid_from=today, valid_to=None, recorded_at=now)
                 directory.set_account(uow, fact, by=by)
         uow.commit()
-    typer.echo(f"{person_id} is in the directory from {today}")
+    typer.echo(f"{name} ({person_id}) is in the directory from {today}")
 
 
 def add_account(config: Path, person_id: str, kind: str, account: str, *, as_person: str) -> None:
@@ -148,8 +152,9 @@ def add_account(config: Path, person_id: str, kind: str, account: str, *, as_per
         by = me(opened, uow, as_person).person_id
         fact = PersonAccount(kind=kind, account=account, person_id=person_id, valid_from=today, valid_to=None, recorded_at=now)
         directory.set_account(uow, fact, by=by)
+        names = names_of(uow)
         uow.commit()
-    typer.echo(f"{kind} account {account} signs in {person_id} from {today}")
+    typer.echo(f"{kind} account {account} signs in {names.get(person_id, person_id)} from {today}")
 
 
 def leave(config: Path, person_id: str, *, as_person: str) -> None:
@@ -163,7 +168,7 @@ def leave(config: Path, person_id: str, *, as_person: str) -> None:
         gone = replace(known, active=False, valid_from=opened.today(), valid_to=None, recorded_at=opened.clock.now())
         directory.set_person(uow, gone, by=by)
         uow.commit()
-    typer.echo(f"{person_id} may decide nothing from {opened.today()}; what waits for them goes to other holders of the tier")
+    typer.echo(f"{known.name} may decide nothing from {opened.today()}; what waits for them goes to other holders of the tier")
 
 
 def list_people(config: Path, *, as_json: bool) -> None:
@@ -187,22 +192,56 @@ def list_people(config: Path, *, as_json: bool) -> None:
     )
 
 
-def delegate(config: Path, delegate_id: str, *, until: date, as_person: str) -> None:
+def delegate(config: Path, delegate_id: str, *, until: date, as_person: str, as_json: bool) -> None:
     """Let somebody decide on my behalf."""
     opened = services(config)
     with opened.store.begin() as uow:
-        person = me(opened, uow, as_person).person_id
+        person = me(opened, uow, as_person)
         fact = directory.delegate(
             uow,
-            principal_id=person,
+            principal_id=person.person_id,
             delegate_id=delegate_id,
             valid_from=opened.today(),
             valid_to=until,
-            by=person,
+            by=person.person_id,
             now=opened.clock.now(),
         )
+        names = names_of(uow)
         uow.commit()
-    typer.echo(f"{delegate_id} may decide on behalf of {person} until {until} ({fact.delegation_id})")
+    if as_json:
+        show_json(fact)
+        return
+    typer.echo(f"{names[delegate_id]} may decide on behalf of {person.name} until {until}, that day not included ({fact.delegation_id})")
+
+
+def end_delegation(config: Path, delegation_id: str, *, as_person: str, as_json: bool) -> None:
+    """End a delegation today."""
+    opened = services(config)
+    with opened.store.begin() as uow:
+        person = me(opened, uow, as_person)
+        fact = directory.end_delegation(uow, delegation_id, on=opened.today(), by=person.person_id, now=opened.clock.now())
+        names = names_of(uow)
+        uow.commit()
+    if as_json:
+        show_json(fact)
+        return
+    typer.echo(f"{names[fact.delegate_id]} decides nothing on behalf of {names[fact.principal_id]} from {fact.valid_to}")
+
+
+def list_delegations(config: Path, *, as_json: bool) -> None:
+    """Who stands in for whom today, or will."""
+    opened = services(config)
+    with opened.store.read() as uow:
+        found = directory.delegations_to_come(uow, on=opened.today(), known_at=opened.clock.now())
+        names = names_of(uow)
+    if as_json:
+        show_json([asdict(one) for one in found])
+        return
+    rows = [
+        [d.delegation_id, names[d.principal_id], names[d.delegate_id], str(d.valid_from), str(d.valid_to or "further notice")]
+        for d in found
+    ]
+    show_table("Delegations", ["delegation", "principal", "delegate", "from", "until (not included)"], rows)
 
 
 def issue_token(config: Path, account: str, *, days: int) -> None:

@@ -10,12 +10,12 @@ from typing import Annotated
 import typer
 
 from credit_review.errors import CreditReviewError
-from deployments.cli.frame import DEFAULT_CONFIG, EXIT_CODES, AsOption, ConfigOption, JsonOption, fail
+from deployments.cli.frame import DEFAULT_CONFIG, EPILOG, AsOption, ConfigOption, JsonOption, fail
 
 app = typer.Typer(
     name="credit-review",
     help="Scheduled credit reviews: ledgers in, limits proposed, approved by the people with the authority, applied once, audited.",
-    epilog=EXIT_CODES,
+    epilog=EPILOG,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -25,7 +25,11 @@ people_app = typer.Typer(no_args_is_help=True, help="Our directory: people, thei
 audit_app = typer.Typer(no_args_is_help=True, help="The audit log.")
 db_app = typer.Typer(no_args_is_help=True, help="The database.")
 scorecard_app = typer.Typer(no_args_is_help=True, help="Scorecards: fitted on your own history, or the expert one.")
+deliveries_app = typer.Typer(no_args_is_help=True, help="What could not be delivered to the ERP or to Slack, and was given up.")
+differences_app = typer.Typer(no_args_is_help=True, help="Where the ERP holds another limit than is in force here.")
 app.add_typer(review_app, name="review", rich_help_panel="Review")
+app.add_typer(deliveries_app, name="deliveries", rich_help_panel="Run")
+app.add_typer(differences_app, name="differences", rich_help_panel="Run")
 app.add_typer(people_app, name="people", rich_help_panel="Govern")
 app.add_typer(audit_app, name="audit", rich_help_panel="Audit")
 app.add_typer(db_app, name="db", rich_help_panel="Set up")
@@ -214,12 +218,13 @@ def release(
     reason: Annotated[str, typer.Option(help="Why it was amended.")] = "",
     keep: Annotated[bool, typer.Option("--keep", help="Only comment, attach or amend; do not release yet.")] = False,
     as_person: AsOption = "",
+    as_json: JsonOption = False,
 ) -> None:
     """Release drafts to the approvers, as the assigned analyst; comment, attach and amend on the way."""
     from deployments.cli import working
 
     edit = working.Edit(amend=amend, terms_days=terms, comment=comment, attachments=tuple(attach or ()), reason=reason)
-    working.release(config, proposals, edit, keep=keep, as_person=as_person)
+    working.release(config, proposals, edit, keep=keep, as_person=as_person, as_json=as_json)
 
 
 @app.command(rich_help_panel="Work")
@@ -229,11 +234,12 @@ def defer(
     reason: Reason,
     config: ConfigOption = DEFAULT_CONFIG,
     as_person: AsOption = "",
+    as_json: JsonOption = False,
 ) -> None:
     """Put drafts off to a day."""
     from deployments.cli import working
 
-    working.defer(config, proposals, until=until.date(), reason=reason, as_person=as_person)
+    working.defer(config, proposals, until=until.date(), reason=reason, as_person=as_person, as_json=as_json)
 
 
 @app.command(rich_help_panel="Work")
@@ -244,11 +250,13 @@ def exclude(
     until: Until = None,
     config: ConfigOption = DEFAULT_CONFIG,
     as_person: AsOption = "",
+    as_json: JsonOption = False,
 ) -> None:
     """Exclude customers of drafts by a named rule."""
     from deployments.cli import working
 
-    working.exclude(config, proposals, rule=rule, until=until.date() if until else None, reason=reason, as_person=as_person)
+    ends = until.date() if until else None
+    working.exclude(config, proposals, rule=rule, until=ends, reason=reason, as_person=as_person, as_json=as_json)
 
 
 @app.command(rich_help_panel="Work")
@@ -281,11 +289,12 @@ def risk_kept(
     until: Annotated[datetime, typer.Option("--until", formats=["%Y-%m-%d"], help="Until when the risk is kept.")],
     config: ConfigOption = DEFAULT_CONFIG,
     as_person: AsOption = "",
+    as_json: JsonOption = False,
 ) -> None:
-    """Answer for a reduction that did not happen: keep the risk until a day, for a reason."""
+    """Answer for a reduction that did not happen: keep the risk until a day, for a reason. Takes the tier of the amount at risk."""
     from deployments.cli import working
 
-    working.keep_risk(config, proposal, until=until.date(), reason=reason, as_person=as_person)
+    working.keep_risk(config, proposal, until=until.date(), reason=reason, as_person=as_person, as_json=as_json)
 
 
 # --- run ------------------------------------------------------------------------------------------------------------------------------
@@ -305,6 +314,49 @@ def follow_up(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False
     from deployments.cli import running
 
     running.follow_up(config, as_json=as_json)
+
+
+@deliveries_app.command("list")
+def deliveries_list(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+    """Deliveries that were parked: refused by the other side, or not taken for a day. A limit that is applied stays applied."""
+    from deployments.cli import mending
+
+    mending.list_parked(config, as_json=as_json)
+
+
+@deliveries_app.command("requeue")
+def deliveries_requeue(
+    deliveries: Annotated[list[str], typer.Argument(metavar="DELIVERY...", help="Delivery ids, as `deliveries list` shows them.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_person: AsOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Try parked deliveries again for another day, once what stood in the way is mended. All of them, or none."""
+    from deployments.cli import mending
+
+    mending.requeue(config, deliveries, as_person=as_person, as_json=as_json)
+
+
+@differences_app.command("list")
+def differences_list(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+    """Limits that the ERP holds otherwise than they are in force here, each with its owner. Nothing is adopted or overwritten."""
+    from deployments.cli import mending
+
+    mending.list_differences(config, as_json=as_json)
+
+
+@differences_app.command("settle")
+def differences_settle(
+    difference: Annotated[str, typer.Argument(metavar="DIFFERENCE", help="Difference id, as `differences list` shows it.")],
+    reason: Reason,
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_person: AsOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Record how a difference ended, such as a limit that was reset in the ERP. The limit in force changes only by a proposal."""
+    from deployments.cli import mending
+
+    mending.settle(config, difference, reason=reason, as_person=as_person, as_json=as_json)
 
 
 @app.command(rich_help_panel="Run")
@@ -330,11 +382,12 @@ def adopt(
     author: Annotated[list[str] | None, typer.Option(metavar="PERSON", help="Who wrote it; repeat for several. Default: me.")] = None,
     config: ConfigOption = DEFAULT_CONFIG,
     as_person: AsOption = "",
+    as_json: JsonOption = False,
 ) -> None:
     """Adopt a policy, authority matrix, scorecard or mapping. It takes effect once two people have, neither its only author."""
     from deployments.cli import governing
 
-    governing.adopt_file(config, file, kind=kind, authors=author or [], as_person=as_person)
+    governing.adopt_file(config, file, kind=kind, authors=author or [], as_person=as_person, as_json=as_json)
 
 
 @app.command(rich_help_panel="Govern")
@@ -417,11 +470,33 @@ def people_delegate(
     until: Annotated[datetime, typer.Option("--until", formats=["%Y-%m-%d"])],
     config: ConfigOption = DEFAULT_CONFIG,
     as_person: AsOption = "",
+    as_json: JsonOption = False,
 ) -> None:
-    """Let somebody decide on my behalf, from today until a day."""
+    """Let somebody decide on my behalf, from today until a day (not included)."""
     from deployments.cli import governing
 
-    governing.delegate(config, delegate, until=until.date(), as_person=as_person)
+    governing.delegate(config, delegate, until=until.date(), as_person=as_person, as_json=as_json)
+
+
+@people_app.command("delegations")
+def people_delegations(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+    """Who decides on whose behalf, today and later."""
+    from deployments.cli import governing
+
+    governing.list_delegations(config, as_json=as_json)
+
+
+@people_app.command("end-delegation")
+def people_end_delegation(
+    delegation: Annotated[str, typer.Argument(metavar="DELEGATION", help="Delegation id, as `people delegations` shows it.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_person: AsOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """End a delegation today; one not begun yet never begins. Approvals given under it and not applied yet no longer count."""
+    from deployments.cli import governing
+
+    governing.end_delegation(config, delegation, as_person=as_person, as_json=as_json)
 
 
 @people_app.command("token")

@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from credit_review.adapters import settings as configuration
 from credit_review.errors import BadInput, CreditReviewError
-from deployments.cli.frame import show_json
+from credit_review.model.records import PersonAccount
+from credit_review.model.states import DocumentOfRecord
+from credit_review.review import manifest
+from deployments.cli.frame import acting, show_json
+
+if TYPE_CHECKING:
+    from credit_review.adapters.wiring import Services
+    from credit_review.ports import UnitOfWork
 
 STARTER_FILES = ("settings.yaml", "policy.yaml", "authority.yaml", "mapping.yaml")
+
+_TOKENS = {
+    "SLACK_BOT_TOKEN": ("bot token (xoxb-...)", r"xoxb-\S+"),
+    "SLACK_APP_TOKEN": ("app token (xapp-...)", r"xapp-\S+"),
+    "SLACK_SIGNING_SECRET": ("signing secret (32 hexadecimal characters)", r"[0-9a-f]{32}"),
+}
+
+SCORECARD = "scorecard.json"
 
 WRITTEN_BY_INIT = "the expert scorecard that `credit-review init` wrote"
 
@@ -31,7 +48,7 @@ class Finding:
 
 def write_starter(folder: Path) -> list[Path]:
     """Write the starter configuration into `folder`. Raises BadInput when one of the files is already there; then nothing is written."""
-    there = [name for name in STARTER_FILES if (folder / name).exists()]
+    there = [name for name in (*STARTER_FILES, SCORECARD) if (folder / name).exists()]
     if there:
         raise BadInput(
             f"{folder} already holds {', '.join(there)}",
@@ -65,7 +82,7 @@ def _write_scorecard(folder: Path) -> Path:
     mapping = receivables.load(settings.document(settings.sources[0].mapping))
     rules = policy.load(settings.document(settings.policy))
     card = scoring.expert(rules, why=WRITTEN_BY_INIT, not_available=scoring.not_available(mapping.has))
-    path = settings.path(settings.scorecard)
+    path = folder / SCORECARD
     path.write_text(scoring.dump(card), encoding="utf-8")
     return path
 
@@ -123,14 +140,20 @@ def examine(folder: Path) -> Iterator[Finding]:
     try:
         settings = configuration.load(folder)
     except CreditReviewError as error:
-        yield Finding("settings", False, error.what, error.next_step or error.expected)
+        yield _wrong("settings", error)
         return
     yield Finding("settings", True, str(folder / configuration.FILE_NAME))
     yield from _documents(settings)
     yield from _sources(settings)
     yield from _database(settings)
+    yield from _write_back(settings)
     yield from _slack(settings)
     yield from _prefect()
+
+
+def _wrong(subject: str, error: CreditReviewError, next_step: str = "") -> Finding:
+    """What is wrong as the error says it, with the next step, or what was expected."""
+    return Finding(subject, False, error.what, next_step or error.next_step or error.expected)
 
 
 def _documents(settings: configuration.Settings) -> Iterator[Finding]:
@@ -142,13 +165,13 @@ def _documents(settings: configuration.Settings) -> Iterator[Finding]:
         try:
             load(settings.document(name))
         except CreditReviewError as error:
-            yield Finding(subject, False, error.what, error.next_step or error.expected)
+            yield _wrong(subject, error)
         else:
             yield Finding(subject, True, name)
     try:
         card = scoring.load(configuration.read_text(settings.path(settings.scorecard), known_as=settings.scorecard))
     except CreditReviewError as error:
-        yield Finding("scorecard", False, error.what, "`credit-review scorecard fit` writes one from your history, or the expert scorecard")
+        yield _wrong("scorecard", error, "`credit-review scorecard fit` writes one from your history, or the expert scorecard")
     else:
         yield Finding("scorecard", True, f"{settings.scorecard}: {card.name}")
 
@@ -161,32 +184,90 @@ def _sources(settings: configuration.Settings) -> Iterator[Finding]:
 
 
 def _database(settings: configuration.Settings) -> Iterator[Finding]:
-    from credit_review.adapters.store import schema
+    from credit_review.adapters.store import engine, schema
 
-    url = settings.database_url()
-    shown = _shown(url)
+    try:
+        url = settings.database_url()
+        shown = _shown(url)
+    except CreditReviewError as error:
+        yield _wrong("database", error, f"correct `database` in settings.yaml or CREDIT_REVIEW_DATABASE_URL: {error.expected}")
+        return
     try:
         current, newest = schema.current(url), schema.newest()
     except CreditReviewError as error:
-        yield Finding("database", False, f"{shown}: {error.what}", error.next_step or "check the URL, and that the server runs")
+        made_by_upgrade = engine.sqlite_file(engine.parse_url(url)) is not None
+        mend = "run `credit-review db upgrade`, which creates it" if made_by_upgrade else "check the URL, and that the server runs"
+        yield Finding("database", False, f"{shown}: {error.what}", mend)
         return
     ok = current == newest
     yield Finding("database", ok, f"{shown}: schema {current or 'missing'}", "" if ok else "run `credit-review db upgrade`")
     if ok:
-        yield from _people(settings)
+        yield from _record(settings)
 
 
-def _people(settings: configuration.Settings) -> Iterator[Finding]:
+def _record(settings: configuration.Settings) -> Iterator[Finding]:
+    """What the database must hold before a review can start: two people, me among them, and adopted documents."""
     from credit_review.adapters.wiring import open_services
     from credit_review.review import directory
 
-    services = open_services(settings)
-    with services.store.read() as uow:
-        now = services.clock.now()
-        people = directory.persons(uow, on=now.astimezone(settings.zone).date(), known_at=now)
-    active = [p for p in people if p.active]
-    ok = len(active) >= 2
-    yield Finding("people", ok, f"{len(active)} active", "" if ok else "run `credit-review people first-pair`: nobody decides alone")
+    opened = open_services(settings)
+    with opened.store.read() as uow:
+        active = [p for p in directory.persons(uow, on=opened.today(), known_at=opened.clock.now()) if p.active]
+        ok = len(active) >= 2
+        yield Finding("people", ok, f"{len(active)} active", "" if ok else "run `credit-review people first-pair`: nobody decides alone")
+        if active:
+            yield _signed_in(opened, uow)
+        yield from _adopted(opened, uow)
+
+
+def _signed_in(opened: Services, uow: UnitOfWork) -> Finding:
+    """Whom commands run here act as."""
+    from credit_review.review import directory
+
+    today, now = opened.today(), opened.clock.now()
+    if uow.find(PersonAccount, kind="demo", limit=1):
+        return Finding("you", True, "a demo's directory: act as anybody with --as PERSON")
+    try:
+        kind, account = acting(opened)
+        person = directory.person_for(uow, kind, account, on=today, known_at=now)
+    except CreditReviewError as error:
+        return _wrong("you", error)
+    return Finding("you", True, f"{person.name} ({person.person_id}), by {kind} account {account}")
+
+
+def _adopted(opened: Services, uow: UnitOfWork) -> Iterator[Finding]:
+    """Whether a review may use each document as it stands in its file now."""
+    from credit_review.review import adopt
+
+    settings = opened.settings
+    named = [(DocumentOfRecord.POLICY, settings.policy), (DocumentOfRecord.AUTHORITY, settings.authority)]
+    named += [(DocumentOfRecord.SCORECARD, settings.scorecard)]
+    named += [(DocumentOfRecord.MAPPING, place.mapping) for place in settings.sources]
+    for kind, name in named:
+        path = settings.path(name)
+        if not path.is_file():
+            continue  # said already, where the document itself is checked
+        digest = manifest.digest_of(configuration.read_text(path, known_as=name))
+        try:
+            adopt.require_adopted(uow, kind, name, digest, at=opened.clock.now())
+        except CreditReviewError as error:
+            yield _wrong(f"adoption of {name}", error)
+        else:
+            yield Finding(f"adoption of {name}", True, f"in force (digest {digest[:12]})")
+
+
+def _write_back(settings: configuration.Settings) -> Iterator[Finding]:
+    from credit_review.adapters.wiring import open_write_back
+
+    chosen = settings.write_back
+    try:
+        open_write_back(settings)
+    except CreditReviewError as error:
+        yield _wrong("write-back", error)
+    else:
+        yield Finding(
+            "write-back", True, {"none": "off: nobody is told"}.get(chosen.kind, f"{chosen.kind} {chosen.folder or chosen.table}")
+        )
 
 
 def _slack(settings: configuration.Settings) -> Iterator[Finding]:
@@ -199,14 +280,22 @@ def _slack(settings: configuration.Settings) -> Iterator[Finding]:
     if missing:
         yield Finding("Slack", False, f"{mode}: {', '.join(missing)} not set", "set them in the environment or in secret files")
         return
+    malformed = [f"CREDIT_REVIEW_{name} is no {form[0]}" for name, form in _TOKENS.items() if name in needed and not _formed(name, form[1])]
+    if malformed:
+        yield Finding("Slack", False, "; ".join(malformed), "copy it from the app's settings at api.slack.com/apps")
+        return
     from credit_review.adapters.slack_chat import SlackChat
 
     try:
         who = SlackChat.from_settings(settings).signed_in_as()
     except CreditReviewError as error:
-        yield Finding("Slack", False, error.what, error.next_step or "check the bot token")
+        yield _wrong("Slack", error, "check the bot token, and that this machine reaches Slack")
     else:
         yield Finding("Slack", True, f"{mode}: signed in as {who}")
+
+
+def _formed(name: str, form: str) -> bool:
+    return re.fullmatch(form, configuration.secret(name) or "") is not None
 
 
 def _prefect() -> Iterator[Finding]:

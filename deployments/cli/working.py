@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from hashlib import sha256
@@ -16,8 +16,8 @@ import typer
 from credit_review import authority, documents, messages, policy
 from credit_review.adapters.wiring import Services
 from credit_review.errors import BadInput, Refused
-from credit_review.model.money import format_minor, to_minor
-from credit_review.model.records import Decision, Note, Proposal, RiskKept
+from credit_review.model.money import format_minor, typed
+from credit_review.model.records import Decision, ErpDifference, Maker, Note, Proposal, RiskKept
 from credit_review.model.states import DocumentOfRecord, ProposalState, Verdict
 from credit_review.ports import UnitOfWork
 from credit_review.review import adopt, close
@@ -27,10 +27,11 @@ from credit_review.review.decide import decide as answer
 from credit_review.review.release import Analyst
 from credit_review.review.route import Rules
 from credit_review.review.standing import gather, gather_many, matrix_in_force
-from deployments.cli.frame import acting, services, show_json, show_pairs, show_table
+from deployments.cli.frame import acting, counted, names_of, services, show_json, show_pairs, show_table
 from deployments.cli.governing import me
 
 MOST_LISTED = 50
+_REDUCTIONS = "\na reduction among them is now a risk kept, which somebody else must answer for (`credit-review risk-kept`)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,20 +61,38 @@ def inbox(config: Path, *, as_person: str, as_json: bool) -> None:
         person = me(opened, uow, as_person)
         drafts = releasing.worklist(uow, Analyst(person_id=person.person_id, now=opened.clock.now(), today=opened.today()))
         mine = awaiting(opened, uow, person.person_id)
-        risks = uow.find(RiskKept, decided_at=None)
+        risks = uow.find(RiskKept, decided_at=None, order_by=("raised_at", "proposal_id"))
+        differences = uow.find(ErpDifference, settled_at=None, owner_id=person.person_id)
+        customers = _customer_names(uow, [r.proposal_id for r in risks])
     if as_json:
-        show_json({"person": person.person_id, "release": _brief(drafts), "decide": _brief(mine), "risk": [r.proposal_id for r in risks]})
+        found = {"person": person.person_id, "release": _brief(drafts), "decide": _brief(mine)}
+        show_json({**found, "risk": [r.proposal_id for r in risks], "differences": [d.difference_id for d in differences]})
         return
-    typer.echo(f"{person.name}: {len(drafts)} to release, {len(mine)} to decide, {len(risks)} reductions that did not happen")
+    parts = f"{len(drafts)} to release, {len(mine)} to decide, {counted(len(risks), 'reduction')} that did not happen"
+    typer.echo(f"{person.name}: {parts}, {counted(len(differences), 'difference')} to the ERP")
     for title, proposals in (
         ("To release (credit-review release PROPOSAL...)", drafts),
-        ("To decide (credit-review decide PROPOSAL)", mine),
+        ("To decide (credit-review decide PROPOSAL approve)", mine),
     ):
         if proposals:
             _list(title, proposals)
     if risks:
-        rows = [[r.proposal_id, r.customer_id, format_minor(r.amount_minor, r.currency), r.cause] for r in risks[:MOST_LISTED]]
-        show_table("Risk kept, to answer for (credit-review risk-kept PROPOSAL)", ["proposal", "customer", "amount", "cause"], rows)
+        rows = [[r.proposal_id, customers[r.proposal_id], format_minor(r.amount_minor, r.currency), r.cause] for r in risks[:MOST_LISTED]]
+        title = "Risk kept, to answer for (credit-review risk-kept PROPOSAL)"
+        show_table(title, ["proposal", "customer", "amount", "cause"], rows, right=("amount",))
+        _more(len(risks))
+    if differences:
+        typer.echo("differences to the ERP: `credit-review differences list`")
+
+
+def _customer_names(uow: UnitOfWork, proposal_ids: Sequence[str]) -> dict[str, str]:
+    found = uow.find(Proposal, proposal_id=list(proposal_ids)) if proposal_ids else []
+    return {p.proposal_id: f"{messages.cleaned(json.loads(p.packet_json)['customer_name'], 40)} ({p.customer_id})" for p in found}
+
+
+def _more(total: int) -> None:
+    if total > MOST_LISTED:
+        typer.echo(f"... and {total - MOST_LISTED} more (--json lists all)")
 
 
 def awaiting(opened: Services, uow: UnitOfWork, person_id: str) -> list[Proposal]:
@@ -105,16 +124,15 @@ def _list(title: str, proposals: Sequence[Proposal]) -> None:
             messages.cleaned(json.loads(p.packet_json)["customer_name"], 40),
             p.direction,
             "none" if p.from_minor is None else format_minor(p.from_minor, p.currency),
-            format_minor(p.to_minor, p.currency),
+            format_minor(p.to_minor, p.currency) + (f" until {p.effective_to}" if p.effective_to else ""),
             p.grade,
-            p.tier or "not told",
+            p.tier or "no rate",
             f"{p.expires_at:%Y-%m-%d}" if p.expires_at else "",
         ]
         for p in proposals[:MOST_LISTED]
     ]
     show_table(title, ["proposal", "customer", "way", "from", "to", "grade", "tier", "expires"], rows, right=("from", "to"))
-    if len(proposals) > MOST_LISTED:
-        typer.echo(f"... and {len(proposals) - MOST_LISTED} more (--json lists all)")
+    _more(len(proposals))
 
 
 def show(config: Path, proposal_id: str, *, as_json: bool) -> None:
@@ -127,6 +145,8 @@ def show(config: Path, proposal_id: str, *, as_json: bool) -> None:
         standing = gather(uow, proposal_id, matrix_in_force(uow, now), now, zone=opened.settings.zone)
         judgement = authority.judge(standing, matrix_in_force(uow, now), now)
         notes = uow.find(Note, proposal_id=proposal_id, order_by=("at",))
+        makers = uow.find(Maker, proposal_id=proposal_id, order_by=("at",))
+        people = names_of(uow)
     if as_json:
         show_json({"state": proposal.state, "digest": proposal.digest, "packet": packet, "who_may": judgement.who_may})
         return
@@ -137,18 +157,25 @@ def show(config: Path, proposal_id: str, *, as_json: bool) -> None:
     names = [standing.persons[p].name if p in standing.persons else p for p in judgement.who_may]
     typer.echo(f"\n{proposal.state}; {judgement.tier}, {judgement.approvals_given} of {judgement.approvals_needed} approvals")
     typer.echo(f"may approve: {', '.join(names) or 'nobody now'} ({', '.join(judgement.because)})")
-    _history(standing.decisions, notes)
+    _history(standing.decisions, notes, makers, people)
     typer.echo(f"packet digest {proposal.digest}")
 
 
-def _history(decisions: Sequence[Decision], notes: Sequence[Note]) -> None:
+def _history(decisions: Sequence[Decision], notes: Sequence[Note], makers: Sequence[Maker], people: Mapping[str, str]) -> None:
+    """What people did, oldest first, by name."""
+    lines = [(m.at, f"{people.get(m.person_id, m.person_id)} {m.how} it") for m in makers]
     for note in notes:
-        typer.echo(f"{note.at:%Y-%m-%d %H:%M} {note.person_id} {note.kind}: {messages.cleaned(note.text, 300)}")
-    for decision in decisions:
-        typer.echo(f"{decision.at:%Y-%m-%d %H:%M} {decision.approver_id} {decision.verdict}: {messages.cleaned(decision.reason, 300)}")
+        file = f" (SHA-256 {note.sha256})" if note.sha256 else ""
+        lines.append((note.at, f"{people.get(note.person_id, note.person_id)}, {note.kind}: {messages.cleaned(note.text, 300)}{file}"))
+    for one in decisions:
+        behalf = f" for {people.get(one.on_behalf_of, one.on_behalf_of)}" if one.on_behalf_of else ""
+        why = f": {messages.cleaned(one.reason, 300)}" if one.reason else ""
+        lines.append((one.at, f"{people.get(one.approver_id, one.approver_id)}{behalf} answered {one.verdict}{why}"))
+    for at, text in sorted(lines):
+        typer.echo(f"{at:%Y-%m-%d %H:%M} {text}")
 
 
-def release(config: Path, proposals: Sequence[str], edit: Edit, *, keep: bool, as_person: str) -> None:
+def release(config: Path, proposals: Sequence[str], edit: Edit, *, keep: bool, as_person: str, as_json: bool) -> None:
     """Comment, attach and amend, then release; all or nothing."""
     opened = services(config)
     with opened.store.begin() as uow:
@@ -157,8 +184,12 @@ def release(config: Path, proposals: Sequence[str], edit: Edit, *, keep: bool, a
             _edit(uow, proposal_id, edit, by)
         released = [] if keep else releasing.release(uow, list(proposals), rules(opened, uow), by)
         uow.commit()
+    if as_json:
+        show_json({"released": _brief(released), "kept": list(proposals) if keep else []})
+        return
     for proposal in released:
-        typer.echo(f"{proposal.proposal_id} is with the approvers: {proposal.tier}, {proposal.required_approvals} approval(s)")
+        needed = counted(proposal.required_approvals, "approval")
+        typer.echo(f"{proposal.proposal_id} is with the approvers: {proposal.tier}, {needed}, until {proposal.expires_at:%Y-%m-%d}")
     if keep:
         typer.echo(f"kept in the worklist: {', '.join(proposals)}")
 
@@ -166,7 +197,7 @@ def release(config: Path, proposals: Sequence[str], edit: Edit, *, keep: bool, a
 def _edit(uow: UnitOfWork, proposal_id: str, edit: Edit, by: Analyst) -> None:
     if edit.amend or edit.terms_days is not None:
         draft = found(uow, proposal_id)
-        amount = to_minor(edit.amend.replace(",", ""), draft.currency) if edit.amend else draft.to_minor
+        amount = typed(edit.amend, draft.currency) if edit.amend else draft.to_minor
         releasing.amend(uow, proposal_id, to_minor=amount, terms_days=edit.terms_days, reason=edit.reason, by=by)
     if edit.comment:
         releasing.comment(uow, proposal_id, edit.comment, by)
@@ -174,7 +205,7 @@ def _edit(uow: UnitOfWork, proposal_id: str, edit: Edit, by: Analyst) -> None:
         releasing.attach(uow, proposal_id, name=path.name, sha256=sha256(path.read_bytes()).hexdigest(), by=by)
 
 
-def defer(config: Path, proposals: Sequence[str], *, until: date, reason: str, as_person: str) -> None:
+def defer(config: Path, proposals: Sequence[str], *, until: date, reason: str, as_person: str, as_json: bool) -> None:
     """Put drafts off; the analyst owns the date."""
     opened = services(config)
     with opened.store.begin() as uow:
@@ -182,10 +213,13 @@ def defer(config: Path, proposals: Sequence[str], *, until: date, reason: str, a
         for proposal_id in proposals:
             releasing.defer(uow, proposal_id, until=until, owner_id=by.person_id, reason=reason, by=by)
         uow.commit()
-    typer.echo(f"deferred until {until}: {', '.join(proposals)}")
+    if as_json:
+        show_json({"deferred": list(proposals), "until": until})
+    else:
+        typer.echo(f"deferred until {until}: {', '.join(proposals)}{_REDUCTIONS}")
 
 
-def exclude(config: Path, proposals: Sequence[str], *, rule: str, until: date | None, reason: str, as_person: str) -> None:
+def exclude(config: Path, proposals: Sequence[str], *, rule: str, until: date | None, reason: str, as_person: str, as_json: bool) -> None:
     """Exclude the customers of drafts by a named rule."""
     opened = services(config)
     with opened.store.begin() as uow:
@@ -193,7 +227,11 @@ def exclude(config: Path, proposals: Sequence[str], *, rule: str, until: date | 
         for proposal_id in proposals:
             releasing.exclude(uow, proposal_id, rule=rule, reason=reason, by=by, until=until)
         uow.commit()
-    typer.echo(f"excluded by rule {rule!r}: {', '.join(proposals)}")
+    if as_json:
+        show_json({"excluded": list(proposals), "rule": rule, "until": until})
+    else:
+        ends = f" until {until}" if until else ""
+        typer.echo(f"excluded{ends} by rule {rule!r}: {', '.join(proposals)}{_REDUCTIONS}")
 
 
 def decide_one(
@@ -242,7 +280,7 @@ def decide(
         proposal = found(uow, proposal_id)
     offer = None
     if chosen == Verdict.COUNTER:
-        amount = to_minor(counter.amount.replace(",", ""), proposal.currency) if counter.amount else None
+        amount = typed(counter.amount, proposal.currency) if counter.amount else None
         offer = CounterOffer(to_minor=amount, terms_days=counter.terms_days, effective_to=counter.until)
     command = DecideCommand(
         delivery_key=f"cli:{uuid4()}",
@@ -260,7 +298,7 @@ def decide(
         return answer(command, uow, opened.clock.now(), zone=opened.settings.zone)
 
 
-def keep_risk(config: Path, proposal_id: str, *, until: date, reason: str, as_person: str) -> None:
+def keep_risk(config: Path, proposal_id: str, *, until: date, reason: str, as_person: str, as_json: bool) -> None:
     """Answer for a reduction that did not happen."""
     opened = services(config)
     with opened.store.begin() as uow:
@@ -269,7 +307,10 @@ def keep_risk(config: Path, proposal_id: str, *, until: date, reason: str, as_pe
             uow, proposal_id, person_id=person.person_id, reason=reason, until=until, on=opened.today(), now=opened.clock.now()
         )
         uow.commit()
-    typer.echo(f"risk kept: {format_minor(kept.amount_minor, kept.currency)} by {kept.decided_by} until {kept.until}")
+    if as_json:
+        show_json(kept)
+    else:
+        typer.echo(f"risk kept: {format_minor(kept.amount_minor, kept.currency)} by {person.name} until {kept.until}")
 
 
 def analyst(opened: Services, uow: UnitOfWork, as_person: str) -> Analyst:

@@ -1,0 +1,128 @@
+"""`deliveries` and `differences`: what did not reach the outside, and where the ERP holds another limit than is in force."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from credit_review.errors import Refused
+from credit_review.model.money import format_minor
+from credit_review.model.records import ErpDifference, LimitAccount, OutboxEntry
+from credit_review.model.states import OutboxState
+from credit_review.ports import UnitOfWork
+from credit_review.review import opening, relay
+from credit_review.review.outbox import ERP
+from deployments.cli.frame import names_of, services, show_json, show_table
+from deployments.cli.governing import me
+
+
+def list_parked(config: Path, *, as_json: bool) -> None:
+    """Deliveries that were given up, with the reason."""
+    opened = services(config)
+    with opened.store.read() as uow:
+        parked = uow.find(OutboxEntry, state=OutboxState.PARKED, order_by=("created_at", "outbox_id"))
+        accounts = _accounts(uow, [_about(row).get("account_id", "") for row in parked])
+    rows = [_parked(row, accounts) for row in parked]
+    if as_json:
+        show_json(rows)
+    elif rows:
+        names = ("delivery", "to", "about", "attempts", "last error")
+        show_table("Deliveries parked (credit-review deliveries requeue DELIVERY)", names, [[str(r[n]) for n in names] for r in rows])
+    else:
+        typer.echo("no delivery is parked")
+
+
+def _about(row: OutboxEntry) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(row.payload_json)
+    return found
+
+
+def _parked(row: OutboxEntry, accounts: Mapping[str, LimitAccount]) -> dict[str, Any]:
+    payload = _about(row)
+    account = accounts.get(payload.get("account_id", ""))
+    about = f"proposal {payload.get('proposal_id', '')}"
+    if account is not None:
+        minor = payload.get("amount_minor")
+        about = f"customer {account.subject_id}: {'no limit' if minor is None else format_minor(minor, account.currency)}"
+    to = "ERP" if row.kind == ERP else "Slack"
+    return {"delivery": row.outbox_id, "to": to, "about": about, "attempts": row.attempts, "last error": row.last_error}
+
+
+def _accounts(uow: UnitOfWork, ids: Sequence[str]) -> dict[str, LimitAccount]:
+    wanted = sorted({i for i in ids if i})
+    return {a.account_id: a for a in uow.find(LimitAccount, account_id=wanted)} if wanted else {}
+
+
+def requeue(config: Path, deliveries: Sequence[str], *, as_person: str, as_json: bool) -> None:
+    """Put parked deliveries back in the queue, all or none."""
+    opened = services(config)
+    with opened.store.begin() as uow:
+        person = me(opened, uow, as_person)
+        for one in deliveries:
+            if not relay.requeue(uow, one, by=person.person_id, now=opened.clock.now()):
+                raise Refused(
+                    "delivery.not_parked",
+                    f"delivery {one} is not parked",
+                    expected="one that `credit-review deliveries list` shows",
+                    next_step="a delivery that is queued is tried again by itself",
+                )
+        uow.commit()
+    if as_json:
+        show_json({"requeued": list(deliveries)})
+    else:
+        typer.echo(f"queued again: {', '.join(deliveries)}; next: `credit-review apply` delivers now, or wait for the scheduled run")
+
+
+def list_differences(config: Path, *, as_json: bool) -> None:
+    """Open differences between the ERP and the limits in force."""
+    opened = services(config)
+    with opened.store.read() as uow:
+        found = uow.find(ErpDifference, settled_at=None, order_by=("found_at", "difference_id"))
+        accounts = _accounts(uow, [d.account_id for d in found])
+        names = names_of(uow)
+    rows = [_difference(d, accounts[d.account_id], names) for d in found]
+    if as_json:
+        show_json([{**row, "owner": d.owner_id} for row, d in zip(rows, found, strict=True)])
+    elif rows:
+        columns = ("difference", "customer", "ERP holds", "in force here", "found", "owner", "why")
+        shown = [[str(r[n]) for n in columns] for r in rows]
+        show_table(
+            "Differences to the ERP (credit-review differences settle DIFFERENCE)", columns, shown, right=("ERP holds", "in force here")
+        )
+    else:
+        typer.echo("the ERP holds what is in force")
+
+
+def _difference(one: ErpDifference, account: LimitAccount, names: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "difference": one.difference_id,
+        "customer": account.subject_id,
+        "ERP holds": _limit(one.found_minor, one.found_terms_days, account.currency),
+        "in force here": _limit(one.expected_minor, one.expected_terms_days, account.currency),
+        "found": f"{one.found_at:%Y-%m-%d}",
+        "owner": names.get(one.owner_id, one.owner_id),
+        "why": one.reason,
+    }
+
+
+def _limit(minor: int | None, terms_days: int | None, currency: str) -> str:
+    amount = "none" if minor is None else format_minor(minor, currency)
+    return amount if terms_days is None else f"{amount}, {terms_days} days"
+
+
+def settle(config: Path, difference: str, *, reason: str, as_person: str, as_json: bool) -> None:
+    """Record how a difference ended."""
+    opened = services(config)
+    with opened.store.begin() as uow:
+        person = me(opened, uow, as_person)
+        now = opened.clock.now()
+        opening.settle_difference(uow, difference, person_id=person.person_id, reason=reason, on=opened.today(), now=now)
+        uow.commit()
+    if as_json:
+        show_json({"settled": difference, "by": person.person_id})
+    else:
+        typer.echo(f"{difference} is settled by {person.name}; if the ERP still differs, the next comparison finds it anew")
