@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
@@ -55,6 +56,7 @@ def runner(plan: Plan) -> TaskRunner[Any]:
             from prefect_dask import DaskTaskRunner
         except ModuleNotFoundError:
             raise BadInput("the runner dask needs prefect-dask", next_step="install credit-review[dask], or set review.runner") from None
+        logging.getLogger("distributed").setLevel(logging.WARNING)  # it reports every connection
         return DaskTaskRunner(cluster_kwargs={"n_workers": plan.workers, "threads_per_worker": 1, "processes": True})
     return ThreadPoolTaskRunner(max_workers=plan.workers)
 
