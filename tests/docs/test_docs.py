@@ -58,7 +58,7 @@ def test_make_has_the_two_commands_of_the_readme():
 
 def test_the_mapping_of_the_readme_reads_its_ledger():
     block = re.search(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.S).group(1)
-    text = "version: '1'\nsource: mine\nhas: [sales]\n" + "\n".join(line.removeprefix("   ") for line in block.splitlines())
+    text = "\n".join(line.removeprefix("   ") for line in block.splitlines())
     mapping = receivables.load(documents.parse(text, name="mapping.yaml"))
     assert mapping.items.from_.csv == "ledger.csv" and mapping.items.codes["kind"]["RE"] == "invoice"
 
