@@ -28,7 +28,7 @@ MAX_MINOR = 2**53 - 1
 """Largest amount (minor units) the audit log can carry; sums beyond it are refused, not wrapped."""
 
 
-_TYPED = re.compile(r"-?(\d+|\d{1,3}(,\d{3})+)(\.\d+)?")
+_TYPED = re.compile(r"-?([0-9]+|[0-9]{1,3}(,[0-9]{3})+)(\.[0-9]+)?")
 
 
 def exponent(currency: str) -> int:

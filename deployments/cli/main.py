@@ -49,7 +49,7 @@ Reason = Annotated[str, typer.Option("--reason", help="Why. The auditor reads it
 @app.command(rich_help_panel="Set up")
 def demo(
     folder: Annotated[Path, typer.Option(help="Where the demo is written; an earlier demo there is replaced.")] = Path("demo"),
-    customers: Annotated[int, typer.Option(min=50, max=5000)] = 500,
+    customers: Annotated[int, typer.Option(min=50, max=5000, help="How many customers the company has.")] = 500,
 ) -> None:
     """Run the whole cycle on a made-up company, from ledger to applied limit, and say what happened."""
     from deployments.cli import story
@@ -230,7 +230,7 @@ def release(
 @app.command(rich_help_panel="Work")
 def defer(
     proposals: Proposals,
-    until: Annotated[datetime, typer.Option("--until", formats=["%Y-%m-%d"])],
+    until: Annotated[datetime, typer.Option("--until", formats=["%Y-%m-%d"], help="The day on which they are due again.")],
     reason: Reason,
     config: ConfigOption = DEFAULT_CONFIG,
     as_person: AsOption = "",
@@ -404,7 +404,7 @@ def check(
 
 @people_app.command("account")
 def people_account(
-    person: Annotated[str, typer.Argument(metavar="ID")],
+    person: Annotated[str, typer.Argument(metavar="ID", help="Person id, as `people list` shows it.")],
     kind: Annotated[str, typer.Argument(help="os, slack or token.")],
     account: Annotated[str, typer.Argument(help="Account name; for Slack TEAM|USER.")],
     config: ConfigOption = DEFAULT_CONFIG,
@@ -430,11 +430,11 @@ def first_pair(
 
 @people_app.command("add")
 def people_add(
-    person: Annotated[str, typer.Argument(metavar="ID")],
-    name: Annotated[str, typer.Option()],
-    email: Annotated[str, typer.Option()] = "",
+    person: Annotated[str, typer.Argument(metavar="ID", help="A new id, such as p-cleo; it never changes.")],
+    name: Annotated[str, typer.Option(help="Name as colleagues know it.")],
+    email: Annotated[str, typer.Option(help="E-mail address.")] = "",
     os_account: Annotated[str, typer.Option("--os", help="Operating-system account.")] = "",
-    slack_account: Annotated[str, typer.Option("--slack", metavar="TEAM|USER")] = "",
+    slack_account: Annotated[str, typer.Option("--slack", metavar="TEAM|USER", help="Slack account: ids of workspace and user.")] = "",
     token_account: Annotated[str, typer.Option("--token", help="Name that signed tokens carry.")] = "",
     config: ConfigOption = DEFAULT_CONFIG,
     as_person: AsOption = "",
@@ -448,7 +448,9 @@ def people_add(
 
 @people_app.command("leave")
 def people_leave(
-    person: Annotated[str, typer.Argument(metavar="ID")], config: ConfigOption = DEFAULT_CONFIG, as_person: AsOption = ""
+    person: Annotated[str, typer.Argument(metavar="ID", help="Person id, as `people list` shows it.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_person: AsOption = "",
 ) -> None:
     """Deactivate a person from today."""
     from deployments.cli import governing
@@ -467,7 +469,7 @@ def people_list(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = Fal
 @people_app.command("delegate")
 def people_delegate(
     delegate: Annotated[str, typer.Argument(metavar="PERSON", help="Who may decide on my behalf.")],
-    until: Annotated[datetime, typer.Option("--until", formats=["%Y-%m-%d"])],
+    until: Annotated[datetime, typer.Option("--until", formats=["%Y-%m-%d"], help="First day without it.")],
     config: ConfigOption = DEFAULT_CONFIG,
     as_person: AsOption = "",
     as_json: JsonOption = False,
@@ -502,7 +504,7 @@ def people_end_delegation(
 @people_app.command("token")
 def people_token(
     account: Annotated[str, typer.Argument(help="Token account, as mapped with `people add --token`.")],
-    days: Annotated[int, typer.Option(min=1, max=365)] = 30,
+    days: Annotated[int, typer.Option(min=1, max=365, help="How many days it is valid.")] = 30,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """Issue a signed sign-in token; needs the secret CREDIT_REVIEW_TOKEN_KEY."""

@@ -252,19 +252,14 @@ def request(config: Path, asked: Asked, *, as_person: str, as_json: bool) -> Non
     with opened.store.read() as uow:
         person = me(opened, uow, as_person)
     before = _newest(config)
+    typed = {"customer_id": asked.customer, "amount": asked.amount, "until": asked.until, "terms_days": asked.terms}
+    about = {"config": str(config.resolve()), **typed, "reason": asked.reason, "person_id": person.person_id}
     with watched():
         from flows.limit_request import limit_request
+        from tasks import requests
 
-        state: Any = limit_request(
-            config=str(config.resolve()),
-            customer_id=asked.customer,
-            amount=asked.amount,
-            until=asked.until,
-            terms_days=asked.terms,
-            reason=asked.reason,
-            person_id=person.person_id,
-            return_state=True,
-        )
+        requests.understand.fn(**about)  # what makes no sense is said at once, before Prefect starts
+        state: Any = limit_request(**about, return_state=True)
     _raise_failure(state)
     review = _newest(config)
     if review is None or review == before:

@@ -124,6 +124,36 @@ def test_a_request_belongs_to_an_ad_hoc_review(world):
         world.do(request.propose_request, review, draft("c-1"), asks(), NOON)
 
 
+def test_a_request_that_failed_before_its_proposal_gives_its_scope_to_the_next_and_is_not_resumed_as_a_review(world):
+    review = scored(world)
+    world.do(lifecycle.fail, review, code="x", text="customer c-1 is excluded")
+    assert world.ask(request.request_scope, "c-1", AS_OF) == "customer:c-1#1"
+    assert request.unfinished_request(world.ask(lifecycle.review_of, review))
+    again = world.review(kind="ad_hoc", scope="customer:c-1#1", supersede="asked again")
+    assert again.attempt == 2 and world.ask(lifecycle.review_of, review).state == ReviewState.SUPERSEDED
+    world.do(request.propose_request, again.review_id, draft("c-1", had=None), asks(), NOON)
+    proposed = world.do(lifecycle.advance, again.review_id, ReviewState.PROPOSED)
+    world.do(lifecycle.fail, again.review_id, code="x", text="disk full")
+    assert not request.unfinished_request(proposed)
+    assert world.ask(request.request_scope, "c-1", AS_OF) == "customer:c-1#2"
+
+
+@pytest.mark.parametrize("scope", ["all", "customers:c-1", "customer:c-1"])
+def test_a_review_of_a_few_customers_is_resumed_like_any_other(world, scope):
+    review = world.review(kind="ad_hoc", scope=scope)
+    assert not request.unfinished_request(review)
+
+
+def test_what_would_be_refused_in_the_end_is_refused_before_the_work(world):
+    world.routed([draft("c-1", to=90_000_00)])
+    waiting = world.proposal("c-1").proposal_id
+    for ask, said in ((asks(), waiting), (asks(until=UNTIL, amount_minor=20_000_00), "20,000 EUR is not above the 20,000 EUR in force")):
+        with pytest.raises(Refused, match=said):
+            world.ask(request.check_possible, ask)
+    world.ask(request.check_possible, asks(until=UNTIL))
+    world.ask(request.check_possible, asks(customer_id="c-2"))
+
+
 def test_a_customer_may_ask_twice_on_a_day(world):
     assert world.ask(request.request_scope, "c-1", AS_OF) == "customer:c-1#1"
     scored(world)

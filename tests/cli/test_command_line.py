@@ -1,0 +1,139 @@
+"""What every command shares: start-up without heavy imports, exit codes as documented, JSON where a script reads, plain text elsewhere."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+from hypothesis import given
+from hypothesis import strategies as st
+from office import run
+
+from credit_review import errors
+from credit_review.errors import BadInput, CreditReviewError
+from credit_review.model.money import EXPONENTS, format_minor, typed
+from deployments.cli import frame, main
+
+ROOT = Path(__file__).parents[2]
+HEAVY = ("prefect", "pandas", "great_expectations", "sklearn", "sqlalchemy", "matplotlib", "slack_bolt", "numpy", "alembic")
+ANSWERS = {
+    "adopt", "apply", "audit verify", "decide", "defer", "deliveries list", "deliveries requeue", "differences list", "differences settle",
+    "doctor", "exclude", "follow-up", "inbox", "people delegate", "people delegations", "people end-delegation", "people list", "release",
+    "report", "request", "review close", "review confirm", "review list", "review resume", "review run", "review show", "risk-kept", "show",
+}  # fmt: skip
+"""Commands whose answer a script would read."""
+
+
+def commands():
+    """Every command by its words."""
+    group = typer.main.get_command(main.app)
+    for name, command in group.commands.items():
+        below = getattr(command, "commands", None)
+        yield from [(f"{name} {sub}", one) for sub, one in below.items()] if below else [(name, command)]
+
+
+def process(*words, **environment):
+    program = [str(Path(sys.executable).parent / "credit-review"), *words]
+    env = {name: value for name, value in os.environ.items() if not name.startswith("CREDIT_REVIEW_")} | environment
+    return subprocess.run(program, capture_output=True, text=True, timeout=120, env=env, check=False)
+
+
+def imported(*words):
+    """Heavy modules that a command imports, told by a process of its own."""
+    code = (
+        "import sys\nsys.argv = ['credit-review', *sys.argv[1:]]\nfrom deployments.cli.main import run\n"
+        "try:\n    run()\nexcept SystemExit:\n    pass\n"
+        f"print('IMPORTED', *[m for m in {HEAVY!r} if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, timeout=120, check=True, cwd=ROOT)
+    return set(done.stdout.splitlines()[-1].split()[1:]), done.stdout
+
+
+@pytest.mark.parametrize("words", [("--help",), ("review", "--help"), ("request", "--help"), ("decide", "--help")])
+def test_help_starts_without_anything_heavy(words):
+    found, shown = imported(*words)
+    assert found == set() and "Usage: credit-review" in shown
+
+
+def test_a_daily_command_starts_without_prefect_and_pandas(reviewed):
+    found, shown = imported("inbox", "--config", str(reviewed.config), "--as", "p-analyst")
+    assert found == {"sqlalchemy"} and "Anna Berg: " in shown
+
+
+def test_every_command_explains_itself_and_every_argument():
+    for words, command in commands():
+        assert command.help and command.help.strip().endswith("."), words
+        unexplained = [p.name for p in command.params if not getattr(p, "help", None) and p.name != "help"]
+        assert not unexplained, (words, unexplained)
+
+
+def test_what_a_script_would_read_is_there_as_json():
+    assert {words for words, command in commands() if any("--json" in p.opts for p in command.params)} == ANSWERS
+
+
+def test_every_error_has_a_documented_exit_code():
+    kinds = {one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, CreditReviewError)}
+    assert {kind.exit_code for kind in kinds} | {0, 2, 130} == set(frame.EXIT_CODES)
+    page = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    table = {int(code): meaning.strip() for code, meaning in re.findall(r"^\| (\d+) \| ([^|]+) \|", page, re.M)}
+    assert table == frame.EXIT_CODES
+    shown = " ".join(run("--help").fine().out.split())
+    assert all(f"{code} {meaning}" in shown for code, meaning in frame.EXIT_CODES.items())
+
+
+@pytest.mark.parametrize("kind", [k for k in vars(errors).values() if isinstance(k, type) and issubclass(k, CreditReviewError)])
+def test_an_error_ends_with_its_code_and_its_three_lines_and_no_traceback(kind, monkeypatch):
+    code = ("some.code",) if kind is errors.Refused else ()
+
+    def raises(**_):
+        raise kind(*code, "the thing", expected="another thing", next_step="do this")
+
+    monkeypatch.setattr(main, "app", raises)
+    done = run()
+    assert (done.code, done.out, done.err) == (kind.exit_code, "", "the thing\n  expected: another thing\n  next: do this\n")
+
+
+def test_a_stopped_command_says_how_to_go_on(monkeypatch):
+    def stopped():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(main, "app", stopped)
+    done = run()
+    assert done.code == 130 and "review resume" in done.err
+
+
+def test_the_program_itself_gives_the_same_answers(reviewed, tmp_path):
+    """One pass through processes of their own, as a shell or cron would start them."""
+    listed = process("review", "list", "--json", CREDIT_REVIEW_CONFIG=str(reviewed.config))
+    assert listed.returncode == 0 and json.loads(listed.stdout)[0]["state"] == "routed"
+    assert process("audit", "verify", "-c", str(reviewed.config)).returncode == 2
+    missing = process("inbox", "-c", str(tmp_path))
+    assert (missing.returncode, missing.stdout) == (3, "") and missing.stderr.startswith("no settings.yaml in ")
+    assert process("review", "run", "--as-of", "yesterday").returncode == 2
+
+
+# --- amounts as people type them ----------------------------------------------------------------------------------------------------
+
+
+@given(minor=st.integers(0, 10**12), currency=st.sampled_from(sorted(EXPONENTS)))
+def test_an_amount_as_we_write_it_is_read_as_it_was(minor, currency):
+    assert typed(format_minor(minor, currency), currency) == minor
+    assert typed(format_minor(minor, currency).replace(",", "").lower(), currency) == minor
+
+
+@pytest.mark.parametrize("text", ["60.000", "1234,50", "1,2,3", "12,34", "1e3", "", " ", "60 000,00", "0x10", "∞", "NaN", "5 EUR USD", "٣"])
+def test_what_could_be_read_as_another_amount_is_refused(text):
+    with pytest.raises(BadInput):
+        typed(text, "EUR")
+
+
+def test_decimals_are_those_of_the_currency():
+    assert (typed("1.5", "EUR"), typed("1.500", "BHD"), typed("1500", "JPY")) == (150, 1500, 1500)
+    with pytest.raises(BadInput):
+        typed("1.5", "JPY")
