@@ -76,7 +76,7 @@ def renderer(clock: Clock, zone: tzinfo) -> Render:
         standing = gather(uow, proposal.proposal_id, matrix, now, zone=zone)
         judgement = judge(standing, matrix, now)
         names = [standing.persons[p].name if p in standing.persons else p for p in judgement.who_may]
-        who_may = f"{', '.join(names) or 'nobody'} may approve ({', '.join(judgement.because)})"
+        who_may = f"{', '.join(names) or 'nobody'} may approve ({', '.join(judgement.because).replace('_', ' ')})"
         shown = card(standing.proposal, who_may=who_may, decisions=standing.decisions)
         return Card(shown.text, shown.blocks, standing.proposal.digest)
 
@@ -116,7 +116,7 @@ def figures(packet: Mapping[str, Any]) -> list[tuple[str, str]]:
         found.append(("Terms", f"{_days(packet['from_terms_days'])} to {_days(packet['terms_days'])}"))
     found += [("Asked because", packet["request"]["reason"])] if packet.get("request") else []
     found += [("Reasons", "; ".join(packet["reasons"][:4]))] if packet["reasons"] else []
-    found += [("Never automatic", ", ".join(packet["exceptional"]))] if packet["exceptional"] else []
+    found += [("Never automatic", ", ".join(packet["exceptional"]).replace("_", " "))] if packet["exceptional"] else []
     found += [("Analyst", packet["notes"][-1]["text"])] if packet["notes"] else []
     return found[:10]
 

@@ -269,7 +269,8 @@ def _offer_more(click: _Click, figures: _Figures, judgement: Judgement) -> Outco
     after = judge(replace(ahead, proposal=new), click.matrix, click.now)
     _record(click, old, judgement, Verdict.COUNTER, click.command.delivery_key, successor=new, stricter=False)
     _put(click, old, new, makers, code="counter_looser")
-    text = f"Your offer replaces the proposal; you made it, so it awaits {need.approvals} of {need.tier} who are not you."
+    asked = "1 approval" if need.approvals == 1 else f"{need.approvals} approvals"
+    text = f"Your offer replaces the proposal; you made it, so it awaits {asked} of {need.tier} from others."
     return _outcome(click, after, code="countered", text=text, state=new.state, given=0, successor_id=new.proposal_id)
 
 

@@ -6,7 +6,7 @@ import json
 import os
 import pwd
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -83,18 +83,34 @@ def show_json(value: Any) -> None:
 
 
 def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = ()) -> None:
-    """Print a table: boxed in a terminal, plain aligned columns elsewhere. Columns named in `right` are right-aligned."""
+    """Print a table: boxed in a terminal, plain aligned columns elsewhere. Columns named in `right` are right-aligned.
+
+    Ids (the first column) and right-aligned amounts stay whole on one line, for people copy and compare them; other texts fold.
+    """
     from rich import box
     from rich.console import Console
     from rich.table import Table
 
-    console = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
-    table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD if sys.stdout.isatty() else None, pad_edge=False)
-    for name in columns:
-        table.add_column(name, justify="right" if name in right else "left", overflow="fold")
+    whole = {0, *(at for at, name in enumerate(columns) if name in right)}
+    console = Console(width=None if sys.stdout.isatty() else _WIDE, highlight=False)
+    if console.width < _least(columns, rows, whole):
+        console.width = _WIDE  # a terminal that narrow wraps the lines itself, which cuts nothing
+    lines = box.SIMPLE_HEAD if sys.stdout.isatty() else None
+    table = Table(title=title or None, title_justify="left", box=lines, pad_edge=False, collapse_padding=True)
+    for at, name in enumerate(columns):
+        table.add_column(name, justify="right" if name in right else "left", overflow="fold", no_wrap=at in whole)
     for row in rows:
         table.add_row(*(_plain(cell) for cell in row))
     console.print(table)
+
+
+_FOLDED, _WIDE = 12, 160
+
+
+def _least(columns: Sequence[str], rows: Sequence[Sequence[str]], whole: Collection[int]) -> int:
+    """Characters a table needs so that no column that must stay whole is cut, and the others can still be read."""
+    widest = [max(len(name), *(len(row[at]) for row in rows), 0) for at, name in enumerate(columns)]
+    return sum(width if at in whole else min(width, _FOLDED) for at, width in enumerate(widest)) + 2 * len(columns)
 
 
 def _plain(cell: str) -> str:

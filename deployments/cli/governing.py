@@ -237,6 +237,9 @@ def list_delegations(config: Path, *, as_json: bool) -> None:
     if as_json:
         show_json([asdict(one) for one in found])
         return
+    if not found:
+        typer.echo("nobody decides on anybody's behalf")
+        return
     rows = [
         [d.delegation_id, names[d.principal_id], names[d.delegate_id], str(d.valid_from), str(d.valid_to or "further notice")]
         for d in found

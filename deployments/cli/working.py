@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, tzinfo
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -118,21 +118,27 @@ def _brief(proposals: Sequence[Proposal]) -> list[dict[str, Any]]:
 
 
 def _list(title: str, proposals: Sequence[Proposal]) -> None:
-    rows = [
-        [
-            p.proposal_id,
-            messages.cleaned(json.loads(p.packet_json)["customer_name"], 40),
-            p.direction,
-            "none" if p.from_minor is None else format_minor(p.from_minor, p.currency),
-            format_minor(p.to_minor, p.currency) + (f" until {p.effective_to}" if p.effective_to else ""),
-            p.grade,
-            p.tier or "no rate",
-            f"{p.expires_at:%Y-%m-%d}" if p.expires_at else "",
-        ]
-        for p in proposals[:MOST_LISTED]
-    ]
-    show_table(title, ["proposal", "customer", "way", "from", "to", "grade", "tier", "expires"], rows, right=("from", "to"))
+    """Proposals as a table; columns that say nothing of any of them are left out."""
+    columns = ("proposal", "customer", "way", "from", "to", "terms", "grade", "tier", "expires")
+    rows = [_line(p) for p in proposals[:MOST_LISTED]]
+    said = [at for at in range(len(columns)) if any(row[at] for row in rows)]
+    show_table(title, [columns[at] for at in said], [[row[at] for at in said] for row in rows], right=("from", "to"))
     _more(len(proposals))
+
+
+def _line(p: Proposal) -> list[str]:
+    terms = p.terms_days if p.terms_days != p.from_terms_days and p.from_minor is not None else None
+    return [
+        p.proposal_id,
+        messages.cleaned(json.loads(p.packet_json)["customer_name"], 40),
+        p.direction,
+        "none" if p.from_minor is None else format_minor(p.from_minor, p.currency),
+        format_minor(p.to_minor, p.currency) + (f" until {p.effective_to}" if p.effective_to else ""),
+        "" if terms is None else f"{terms} days",
+        p.grade,
+        p.tier or "no rate",
+        f"{p.expires_at:%Y-%m-%d}" if p.expires_at else "",
+    ]
 
 
 def show(config: Path, proposal_id: str, *, as_json: bool) -> None:
@@ -156,12 +162,18 @@ def show(config: Path, proposal_id: str, *, as_json: bool) -> None:
     show_pairs({f"  {label}": str(figure) for label, figure in packet["derivation"]})
     names = [standing.persons[p].name if p in standing.persons else p for p in judgement.who_may]
     typer.echo(f"\n{proposal.state}; {judgement.tier}, {judgement.approvals_given} of {judgement.approvals_needed} approvals")
-    typer.echo(f"may approve: {', '.join(names) or 'nobody now'} ({', '.join(judgement.because)})")
-    _history(standing.decisions, notes, makers, people)
+    if proposal.state in (ProposalState.DRAFT, ProposalState.PENDING):
+        because = ", ".join(judgement.because).replace("_", " ")
+        typer.echo(
+            f"may approve{' once released' * (proposal.state == ProposalState.DRAFT)}: {', '.join(names) or 'nobody now'} ({because})"
+        )
+    _history(standing.decisions, notes, makers, people, opened.settings.zone)
     typer.echo(f"packet digest {proposal.digest}")
 
 
-def _history(decisions: Sequence[Decision], notes: Sequence[Note], makers: Sequence[Maker], people: Mapping[str, str]) -> None:
+def _history(
+    decisions: Sequence[Decision], notes: Sequence[Note], makers: Sequence[Maker], people: Mapping[str, str], zone: tzinfo
+) -> None:
     """What people did, oldest first, by name."""
     lines = [(m.at, f"{people.get(m.person_id, m.person_id)} {m.how} it") for m in makers]
     for note in notes:
@@ -172,7 +184,7 @@ def _history(decisions: Sequence[Decision], notes: Sequence[Note], makers: Seque
         why = f": {messages.cleaned(one.reason, 300)}" if one.reason else ""
         lines.append((one.at, f"{people.get(one.approver_id, one.approver_id)}{behalf} answered {one.verdict}{why}"))
     for at, text in sorted(lines):
-        typer.echo(f"{at:%Y-%m-%d %H:%M} {text}")
+        typer.echo(f"{at.astimezone(zone):%Y-%m-%d %H:%M} {text}")
 
 
 def release(config: Path, proposals: Sequence[str], edit: Edit, *, keep: bool, as_person: str, as_json: bool) -> None:
@@ -256,6 +268,8 @@ def decide_one(
         show_json(outcome)
     else:
         typer.echo(outcome.text)
+        if outcome.successor_id:
+            typer.echo(f"the new proposal is {outcome.successor_id}")
     if not outcome.accepted:
         raise SystemExit(Refused.exit_code)
 

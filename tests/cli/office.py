@@ -132,6 +132,7 @@ def run(*words):
 def install(config, *, customers, seed=3):
     """The starter on a made-up company, with people, everything adopted by two of them; what `people` and `adopt` do is tested apart."""
     starting.write_starter(config)
+    Office(config).edit("settings.yaml", "  buckets: 2 ", "  buckets: 1 ")  # so small a company is checked faster in one
     demo_company.write(config / "ledger", seed=seed, as_of=AS_OF, customers=customers)
     for name in ("data", "erp_drop"):
         (config / name).mkdir()
