@@ -15,7 +15,7 @@ from credit_review.errors import BadInput, Refused
 from credit_review.model.records import Adoption, GovernedDocument, Person, PersonAccount
 from credit_review.model.states import DocumentOfRecord
 from credit_review.ports import Entry, UnitOfWork
-from credit_review.review.directory import active_person, record_account, record_person
+from credit_review.review.directory import active_person, called, record_account, record_person
 from credit_review.review.manifest import digest_of
 from credit_review.review.naming import actor
 
@@ -74,7 +74,7 @@ def adopt(uow: UnitOfWork, digest: str, *, person_id: str, on: date, now: dateti
     if set(document.author_id.split("|")) == {person_id}:
         raise Refused(
             "adopt.only_author",
-            f"{person_id} is the only author of {document.name}",
+            f"{called(uow, person_id)} is the only author of {document.name}",
             expected="two people, neither of whom is its only author",
             next_step=f"ask two others to run `credit-review adopt {document.name}`",
         )

@@ -15,6 +15,7 @@ from credit_review.errors import BadInput, Refused
 from credit_review.model.records import Deferral, ErpDifference, Exclusion, OutboxEntry, Proposal, Review, RiskKept
 from credit_review.model.states import OPEN_PROPOSAL_STATES, OutboxState, ProposalState, ReviewState
 from credit_review.ports import Entry, UnitOfWork
+from credit_review.review.directory import called
 from credit_review.review.lifecycle import advance, change_review, entity, require_state, review_of
 from credit_review.review.manifest import digest_of
 from credit_review.review.naming import SYSTEM, actor
@@ -145,7 +146,7 @@ def decide_risk_kept(uow: UnitOfWork, proposal_id: str, *, person_id: str, reaso
     if risk is not None and not risk.decided_by:
         require_keeper(uow, risk, person_id, on=on, now=now)
     if risk is None or uow.change(RiskKept, where={"proposal_id": proposal_id, "decided_by": ""}, to=to) != 1:
-        what = f"decided by {risk.decided_by}" if risk else "unknown"
+        what = f"decided by {called(uow, risk.decided_by)}" if risk else "unknown"
         raise Refused("risk.not_open", f"the risk kept by proposal {proposal_id} is {what}", expected="one that is undecided")
     data = {
         "customer": risk.customer_id,

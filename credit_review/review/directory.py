@@ -58,6 +58,12 @@ def persons(uow: UnitOfWork, *, on: date, known_at: datetime) -> list[Person]:
     return sorted(uow.facts(Person, valid_at=on, known_at=known_at), key=lambda p: p.person_id)
 
 
+def called(uow: UnitOfWork, person_id: str) -> str:
+    """A person as messages name him, `Anna Berg (p-anna)`, by the newest name on record; the id alone of one who is not there."""
+    known = uow.find(Person, person_id=person_id, order_by=("recorded_at",))
+    return f"{known[-1].name} ({person_id})" if known else person_id
+
+
 def accounts_of(uow: UnitOfWork, person_id: str, *, on: date, known_at: datetime) -> list[PersonAccount]:
     """The accounts that authenticate a person on a day."""
     mapped = uow.facts(PersonAccount, valid_at=on, known_at=known_at)
@@ -183,7 +189,8 @@ def _no_chain(uow: UnitOfWork, principal_id: str, delegate_id: str, start: date,
         if other.principal_id == delegate_id or other.delegate_id == principal_id:
             raise Refused(
                 "delegation.chain",
-                f"{other.principal_id} has delegated to {other.delegate_id} on some of these days; delegations cannot be passed on",
+                f"{called(uow, other.principal_id)} has delegated to {called(uow, other.delegate_id)} on some of these days; "
+                "delegations cannot be passed on",
                 expected="a delegate who delegates to nobody, and a principal who stands in for nobody",
                 next_step="end that delegation, or choose other days or another person",
             )

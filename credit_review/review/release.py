@@ -19,7 +19,7 @@ from credit_review.errors import BadInput, Conflict, Refused
 from credit_review.model.records import Deferral, Exclusion, Maker, Note, Proposal
 from credit_review.model.states import ProposalState
 from credit_review.ports import Entry, UnitOfWork
-from credit_review.review.directory import active_person, current_delegations
+from credit_review.review.directory import active_person, called, current_delegations
 from credit_review.review.ending import end
 from credit_review.review.lifecycle import BATCH
 from credit_review.review.manifest import digest_of
@@ -206,11 +206,11 @@ def _drafts(uow: UnitOfWork, proposal_ids: Sequence[str], by: Analyst) -> list[P
     active_person(uow, by.person_id, on=by.today, known_at=by.now)
     mine = {by.person_id, *_principals(uow, by)}
     for proposal_id in proposal_ids:
-        _waits_for(found.get(proposal_id), proposal_id, mine)
+        _waits_for(uow, found.get(proposal_id), proposal_id, mine)
     return [found[i] for i in proposal_ids]
 
 
-def _waits_for(found: Proposal | None, proposal_id: str, people: Collection[str]) -> None:
+def _waits_for(uow: UnitOfWork, found: Proposal | None, proposal_id: str, people: Collection[str]) -> None:
     if found is None:
         raise Refused("unknown_proposal", f"there is no proposal {proposal_id}", next_step="`credit-review inbox` lists what awaits you")
     if found.state != ProposalState.DRAFT or not found.assigned_to:
@@ -221,11 +221,12 @@ def _waits_for(found: Proposal | None, proposal_id: str, people: Collection[str]
             next_step="`credit-review inbox` lists what awaits you",
         )
     if found.assigned_to not in people:
+        assigned = called(uow, found.assigned_to)
         raise Refused(
             "release.not_assigned",
-            f"proposal {proposal_id} waits for {found.assigned_to}",
+            f"proposal {proposal_id} waits for {assigned}",
             expected="the assigned analyst or a delegate",
-            next_step=f"{found.assigned_to} releases it, or delegates to you",
+            next_step=f"{assigned} releases it, or delegates to you",
         )
 
 

@@ -84,7 +84,7 @@ def test_a_document_takes_effect_by_two_people_neither_its_only_author(founded, 
     policy = founded.config / "policy.yaml"
     policy.write_text(policy.read_text(encoding="utf-8").replace('version: "2026.1"', 'version: "2026.2"'), encoding="utf-8")
     assert "is sound" in founded.run("check", "policy.yaml").fine().out
-    founded.run("adopt", "policy.yaml").refused(4, "only author", "two others")
+    founded.run("adopt", "policy.yaml").refused(4, "Anna Berg (p-anna) is the only author", "two others")
     first = founded.run("adopt", "policy.yaml", "--author", "p-anna", "--author", "p-bert", "--json").fine().json
     assert (first["in_force"], first["adopted_by"]) == (False, 1)
     assert founded.run("adopt", "policy.yaml", "--json").fine().json["adopted_by"] == 1, "one person stays one"

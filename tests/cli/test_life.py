@@ -52,7 +52,7 @@ def test_a_draft_is_commented_given_a_file_amended_and_released(office, tmp_path
     office.run("release", key, "--amend", "60.000", "--reason", "season", who="p-analyst").refused(3, "'60.000' is not an amount")
     office.run("release", key, "--amend", "60000 USD", "--reason", "season", who="p-analyst").refused(3, "in USD", "amount in EUR")
     office.run("release", key, "--amend", "60,000", who="p-analyst").refused(3, "no text given")
-    office.run("release", key, "--comment", "x", who="p-manager").refused(4, "waits for p-analyst")
+    office.run("release", key, "--comment", "x", who="p-manager").refused(4, "waits for Anna Berg (p-analyst)")
     told = office.run("release", key, "--amend", "60,000", "--reason", "season", "--json", who="p-analyst").fine().json
     assert [(p["to_minor"], p["state"]) for p in told["released"]] == [(60_000_00, "pending")]
     notes = {n.kind: n for n in office.find(Note, proposal_id=key)}
