@@ -12,17 +12,15 @@ from credit_review.model.states import Direction
 from tasks import assess
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from credit_review.policy import Policy
     from tasks.plan import Plan
 
 
-def plain(value: Any) -> Any:
-    """A cell of a frame as a plain value: integers as int, text as it is, missing as None."""
-    import pandas as pd
-
-    if pd.isna(value):
-        return None
-    return value.item() if hasattr(value, "item") else value
+def plain_column(column: pd.Series[Any]) -> list[Any]:
+    """A column's cells as plain values: integers as int, fractions as float, text as it is, missing as None."""
+    return column.astype(object).where(column.notna(), None).tolist()
 
 
 def effective_days(plan: Plan, policy: Policy, today: date) -> Mapping[str, date]:

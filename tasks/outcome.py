@@ -121,12 +121,13 @@ def drafts(plan: Plan, number: int, wanted: pd.DataFrame) -> Iterator[ProposalDr
     master = plan.snapshot.frame("customers", number).set_index("customer_id")
     facts = master.reindex(wanted["customer_id"])[["name", "legal_entity", "region", "portfolio", "status"]]
     starts = figures.effective_days(plan, plan.workspace.policy(), prepare.services(plan.config).today())
-    for row, about in zip(wanted.to_dict("records"), facts.to_dict("records"), strict=True):
-        yield _draft(row, about, starts)
+    names = [str(name) for name in wanted.columns]
+    columns = [figures.plain_column(wanted[name]) for name in names]
+    for row, about in zip(zip(*columns, strict=True), facts.to_dict("records"), strict=True):
+        yield _draft(dict(zip(names, row, strict=True)), about, starts)
 
 
-def _draft(row: Mapping[Any, Any], about: Mapping[Any, Any], starts: Mapping[str, Any]) -> ProposalDraft:
-    whole = {str(k): figures.plain(v) for k, v in row.items()}
+def _draft(whole: Mapping[str, Any], about: Mapping[Any, Any], starts: Mapping[str, Any]) -> ProposalDraft:
     return ProposalDraft(
         customer_id=whole["customer_id"],
         customer_name=about["name"],

@@ -12,7 +12,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, and_, bindparam, func, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -84,7 +84,8 @@ def _condition(record: type[Any], name: str, value: Any) -> ColumnElement[bool]:
     if not _is_membership(value):
         return column.is_(None) if value is None else column == value
     present = [one for one in value if one is not None]
-    inside = column.in_(present)
+    # one parameter, not one for each value: it is bound, typed and named once
+    inside = column.in_(bindparam(None, present, type_=column.type, expanding=True, unique=True))
     return inside if len(present) == len(value) else or_(inside, column.is_(None))
 
 
