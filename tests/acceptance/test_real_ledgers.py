@@ -225,7 +225,9 @@ def test_mass_lateness_holds_the_routing_and_says_why(open_items):
 
 
 def test_a_confirmed_extract_is_routed_and_says_who_confirmed_it(open_items, capsys):
-    reviewing.confirm(open_items.made.config, open_items.record.review_id, reason="cash is posted through 22 May", as_person="p-manager")
+    reviewing.confirm(
+        open_items.made.config, open_items.record.review_id, reason="cash is posted through 22 May", as_person="p-manager", as_json=False
+    )
     with open_items.made.services.store.read() as uow:
         routed = uow.find(Review)[0]
         proposals = uow.find(Proposal)
