@@ -183,11 +183,18 @@ def _history(plan: Plan) -> pd.DataFrame:
 
 
 def fix_manifest(plan: Plan) -> Plan:
-    """The plan whose manifest is complete and never changes after; the review is snapshotted."""
-    if prepare.reached(plan, ReviewState.SNAPSHOTTED):
-        return plan
-    write_limits(plan)
-    opened = prepare.services(plan.config)
+    """The plan whose manifest is complete and never changes after, also written beside; the review is snapshotted."""
+    if not prepare.reached(plan, ReviewState.SNAPSHOTTED):
+        write_limits(plan)
+        _complete_manifest(plan)
+    if not plan.workspace.has("manifest.json"):
+        with prepare.services(plan.config).store.read() as uow:
+            review = lifecycle.review_of(uow, plan.review_id)
+        plan.workspace.write_text("manifest.json", manifest.from_json(review.manifest_json).to_json())
+    return plan
+
+
+def _complete_manifest(plan: Plan) -> None:
     digests = plan.snapshot.digests
     deferrals, exclusions = deferrals_and_exclusions(plan)
     inputs = {
@@ -203,13 +210,11 @@ def fix_manifest(plan: Plan) -> Plan:
             "\n".join((_content_digest(plan, ("history",)), manifest.digest_of_records(deferrals), manifest.digest_of_records(exclusions)))
         ),
     }
-    with opened.store.begin(interactive=False) as uow:
+    with prepare.services(plan.config).store.begin(interactive=False) as uow:
         review = lifecycle.review_of(uow, plan.review_id)
         whole = manifest.from_json(review.manifest_json).completed(**inputs)
         lifecycle.complete_manifest(uow, plan.review_id, whole, by=prepare.SYSTEM)
         uow.commit()
-    plan.workspace.write_text("manifest.json", whole.to_json())
-    return plan
 
 
 def _content_digest(plan: Plan, names: tuple[str, ...]) -> str:

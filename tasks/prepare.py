@@ -125,11 +125,12 @@ def resume_review(config: str, review_id: str) -> Plan:
     opened = services(config)
     with opened.store.begin(interactive=False) as uow:
         _require_whole(lifecycle.review_of(uow, review_id))
-        review = lifecycle.resume(uow, review_id, by=SYSTEM)
+        review = lifecycle.resume(uow, review_id, by=SYSTEM, reported=Workspace(opened.settings.data, review_id).has("report.html"))
         uow.commit()
     manifest = manifests.from_json(review.manifest_json)
     plan = planned(opened.settings, config, review.as_of, review.scope, ReviewKind(review.kind))
     plan = plan.but(review_id=review_id, label=review.label, buckets=manifest.bucket_count, snapshot_digest=manifest.snapshot)
+    plan.workspace.begin_again()
     if not plan.workspace.has_documents():
         plan.workspace.keep_documents(governed_documents(opened.settings))
     return plan

@@ -13,6 +13,7 @@ from credit_review.model.money import typed
 from credit_review.model.records import LimitAccount, Review
 from credit_review.model.states import CustomerState, Layer, ReviewKind, ReviewState
 from credit_review.policy import load
+from credit_review.review import lifecycle
 from credit_review.review import request as requests
 from tasks import outcome, prepare
 from tasks.defaults import task
@@ -87,20 +88,23 @@ def record(plan: Plan, request: requests.Request) -> None:
         return
     with stage("Recording the request", folder=plan.workspace.folder):
         outcome.record_batches(plan)
-        store_request(plan, request)
         outcome.certify(plan)
-    prepare.advance(plan, ReviewState.PROPOSED)
+        store_request(plan, request)
 
 
 @task(name="store the request", task_run_name="store the request for {request.customer_id}")
 def store_request(plan: Plan, request: requests.Request) -> str:
-    """Store the proposal the request becomes, beside the engine's own figure; returns its id."""
+    """Store the proposal the request becomes, beside the engine's own figure; returns its id. The review is proposed with it.
+
+    One transaction for both: a request that died either has no proposal and is asked again, or has one and its review is resumed.
+    """
     opened = prepare.services(plan.config)
     draft = outcome.draft_for(plan, request.customer_id)
     if draft is None:
         raise _not_reviewed(plan, request.customer_id)
     with opened.store.begin() as uow:
         stored = requests.propose_request(uow, plan.review_id, draft, request, opened.clock.now())
+        lifecycle.advance(uow, plan.review_id, ReviewState.PROPOSED, by=prepare.SYSTEM)
         uow.commit()
     return stored.proposal_id
 

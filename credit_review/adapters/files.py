@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,16 +18,21 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _CHUNK = 1 << 20
+PART = ".part"
+"""Ending of files under way."""
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary file beside `path` that becomes `path` when the block ends well: synced, renamed, folder synced; else it is removed."""
+    """A temporary file beside `path` that becomes `path` when the block ends well: synced, renamed, folder synced; else it is removed.
+
+    It is locked while it is written, so that what a killed process left can be told from what is under way (`remove_orphans`).
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    os.close(handle)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=PART, dir=path.parent)
     part = Path(name)
     try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
         yield part
         part.chmod(0o644)
         sync(part)
@@ -34,6 +40,15 @@ def replacing(path: Path) -> Iterator[Path]:
         sync(path.parent)
     finally:
         part.unlink(missing_ok=True)
+        os.close(handle)
+
+
+def remove_orphans(folder: Path) -> None:
+    """Remove temporary files below `folder` that no living process writes any more."""
+    for part in folder.rglob(f".*{PART}"):
+        with part.open("rb") as file, suppress(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            part.unlink(missing_ok=True)
 
 
 def sync(path: Path) -> None:

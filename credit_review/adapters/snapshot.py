@@ -12,11 +12,14 @@ digest of a snapshot is the SHA-256 of the canonical JSON of everything in snaps
 
 from __future__ import annotations
 
+import fcntl
 import io
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from hashlib import sha256
@@ -38,6 +41,7 @@ INDEX = "snapshot.json"
 FORMAT = 1
 _ORDER = ("items", "customers", "external", "cover", "rates", "stated_totals", "aliases", "quarantine", "duplicates")
 _SPLIT_ROWS = 100_000
+_NEW = ".new-"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,21 +181,47 @@ class Snapshot:
 def write(root: Path, book: Book, *, buckets: int) -> Written:
     """The snapshot of `book` under `root`, whole or not at all; the same values give the same digest and are written once.
 
-    Written beside, synced and renamed; what a crash leaves (`.new-*`) is never read. Memory beyond the book's is one bucket.
+    Written beside, synced and renamed; what a crash leaves (`.new-*`) is never read, and removed by the next write. Memory beyond the
+    book's is one bucket.
     """
     root.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=".new-", dir=root))
-    try:
-        staging.chmod(0o755)
+    with _staging(root) as staging:
         datasets, hashes = _write_datasets(staging, book.frames, buckets)
         content = _content(book, datasets, buckets)
         digest = sha256(canonical(content).encode()).hexdigest()
         index = {**content, "digest": digest, "files": hashes}
         files.write_text(staging / INDEX, json.dumps(index, ensure_ascii=False, sort_keys=True, indent=1) + "\n")
         folder = _publish(staging, root / digest)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
     return Written(digest=digest, folder=folder, rows=book.rows, digests={name: one["digest"] for name, one in datasets.items()})
+
+
+@contextmanager
+def _staging(root: Path) -> Iterator[Path]:
+    """A folder to write in, locked as long as this process lives; those of dead processes are removed first."""
+    with _locked(root):  # nobody takes a folder that is made and not locked yet for an orphan
+        for orphan in root.glob(f"{_NEW}*"):
+            with suppress(BlockingIOError), _locked(orphan, wait=False):
+                shutil.rmtree(orphan)
+        staging = Path(tempfile.mkdtemp(prefix=_NEW, dir=root))
+        held = ExitStack()
+        held.enter_context(_locked(staging))
+    with held:
+        try:
+            staging.chmod(0o755)
+            yield staging
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+
+
+@contextmanager
+def _locked(folder: Path, *, wait: bool = True) -> Iterator[None]:
+    """The folder's lock. Raises BlockingIOError when somebody has it and this call does not wait."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield
+    finally:
+        os.close(handle)
 
 
 def open_snapshot(folder: Path) -> Snapshot:

@@ -96,6 +96,14 @@ class Workspace:
         files.write_text(self.path(name), text)
         return sha256(text.encode()).hexdigest()
 
+    def begin_again(self) -> None:
+        """Before a review goes on: what a killed process left half-written goes, and the report, which will be written again.
+
+        A review that is routed and has no report was stopped before its end.
+        """
+        files.remove_orphans(self.folder)
+        self.path("report.html").unlink(missing_ok=True)
+
     # --- governed documents, copied when the review starts ----------------------------------------------------------------------------
 
     def keep_documents(self, found: Sequence[tuple[DocumentOfRecord, Document]]) -> None:

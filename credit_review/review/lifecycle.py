@@ -309,13 +309,14 @@ def fail(uow: UnitOfWork, review: str, *, code: str, text: str, by: str = SYSTEM
     return change_review(uow, found, state=ReviewState.FAILED, failure=text)
 
 
-def resume(uow: UnitOfWork, review: str, *, by: str = SYSTEM) -> Review:
+def resume(uow: UnitOfWork, review: str, *, by: str = SYSTEM, reported: bool = True) -> Review:
     """The review where work goes on: a failed one back in its last good state, one whose process died where it stands.
 
-    Each resumption has its entry. Refused for a review that is routed or beyond (nothing is left to run), or superseded.
+    Each resumption has its entry. Refused for a review that is superseded, or routed (unless it is not `reported` yet) or beyond:
+    nothing is left to run.
     """
     found = review_of(uow, review, lock=True)
-    require_state(found, ReviewState.FAILED, *_ORDER[: _ORDER.index(ReviewState.ROUTED)])
+    require_state(found, ReviewState.FAILED, *_ORDER[: _ORDER.index(ReviewState.ROUTED) + (not reported)])
     data = {"from": found.state, "to": found.last_good_state}
     uow.append(Entry(action=Action.RUN_RESUMED, actor=actor(by), entity=entity(review), data=data))
     return change_review(uow, found, state=found.last_good_state, failure="")

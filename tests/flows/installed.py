@@ -19,15 +19,15 @@ DOCUMENTS = ("policy.yaml", "authority.yaml", "scorecard.json", "mapping.yaml")
 PEOPLE = ("p-analyst", "p-controller", "p-manager", "p-cfo", "p-ceo", "p-chair")
 
 
-def install(config, *, customers, seed, as_of=AS_OF, change=None):
-    """Write it into `config`; `change` may change the ledger before anything reads it."""
+def install(config, *, customers, seed, as_of=AS_OF, change=None, clock=None):
+    """Write it into `config`; `change` may change the ledger before anything reads it; everything is adopted at the time of `clock`."""
     starting.write_starter(config)
     demo_company.write(config / "ledger", seed=seed, as_of=as_of, customers=customers)
     if change is not None:
         change(config / "ledger")
     for name in ("data", "erp_drop"):
         (config / name).mkdir()
-    opened = open_services(settings.load(config))
+    opened = open_services(settings.load(config), clock=clock)
     schema.upgrade(opened.settings.database_url())
     with opened.store.begin() as uow:
         directory.set_up_demo(uow, [(one, one) for one in PEOPLE], on=as_of, now=opened.clock.now())
