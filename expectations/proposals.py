@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from credit_review.model.money import EXPONENTS
 from credit_review.model.states import CustomerState, Direction, Severity
-from expectations.promise import Context, Promise, Suite, always, between, filled, holds, known_currency, one_of, unique
+from expectations.promise import Context, Promise, Suite, always, between, filled, holds, one_of, unique
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,6 +22,11 @@ def _reviewed_has_direction(frame: pd.DataFrame, _: Context) -> pd.Series[bool]:
 
 def _reviewed_has_limit(frame: pd.DataFrame, _: Context) -> pd.Series[bool]:
     return _reviewed(frame).eq(frame["to_minor"].notna())
+
+
+def _reviewed_has_currency(frame: pd.DataFrame, _: Context) -> pd.Series[bool]:
+    """Others, such as a customer that only the ledger knows, may have none."""
+    return ~_reviewed(frame) | frame["currency"].isin(list(EXPONENTS))
 
 
 def _unreviewed_has_reason(frame: pd.DataFrame, _: Context) -> pd.Series[bool]:
@@ -57,7 +63,14 @@ _C = Severity.CRITICAL
 PROMISES: tuple[Promise, ...] = (
     holds("customer_has_an_id", "customer_id", _C, "every row names its customer", "the row names no customer", filled("customer_id")),
     unique("customer_is_listed_once", "customer_id", _C, "one row a customer", "two rows claim the same customer"),
-    known_currency(_C),
+    holds(
+        "limit_has_a_currency",
+        "currency",
+        _C,
+        "every proposed limit carries an ISO 4217 currency code",
+        "unknown currency",
+        _reviewed_has_currency,
+    ),
     one_of("state_is_known", "state", _C, "every customer is in one of the five states", "unknown customer state", tuple(CustomerState)),
     holds(
         "reviewed_has_a_direction",

@@ -7,6 +7,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,13 +21,15 @@ if TYPE_CHECKING:
 _CHUNK = 1 << 20
 PART = ".part"
 """Ending of files under way."""
+_RESTORE = "restore the folder from a backup, or run the review again with --supersede"
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, *, sealed: bool = False) -> Iterator[Path]:
     """A temporary file beside `path` that becomes `path` when the block ends well: synced, renamed, folder synced; else it is removed.
 
-    It is locked while it is written, so that what a killed process left can be told from what is under way (`remove_orphans`).
+    It is locked while it is written, so that what a killed process left can be told from what is under way (`remove_orphans`). With
+    `sealed` its SHA-256 stands beside it before it does, in the form that `sha256sum -c` checks (`require_sealed`).
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=PART, dir=path.parent)
@@ -36,6 +39,8 @@ def replacing(path: Path) -> Iterator[Path]:
         yield part
         part.chmod(0o644)
         sync(part)
+        if sealed:
+            write_text(_seal_of(path), f"{sha256_of(part)}  {path.name}\n")
         part.replace(path)
         sync(path.parent)
     finally:
@@ -60,15 +65,10 @@ def sync(path: Path) -> None:
         os.close(handle)
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write a whole file, atomically."""
-    with replacing(path) as part:
-        part.write_bytes(data)
-
-
-def write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str, *, sealed: bool = False) -> None:
     """Write a whole text file as UTF-8, atomically, line ends as they stand."""
-    write_bytes(path, text.encode())
+    with replacing(path, sealed=sealed) as part:
+        part.write_bytes(text.encode())
 
 
 def sha256_of(path: Path) -> str:
@@ -80,9 +80,34 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def write_frame(path: Path, frame: pd.DataFrame, dataset: Dataset) -> None:
+def require_sealed(path: Path) -> None:
+    """Return when the file is what was sealed. Raises Tampered naming the file that is missing or another."""
+    for one in (path, _seal_of(path)):
+        if not one.is_file():
+            raise Tampered(f"{one} is missing", expected="a file this program wrote", next_step=_RESTORE)
+    require_same(path, _seal_of(path).read_bytes()[:64].decode("ascii", "replace"))
+
+
+def _seal_of(path: Path) -> Path:
+    return path.with_name(path.name + ".sha256")
+
+
+def require_same(path: Path, expected: str) -> None:
+    """Return when the file has this SHA-256 (hex). Raises Tampered naming it."""
+    found = path.stat()
+    _require_same(path, expected, found.st_mtime_ns, found.st_size)
+
+
+@lru_cache(maxsize=65_536)
+def _require_same(path: Path, expected: str, modified_ns: int, size: int) -> None:
+    """Check a file's bytes, once a process for each state of the file."""
+    if sha256_of(path) != expected:
+        raise Tampered(f"{path} is not what was written", expected=f"SHA-256 {expected}", next_step=_RESTORE)
+
+
+def write_frame(path: Path, frame: pd.DataFrame, dataset: Dataset, *, sealed: bool = False) -> None:
     """Write a frame of the dataset as Parquet, atomically. Raises BadInput when a column is missing or holds another type."""
-    _write_table(path, table_of(frame, dataset))
+    _write_table(path, table_of(frame, dataset), sealed=sealed)
 
 
 def read_frame(path: Path, dataset: Dataset) -> pd.DataFrame:
@@ -94,11 +119,11 @@ def read_frame(path: Path, dataset: Dataset) -> pd.DataFrame:
     return frame_of(table, dataset)
 
 
-def write_plain_frame(path: Path, frame: pd.DataFrame) -> None:
+def write_plain_frame(path: Path, frame: pd.DataFrame, *, sealed: bool = False) -> None:
     """Write a frame of no named dataset as Parquet, atomically; its index is not kept."""
     import pyarrow as pa
 
-    _write_table(path, pa.Table.from_pandas(frame, preserve_index=False))
+    _write_table(path, pa.Table.from_pandas(frame, preserve_index=False), sealed=sealed)
 
 
 def read_plain_frame(path: Path) -> pd.DataFrame:
@@ -153,10 +178,10 @@ def _schema(dataset: Dataset) -> Any:
     return pa.schema([pa.field(c.name, types[c.dtype], nullable=c.dtype in ("int?", "date", "float")) for c in dataset.columns])
 
 
-def _write_table(path: Path, table: Any) -> None:
+def _write_table(path: Path, table: Any, *, sealed: bool) -> None:
     import pyarrow.parquet as pq
 
-    with replacing(path) as part:
+    with replacing(path, sealed=sealed) as part:
         pq.write_table(table, part, compression="zstd", compression_level=1, store_schema=True)
 
 
@@ -167,6 +192,6 @@ def _read_table(path: Path) -> Any:
     try:
         return pq.read_table(path)
     except FileNotFoundError:
-        raise Tampered(f"{path} is missing", expected="a file this program wrote", next_step="restore the folder from a backup") from None
+        raise Tampered(f"{path} is missing", expected="a file this program wrote", next_step=_RESTORE) from None
     except (pa.ArrowException, OSError) as error:
         raise Tampered(f"{path} cannot be read: {str(error).splitlines()[0]}", expected="a whole Parquet file") from None

@@ -106,6 +106,11 @@ def _keyed_by_source(part: Book, source: str) -> Book:
     return replace(part, frames=frames)
 
 
+_NEVER_EMPTY = ("items", "customers")
+"""A book of nothing would take every customer's limit away."""
+_EXPORT_AGAIN = "export it again, whole"
+
+
 @dataclass(frozen=True, slots=True)
 class _Reader:
     """Opens and reads the tables of one source, remembering what each gave."""
@@ -121,6 +126,10 @@ class _Reader:
             return None
         source = sources.open_source(table.from_, folder=self.folder, secret=require_secret)
         found = how(source.read(), self.mapping, origin=source.name, **more)
+        if not found.rows_read and table.dataset in _NEVER_EMPTY:
+            raise BadInput(
+                f"{source.name} holds no rows", expected="a ledger and a customer master that are not empty", next_step=_EXPORT_AGAIN
+            )
         self.origins.append(Origin(source=self.mapping.source, dataset=table.dataset, where=source.name, rows=found.rows_read))
         self.results.append(found)
         return found

@@ -21,7 +21,6 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
-from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -174,7 +173,7 @@ class Snapshot:
         expected = str(self.index["files"][name])
         if not path.is_file():
             raise Tampered(f"{path} is missing", expected=f"a file with SHA-256 {expected}", next_step="restore the snapshot from a backup")
-        _require_same(path, expected, path.stat().st_mtime_ns, path.stat().st_size)
+        files.require_same(path, expected)
         return path
 
 
@@ -346,10 +345,3 @@ def _publish(staging: Path, target: Path) -> Path:
         open_snapshot(target).verify()
     files.sync(target.parent)
     return target
-
-
-@lru_cache(maxsize=65_536)
-def _require_same(path: Path, expected: str, modified_ns: int, size: int) -> None:
-    """Check a file's bytes, once a process for each state of the file."""
-    if files.sha256_of(path) != expected:
-        raise Tampered(f"{path} is not what was written", expected=f"SHA-256 {expected}", next_step="restore the snapshot from a backup")

@@ -1,4 +1,8 @@
-"""The folder of one review: documents as adopted, results by bucket, certificate and reports. Every file appears whole or not at all."""
+"""The folder of one review: documents as adopted, results by bucket, certificate and reports. Every file appears whole or not at all.
+
+Results of the stages (Parquet and JSON) have their SHA-256 beside them, as `sha256sum -c` reads it, and are checked whenever they are read:
+what a stage works on is what the stage before it wrote.
+"""
 
 from __future__ import annotations
 
@@ -61,14 +65,15 @@ class Workspace:
         path = self.frame_path(name, bucket)
         dataset = of or DATASETS.get(name)
         if dataset is None:
-            files.write_plain_frame(path, frame)
+            files.write_plain_frame(path, frame, sealed=True)
         else:
-            files.write_frame(path, frame, dataset)
+            files.write_frame(path, frame, dataset, sealed=True)
         return path
 
     def read(self, name: str, bucket: int | None = None, *, of: Dataset | None = None) -> pd.DataFrame:
-        """A kept result. Raises Tampered when it is missing or cut short."""
+        """A kept result. Raises Tampered when it is missing or not what was written."""
         path, dataset = self.frame_path(name, bucket), of or DATASETS.get(name)
+        files.require_sealed(path)
         return files.read_plain_frame(path) if dataset is None else files.read_frame(path, dataset)
 
     def has(self, name: str) -> bool:
@@ -81,19 +86,20 @@ class Workspace:
 
         return pd.concat([self.read(name, bucket, of=of) for bucket in range(buckets)], ignore_index=True)
 
-    def write_json(self, name: str, value: Any) -> Path:
+    def write_json(self, name: str, value: Any) -> None:
         """Keep a JSON document, keys sorted."""
-        path = self.path(name)
-        files.write_text(path, json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1) + "\n")
-        return path
+        self.write_text(name, json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1) + "\n")
 
     def read_json(self, name: str) -> Any:
-        """A kept JSON document."""
-        return json.loads(self.path(name).read_text(encoding="utf-8"))
+        """A kept JSON document. Raises Tampered when it is missing or not what was written."""
+        path = self.path(name)
+        files.require_sealed(path)
+        return json.loads(path.read_text(encoding="utf-8"))
 
     def write_text(self, name: str, text: str) -> str:
         """Keep a text file; returns its SHA-256 (hex)."""
-        files.write_text(self.path(name), text)
+        path = self.path(name)
+        files.write_text(path, text, sealed=path.suffix == ".json")
         return sha256(text.encode()).hexdigest()
 
     def begin_again(self) -> None:

@@ -10,8 +10,6 @@ import json
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from prefect import Task
-
 from credit_review.adapters.clock import FixedClock
 from credit_review.adapters.wiring import open_services
 from credit_review.model.records import Proposal, Review, RiskKept
@@ -19,28 +17,12 @@ from credit_review.model.states import ProposalState, ReviewState
 from credit_review.review.request import unfinished_request
 from deployments.cli import reviewing, story, working
 from flows import apply_limits, daily_follow_up, limit_request, periodic_review
-from tasks import artifacts, assess, prepare, progress, validate
+from tasks import prepare
 
 AS_OF = date(2026, 9, 30)
 FIRST_DAY = datetime(2026, 10, 7, 6, tzinfo=UTC)
 A_TRY = timedelta(minutes=3)
 """Time that passes from one try to the next: longer than a lease of the outbox, so that what a killed relay held is free again."""
-
-
-def without_prefect():
-    """Tasks are plain functions, buckets are done one by one, artifacts go nowhere."""
-
-    def call(task, *given, **named):
-        return task.fn(*given, **named)
-
-    def one_by_one(task, plan, stage):
-        return [task.fn(plan=plan, bucket=bucket) for bucket in range(plan.buckets)]
-
-    Task.__call__ = call
-    validate.over_buckets = assess.over_buckets = one_by_one
-    for module in (artifacts, progress):
-        for name in [name for name in vars(module) if name.endswith("_artifact")]:
-            setattr(module, name, lambda *given, **named: None)
 
 
 REVIEWED = ("review", "decide", "apply", "grant", "weeks_later", "close")

@@ -36,7 +36,7 @@ def install(config, *, customers, seed, as_of=AS_OF, change=None, clock=None):
         for person_id in ("p-cfo", "p-manager"):
             with opened.store.begin() as uow:
                 person = governing.me(opened, uow, person_id)
-                governing.adopt_text(opened, uow, person, kind=kind, name=name, text=(config / name).read_text())
+                governing.adopt_text(opened, uow, person, kind=kind, name=name, text=(config / name).read_text(), authors=["p-analyst"])
                 uow.commit()
     opened.store.close()
 

@@ -63,19 +63,21 @@ def one_thread(template, tmp_path_factory, prefect_session):
 
 
 @pytest.mark.parametrize(
-    ("runner", "workers"), [("threads", 4), ("processes", 2), pytest.param("dask", 2, marks=pytest.mark.soak)], ids=lambda v: str(v)
+    ("runner", "workers"),
+    [("processes", 2), pytest.param("threads", 4, marks=pytest.mark.soak), pytest.param("dask", 2, marks=pytest.mark.soak)],
+    ids=lambda v: str(v),
 )
 def test_every_runner_writes_the_same_bytes(runner, workers, template, one_thread, tmp_path):
     found, wanted = digests(reviewed(template, tmp_path, buckets=3, runner=runner, workers=workers)), digests(one_thread)
     assert {"certificate.json", "proposals.csv", "proposals.parquet", "report.html", "validation.html"} <= {
         n.split("/")[-1] for n in wanted
     }
-    assert len([name for name in wanted if "/features/" in name]) == 3
+    assert len([name for name in wanted if "/features/" in name and name.endswith(".parquet")]) == 3
     assert {name for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name)} == set()
 
 
 def test_another_number_of_buckets_gives_the_same_proposals(template, one_thread, tmp_path):
-    found = reviewed(template, tmp_path, buckets=5, runner="threads", workers=2)
+    found = reviewed(template, tmp_path, buckets=5, runner="threads", workers=4)
     for name in ("proposals.csv", "certificate.json"):
         assert (found / name).read_bytes() == (one_thread / name).read_bytes(), name
     pd.testing.assert_frame_equal(pd.read_parquet(found / "proposals.parquet"), pd.read_parquet(one_thread / "proposals.parquet"))

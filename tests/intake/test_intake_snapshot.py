@@ -1,7 +1,9 @@
 import csv
+import fcntl
 import hashlib
 import io
 import json
+import os
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -225,8 +227,26 @@ def test_where_nothing_is_stated_the_ledger_ties_to_itself_only(tmp_path: Path, 
     assert (total.stated_rows, total.tied, total.rows) == (None, None, 40)
 
 
-def test_a_ledger_without_rows_is_a_snapshot_without_rows(tmp_path: Path) -> None:
-    written = snapshot.write(tmp_path / "s", book(tmp_path, []), buckets=4)
+def test_a_ledger_of_refused_rows_is_a_snapshot_without_items(tmp_path: Path) -> None:
+    written = snapshot.write(tmp_path / "s", book(tmp_path, [row(amount="?")]), buckets=4)
     opened = snapshot.open_snapshot(written.folder)
     opened.verify()
-    assert opened.whole("items").empty and opened.frame("customers", 3).empty
+    assert opened.whole("items").empty and opened.frame("customers", 3).empty and len(opened.whole("quarantine")) == 1
+
+
+def test_a_ledger_without_rows_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"ledger\.csv holds no rows"):
+        book(tmp_path, [])
+
+
+def test_what_killed_processes_left_goes_and_what_is_under_way_stays(tmp_path: Path) -> None:
+    root = tmp_path / "s"
+    for name in (".new-dead", ".new-alive"):
+        (root / name).mkdir(parents=True)
+    handle = os.open(root / ".new-alive", os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    written = snapshot.write(root, book(tmp_path, ROWS), buckets=4)
+    assert {path.name for path in root.iterdir()} == {".new-alive", written.digest}
+    os.close(handle)
+    snapshot.write(root, book(tmp_path, ROWS), buckets=4)
+    assert {path.name for path in root.iterdir()} == {written.digest}
