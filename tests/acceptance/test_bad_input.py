@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import shutil
 import sys
 from datetime import date
@@ -205,3 +206,61 @@ def test_an_unknown_review_and_a_wrong_date_are_said_without_a_traceback(command
     assert code in (3, 4) and "r-nothing" in said
     code, said = command("review", "run", "--as-of", "30.09.2026")
     assert code == 2 and "30.09.2026" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "said"),
+    [
+        ("policy.yaml", "{grade: B, below: 0.03}", "{grade: B, below: 0.005}", "overlap"),
+        ("policy.yaml", "up_to_increase: ", "up_to_increase: 30000 #", "cannot end at"),
+        ("policy.yaml", "control_currency: EUR", "control_currency: EUX", "ISO 4217"),
+        ("policy.yaml", "control_currency: EUR", "control_currency: EUR\ncontrol_currency: USD", "twice"),
+        ("policy.yaml", "control_currency: EUR", "control_currency: &c EUR", "anchor"),
+        ("authority.yaml", "group_limit_up_to: null", "group_limit_up_to: 9000000", "no approver"),
+        ("mapping.yaml", "    currency: currency\n    amount: amount  ", "    currency: currency\n    amuont: amount  ", "amuont"),
+    ],
+)
+def test_a_document_with_a_fault_is_refused_with_its_line(made, command, name, old, new, said):
+    made.edit(name, old, new)
+    code, text = command("check", name)
+    assert code == 3, text
+    assert f"{name} line" in text and said in text
+
+
+def test_a_ledger_that_is_a_folder_is_named(made, command):
+    made.path("ledger/rates.csv").unlink()
+    made.path("ledger/rates.csv").mkdir()
+    code, said = command(*RUN)
+    assert code == 3, said
+    assert "rates.csv" in said
+    assert nothing_half_written(made)
+
+
+def test_a_formula_in_a_workbook_is_named_by_its_cell(made, command):
+    from openpyxl import Workbook
+
+    workbook = Workbook()
+    for row in csv.reader(made.path("ledger/customers.csv").open(encoding="utf-8")):
+        workbook.active.append(row)
+    workbook.active["B7"] = '=HYPERLINK("x")'
+    workbook.save(made.path("ledger/customers.xlsx"))
+    made.edit("mapping.yaml", 'from: {csv: customers.csv, encoding: utf-8, delimiter: ","}', "from: {excel: customers.xlsx}")
+    made.adopt(DocumentOfRecord.MAPPING, "mapping.yaml")
+    code, said = command(*RUN)
+    assert code == 3, said
+    assert "customers.xlsx" in said and "B7" in said
+    assert nothing_half_written(made)
+
+
+def test_a_name_that_is_a_formula_is_text_in_every_list_for_spreadsheets(made, command):
+    path = made.path("ledger/customers.csv")
+    rows = list(csv.reader(path.open(encoding="utf-8")))
+    rows[3][rows[0].index("name")] = "=cmd|' /C calc'!A0"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows(rows)
+    code, said = command(*RUN)
+    assert code == 0, said
+    (folder,) = made.path("data/reviews").iterdir()
+    cells = [cell for one in folder.glob("*.csv") for row in csv.reader(one.open(encoding="utf-8-sig")) for cell in row]
+    assert "'=cmd|' /C calc'!A0" in cells
+    assert [cell for cell in cells if cell[:1] in ("=", "@", "+", "\t", "\r")] == []
