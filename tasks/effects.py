@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 
 from credit_review import messages
 from credit_review.adapters.wiring import Services, open_chat, open_write_back
-from credit_review.model.states import ProposalState
+from credit_review.model.records import OutboxEntry
+from credit_review.model.states import OutboxState, ProposalState
 from credit_review.review import apply, relay
 from credit_review.review import sweep as sweeping
+from credit_review.review.outbox import ERP
 from tasks.defaults import outside
 from tasks.prepare import services
 
@@ -48,7 +50,13 @@ def relay_outbox(config: str) -> Effects:
         for name, ids in (("confirmed", report.confirmed), ("delayed", report.delayed), ("parked", report.parked))
         for one in ids
     ]
+    now = opened.clock.now()
+    with opened.store.read() as uow:
+        queued = uow.find(OutboxEntry, kind=ERP, state=OutboxState.QUEUED, attempts=0)
+    later = sum(one.not_before > now for one in queued if one.outbox_id not in report.delayed)
     headline = f"{len(report.confirmed)} delivered, {len(report.delayed)} to be tried again, {len(report.parked)} parked for a person"
+    if later:
+        headline += f", {later} kept until the day they take effect"
     return Effects(key="delivered", title="Delivered", headline=headline, rows=rows)
 
 

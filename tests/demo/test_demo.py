@@ -1,0 +1,111 @@
+"""The demo as a newcomer runs it, on a smaller company: one process, the whole cycle, and a story that agrees with what it left."""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.prefect
+
+CHAPTERS = (
+    "What was read, and how it ties",
+    "What was quarantined, and why",
+    "What happens to the limits",
+    "The ten largest proposals",
+    "Who must approve what",
+    "A few requests are decided, through the decision function that Slack uses",
+    "Approved limits are applied, once, and delivered to the ERP",
+    "The audit log is verified",
+    "Where to look, what to type next",
+)
+PROGRAM = Path(sys.executable).parent / "credit-review"
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory):
+    """The demo's folder, what it printed, and what it said while it worked."""
+    folder = tmp_path_factory.mktemp("demo")
+    environment = {
+        **os.environ,
+        "PREFECT_HOME": str(folder / "prefect"),
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+    }
+    done = subprocess.run(
+        [PROGRAM, "demo", "--folder", folder / "demo", "--customers", "120"],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env=environment,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return folder / "demo", done.stdout, done.stderr
+
+
+@pytest.fixture(scope="module")
+def record(told):
+    with sqlite3.connect(told[0] / "data" / "credit-review.db") as connection:
+        yield lambda query: connection.execute(query).fetchall()
+
+
+def test_the_story_has_its_chapters_in_order(told):
+    _, story, working = told
+    at = [story.index(f"\n{title}\n") for title in CHAPTERS]
+    assert at == sorted(at) and "Traceback" not in story + working
+    assert "Checking the data" in story + working, "it says what it is doing"
+
+
+def test_what_was_read_ties_and_the_dirt_is_told(told):
+    story = told[1]
+    tied, stated = re.search(r"(\d+) of (\d+) control totals stated by the ledger tie", story).groups()
+    assert tied == stated != "0"
+    assert re.search(r"[1-9]\d* customers appeared under two numbers", story)
+    assert re.search(r"[1-9]\d* rows that said the same thing twice", story)
+    assert re.search(r"[1-9] rows  due_date_is_a_date: ", story) and "all are named in the report" in story
+
+
+def test_ten_proposals_are_explained(told):
+    story = told[1]
+    part = story[story.index(CHAPTERS[3]) : story.index(CHAPTERS[4])]
+    assert part.count("Proposed limit:") == 10 and part.count("Formula:") >= 1
+
+
+def test_one_of_each_kind_is_decided_and_the_one_without_authority_is_refused(told, record):
+    story = told[1]
+    part = story[story.index(CHAPTERS[5]) : story.index(CHAPTERS[6])]
+    assert "answers approve to" in part and "Rejected." in part and "Your offer replaces the proposal" in part
+    assert re.search(r"Carl Ohm \(credit controller\) answers approve to \d+: REFUSED: .* lack", part)
+    assert sorted(verdict for (verdict,) in record("SELECT verdict FROM approval_decision")) == ["approve", "approve", "counter", "reject"]
+
+
+def test_what_is_applied_is_on_record_once_and_delivered(told, record):
+    story = told[1]
+    ((changes, proposals),) = record("SELECT count(*), count(DISTINCT proposal_id) FROM limit_change WHERE kind = 'decision'")
+    assert changes == proposals == int(re.search(r"(\d+) applied", story)[1]) > 3
+    sent = {path.stem for path in (told[0] / "erp_drop").glob("c-*.csv")}
+    assert len(sent) == int(re.search(r"(\d+) delivered", story)[1])
+    assert sent <= {change for (change,) in record("SELECT change_id FROM limit_change")}
+
+
+def test_the_log_is_consistent_and_not_anchored(told):
+    assert "consistent, not anchored" in told[1] and "never 0" in told[1]
+
+
+def test_what_it_says_to_look_at_and_to_type_next_is_there(told):
+    folder, story, _ = told
+    for label in ("report", "data checks", "all proposals"):
+        assert Path(re.search(rf"{label} +(\S+)", story)[1]).is_file()
+    shown = subprocess.run([PROGRAM, "inbox", "-c", folder, "--as", "p-manager"], capture_output=True, text=True, timeout=60, check=False)
+    assert shown.returncode == 0 and "Mia Holm" in shown.stdout
+
+
+def test_a_second_demo_takes_the_place_of_the_first_and_of_nothing_else(tmp_path):
+    (tmp_path / "mine.txt").write_text("mine")
+    done = subprocess.run([PROGRAM, "demo", "--folder", tmp_path], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 3 and "is not empty" in done.stderr and (tmp_path / "mine.txt").exists()
