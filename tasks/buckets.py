@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTaskRunner
 from prefect.utilities.annotations import unmapped
 
-from credit_review.errors import BadInput
 from tasks.progress import Stage
 
 if TYPE_CHECKING:
@@ -48,14 +47,12 @@ def workers(plan: Plan) -> Iterator[None]:
 
 
 def runner(plan: Plan) -> TaskRunner[Any]:
-    """The task runner that the settings name. Raises BadInput when Dask is asked for and not installed."""
+    """The task runner that the settings name."""
     if plan.runner == "processes":
         return ProcessPoolTaskRunner(max_workers=plan.workers)
     if plan.runner == "dask":
-        try:
-            from prefect_dask import DaskTaskRunner
-        except ModuleNotFoundError:
-            raise BadInput("the runner dask needs prefect-dask", next_step="install credit-review[dask], or set review.runner") from None
+        from prefect_dask import DaskTaskRunner
+
         logging.getLogger("distributed").setLevel(logging.WARNING)  # it reports every connection
         return DaskTaskRunner(cluster_kwargs={"n_workers": plan.workers, "threads_per_worker": 1, "processes": True})
     return ThreadPoolTaskRunner(max_workers=plan.workers)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 from prefect import runtime
@@ -87,7 +88,9 @@ def _local(moment: datetime, settings: Settings) -> date:
 
 
 def planned(settings: Settings, config: str, as_of: date, scope: str, kind: ReviewKind) -> Plan:
-    """The plan of a review not yet on record."""
+    """The plan of a review not yet on record. Raises BadInput when Dask is asked for and not installed."""
+    if settings.review.runner == "dask" and find_spec("prefect_dask") is None:
+        raise BadInput("the runner dask needs prefect-dask", next_step="install credit-review[dask], or set review.runner in settings.yaml")
     return Plan(
         config=config,
         as_of=as_of,

@@ -31,18 +31,21 @@ OPEN = (ProposalState.DRAFT, ProposalState.PENDING)
 
 @task(name="write the report", task_run_name="write the report of {plan.review_id}")
 def write(plan: Plan) -> Summary:
-    """Write validation.html, proposals.csv, proposals.parquet and report.html; returns what the Prefect UI shows of them."""
+    """Write validation.html, the complete lists (CSV, and proposals as Parquet) and report.html; returns what the Prefect UI shows."""
     workspace = plan.workspace
     record, proposals, risks, decisions, people = _record(plan)
     frame = workspace.read_all("proposals", plan.buckets).sort_values("customer_id", kind="stable", ignore_index=True)
     quarantine = validate.quarantine(plan)
     facts = _facts(plan, record, people)
     page = report.validation_page(validate.verdicts(plan), facts=facts, quarantine=quarantine)
-    listed = _listed(plan, frame)
-    outputs = [
-        ("validation.html", workspace.write_text("validation.html", page), "what was promised about the data and what was found"),
-        ("proposals.csv", workspace.write_text("proposals.csv", report.safe_csv(listed)), "every customer, for spreadsheets"),
-    ]
+    outputs = [("validation.html", workspace.write_text("validation.html", page), "what was promised about the data and what was found")]
+    for name, listed, what in (
+        ("proposals.csv", _listed(plan, frame), "every customer, for spreadsheets"),
+        ("quarantine.csv", quarantine, "every row left out, with key, rule and value"),
+        ("duplicates.csv", plan.snapshot.whole("duplicates"), "every row that said the same thing twice"),
+        ("aliases.csv", plan.snapshot.joined_aliases(), "every customer that stands under several numbers"),
+    ):
+        outputs.append((name, workspace.write_text(name, report.safe_csv(listed)), what))
     path = workspace.write("proposals", frame)
     outputs.append(("proposals.parquet", files.sha256_of(path), "every customer, every figure"))
     data = _data(plan, record, proposals, risks, decisions, people, frame, quarantine, facts, outputs)
@@ -155,7 +158,8 @@ def _certificate(plan: Plan) -> report.Certificate:
     digest = files.sha256_of(plan.workspace.path("certificate.json"))
 
     def line(one: Mapping[str, Any]) -> report.CertificateLine:
-        return report.CertificateLine(line=one["line"], customers=one["customers"], amounts=one["amounts"], rows=one["rows"])
+        names = ("line", "customers", "amounts", "rows", "quarantined_rows")
+        return report.CertificateLine(**{name: one[name] for name in names})
 
     return report.Certificate(lines=tuple(map(line, found["lines"])), total=line(found["total"]), ties=True, digest=digest)
 

@@ -69,12 +69,16 @@ class ControlTotal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CertificateLine:
-    """A line of the completeness certificate: customers (None where a line has rows only) and amounts per currency, minor units."""
+    """A line of the completeness certificate: customers (None where a line has rows only) and amounts per currency, minor units.
+
+    `quarantined_rows` is the part of `rows` that stands in quarantine.
+    """
 
     line: str
     customers: int | None
     amounts: Mapping[str, int]
     rows: int | None = None
+    quarantined_rows: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

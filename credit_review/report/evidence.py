@@ -246,10 +246,11 @@ def certificate(found: Certificate) -> Table:
             words(line.line),
             DASH if line.customers is None else count(line.customers),
             DASH if line.rows is None else count(line.rows),
+            count(line.quarantined_rows),
             *amounts,
         ]
 
-    headings = ("Line", ">Customers", ">Rows", *(f">{c}" for c in currencies))
+    headings = ("Line", ">Customers", ">Rows", ">Of them in quarantine", *(f">{c}" for c in currencies))
     return Table(headings, [cells(line) for line in found.lines], totals=[cells(found.total)])
 
 

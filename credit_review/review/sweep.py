@@ -53,8 +53,8 @@ class SweepReport:
     def text(self) -> str:
         """The report in one line."""
         return (
-            f"{len(self.expired)} proposals expired, {len(self.superseded)} superseded, {len(self.reverted)} limits reverted, "
-            f"{len(self.requeued)} applications queued again, {len(self.reminders)} about to expire"
+            f"proposals: {len(self.expired)} expired, {len(self.superseded)} superseded, {len(self.reminders)} about to expire; "
+            f"limits reverted: {len(self.reverted)}; applications queued again: {len(self.requeued)}"
         )
 
 

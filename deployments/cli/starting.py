@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from credit_review.adapters import posting
 from credit_review.adapters import settings as configuration
 from credit_review.errors import BadInput, CreditReviewError
 from credit_review.model.records import PersonAccount
@@ -181,6 +182,16 @@ def _sources(settings: configuration.Settings) -> Iterator[Finding]:
         folder = settings.path(place.folder)
         ok = folder.is_dir()
         yield Finding(f"ledger folder {place.folder}", ok, str(folder), "" if ok else "create it, or correct `folder` in settings.yaml")
+    stated = settings.posted_through
+    if stated is not None and stated.file is not None and not settings.path(stated.file).exists():
+        yield Finding("posted through", True, f"{stated.file} is not there yet: a scheduled review needs it, `review run --as-of` does not")
+        return
+    try:
+        posted = posting.posted_through(settings)
+    except CreditReviewError as error:
+        yield _wrong("posted through", error, "correct `posted_through` in settings.yaml, or have the source state the day")
+    else:
+        yield Finding("posted through", True, "not stated: scheduled reviews start on their day" if posted is None else str(posted))
 
 
 def _database(settings: configuration.Settings) -> Iterator[Finding]:

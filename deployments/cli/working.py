@@ -87,7 +87,12 @@ def inbox(config: Path, *, as_person: str, as_json: bool) -> None:
 
 def _customer_names(uow: UnitOfWork, proposal_ids: Sequence[str]) -> dict[str, str]:
     found = uow.find(Proposal, proposal_id=list(proposal_ids)) if proposal_ids else []
-    return {p.proposal_id: f"{messages.cleaned(json.loads(p.packet_json)['customer_name'], 40)} ({p.customer_id})" for p in found}
+    return {p.proposal_id: f"{_called(p)} ({p.customer_id})" for p in found}
+
+
+def _called(proposal: Proposal) -> str:
+    """The customer's name; its id where the ledger has no names."""
+    return messages.cleaned(json.loads(proposal.packet_json)["customer_name"], 40) or proposal.customer_id
 
 
 def _more(total: int) -> None:
@@ -130,7 +135,7 @@ def _line(p: Proposal) -> list[str]:
     terms = p.terms_days if p.terms_days != p.from_terms_days and p.from_minor is not None else None
     return [
         p.proposal_id,
-        messages.cleaned(json.loads(p.packet_json)["customer_name"], 40),
+        _called(p),
         p.direction,
         "none" if p.from_minor is None else format_minor(p.from_minor, p.currency),
         format_minor(p.to_minor, p.currency) + (f" until {p.effective_to}" if p.effective_to else ""),

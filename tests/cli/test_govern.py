@@ -128,7 +128,7 @@ def wrong(office, *said, code=3):
 
 
 def test_doctor_finds_a_reviewed_installation_in_order(reviewed):
-    assert reviewed.run("doctor").fine().out.count("ok    ") == 16
+    assert reviewed.run("doctor").fine().out.count("ok    ") == 17
 
 
 def test_doctor_names_a_missing_configuration(tmp_path):
@@ -206,6 +206,11 @@ def test_doctor_names_a_drop_folder_and_a_ledger_folder_that_are_missing(office)
     for name in ("erp_drop", "ledger"):
         shutil.rmtree(office.config / name)
     assert wrong(office, "drop folder", "mkdir -p", "correct `folder` in settings.yaml") == ["ledger folder ledger", "write-back"]
+
+
+def test_doctor_names_a_day_of_posting_that_is_no_day(office):
+    (office.config / "ledger" / "posted_through.txt").write_text("end of September")
+    assert wrong(office, "end of September", "correct `posted_through`") == ["posted through"]
 
 
 # --- what did not get through -------------------------------------------------------------------------------------------------------

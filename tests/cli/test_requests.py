@@ -47,9 +47,9 @@ def test_a_temporary_increase_is_decided_by_somebody_else_applied_and_reverts_by
     limit = office.one(CreditLimit, account_id=proposal.account_id)
     assert (limit.amount_minor, limit.effective_to) == (wanted, date(2026, 11, 15))
     CLOCK.set(NOON + timedelta(days=40))
-    assert "0 limits reverted" in office.run("follow-up").fine().out
+    assert "limits reverted: 0" in office.run("follow-up").fine().out
     CLOCK.set(NOON + timedelta(days=45))
-    assert "1 limits reverted" in office.run("follow-up").fine().out
+    assert "limits reverted: 1" in office.run("follow-up").fine().out
     assert office.one(CreditLimit, account_id=proposal.account_id).amount_minor is None
     assert office.one(CreditLimit, account_id=account.account_id).amount_minor == base.amount_minor
     assert [c.kind for c in office.find(LimitChange, account_id=proposal.account_id, order_by=("version",))] == ["decision", "reversal"]

@@ -16,7 +16,7 @@ from credit_review.adapters import build_info, wiring
 from credit_review.adapters.clock import FixedClock
 from credit_review.errors import BadInput, Conflict, Refused, ReviewStopped, Tampered, Unavailable
 from deployments.cli import reviewing
-from tasks import buckets, prepare
+from tasks import prepare
 
 pytestmark = pytest.mark.prefect
 
@@ -85,9 +85,10 @@ def test_another_number_of_buckets_gives_the_same_proposals(template, one_thread
 
 def test_dask_that_is_not_installed_is_said_with_the_next_step(one_thread, monkeypatch):
     monkeypatch.setitem(sys.modules, "prefect_dask", None)
-    plan = prepare.newest_plan(str(one_thread.parents[2])).but(runner="dask")
+    opened = prepare.services(str(one_thread.parents[2])).settings
+    settings = opened.model_copy(update={"review": opened.review.model_copy(update={"runner": "dask"})})
     with pytest.raises(BadInput, match="needs prefect-dask") as error:
-        buckets.runner(plan)
+        prepare.planned(settings, "config", AS_OF, "all", "periodic")
     assert "credit-review[dask]" in error.value.next_step
 
 

@@ -94,4 +94,4 @@ def test_a_missing_rate_does_not_stop_the_sweep(world, clock):
 
 
 def test_the_report_reads_as_a_sentence():
-    assert SweepReport(expired=("a",)).text().startswith("1 proposals expired, 0 superseded")
+    assert SweepReport(expired=("a",)).text().startswith("proposals: 1 expired, 0 superseded")
