@@ -23,7 +23,7 @@ from credit_review.review import lifecycle
 from credit_review.review.request import unfinished_request
 from deployments.cli.frame import names_of, services, show_json, show_pairs, show_table
 from deployments.cli.governing import me
-from deployments.cli.watching import watched
+from deployments.cli.watching import starting, watched
 
 
 def run(
@@ -71,6 +71,7 @@ def _say_how_to_go_on(config: Path, error: CreditReviewError) -> None:
 def run_flow(config: Path, *, as_of: date | None = None, scope: str = "all", supersede: str = "", resume: str = "") -> str:
     """What the flow says at its end. Raises the CreditReviewError that stopped it."""
     with watched():
+        starting()
         from flows.periodic_review import periodic_review
 
         state: Any = periodic_review(
@@ -259,6 +260,7 @@ def request(config: Path, asked: Asked, *, as_person: str, as_json: bool) -> Non
         from tasks import requests
 
         requests.understand.fn(**about)  # what makes no sense is said at once, before Prefect starts
+        starting()
         state: Any = limit_request(**about, return_state=True)
     _raise_failure(state)
     review = _newest(config)

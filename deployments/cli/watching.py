@@ -19,6 +19,10 @@ QUIET = {
 }
 
 
+STARTING = "Starting Prefect"
+"""Before the first stage of a flow there are seconds of imports, and of Prefect's own start."""
+
+
 class _Lines(logging.Handler):
     """One line when a stage starts and one when it ends."""
 
@@ -49,8 +53,15 @@ class _Bar(logging.Handler):
         if not name:
             return
         if name not in self.tasks:
+            if STARTING in self.tasks:
+                self.progress.update(self.tasks[STARTING], completed=1)  # type: ignore[arg-type]
             self.tasks[name] = self.progress.add_task(name, total=getattr(record, "total", 1))
         self.progress.update(self.tasks[name], completed=getattr(record, "done", 0))  # type: ignore[arg-type]
+
+
+def starting() -> None:
+    """Say that a flow is about to start; the first stage of it ends this one."""
+    logging.getLogger("credit_review.progress").info(STARTING, extra={"stage": STARTING, "done": 0, "total": 1})
 
 
 @contextmanager
