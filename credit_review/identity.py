@@ -49,6 +49,11 @@ def resolve(numbers: pd.DataFrame, *, decided_by: str, known: pd.DataFrame | Non
     return Resolution(aliases, _joins(aliases), moved[[*_NUMBER, "customer_id", "customer_id_known"]] if len(moved) else _nothing(moved))
 
 
+def by_a_person(decided_by: str) -> bool:
+    """Whether an alias was decided by a person, not written so by the source nor made by a mapping's rule."""
+    return decided_by != "source" and not decided_by.startswith("mapping:")
+
+
 def renamed(frame: pd.DataFrame, moved: pd.DataFrame) -> pd.DataFrame:
     """The frame with customer ids (and group ids) as `Resolution.moved` decides; frames without legal entity go by source number alone."""
     if not len(moved) or not len(frame):

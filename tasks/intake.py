@@ -5,10 +5,11 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from credit_review import audit
+from credit_review import audit, identity
 from credit_review.adapters import reading
 from credit_review.adapters import snapshot as snapshots
 from credit_review.completeness import HISTORY
+from credit_review.model.frames import ALIASES
 from credit_review.model.records import CreditLimit, CustomerAlias, Deferral, Exclusion, GroupMembership, LimitAccount, Rate, Review
 from credit_review.model.states import Layer, ReviewState
 from credit_review.review import lifecycle, manifest, opening
@@ -18,8 +19,11 @@ from tasks.defaults import task
 from tasks.progress import stage
 
 if TYPE_CHECKING:
+    from datetime import date, datetime
+
     import pandas as pd
 
+    from credit_review.ports import UnitOfWork
     from tasks.plan import Plan
 
 
@@ -39,8 +43,20 @@ def read_and_write(plan: Plan) -> snapshots.Written:
     """Read every source and write one snapshot; a control total beyond policy's tolerance stops the review."""
     opened = prepare.services(plan.config)
     policy = plan.workspace.policy()
-    book = reading.read_book(opened.settings, plan.workspace.mappings(), as_of=plan.as_of, policy=policy)
+    with opened.store.read() as uow:
+        known = decided_identities(uow, plan.as_of, lifecycle.review_of(uow, plan.review_id).started_at)
+    book = reading.read_book(opened.settings, plan.workspace.mappings(), as_of=plan.as_of, policy=policy, known=known)
     return snapshots.write(plan.workspace.snapshots, book, buckets=plan.buckets)
+
+
+def decided_identities(uow: UnitOfWork, day: date, known_at: datetime) -> pd.DataFrame:
+    """ALIASES that a person decided, in force on a day; they win over the mapping's rules."""
+    import pandas as pd
+
+    facts = uow.facts(CustomerAlias, valid_at=day, known_at=known_at)
+    names = list(ALIASES.names)
+    rows = [[getattr(f, name) for name in names] for f in facts if identity.by_a_person(f.decided_by)]
+    return pd.DataFrame(rows, columns=names).astype("str")
 
 
 @task(name="take over limits in force", task_run_name="take over limits in force")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from credit_review import exposure, fx, policy, receivables, scoring
 from credit_review.adapters import reading
 from credit_review.adapters.wiring import Services
-from tasks import prepare
+from tasks import intake, prepare
 from tasks.progress import stage
 
 if TYPE_CHECKING:
@@ -36,7 +36,9 @@ def fit(config: str, *, as_of: date | None, expert: bool) -> Fitted:
         return Fitted(text=scoring.dump(card), lines=(f"{card.name}: {card.why}",))
     day = as_of or opened.today()
     with stage("Reading the sources"):
-        book = reading.read_book(opened.settings, mappings, as_of=day, policy=rules)
+        with opened.store.read() as uow:
+            known = intake.decided_identities(uow, day, opened.clock.now())
+        book = reading.read_book(opened.settings, mappings, as_of=day, policy=rules, known=known)
     with stage("Fitting the scorecard"):
         result = fit_book(book, mappings, rules, as_of=day, seed=opened.settings.review.seed)
     return Fitted(text=scoring.dump(result.scorecard), lines=tuple(result.report.lines()))
