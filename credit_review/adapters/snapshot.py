@@ -236,6 +236,10 @@ def open_snapshot(folder: Path) -> Snapshot:
         raise Tampered(f"{path} cannot be read: {error}", expected="the index of a snapshot") from None
     if not digest == index.get("digest") == folder.name:
         raise Tampered(f"{path} is not what was written", expected=f"content digest {folder.name}, got {digest}")
+    # the digest is over values, and says which files there are; their own digests stand beside it
+    wanted = {_file(DATASETS[name], int(part) if part else None) for name, one in index["datasets"].items() for part in one["content"]}
+    if wanted != set(index["files"]):
+        raise Tampered(f"{path} is not what was written", expected=f"digests of exactly the files {', '.join(sorted(wanted))}")
     return Snapshot(folder, index)
 
 

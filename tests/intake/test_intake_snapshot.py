@@ -117,7 +117,9 @@ def test_a_changed_missing_or_cut_file_is_named(written: snapshot.Written) -> No
 def test_a_changed_index_is_refused(written: snapshot.Written) -> None:
     path = written.folder / snapshot.INDEX
     text = path.read_text(encoding="utf-8")
-    for damaged in (text.replace('"rows": 40', '"rows": 41', 1), text[:-20], "[]", "{}"):
+    lost = text.replace('"items/', '"itens/', 1)
+    assert lost != text
+    for damaged in (text.replace('"rows": 40', '"rows": 41', 1), lost, text[:-20], "[]", "{}"):
         path.write_text(damaged, encoding="utf-8")
         with pytest.raises(Tampered, match=r"snapshot\.json"):
             snapshot.open_snapshot(written.folder)
