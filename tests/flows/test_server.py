@@ -60,7 +60,7 @@ def started(line, environment, log):
                 family += process.children(recursive=True)
             process.terminate()
             with suppress(psutil.TimeoutExpired):
-                process.wait(timeout=20)
+                process.wait(timeout=3)
             for one in family:
                 with suppress(psutil.NoSuchProcess):
                     one.kill()
