@@ -124,15 +124,6 @@ def test_the_manifest_names_every_input_by_its_digest(ran):
     assert len(set(fixed["mappings"].values())) == 1
 
 
-def test_a_second_review_of_the_period_is_refused_and_names_the_first(ran):
-    config, home, _ = ran
-    again = command(config, home, "review", "run", "--as-of", AS_OF.isoformat())
-    (folder,) = (config / "data" / "reviews").iterdir()
-    assert again.returncode == 4 and folder.name in again.stderr and "--supersede" in again.stderr
-    assert "Traceback" not in again.stderr
-    assert len(list((config / "data" / "reviews").iterdir())) == 1
-
-
 def test_the_audit_log_is_consistent_and_not_anchored(ran):
     config, home, _ = ran
     verified = command(config, home, "audit", "verify")
