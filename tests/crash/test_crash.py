@@ -129,7 +129,14 @@ def test_the_cycle_does_everything_a_crash_could_spoil(uninterrupted):
     assert len(points) > 300
 
 
-@pytest.mark.parametrize(("database", "erp", "of"), [("sqlite", "csv_drop", FIRST_OF_EACH), ("postgresql", "table", FIRST_COMMITS)])
+@pytest.mark.parametrize(
+    ("database", "erp", "of"),
+    [
+        ("sqlite", "csv_drop", FIRST_COMMITS),
+        ("postgresql", "table", FIRST_COMMITS),
+        pytest.param("sqlite", "csv_drop", FIRST_OF_EACH, marks=pytest.mark.soak),
+    ],
+)
 def test_a_cycle_killed_again_and_again_ends_like_one_that_was_not(
     database, erp, of, forked, uninterrupted, tmp_path, monkeypatch, request
 ):
