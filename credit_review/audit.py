@@ -76,6 +76,8 @@ class Action(StrEnum):
     DECISION_RETURN = "decision.return"
     DECISION_COUNTER = "decision.counter"
     DECISION_REFUSED = "decision.refused"
+    CONDITION_MET = "condition.met"
+    CONDITION_LAPSED = "condition.lapsed"
     # limits
     ACCOUNT_OPENED = "account.opened"
     LIMIT_OPENED = "limit.opened"
@@ -103,6 +105,9 @@ class Action(StrEnum):
     PERSON_CHANGED = "person.changed"
     ACCESS_CHANGED = "access.changed"
     ACCESS_REVIEWED = "access.reviewed"
+    PREFERENCE_CHANGED = "preference.changed"
+    ABSENCE_CHANGED = "absence.changed"
+    CONFLICT_DECLARED = "conflict.declared"
     IDENTITY_CHANGED = "identity.changed"
     GROUP_CHANGED = "group.changed"
     RATE_RECORDED = "rate.recorded"

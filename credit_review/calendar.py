@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
 from typing import Any
 
@@ -65,6 +65,22 @@ class WorkingCalendar:
     def working_days_between(self, start: date, end: date) -> int:
         """Working days after `start` up to and including `end`; 0 when `end` is not after it."""
         return sum(self.is_working_day(day) for day in _forward(start + _DAY, (end - start).days))
+
+
+OPENS, CLOSES = time(9), time(17)
+"""Working hours of a working day, local time."""
+
+
+def working_hours_between(start: datetime, end: datetime, calendar: WorkingCalendar, zone: tzinfo) -> float:
+    """Working hours (9 to 17 on working days, local time of `zone`) from `start` to `end`; 0 when `end` is not later."""
+    hours = 0.0
+    day, last = start.astimezone(zone).date(), end.astimezone(zone).date()
+    while day <= last:
+        if calendar.is_working_day(day):
+            opens, closes = datetime.combine(day, OPENS, tzinfo=zone), datetime.combine(day, CLOSES, tzinfo=zone)
+            hours += max(0.0, (min(end, closes) - max(start, opens)).total_seconds() / 3600)
+        day += _DAY
+    return hours
 
 
 def quarter_end_before(day: date) -> date:

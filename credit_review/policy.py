@@ -281,6 +281,15 @@ class Worklist(_Part):
     analyst: Text
 
 
+class Approvals(_Part):
+    """How approvals are asked for. Hours are working hours of the person who is asked, by his own calendar."""
+
+    approve_listed_up_to: Amount
+    approve_listed_grades: Annotated[tuple[str, ...], Field(strict=False)]
+    remind_after_hours: Annotated[int, Field(strict=True, ge=1, le=400)]
+    escalate_after_hours: Annotated[int, Field(strict=True, ge=1, le=400)]
+
+
 class Policy(_Part):
     """A credit policy whose shape is right; `load` also proves that its rules fit together."""
 
@@ -297,6 +306,7 @@ class Policy(_Part):
     classes: dict[str, ClassRule]
     straight_through: StraightThrough
     worklists: Annotated[tuple[Worklist, ...], Field(strict=False, min_length=1)]
+    approvals: Approvals
 
     def minor(self, amount: Decimal) -> int:
         """An amount of this policy in integer minor units of the control currency."""
@@ -417,6 +427,7 @@ def _names(policy: Policy) -> Found:
         (("limits", "forbid_increase", "grades"), policy.limits.forbid_increase.grades),
         (("terms", "tighten_when"), policy.terms.tighten_when),
         (("straight_through", "grades"), policy.straight_through.grades),
+        (("approvals", "approve_listed_grades"), policy.approvals.approve_listed_grades),
     )
     for path, named in lists:
         for i, grade in enumerate(named):
@@ -539,6 +550,17 @@ def _exposure(policy: Policy) -> Found:
             yield Problem(("exposure", "ageing_days", i), f"{days} is not above {before}; expected growing bounds such as [30, 60, 90]")
 
 
+def _approvals(policy: Policy) -> Found:
+    asked = policy.approvals
+    if asked.escalate_after_hours <= asked.remind_after_hours:
+        text = f"{asked.escalate_after_hours} hours is not above remind_after_hours, so nobody would ever be reminded"
+        yield Problem(("approvals", "escalate_after_hours"), f"{text}; expected more than {asked.remind_after_hours}")
+    if asked.approve_listed_up_to and not asked.approve_listed_grades:
+        yield Problem(
+            ("approvals", "approve_listed_grades"), "the rule can never fire without grades; expected at least one, or an amount of 0"
+        )
+
+
 def _worklists(policy: Policy) -> Found:
     patterns = [w.portfolio for w in policy.worklists]
     for i, pattern in enumerate(patterns):
@@ -563,4 +585,5 @@ _RULES: tuple[Callable[[Policy], Found], ...] = (
     _straight_through,
     _exposure,
     _worklists,
+    _approvals,
 )

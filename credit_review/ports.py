@@ -122,10 +122,16 @@ class WriteBack(Protocol):
 class Chat(Protocol):
     """Where approvers see cards. Losing it loses nothing: cards are rebuilt from the record."""
 
-    def post(self, *, channel: str, text: str, blocks: Sequence[Mapping[str, Any]], dedup_key: str) -> Mapping[str, str]:
-        """Post a message; returns channel and ts. Raises Unavailable."""
+    def post(
+        self, *, channel: str, text: str, blocks: Sequence[Mapping[str, Any]], dedup_key: str, thread_ts: str = "", again: bool = False
+    ) -> Mapping[str, str]:
+        """Post a message to a channel or a user id; returns channel and ts.
+
+        `again` says that an earlier attempt may have arrived: a message with the dedup key is then looked for first, and its place
+        returned. Raises Unavailable, or BadInput when trying again is of no use.
+        """
         ...
 
     def update(self, *, channel: str, ts: str, text: str, blocks: Sequence[Mapping[str, Any]]) -> None:
-        """Replace a message. Raises Unavailable."""
+        """Replace a message. Raises Unavailable or BadInput."""
         ...

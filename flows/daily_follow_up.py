@@ -10,9 +10,10 @@ from tasks import artifacts, effects
 
 @flow(name="daily_follow_up", flow_run_name="follow up what is open", persist_result=False)
 def daily_follow_up(config: str = "config") -> State[str]:
-    """Expire, revert, escalate and settle what is due today, then deliver and reconcile. Safe to run more than once a day."""
+    """Expire, revert and settle what is due today, remind and escalate, then deliver and reconcile. Safe to run more than once a day."""
     swept = effects.sweep(config)
+    asked = effects.follow_up(config)
     delivered = effects.relay_outbox(config)
     reconciled = effects.reconcile(config)
-    artifacts.publish_effects(swept, delivered, reconciled)
-    return Completed(message=f"{swept.headline}; {delivered.headline}; {reconciled.headline}")
+    artifacts.publish_effects(swept, asked, delivered, reconciled)
+    return Completed(message=f"{swept.headline}; {asked.headline}; {delivered.headline}; {reconciled.headline}")

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 
 from credit_review import messages
 from credit_review.adapters.wiring import Services, open_chat, open_write_back
+from credit_review.calendar import WorkingCalendar
 from credit_review.model.records import OutboxEntry
 from credit_review.model.states import OutboxState, ProposalState
-from credit_review.review import apply, relay
+from credit_review.review import apply, followup, relay
 from credit_review.review import sweep as sweeping
 from credit_review.review.outbox import ERP
 from tasks.defaults import outside
@@ -82,11 +83,23 @@ def sweep(config: str) -> Effects:
     return Effects(key="swept", title="Swept", headline=report.text())
 
 
+@outside(name="ask again", task_run_name="ask again")
+def follow_up(config: str) -> Effects:
+    """Remind, put before others, and owe the daily messages."""
+    opened = services(config)
+    settings = opened.settings
+    calendar = WorkingCalendar(settings.calendar.country, frozenset(settings.calendar.extra_holidays))
+    company = followup.Company(calendar=calendar, zone=settings.zone)
+    report = followup.follow_up(opened.store, opened.clock, company, settings.slack.destinations())
+    rows = [{"proposal": one, "outcome": "put before others"} for one in report.escalated]
+    return Effects(key="asked-again", title="Asked again", headline=report.text(), rows=rows)
+
+
 def _outside(opened: Services) -> relay.Outside:
     chat = open_chat(opened.settings)
     return relay.Outside(
         write_back=open_write_back(opened.settings),
         chat=chat,
-        render=messages.renderer(opened.clock, opened.settings.zone) if chat else None,
+        render=messages.renderer(opened.clock, messages.Company(opened.settings.words())) if chat else None,
         owner_id=opened.settings.limits_owner,
     )

@@ -194,7 +194,7 @@ def _history(plan: Plan) -> pd.DataFrame:
         earlier = [r for r in uow.find(Review) if r.as_of < plan.as_of and r.state != ReviewState.SUPERSEDED]
     kept = [Workspace(plan.workspace.data, r.review_id) for r in sorted(earlier, key=lambda r: (r.as_of, r.review_id))]
     parts = [w.read("outcome") for w in kept if w.has("outcome")]
-    types = {"customer_id": "str", "as_of": "datetime64[s]", "state": "str", "grade": "str"}
+    types = {"customer_id": "str", "as_of": "datetime64[s]", "state": "str", "grade": "str", "dso_days": "float64"}
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(HISTORY)).astype(types)
 
 

@@ -119,15 +119,16 @@ def draft_for(plan: Plan, customer_id: str) -> ProposalDraft | None:
 def drafts(plan: Plan, number: int, wanted: pd.DataFrame) -> Iterator[ProposalDraft]:
     """A draft for each of the wanted PROPOSALS rows of a bucket, with what the customer master says beside."""
     master = plan.snapshot.frame("customers", number).set_index("customer_id")
-    facts = master.reindex(wanted["customer_id"])[["name", "legal_entity", "region", "portfolio", "status"]]
+    about = master.reindex(wanted["customer_id"])[["name", "legal_entity", "region", "portfolio", "status", "account_owner"]]
+    facts = figures.facts_beside(plan, number, wanted["customer_id"])
     starts = figures.effective_days(plan, plan.workspace.policy(), prepare.services(plan.config).today())
     names = [str(name) for name in wanted.columns]
     columns = [figures.plain_column(wanted[name]) for name in names]
-    for row, about in zip(zip(*columns, strict=True), facts.to_dict("records"), strict=True):
-        yield _draft(dict(zip(names, row, strict=True)), about, starts)
+    for row, master_row, fact_row in zip(zip(*columns, strict=True), about.to_dict("records"), facts, strict=True):
+        yield _draft(dict(zip(names, row, strict=True)), master_row, fact_row, starts)
 
 
-def _draft(whole: Mapping[str, Any], about: Mapping[Any, Any], starts: Mapping[str, Any]) -> ProposalDraft:
+def _draft(whole: Mapping[str, Any], about: Mapping[Any, Any], facts: Mapping[str, Any], starts: Mapping[str, Any]) -> ProposalDraft:
     return ProposalDraft(
         customer_id=whole["customer_id"],
         customer_name=about["name"],
@@ -152,6 +153,8 @@ def _draft(whole: Mapping[str, Any], about: Mapping[Any, Any], starts: Mapping[s
         overdue_minor=whole["overdue_minor"],
         blocked_orders_minor=whole["blocked_orders_minor"],
         over_limit_minor=whole["over_limit_minor"],
+        account_owner=about["account_owner"],
+        facts=facts,
         derivation=tuple(limits.explain(whole)),
         exceptional=tuple(code for code in whole["exceptional"].split(SEPARATOR) if code),
         straight_through_rule=whole["straight_through_rule"] if whole["straight_through"] else "",
@@ -187,7 +190,8 @@ def certify(plan: Plan) -> None:
         as_of=plan.as_of,
     )
     workspace.write_text("certificate.json", found.to_json())
-    graded = proposals[["customer_id", "state", "grade"]].assign(as_of=pd.Timestamp(plan.as_of).as_unit("s"))
+    dso = figures.dso_days(workspace.read_all("features", plan.buckets)).reindex(proposals["customer_id"]).to_numpy()
+    graded = proposals[["customer_id", "state", "grade"]].assign(as_of=pd.Timestamp(plan.as_of).as_unit("s"), dso_days=dso)
     workspace.write("outcome", graded[list(completeness.HISTORY)])
 
 
@@ -215,7 +219,7 @@ def send_out(plan: Plan) -> route.Routed:
     opened = prepare.services(plan.config)
     workspace = plan.workspace
     rules = route.Rules(
-        policy=workspace.policy(), matrix=workspace.matrix(), zone=opened.settings.zone, channel=opened.settings.slack.channel
+        policy=workspace.policy(), matrix=workspace.matrix(), zone=opened.settings.zone, to=opened.settings.slack.destinations()
     )
     return route.route_all(opened.store, plan.review_id, rules, opened.clock, by=prepare.SYSTEM)
 

@@ -12,6 +12,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from credit_review import documents
 from credit_review.errors import BadInput
+from credit_review.review.addressing import NOWHERE, Destinations
+from credit_review.words import Words, words_for
 
 PREFIX = "CREDIT_REVIEW_"
 FILE_NAME = "settings.yaml"
@@ -86,15 +88,32 @@ class SlackSettings(_Part):
     """How approvers are reached. Tokens are secrets and never stand here."""
 
     mode: Literal["none", "socket", "http"] = "none"
-    channel: str = ""
     team_ids: tuple[str, ...] = ()
+    enterprise_id: str = ""
+    channel: str = ""
+    digest_above: int = Field(default=20, ge=1, le=1000)
+    show_providers: tuple[str, ...] = ()
     api_url: str = "https://slack.com/api/"
 
     @model_validator(mode="after")
     def _complete(self) -> SlackSettings:
-        if self.mode != "none" and not (self.channel and self.team_ids):
-            raise ValueError("expected channel and team_ids, since mode is not none")
+        if self.mode != "none" and not self.team_ids:
+            raise ValueError("expected team_ids, since mode is not none")
         return self
+
+    def destinations(self) -> Destinations:
+        """Where messages go."""
+        return NOWHERE if self.mode == "none" else Destinations(direct=True, channel=self.channel, digest_above=self.digest_above)
+
+
+class StepUpSettings(_Part):
+    """The page outside Slack: where it is reached, and the company's sign-in (OpenID Connect). An empty `url`: there is none."""
+
+    url: str = ""
+    issuer: str = ""
+    client_id: str = ""
+    claim: str = "email"
+    second_factor: tuple[str, ...] = ("mfa", "otp", "hwk", "fido")
 
 
 class Settings(_Part):
@@ -114,6 +133,9 @@ class Settings(_Part):
     review: ReviewSettings = ReviewSettings()
     write_back: WriteBackSettings = WriteBackSettings()
     slack: SlackSettings = SlackSettings()
+    step_up: StepUpSettings = StepUpSettings()
+    language: str = "en"
+    locale: str = ""
     folder: Path = Field(default=Path(), exclude=True)
 
     def path(self, name: str) -> Path:
@@ -129,6 +151,10 @@ class Settings(_Part):
     def zone(self) -> ZoneInfo:
         """The company's time zone."""
         return ZoneInfo(self.time_zone)
+
+    def words(self) -> Words:
+        """How the company reads, where a person chose nothing. Raises BadInput for a language or locale nobody knows."""
+        return words_for(language=self.language, locale=self.locale, zone=self.time_zone)
 
     def database_url(self) -> str:
         """SQLAlchemy URL of the store: the secret DATABASE_URL when set, else `database`, relative SQLite files made absolute."""

@@ -21,8 +21,11 @@ from credit_review.model.records import Deferral, Exclusion
 from credit_review.model.states import CustomerState
 from credit_review.policy import Exclude, Policy
 
-HISTORY = ("customer_id", "as_of", "state", "grade")
-"""Columns of the history frame: one row a customer and earlier review (superseded ones left out), with the state and grade it ended in."""
+HISTORY = ("customer_id", "as_of", "state", "grade", "dso_days")
+"""Columns of the history frame: one row a customer and earlier review (superseded ones left out), with the state and grade it ended in.
+
+`dso_days` is NaN where it could not be computed.
+"""
 
 _MISSED = (CustomerState.QUARANTINED, CustomerState.DEFERRED)
 _SHOWN = 3

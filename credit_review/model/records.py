@@ -53,6 +53,59 @@ class Delegation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PersonPreference:
+    """How a person reads and works [key: person_id, recorded_at]. Fact. Empty fields follow the company's settings.
+
+    `calendar` is the country (or `DE-BY`) of his working days, `language` one of `words.LANGUAGES`.
+    """
+
+    person_id: str
+    language: str
+    locale: str
+    time_zone: str
+    calendar: str
+    valid_from: date
+    valid_to: date | None
+    recorded_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Absence:
+    """Days on which a person is out of office [key: absence_id, recorded_at]. Fact; a correction is a new row."""
+
+    absence_id: str
+    person_id: str
+    valid_from: date
+    valid_to: date | None
+    recorded_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessRight:
+    """What a person may see or ask for beside his part in approvals (`states.Right`) [key: person_id, access, recorded_at]. Fact."""
+
+    person_id: str
+    access: str
+    valid_from: date
+    valid_to: date | None
+    recorded_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConflictOfInterest:
+    """A person's declaration about one customer [key: person_id, customer_id, recorded_at]. Fact, a year at most.
+
+    `customer_id` empty declares that there is no conflict at all.
+    """
+
+    person_id: str
+    customer_id: str
+    valid_from: date
+    valid_to: date | None
+    recorded_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GovernedDocument:
     """A policy, authority matrix, scorecard or mapping by content [key: digest]. In force only once adopted by two people."""
 
@@ -232,7 +285,10 @@ class Note:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """One approver's answer [key: proposal_id, approver_id]; `delivery_key` is unique. `approver_id` never equals `proposer_id`."""
+    """One approver's answer [key: proposal_id, approver_id]; `delivery_key` is unique. `approver_id` never equals `proposer_id`.
+
+    `reason_code` is of `states.ReasonCode`, empty where none is asked; `assurance` is how sure we were of the person (`states.Assurance`).
+    """
 
     proposal_id: str
     approver_id: str
@@ -245,6 +301,53 @@ class Decision:
     channel: str
     delivery_key: str
     at: datetime
+    reason_code: str = ""
+    assurance: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalCondition:
+    """What must come true before an approved limit is applied [key: condition_id]; `state` open, met or lapsed.
+
+    Asked for by an approver with the approval, due on a day, confirmed by a second person with evidence (its SHA-256 when a file).
+    """
+
+    condition_id: str
+    proposal_id: str
+    kind: str
+    text: str
+    due: date
+    asked_by: str
+    asked_at: datetime
+    state: str
+    settled_by: str
+    settled_at: datetime | None
+    evidence: str
+    evidence_sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Addressee:
+    """A person a pending proposal was put before [key: proposal_id, person_id], and why: tier, delegate or escalation."""
+
+    proposal_id: str
+    person_id: str
+    review_id: str
+    why: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepUpLink:
+    """A single-use link to the page outside Slack [key: token_sha256]: one person, one packet, until it is used or ends."""
+
+    token_sha256: str
+    proposal_id: str
+    person_id: str
+    digest: str
+    created_at: datetime
+    expires_at: datetime
+    used_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -312,9 +415,13 @@ class OutboxEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlackMessage:
-    """Where a proposal's card stands [key: proposal_id, channel]."""
+    """A message of ours [key: subject, address]: what it shows (`proposal:<id>`, `digest:<review>` ...) and to whom.
 
-    proposal_id: str
+    `address` is a channel id, or `@<person id>` for a direct message; `channel` and `ts` are where Slack put it.
+    """
+
+    subject: str
+    address: str
     channel: str
     ts: str
     shown_digest: str

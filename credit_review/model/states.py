@@ -100,6 +100,57 @@ class Verdict(StrEnum):
     COUNTER = "counter"
 
 
+class ReasonCode(StrEnum):
+    """Why a proposal was rejected or returned; the text beside it says the rest."""
+
+    RISK_TOO_HIGH = "risk_too_high"
+    NOT_JUSTIFIED = "not_justified"
+    OVERDUE = "overdue"
+    DATA_DOUBTED = "data_doubted"
+    INFORMATION_MISSING = "information_missing"
+    OTHER = "other"
+
+
+class ConditionKind(StrEnum):
+    """What an approval may wait for."""
+
+    GUARANTEE_RECEIVED = "guarantee_received"
+    OVERDUE_PAID = "overdue_paid"
+    ACCOUNTS_SENT = "accounts_sent"
+    OTHER = "other"
+
+
+class ConditionState(StrEnum):
+    """Life of an approval's condition."""
+
+    OPEN = "open"
+    MET = "met"
+    LAPSED = "lapsed"
+
+
+class Assurance(StrEnum):
+    """How sure we are that the person himself decides, weakest first."""
+
+    CLICK = "click"
+    TYPED = "typed"
+    SIGNED_IN = "signed_in"
+
+
+class Right(StrEnum):
+    """Rights a person may be given beside his part in approvals."""
+
+    READ_LIMITS = "read_limits"
+    REQUEST_LIMITS = "request_limits"
+
+
+class Asked(StrEnum):
+    """Why a proposal was put before a person."""
+
+    TIER = "tier"
+    DELEGATE = "delegate"
+    ESCALATION = "escalation"
+
+
 class CreditStatus(StrEnum):
     """A customer's class as source or file states it; policy has one rule for each."""
 

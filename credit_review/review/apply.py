@@ -17,6 +17,7 @@ from credit_review.fx import MissingRate
 from credit_review.model.records import CreditLimit, LimitAccount, LimitChange, OutboxEntry, Proposal, RiskKept
 from credit_review.model.states import ChangeKind, OutboxState, ProposalState
 from credit_review.ports import Clock, Entry, Store, UnitOfWork
+from credit_review.review.conditions import open_conditions
 from credit_review.review.deliveries import owe_delivery
 from credit_review.review.ending import end, withdraw_apply
 from credit_review.review.naming import short_id
@@ -43,7 +44,8 @@ class Applied:
 def apply(proposal_id: str, uow: UnitOfWork, now: datetime, *, zone: tzinfo = UTC, by: str = APPLIER) -> Applied:
     """What became of the proposal, committed: applied, or expired, rejected or superseded when it may not be applied any more.
 
-    Raises Refused `unknown_proposal`, `no_authority` or `no_rate` and leaves it approved; Conflict or Unavailable from the store.
+    Raises Refused `unknown_proposal`, `no_authority`, `no_rate` or `conditions_open` and leaves it approved; Conflict or Unavailable
+    from the store.
     """
     seen = uow.get(Proposal, proposal_id=proposal_id)
     if seen is None:
@@ -64,6 +66,8 @@ def apply(proposal_id: str, uow: UnitOfWork, now: datetime, *, zone: tzinfo = UT
     elif version != proposal.base_version:
         stale = replace(judgement, code=Code.BASE_CHANGED, text=f"the limit in force is version {version}, not {proposal.base_version}")
         outcome = _ended(uow, proposal, ProposalState.SUPERSEDED, Action.PROPOSAL_SUPERSEDED, stale, by, now)
+    elif judgement.allowed and (waits := open_conditions(uow, [proposal_id])):
+        raise Refused("conditions_open", f"proposal {proposal_id} waits for {len(waits)} condition(s) to be confirmed")
     elif not judgement.allowed:
         outcome = _ended(uow, proposal, ProposalState.REJECTED, Action.PROPOSAL_REVOKED, judgement, by, now)
     else:

@@ -7,8 +7,9 @@ is audited and repeated to a second delivery. Whatever raises before the commit 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, date, datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
 from hashlib import sha256
 from typing import Any
 
@@ -16,16 +17,19 @@ from credit_review.audit import Action, canonical
 from credit_review.authority import Asking, Code, Judgement, Matrix, Standing, judge, requirement
 from credit_review.errors import Refused
 from credit_review.fx import MissingRate
-from credit_review.model.money import MAX_MINOR
 from credit_review.model.records import Decision, InboxEntry, Note, Person, Proposal
-from credit_review.model.states import ProposalState, Verdict
+from credit_review.model.states import Assurance, ProposalState, ReasonCode, Verdict
 from credit_review.ports import Entry, UnitOfWork
+from credit_review.review.addressing import NOWHERE, Destinations, put_before
+from credit_review.review.conditions import ConditionAsked, check_conditions, condition_data, open_conditions, record_conditions
+from credit_review.review.counter import CounterOffer, Figures, figures_of, stricter, with_figures
 from credit_review.review.directory import person_for
 from credit_review.review.ending import created_data, end, move, put_in_place, successor_of
 from credit_review.review.naming import actor, short_id
 from credit_review.review.outbox import owe_apply, owe_card_updates
-from credit_review.review.propose import direction_of
+from credit_review.review.questions import ask_analyst
 from credit_review.review.standing import gather, lock_group, matrix_in_force, no_rate
+from credit_review.words import Said, packed, said, said_many, unpacked
 
 _ACTIONS = {
     Verdict.APPROVE: Action.DECISION_APPROVE,
@@ -35,22 +39,16 @@ _ACTIONS = {
 }
 _ANOTHER_MAY_STILL_FIT = (Code.ALLOWED, Code.LACKS_TIER, Code.CHOOSE_PRINCIPAL)
 _LONGEST_REASON = 4000
-_LONGEST_TERMS = 3650
 _CARD_IS_OLD = (Code.STALE, Code.NOT_PENDING, Code.EXPIRED, Code.BASE_CHANGED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CounterOffer:
-    """What the approver would sign instead; None leaves the proposal's figure. Minor units of the proposal's currency, net days."""
-
-    to_minor: int | None = None
-    terms_days: int | None = None
-    effective_to: date | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class DecideCommand:
-    """One answer as it arrived: which delivery, who is authenticated by which account, and the digest of the packet he was shown."""
+    """One answer as it arrived: which delivery, who is authenticated by which account, and the digest of the packet he was shown.
+
+    `typed_minor` is the amount the person typed to confirm it, `signed_in` that he is signed in to the company itself (command line,
+    page outside Slack); both are asked for by the matrix's `step_up`. `conditions` go with an approval.
+    """
 
     delivery_key: str
     proposal_id: str
@@ -60,8 +58,24 @@ class DecideCommand:
     account: str
     channel: str
     reason: str = ""
+    reason_code: str = ""
     on_behalf_of: str | None = None
     counter: CounterOffer | None = None
+    conditions: tuple[ConditionAsked, ...] = ()
+    typed_minor: int | None = None
+    signed_in: bool = False
+
+    @property
+    def approves(self) -> bool:
+        """Whether the answer would put a limit in force."""
+        return self.verdict in (Verdict.APPROVE, Verdict.COUNTER)
+
+    @property
+    def assurance(self) -> Assurance:
+        """How sure we are that the person himself decides."""
+        if self.signed_in:
+            return Assurance.SIGNED_IN
+        return Assurance.TYPED if self.typed_minor is not None and self.reason.strip() else Assurance.CLICK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,29 +100,55 @@ class Outcome:
 
     def to_json(self) -> str:
         """The canonical text stored in the inbox."""
-        return canonical({k: v for k, v in asdict(self).items() if k != "repeated"})
+        plain = {k: v for k, v in asdict(self).items() if k not in ("repeated", "text")}
+        return canonical({**plain, "text": packed(self.text)})
 
     @classmethod
     def repeat(cls, text: str) -> Outcome:
         """The stored outcome, for a second delivery."""
         stored: dict[str, Any] = json.loads(text)
-        return cls(**{**stored, "who_may": tuple(stored["who_may"]), "repeated": True})
+        return cls(**{**stored, "text": unpacked(stored["text"]), "who_may": tuple(stored["who_may"]), "repeated": True})
 
 
-def decide(command: DecideCommand, uow: UnitOfWork, now: datetime, *, zone: tzinfo = UTC) -> Outcome:
+def decide(command: DecideCommand, uow: UnitOfWork, now: datetime, *, zone: tzinfo = UTC, to: Destinations = NOWHERE) -> Outcome:
     """The outcome of the answer, committed; a delivery key seen before gives its first outcome again and does nothing.
 
-    `zone` is the company's time zone. Raises Conflict or Unavailable from the store: then nothing is stored and nothing must be
-    acknowledged, so that the person sees an error and answers again.
+    `zone` is the company's time zone; `to` says where people are asked about what follows. Raises Conflict or Unavailable from the
+    store: then nothing is stored and nothing must be acknowledged, so that the person sees an error and answers again.
     """
     if not uow.add_if_absent(InboxEntry(delivery_key=command.delivery_key, outcome_json="", at=now)):
         stored = uow.get(InboxEntry, delivery_key=command.delivery_key)
         assert stored is not None  # noqa: S101  inbox entries are never deleted
         return Outcome.repeat(stored.outcome_json)
-    outcome = _answered(command, uow, now, zone)
+    outcome = _answered(command, uow, now, zone, to)
     uow.change(InboxEntry, where={"delivery_key": command.delivery_key}, to={"outcome_json": outcome.to_json()})
     uow.commit()
     return outcome
+
+
+def decide_listed(
+    commands: Sequence[DecideCommand], uow: UnitOfWork, now: datetime, *, zone: tzinfo = UTC, to: Destinations = NOWHERE
+) -> list[Outcome]:
+    """The outcomes of several answers given with one click, each with a decision and an entry of its own, all in one commit."""
+    fresh = [c for c in commands if uow.add_if_absent(InboxEntry(delivery_key=c.delivery_key, outcome_json="", at=now))]
+    known = {c.delivery_key for c in commands} - {c.delivery_key for c in fresh}
+    stored = {row.delivery_key: row for row in uow.find(InboxEntry, delivery_key=sorted(known))} if known else {}
+    outcomes = []
+    for command in commands:
+        if command.delivery_key in stored:
+            outcomes.append(Outcome.repeat(stored[command.delivery_key].outcome_json))
+            continue
+        outcome = _answered(command, uow, now, zone, to)
+        uow.change(InboxEntry, where={"delivery_key": command.delivery_key}, to={"outcome_json": outcome.to_json()})
+        outcomes.append(outcome)
+    uow.commit()
+    return outcomes
+
+
+def refused_login(uow: UnitOfWork, kind: str, account: str, refusal: Refused) -> None:
+    """Appends the entry of somebody who tried and is nobody of ours; his account stands in it as a digest."""
+    data = {"code": refusal.code, "kind": kind}
+    uow.append(Entry(action=Action.LOGIN_REFUSED, actor=f"account:{short_id(kind, account)}", entity=f"login:{kind}", data=data))
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,19 +161,21 @@ class _Click:
     matrix: Matrix
     standing: Standing
     person: Person
+    to: Destinations
 
     @property
     def proposal(self) -> Proposal:
         return self.standing.proposal
 
 
-def _answered(command: DecideCommand, uow: UnitOfWork, now: datetime, zone: tzinfo) -> Outcome:
+def _answered(command: DecideCommand, uow: UnitOfWork, now: datetime, zone: tzinfo, to: Destinations) -> Outcome:
     """The outcome with everything written and nothing committed. What refuses by raising does so before the first write."""
     person: Person | None = None
     try:
         person = person_for(uow, command.account_kind, command.account, on=now.astimezone(zone).date(), known_at=now)
         _require_complete(command)
-        click = _read(command, uow, now, zone, person)
+        click = _read(command, uow, now, zone, person, to)
+        _check(click)
         return _counter(click) if command.verdict == Verdict.COUNTER else _plain(click)
     except Refused as refusal:
         return _refuse(command, uow, person, refusal.code, refusal.what)
@@ -142,24 +184,49 @@ def _answered(command: DecideCommand, uow: UnitOfWork, now: datetime, zone: tzin
 
 
 def _require_complete(command: DecideCommand) -> None:
-    if command.verdict in (Verdict.REJECT, Verdict.RETURN) and not command.reason.strip():
-        what = "say why" if command.verdict == Verdict.REJECT else "say what you want to know"
-        raise Refused("reason_needed", f"{what}: a {command.verdict} needs a text")
+    if not command.reason.strip() and command.verdict == Verdict.REJECT:
+        raise Refused("reason_needed", said("say why: a rejection needs a text"))
+    if not command.reason.strip() and command.verdict == Verdict.RETURN:
+        raise Refused("reason_needed", said("say what you want to know: a question needs a text"))
+    if command.reason_code and command.reason_code not in tuple(ReasonCode):
+        raise Refused("unknown_reason_code", said("there is no reason {code}", code=command.reason_code))
     if len(command.reason) > _LONGEST_REASON:
-        raise Refused("reason_too_long", f"the text has {len(command.reason)} characters; at most {_LONGEST_REASON} are kept")
+        text = "the text has {length} characters; at most {most} are kept"
+        raise Refused("reason_too_long", Said(text, {"length": len(command.reason), "most": _LONGEST_REASON}))
     if (command.verdict == Verdict.COUNTER) != (command.counter is not None):
-        raise Refused("no_counter", "a counter-offer states at least one figure, and nothing else does")
+        raise Refused("no_counter", said("a counter-offer states at least one figure, and nothing else does"))
+    if command.conditions and not command.approves:
+        raise Refused("no_approval", said("only an approval can have conditions"))
 
 
-def _read(command: DecideCommand, uow: UnitOfWork, now: datetime, zone: tzinfo, person: Person) -> _Click:
+def _read(command: DecideCommand, uow: UnitOfWork, now: datetime, zone: tzinfo, person: Person, to: Destinations) -> _Click:
     proposal = uow.get(Proposal, proposal_id=command.proposal_id)
     if proposal is None:
-        raise Refused("unknown_proposal", "there is no such proposal")
+        raise Refused("unknown_proposal", said("there is no such proposal"))
     lock_group(uow, proposal, now, zone=zone)
     matrix = matrix_in_force(uow, now)
-    asking = Asking(person_id=person.person_id, digest=command.digest, on_behalf_of=command.on_behalf_of)
-    standing = gather(uow, command.proposal_id, matrix, now, zone=zone, asking=asking)
-    return _Click(command, uow, now, matrix, standing, person)
+    standing = gather(uow, command.proposal_id, matrix, now, zone=zone, asking=_asking(command, person, command.digest))
+    return _Click(command, uow, now, matrix, standing, person, to)
+
+
+def _asking(command: DecideCommand, person: Person, digest: str) -> Asking:
+    return Asking(
+        person_id=person.person_id,
+        digest=digest,
+        on_behalf_of=command.on_behalf_of,
+        assurance=command.assurance,
+        approves=command.approves,
+    )
+
+
+def _check(click: _Click) -> None:
+    """Refused when the amount typed is not the one decided on, or a condition could never be met in time."""
+    command, proposal = click.command, click.proposal
+    check_conditions(command.conditions, proposal, click.standing.today)
+    offered = command.counter.to_minor if command.counter else None
+    amount = proposal.to_minor if offered is None else offered
+    if command.typed_minor is not None and command.typed_minor != amount:
+        raise Refused("typed_otherwise", said("the amount you typed is not the one you would approve; nothing was decided"))
 
 
 def _plain(click: _Click) -> Outcome:
@@ -171,10 +238,11 @@ def _plain(click: _Click) -> Outcome:
     if command.verdict == Verdict.APPROVE:
         return _approved(click, proposal, judgement)
     if command.verdict == Verdict.RETURN:
-        _ask(uow, command, proposal, click.person, now)
+        _ask(click)
     state = ProposalState.REJECTED if command.verdict == Verdict.REJECT else ProposalState.RETURNED
     end(uow, proposal, state, code=state, now=now)
-    text = "Rejected." if state == ProposalState.REJECTED else "Returned with your question; the answer comes as a new proposal."
+    rejected, returned = said("Rejected."), said("Returned with your question; the answer comes as a new proposal.")
+    text = rejected if state == ProposalState.REJECTED else returned
     return _outcome(click, judgement, code=state, text=text, state=state)
 
 
@@ -183,18 +251,28 @@ def _approved(click: _Click, proposal: Proposal, judgement: Judgement, **told: A
     uow, now = click.uow, click.now
     needs = {"tier": judgement.tier, "required_approvals": judgement.approvals_needed}
     given = judgement.approvals_given + 1
+    record_conditions(uow, proposal, click.command.conditions, click.person.person_id, now)
+    figures = {"given": given, "needed": judgement.approvals_needed, "tier": judgement.tier}
     if judgement.completes:
         move(uow, proposal, ProposalState.APPROVED, now=now, decided_at=now, **needs)
-        owe_apply(uow, proposal.proposal_id, now)
-        state, text = ProposalState.APPROVED, f"Approved ({given} of {judgement.approvals_needed}); it is applied next."
+        state, waits = ProposalState.APPROVED, len(open_conditions(uow, [proposal.proposal_id]))
+        if not waits:
+            owe_apply(uow, proposal.proposal_id, now)
+        text = Said("Approved ({given} of {needed}); it is applied next.", figures) if not waits else _on_condition(figures, waits)
     else:
         uow.change(Proposal, where={"proposal_id": proposal.proposal_id}, to=needs)
-        owe_card_updates(uow, proposal.proposal_id, click.command.delivery_key, now)
+        owe_card_updates(uow, proposal.proposal_id, now)
         state = ProposalState.PENDING
-        text = f"Your approval counts: {given} of {judgement.approvals_needed} that {judgement.tier} asks for."
+        text = Said("Your approval counts: {given} of {needed} that {tier} asks for.", figures)
     if judgement.on_behalf_of:
-        text += f" You decided on behalf of {judgement.on_behalf_of}."
+        text = said("{text} You decided on behalf of {principal}.", text=text, principal=judgement.on_behalf_of)
     return _outcome(click, judgement, **{"code": state, "text": text, "state": state, "given": given, **told})
+
+
+def _on_condition(figures: dict[str, Any], waits: int) -> Said:
+    one = "Approved ({given} of {needed}); it is applied once somebody else confirms the condition."
+    many = "Approved ({given} of {needed}); it is applied once somebody else confirms the {n} conditions."
+    return Said(one, {**figures, "n": waits}, many)
 
 
 def _counter(click: _Click) -> Outcome:
@@ -202,51 +280,17 @@ def _counter(click: _Click) -> Outcome:
     first = judge(click.standing, click.matrix, click.now)
     if first.code not in _ANOTHER_MAY_STILL_FIT:
         return _not_allowed(click, first)
-    figures = _figures(click)
-    if _stricter(click, figures):
+    assert click.command.counter is not None  # noqa: S101  _require_complete
+    figures = figures_of(click.command.counter, click.standing)
+    if stricter(figures, click.standing):
         return _approve_for_less(click, figures)
     return _offer_more(click, figures, first) if first.allowed else _not_allowed(click, first)
 
 
-@dataclass(frozen=True, slots=True)
-class _Figures:
-    to_minor: int
-    terms_days: int | None
-    effective_to: date | None
-
-
-def _figures(click: _Click) -> _Figures:
-    """The successor's amount, terms and end. Raises Refused when they make no sense or change nothing."""
-    offer, proposal = click.command.counter, click.proposal
-    assert offer is not None  # noqa: S101  _require_complete
-    as_proposed = _Figures(proposal.to_minor, proposal.terms_days, proposal.effective_to)
-    figures = _Figures(
-        proposal.to_minor if offer.to_minor is None else offer.to_minor,
-        proposal.terms_days if offer.terms_days is None else offer.terms_days,
-        offer.effective_to or proposal.effective_to,
-    )
-    if not 0 <= figures.to_minor <= MAX_MINOR or not 0 <= (figures.terms_days or 0) <= _LONGEST_TERMS:
-        raise Refused("bad_counter", "the counter-offer's amount or terms are out of range")
-    if figures.effective_to is not None and figures.effective_to <= max(proposal.effective_from, click.standing.today):
-        raise Refused("bad_counter", f"the counter-offer would end on {figures.effective_to}, before it begins")
-    if figures == as_proposed:
-        raise Refused("same_as_proposed", "the counter-offer is what is proposed; approve it instead")
-    return figures
-
-
-def _stricter(click: _Click, figures: _Figures) -> bool:
-    """Whether no figure is above the proposal's. A proposal without terms leaves those in force to compare with."""
-    proposal, in_force = click.proposal, click.standing.in_force
-    known_terms = in_force.terms_days if proposal.terms_days is None and in_force else proposal.terms_days
-    longer = figures.terms_days is not None and figures.terms_days > (known_terms or 0)
-    later = (figures.effective_to or date.max) > (proposal.effective_to or date.max)
-    return figures.to_minor <= proposal.to_minor and not longer and not later
-
-
-def _approve_for_less(click: _Click, figures: _Figures) -> Outcome:
+def _approve_for_less(click: _Click, figures: Figures) -> Outcome:
     """The successor keeps its makers and carries this decision, when the lower figures are within the person's own authority."""
     command, old, new = click.command, click.proposal, _successor(click, figures)
-    asking = Asking(person_id=click.person.person_id, digest=new.digest, on_behalf_of=command.on_behalf_of)
+    asking = _asking(command, click.person, new.digest)
     ahead = replace(click.standing, proposal=new, decisions=(), asking=asking)
     judgement = judge(ahead, click.matrix, click.now)
     if not judgement.allowed:
@@ -258,9 +302,11 @@ def _approve_for_less(click: _Click, figures: _Figures) -> Outcome:
     return _approved(click, new, judgement, successor_id=new.proposal_id)
 
 
-def _offer_more(click: _Click, figures: _Figures, judgement: Judgement) -> Outcome:
+def _offer_more(click: _Click, figures: Figures, judgement: Judgement) -> Outcome:
     """The successor's maker is this person (and his principal), and somebody else must approve it."""
     person_id, old = click.person.person_id, click.proposal
+    if click.command.conditions:
+        raise Refused("no_approval", said("others decide this offer, so it carries no condition of yours: write it as the reason"))
     makers = {p: "counter_offer" for p in (person_id, judgement.on_behalf_of) if p}
     new = replace(_successor(click, figures), proposer_id=person_id)
     ahead = replace(click.standing, proposal=new, decisions=(), makers=click.standing.makers | makers.keys(), asking=None)
@@ -269,18 +315,20 @@ def _offer_more(click: _Click, figures: _Figures, judgement: Judgement) -> Outco
     after = judge(replace(ahead, proposal=new), click.matrix, click.now)
     _record(click, old, judgement, Verdict.COUNTER, click.command.delivery_key, successor=new, stricter=False)
     _put(click, old, new, makers, code="counter_looser")
-    asked = "1 approval" if need.approvals == 1 else f"{need.approvals} approvals"
-    text = f"Your offer replaces the proposal; you made it, so it awaits {asked} of {need.tier} from others."
+    text = said_many(
+        "Your offer replaces the proposal; you made it, so it awaits {n} approval of {tier} from others.",
+        "Your offer replaces the proposal; you made it, so it awaits {n} approvals of {tier} from others.",
+        n=need.approvals,
+        tier=need.tier,
+    )
     return _outcome(click, after, code="countered", text=text, state=new.state, given=0, successor_id=new.proposal_id)
 
 
-def _successor(click: _Click, figures: _Figures) -> Proposal:
+def _successor(click: _Click, figures: Figures) -> Proposal:
     # The offer's text stays out of the packet: it is in the decision, and in the erasable part of the entry.
     old, shown = click.proposal, {"countered_by": click.person.person_id}
-    way = direction_of(
-        from_minor=old.from_minor, to_minor=figures.to_minor, from_terms_days=old.from_terms_days, terms_days=figures.terms_days
-    )
-    return successor_of(old, key=click.command.delivery_key, now=click.now, shown=shown, direction=way, **asdict(figures))
+    fields = {**asdict(figures), "direction": with_figures(old, figures).direction}
+    return successor_of(old, key=click.command.delivery_key, now=click.now, shown=shown, **fields)
 
 
 def _put(click: _Click, old: Proposal, new: Proposal, makers: dict[str, str], *, code: str) -> None:
@@ -288,6 +336,9 @@ def _put(click: _Click, old: Proposal, new: Proposal, makers: dict[str, str], *,
     entity = f"proposal:{new.proposal_id}"
     by = actor(click.person.person_id)
     click.uow.append(Entry(action=Action.PROPOSAL_CREATED, actor=by, entity=entity, data={**created_data(new), "cause": code}))
+    if code != "counter_stricter":  # which this person's approval decides, or leaves to those asked by then
+        ahead = replace(click.standing, proposal=new, decisions=(), makers=click.standing.makers | makers.keys(), asking=None)
+        put_before(click.uow, [ahead], click.matrix, replace(click.to, channel=""), click.now)
 
 
 def _renew(click: _Click) -> Proposal:
@@ -331,6 +382,8 @@ def _record(
             channel=command.channel,
             delivery_key=delivery_key,
             at=click.now,
+            reason_code=command.reason_code,
+            assurance=command.assurance,
         )
     )
     seen = replace(standing, proposal=proposal)
@@ -348,6 +401,9 @@ def _record(
         "policy": proposal.policy_digest,
         "authority": proposal.authority_digest,
         "channel": command.channel,
+        "assurance": command.assurance,
+        "reason_code": command.reason_code or None,
+        "conditions": [condition_data(c) for c in command.conditions],
         "delivery": sha256(delivery_key.encode()).hexdigest(),
         "from": ProposalState.PENDING,
         "to": _state_after(verdict, judgement),
@@ -366,24 +422,25 @@ def _state_after(verdict: Verdict, judgement: Judgement) -> ProposalState:
     return ends[verdict]
 
 
-def _ask(uow: UnitOfWork, command: DecideCommand, proposal: Proposal, person: Person, now: datetime) -> None:
-    uow.add(
-        Note(
-            note_id=short_id("n", command.delivery_key),
-            proposal_id=proposal.proposal_id,
-            person_id=person.person_id,
-            kind="question",
-            text=command.reason,
-            sha256=sha256(command.reason.encode()).hexdigest(),
-            at=now,
-        )
+def _ask(click: _Click) -> None:
+    command, proposal = click.command, click.proposal
+    note = Note(
+        note_id=short_id("n", command.delivery_key),
+        proposal_id=proposal.proposal_id,
+        person_id=click.person.person_id,
+        kind="question",
+        text=command.reason,
+        sha256=sha256(command.reason.encode()).hexdigest(),
+        at=click.now,
     )
+    click.uow.add(note)
+    ask_analyst(click.uow, proposal, click.to, click.now)
 
 
 def _not_allowed(click: _Click, judgement: Judgement) -> Outcome:
     successor = _renew(click).proposal_id if judgement.code == Code.CHANGED else None
     if judgement.code in _CARD_IS_OLD:
-        owe_card_updates(click.uow, click.proposal.proposal_id, click.command.delivery_key, click.now)
+        owe_card_updates(click.uow, click.proposal.proposal_id, click.now)
     refused = _refuse(click.command, click.uow, click.person, judgement.code, judgement.text)
     return replace(
         refused,
@@ -417,7 +474,7 @@ def _refuse(command: DecideCommand, uow: UnitOfWork, person: Person | None, code
         verdict=command.verdict,
         accepted=False,
         code=str(code),
-        text=f"Not done: {text}.",
+        text=said("Not done: {refusal}.", refusal=text),
         state=known.state if known else "",
         person_id=person.person_id if person else "",
         on_behalf_of=command.on_behalf_of,

@@ -70,6 +70,18 @@ def accounts_of(uow: UnitOfWork, person_id: str, *, on: date, known_at: datetime
     return sorted((a for a in mapped if a.person_id == person_id), key=lambda a: (a.kind, a.account))
 
 
+def slack_user(uow: UnitOfWork, person_id: str, *, on: date, known_at: datetime) -> str:
+    """The Slack user id of a person. Raises BadInput when no Slack account is mapped to him."""
+    found = [a.account for a in accounts_of(uow, person_id, on=on, known_at=known_at) if a.kind == "slack"]
+    if not found:
+        raise BadInput(
+            f"{called(uow, person_id)} has no Slack account in our directory",
+            expected="an account mapped to the person",
+            next_step=f"`credit-review people account {person_id} slack 'TEAM|USER'`, then `credit-review deliveries requeue`",
+        )
+    return found[0].rpartition("|")[2]
+
+
 def set_person(uow: UnitOfWork, person: Person, *, by: str) -> None:
     """Records a person as he is from `valid_from` on: joined, renamed, moved, or (active false) gone. Refused for one's own record."""
     _interval(person.valid_from, person.valid_to, f"person {person.person_id}")

@@ -23,7 +23,7 @@ def move(uow: UnitOfWork, proposal: Proposal, to: ProposalState, *, now: datetim
     changed = uow.change(Proposal, where={"proposal_id": proposal.proposal_id, "state": proposal.state}, to={"state": to, **fields})
     if changed != 1:
         raise Conflict(f"proposal {proposal.proposal_id} is no longer {proposal.state}", next_step="read it again and decide on that")
-    owe_card_updates(uow, proposal.proposal_id, f"{to}:{now.timestamp():.6f}", now)
+    owe_card_updates(uow, proposal.proposal_id, now)
 
 
 def end(uow: UnitOfWork, proposal: Proposal, to: ProposalState, *, code: str, now: datetime, replaced: bool = False) -> None:

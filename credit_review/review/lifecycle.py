@@ -14,14 +14,14 @@ from typing import Any
 
 from credit_review.audit import Action, canonical
 from credit_review.errors import BadInput, Conflict, Refused, ReviewStopped
-from credit_review.model.records import OutboxEntry, Proposal, Review, ReviewBatch, SlackMessage
+from credit_review.model.records import OutboxEntry, Proposal, Review, ReviewBatch
 from credit_review.model.states import OPEN_PROPOSAL_STATES, DocumentOfRecord, OutboxState, ProposalState, ReviewKind, ReviewState
 from credit_review.ports import Clock, Entry, Store, UnitOfWork
 from credit_review.review import manifest as manifests
 from credit_review.review.adopt import require_adopted
 from credit_review.review.manifest import Manifest
 from credit_review.review.naming import SYSTEM, actor, review_id
-from credit_review.review.outbox import apply_key, owe_card_updates
+from credit_review.review.outbox import apply_key, owe_card_updates, shown_among
 from credit_review.review.signing import require_confirmer
 
 _ORDER = (
@@ -210,8 +210,8 @@ def supersede_proposals(
     if withdrawn:
         done = {"state": OutboxState.CONFIRMED, "confirmed_json": canonical({"code": outcome})}
         uow.change(OutboxEntry, where={"dedup_key": withdrawn}, to=done)
-    for shown in sorted({m.proposal_id for m in uow.find(SlackMessage, proposal_id=[p.proposal_id for p in proposals])}):
-        owe_card_updates(uow, shown, f"{ProposalState.SUPERSEDED}:{now.timestamp():.6f}", now)
+    for shown in shown_among(uow, [p.proposal_id for p in proposals]):
+        owe_card_updates(uow, shown, now)
     uow.append(
         *(
             Entry(

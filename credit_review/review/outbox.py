@@ -1,18 +1,26 @@
-"""Effects owed to the outside, written in the transaction that causes them. One dedup key is owed once, however often it is asked."""
+"""Effects owed to the outside, written in the transaction that causes them. One dedup key is owed once, however often it is asked.
+
+A message is named by its subject, what it shows (`proposal:<id>`, `digest:<review>`, `daily:<day>`), and its
+address, who sees it: a channel id, or `@<person id>`. It is rendered from the record when it is sent.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from credit_review.audit import canonical
-from credit_review.model.records import OutboxEntry, Proposal, SlackMessage
+from credit_review.model.records import Addressee, OutboxEntry, Proposal, SlackMessage
 from credit_review.model.states import OutboxState
 from credit_review.ports import UnitOfWork
 from credit_review.review.naming import short_id
 
 APPLY, ERP, SLACK_POST, SLACK_UPDATE = "apply", "erp", "slack_post", "slack_update"
+PROPOSAL, DIGEST, SUMMARY, QUESTION, REQUEST = "proposal", "digest", "summary", "question", "request"
+REMINDER, DAILY, OWNER = "reminder", "daily", "owner"
+"""What a message may show: a proposal's card, a person's list of a review, the review at a glance, a question about a proposal, what became
+of a request, and of a day: what still waits, what was decided in a person's name, what an account owner is told."""
 
 
 def owe(
@@ -47,29 +55,85 @@ def apply_key(proposal_id: str) -> str:
     return f"{APPLY}:{proposal_id}"
 
 
-def card_key(proposal_id: str, channel: str) -> str:
-    """Dedup key of the card of a proposal in a channel."""
-    return f"{SLACK_POST}:{proposal_id}:{channel}"
-
-
 def owe_apply(uow: UnitOfWork, proposal_id: str, now: datetime) -> None:
     """Queues the application of an approved proposal; also for the one who approves by rule."""
     owe(uow, APPLY, apply_key(proposal_id), {"proposal_id": proposal_id}, now)
 
 
-def owe_card(uow: UnitOfWork, proposal_id: str, channel: str, now: datetime) -> None:
-    """Queues the card of a proposal for a channel; what it shows is rendered from the record when it is sent."""
-    owe(uow, SLACK_POST, card_key(proposal_id, channel), {"proposal_id": proposal_id, "channel": channel}, now)
+# --- messages -----------------------------------------------------------------------------------------------------------------------
 
 
-def owe_card_updates(uow: UnitOfWork, proposal_id: str, cause: str, now: datetime) -> None:
-    """Queues a fresh rendering of every card of a proposal; `cause` makes the update one of its own (a delivery key, a state)."""
-    for message in uow.find(SlackMessage, proposal_id=proposal_id):
-        key = f"{SLACK_UPDATE}:{proposal_id}:{message.channel}:{cause}"
-        owe(uow, SLACK_UPDATE, key, {"proposal_id": proposal_id, "channel": message.channel}, now)
+def to_person(person_id: str) -> str:
+    """The address of a person's direct messages."""
+    return f"@{person_id}"
+
+
+def person_of(address: str) -> str:
+    """The person whose direct messages an address names; empty for a channel."""
+    return address[1:] if address.startswith("@") else ""
+
+
+def card_of(proposal_id: str) -> str:
+    """The subject of a proposal's card."""
+    return f"{PROPOSAL}:{proposal_id}"
+
+
+def message_key(subject: str, address: str) -> str:
+    """Dedup key of the first posting of a subject to an address."""
+    return f"{SLACK_POST}:{subject}:{address}"
+
+
+def owe_messages(uow: UnitOfWork, wanted: Iterable[tuple[str, str]], now: datetime, **about: Any) -> None:
+    """Queues messages (subject, address), sent in this order; those owed before are left alone. `about` goes into their payloads."""
+    keys = {message_key(subject, address): (subject, address) for subject, address in wanted}
+    known = {row.dedup_key for row in uow.find(OutboxEntry, dedup_key=list(keys))} if keys else set()
+    rows = []
+    for n, (key, (subject, address)) in enumerate(keys.items()):
+        if key not in known:
+            # the order of one transaction's messages is kept by their microseconds
+            rows.append(owed(SLACK_POST, key, {"subject": subject, "address": address, **about}, now + timedelta(microseconds=n)))
+    uow.add(*rows)
+
+
+def owe_updates(uow: UnitOfWork, subjects: Collection[str], now: datetime, *, addresses: Collection[str] | None = None) -> None:
+    """Queues a fresh rendering of every message about the subjects (to these addresses only, when given).
+
+    One that is queued already shows everything when it is sent; one under way may have been drawn before, so another follows it.
+    """
+    for message in uow.find(SlackMessage, subject=list(subjects)):
+        if addresses is None or message.address in addresses:
+            _owe_update(uow, message, now)
+
+
+def _owe_update(uow: UnitOfWork, message: SlackMessage, now: datetime) -> None:
+    payload = {"subject": message.subject, "address": message.address}
+    for turn in ("", ":again"):
+        row = owed(SLACK_UPDATE, f"{SLACK_UPDATE}:{message.subject}:{message.address}{turn}", payload, now)
+        known = uow.find(OutboxEntry, dedup_key=row.dedup_key, limit=1, lock=True)
+        if not known:
+            uow.add(row)
+        elif known[0].state in (OutboxState.CONFIRMED, OutboxState.PARKED):
+            fields = ("state", "attempts", "not_before", "last_error", "confirmed_json", "created_at")
+            uow.change(OutboxEntry, where={"outbox_id": row.outbox_id}, to={name: getattr(row, name) for name in fields})
+        if not known or known[0].state != OutboxState.LEASED:
+            return
+
+
+def owe_card_updates(uow: UnitOfWork, proposal_id: str, now: datetime) -> None:
+    """Queues a fresh rendering of whatever shows a proposal: its cards, who asked for it, the question about it, and lists it stands in."""
+    owe_updates(uow, [f"{kind}:{proposal_id}" for kind in (PROPOSAL, REQUEST, QUESTION)], now)
+    asked = uow.find(Addressee, proposal_id=proposal_id)
+    if asked:
+        owe_updates(uow, {f"{DIGEST}:{a.review_id}" for a in asked}, now, addresses={to_person(a.person_id) for a in asked})
 
 
 def owe_successor_cards(uow: UnitOfWork, old_id: str, new: Proposal, now: datetime) -> None:
-    """Queues a card of the successor wherever the superseded proposal has one."""
-    for message in uow.find(SlackMessage, proposal_id=old_id):
-        owe_card(uow, new.proposal_id, message.channel, now)
+    """Queues a card of the successor in every channel that has one of the superseded proposal; people are asked by `addressing`."""
+    channels = [m.address for m in uow.find(SlackMessage, subject=card_of(old_id)) if not person_of(m.address)]
+    owe_messages(uow, [(card_of(new.proposal_id), channel) for channel in channels], now)
+
+
+def shown_among(uow: UnitOfWork, proposal_ids: Collection[str]) -> list[str]:
+    """Those of the proposals that have a card somewhere."""
+    shown = uow.find(SlackMessage, subject=[card_of(i) for i in proposal_ids]) if proposal_ids else []
+    return sorted({m.subject.partition(":")[2] for m in shown})

@@ -32,6 +32,7 @@ class ProposalDraft:
     """What the engine, or a person's request, proposes for one account. Amounts are minor units of `currency`, terms net days.
 
     `terms_days` None keeps the terms as they are. `pd` is a decimal string. `derivation` is the way to the figure, as (label, figure).
+    `facts` are further figures for the card (`tasks.figures.facts_beside`), `account_owner` is the sales owner as the ledger names him.
     `account_id` is the limit account it is for, worked out once because bulk steps ask for it often.
     """
 
@@ -64,6 +65,8 @@ class ProposalDraft:
     exceptional: tuple[str, ...] = ()
     straight_through_rule: str = ""
     request: Mapping[str, Any] | None = None
+    account_owner: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
     account_id: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -334,6 +337,8 @@ def packet(review: Review, manifest: Manifest, draft: ProposalDraft, key: str, e
         "points": draft.points,
         "pd": draft.pd,
         "reasons": list(draft.reasons),
+        "account_owner": draft.account_owner,
+        "facts": dict(draft.facts),
         "derivation": [list(step) for step in draft.derivation],
         "exceptional": list(draft.exceptional),
         "request": dict(draft.request) if draft.request else None,

@@ -1,4 +1,4 @@
-"""Delivers what is owed to the outside, at least once and never twice in effect.
+"""Delivers what is owed to the outside, at least once and never twice in effect; messages to one address keep their order.
 
 Rows are leased in one transaction, sent outside of any, and settled in another under the same lease: a relay that died leaves rows
 whose lease ends; one that was overtaken settles nothing. What cannot be delivered for a day is parked, and an applied limit stays applied.
@@ -18,8 +18,9 @@ from credit_review.errors import BadInput, Conflict, CreditReviewError, Unavaila
 from credit_review.model.records import OutboxEntry, Proposal, SlackMessage
 from credit_review.model.states import OutboxState, ProposalState
 from credit_review.ports import Chat, Clock, Entry, Store, UnitOfWork, WriteBack
+from credit_review.review.directory import slack_user
 from credit_review.review.naming import actor
-from credit_review.review.outbox import ERP, SLACK_POST, SLACK_UPDATE
+from credit_review.review.outbox import ERP, PROPOSAL, SLACK_POST, SLACK_UPDATE, card_of, person_of
 from credit_review.review.reconcile import Figures, due_at, report_difference
 from credit_review.review.reconcile import reconcile as reconcile  # the relay's other half: callers find both here
 
@@ -31,19 +32,35 @@ LONGEST_WAIT = timedelta(hours=1)
 FEWEST_ATTEMPTS = 5
 """... and this often: a relay that did not run for a day does not park what it tries for the first time."""
 BATCH = 50
+_LOOKED_THROUGH = 2_000
+"""Queued messages looked through for those whose turn it is."""
+_MESSAGES = (SLACK_POST, SLACK_UPDATE)
+
+
+@dataclass(frozen=True, slots=True)
+class Showing:
+    """A message to render: what it shows and to whom (`review.outbox`), and what its row says beside."""
+
+    subject: str
+    address: str
+    about: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A proposal's message as rendered from the record: fall-back text, blocks, and the digest of the packet they show."""
+    """A message as rendered from the record: fall-back text, blocks, the digest of the packet they show (empty: of none).
+
+    `under` is the subject under whose message it is posted as a reply, where that was posted to the same address.
+    """
 
     text: str
     blocks: tuple[Mapping[str, Any], ...]
     digest: str
+    under: str = ""
 
 
-Render = Callable[[UnitOfWork, Proposal], Card | None]
-"""What a proposal's card shows now; None when it needs none."""
+Render = Callable[[UnitOfWork, Showing], Card | None]
+"""What a message shows now; None when there is nothing to say any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +75,7 @@ class Outside:
     def kinds(self) -> tuple[str, ...]:
         """Kinds of effects that can be delivered."""
         erp = (ERP,) if self.write_back else ()
-        return erp + ((SLACK_POST, SLACK_UPDATE) if self.chat and self.render else ())
+        return erp + (_MESSAGES if self.chat and self.render else ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +100,8 @@ class _Sent:
 class _NotTried(Unavailable):
     """The receiver did not answer the row before this one; this row has not used up an attempt."""
 
-    def __init__(self, kind: str) -> None:
-        super().__init__(f"not tried: {_receiver(kind)} did not answer")
+    def __init__(self, row: OutboxEntry) -> None:
+        super().__init__(f"not tried: {_receiver(row.kind)} did not answer, or asked to wait")
 
 
 def backoff(attempts: int, dedup_key: str, *, asked: float | None = None) -> timedelta:
@@ -100,18 +117,19 @@ def backoff(attempts: int, dedup_key: str, *, asked: float | None = None) -> tim
 def relay(store: Store, outside: Outside, clock: Clock, *, worker: str) -> RelayReport:
     """Delivers everything due, in leases of 50 rows; `worker` names this relay among others. Safe to run twice at once.
 
-    A receiver that does not answer is not asked again in this run.
+    A receiver that does not answer is not asked again in this run, nor an address that asks to wait.
     """
     confirmed: list[str] = []
     delayed: list[str] = []
     parked: list[str] = []
-    kinds = list(outside.kinds())
-    while kinds and (leased := _lease(store, kinds, clock.now(), worker)):
+    silent: set[str] = set()
+    while leased := _lease(store, outside.kinds(), silent, clock.now(), worker):
         sent = []
         for row in leased:
-            result = _send(store, outside, row, clock.now()) if row.kind in kinds else _Sent(row, error=_NotTried(row.kind))
-            if isinstance(result.error, Unavailable):
-                kinds = [k for k in kinds if _receiver(k) != _receiver(row.kind)]
+            result = _Sent(row, error=_NotTried(row)) if _held_up(row, silent) else _send(store, outside, row, clock.now())
+            if isinstance(result.error, Unavailable) and not isinstance(result.error, _NotTried):
+                # asked to wait, an address waits; no answer at all, and nobody there is asked again
+                silent.add(_stream(row) if result.error.retry_after_seconds is not None else _receiver(row.kind))
             sent.append(result)
         for result, state in zip(sent, _settle(store, sent, outside, clock.now(), worker), strict=True):
             {OutboxState.CONFIRMED: confirmed, OutboxState.PARKED: parked}.get(state, delayed).append(result.row.outbox_id)
@@ -122,12 +140,22 @@ def _receiver(kind: str) -> str:
     return ERP if kind == ERP else "slack"
 
 
-def _lease(store: Store, kinds: Sequence[str], now: datetime, worker: str) -> list[OutboxEntry]:
-    """Up to 50 due rows, leased to this worker: queued ones, and those whose lease has ended."""
+def _stream(row: OutboxEntry) -> str:
+    """What keeps its order: the messages of one address. ERP deliveries carry versions and need none."""
+    return row.outbox_id if row.kind == ERP else str(json.loads(row.payload_json)["address"])
+
+
+def _held_up(row: OutboxEntry, silent: set[str]) -> bool:
+    return _receiver(row.kind) in silent or _stream(row) in silent
+
+
+def _lease(store: Store, kinds: Sequence[str], silent: set[str], now: datetime, worker: str) -> list[OutboxEntry]:
+    """Up to 50 due rows, leased to this worker: queued ones whose turn it is, and those whose lease has ended."""
     with store.begin(interactive=False) as uow:
-        rows = [*_ended_leases(uow, kinds, now), *_queued(uow, kinds, now)][:BATCH]
+        asked = [kind for kind in kinds if _receiver(kind) not in silent]
+        rows = [*_ended_leases(uow, asked, now), *_queued_deliveries(uow, asked, now), *_queued_messages(uow, asked, now)]
         leased = []
-        for row in rows:
+        for row in [r for r in rows if not _held_up(r, silent)][:BATCH]:
             where = {"outbox_id": row.outbox_id, "state": row.state, "attempts": row.attempts}
             mine = replace(row, state=OutboxState.LEASED, attempts=row.attempts + 1, leased_by=worker, lease_until=now + LEASE)
             to = {name: getattr(mine, name) for name in ("state", "attempts", "leased_by", "lease_until")}
@@ -135,7 +163,7 @@ def _lease(store: Store, kinds: Sequence[str], now: datetime, worker: str) -> li
                 leased.append(mine)
         if leased:
             uow.commit()
-    return sorted(leased, key=lambda r: (r.created_at, r.outbox_id))
+    return sorted(leased, key=lambda r: (r.kind != ERP, r.created_at, r.outbox_id))  # Slack may keep us waiting
 
 
 def _ended_leases(uow: UnitOfWork, kinds: Sequence[str], now: datetime) -> list[OutboxEntry]:
@@ -143,10 +171,27 @@ def _ended_leases(uow: UnitOfWork, kinds: Sequence[str], now: datetime) -> list[
     return [r for r in rows if r.lease_until is None or r.lease_until <= now]
 
 
-def _queued(uow: UnitOfWork, kinds: Sequence[str], now: datetime) -> list[OutboxEntry]:
+def _queued_deliveries(uow: UnitOfWork, kinds: Sequence[str], now: datetime) -> list[OutboxEntry]:
+    if ERP not in kinds:
+        return []
     order = ("not_before", "outbox_id")
-    rows = uow.find(OutboxEntry, kind=kinds, state=OutboxState.QUEUED, order_by=order, limit=BATCH, lock=True)
+    rows = uow.find(OutboxEntry, kind=ERP, state=OutboxState.QUEUED, order_by=order, limit=BATCH, lock=True)
     return [r for r in rows if r.not_before <= now]
+
+
+def _queued_messages(uow: UnitOfWork, kinds: Sequence[str], now: datetime) -> list[OutboxEntry]:
+    """Queued messages whose turn it is, one an address: nothing older for it waits or is under way."""
+    if SLACK_POST not in kinds:
+        return []
+    order = ("created_at", "outbox_id")
+    under_way = uow.find(OutboxEntry, kind=_MESSAGES, state=OutboxState.LEASED)
+    waiting = {_stream(row) for row in under_way}
+    found = []
+    for row in uow.find(OutboxEntry, kind=_MESSAGES, state=OutboxState.QUEUED, order_by=order, limit=_LOOKED_THROUGH, lock=True):
+        if row.not_before <= now and _stream(row) not in waiting:
+            found.append(row)
+        waiting.add(_stream(row))
+    return found
 
 
 def _send(store: Store, outside: Outside, row: OutboxEntry, now: datetime) -> _Sent:
@@ -156,41 +201,53 @@ def _send(store: Store, outside: Outside, row: OutboxEntry, now: datetime) -> _S
         if row.kind == ERP:
             assert outside.write_back is not None  # noqa: S101  only kinds with a receiver are leased
             return _Sent(row, answer=outside.write_back.send(json.loads(row.payload_json)))
-        return _show(store, outside, row)
+        return _show(store, outside, row, now)
     except Exception as error:
         # an adapter's own fault must not hold up the rows behind it: it is tried again, and parked after a day like an outage
         return _Sent(row, error=error)
 
 
-def _show(store: Store, outside: Outside, row: OutboxEntry) -> _Sent:
-    """Posts or updates a card. A proposal superseded before its card was posted is shown by its newest successor."""
+def _show(store: Store, outside: Outside, row: OutboxEntry, now: datetime) -> _Sent:
+    """Posts or updates a message. A proposal superseded before its card was posted is shown by its newest successor."""
     assert outside.chat is not None and outside.render is not None  # noqa: S101  only kinds with a receiver are leased
     payload = json.loads(row.payload_json)
+    address = payload["address"]
     with store.read() as uow:
-        proposal = _newest(uow, payload["proposal_id"]) if row.kind == SLACK_POST else uow.get(Proposal, proposal_id=payload["proposal_id"])
-        if proposal is None:
-            raise BadInput(f"proposal {payload['proposal_id']} does not exist")
-        card = outside.render(uow, proposal)
-        message = uow.get(SlackMessage, proposal_id=proposal.proposal_id, channel=payload["channel"])
+        subject = _newest(uow, payload["subject"]) if row.kind == SLACK_POST else payload["subject"]
+        card = outside.render(uow, Showing(subject, address, payload))
+        message = uow.get(SlackMessage, subject=subject, address=address)
+        above = uow.get(SlackMessage, subject=card.under, address=address) if card and card.under else None
+        to = message.channel if message else _destination(uow, address, now) if card and row.kind == SLACK_POST else ""
     if card is None or (row.kind == SLACK_UPDATE and message is None):
         return _Sent(row, answer={"outcome": "nothing to show"})
     if message is not None:
         outside.chat.update(channel=message.channel, ts=message.ts, text=card.text, blocks=card.blocks)
-        shown = SlackMessage(proposal_id=message.proposal_id, channel=message.channel, ts=message.ts, shown_digest=card.digest)
-        return _Sent(row, answer={"outcome": "updated", "ts": message.ts}, message=shown)
-    posted = outside.chat.post(channel=payload["channel"], text=card.text, blocks=card.blocks, dedup_key=f"{row.dedup_key}")
-    shown = SlackMessage(proposal_id=proposal.proposal_id, channel=posted["channel"], ts=posted["ts"], shown_digest=card.digest)
+        return _Sent(row, answer={"outcome": "updated", "ts": message.ts}, message=replace(message, shown_digest=card.digest))
+    thread = above.ts if above else ""
+    posted = outside.chat.post(
+        channel=to, text=card.text, blocks=card.blocks, dedup_key=row.dedup_key, thread_ts=thread, again=row.attempts > 1
+    )
+    shown = SlackMessage(subject=subject, address=address, channel=posted["channel"], ts=posted["ts"], shown_digest=card.digest)
     return _Sent(row, answer={"outcome": "posted", **posted}, message=shown)
 
 
-def _newest(uow: UnitOfWork, proposal_id: str) -> Proposal | None:
-    found = uow.get(Proposal, proposal_id=proposal_id)
-    while found is not None and found.state == ProposalState.SUPERSEDED:
-        successors = uow.find(Proposal, supersedes_id=found.proposal_id)
-        if not successors:
-            return found
+def _destination(uow: UnitOfWork, address: str, now: datetime) -> str:
+    """Where an address is in Slack: the channel, or the person's account there. Raises BadInput when he has none."""
+    person_id = person_of(address)
+    return slack_user(uow, person_id, on=now.date(), known_at=now) if person_id else address
+
+
+def _newest(uow: UnitOfWork, subject: str) -> str:
+    """The subject, or of a superseded proposal its newest successor."""
+    kind, _, key = subject.partition(":")
+    if kind != PROPOSAL:
+        return subject
+    found = uow.get(Proposal, proposal_id=key)
+    if found is None:
+        raise BadInput(f"proposal {key} does not exist")
+    while found.state == ProposalState.SUPERSEDED and (successors := uow.find(Proposal, supersedes_id=found.proposal_id)):
         found = successors[0]
-    return found
+    return card_of(found.proposal_id)
 
 
 def _settle(store: Store, sent: Sequence[_Sent], outside: Outside, now: datetime, worker: str) -> list[OutboxState]:
@@ -230,12 +287,18 @@ def _confirmed(uow: UnitOfWork, sent: _Sent) -> None:
         about = {**data, "held_version": answer.get("version"), "held_minor": answer.get("amount_minor")}
         uow.append(Entry(action=Action.ERP_CONFIRMED, actor=RELAY, entity=f"account:{payload['account_id']}", data=about))
     elif sent.message is not None:
-        if uow.add_if_absent(sent.message):
-            data = {"channel": sent.message.channel, "ts": sent.message.ts, "digest": sent.message.shown_digest}
-            uow.append(Entry(action=Action.PROPOSAL_POSTED, actor=RELAY, entity=f"proposal:{sent.message.proposal_id}", data=data))
-        else:
-            key = {"proposal_id": sent.message.proposal_id, "channel": sent.message.channel}
-            uow.change(SlackMessage, where=key, to={"shown_digest": sent.message.shown_digest})
+        _keep_message(uow, sent.message)
+
+
+def _keep_message(uow: UnitOfWork, message: SlackMessage) -> None:
+    """Keeps where a message stands and what it shows; the first card of a proposal is an entry."""
+    kind, _, key = message.subject.partition(":")
+    if not uow.add_if_absent(message):
+        where = {"subject": message.subject, "address": message.address}
+        uow.change(SlackMessage, where=where, to={"channel": message.channel, "ts": message.ts, "shown_digest": message.shown_digest})
+    elif kind == PROPOSAL:
+        data = {"channel": message.channel, "ts": message.ts, "digest": message.shown_digest, "to": person_of(message.address) or None}
+        uow.append(Entry(action=Action.PROPOSAL_POSTED, actor=RELAY, entity=f"proposal:{key}", data=data))
 
 
 def _parked(uow: UnitOfWork, row: OutboxEntry, why: str, owner_id: str, now: datetime) -> None:

@@ -14,19 +14,19 @@ from datetime import date, datetime
 from typing import Any
 
 from credit_review.audit import Action, canonical
-from credit_review.authority import Requirement
+from credit_review.authority import Requirement, Standing
 from credit_review.errors import BadInput, Conflict, Refused
 from credit_review.model.records import Deferral, Exclusion, Maker, Note, Proposal
 from credit_review.model.states import ProposalState
 from credit_review.ports import Entry, UnitOfWork
+from credit_review.review.addressing import put_before
 from credit_review.review.directory import active_person, called, current_delegations
 from credit_review.review.ending import end
 from credit_review.review.lifecycle import BATCH
 from credit_review.review.manifest import digest_of
 from credit_review.review.naming import actor, short_id
-from credit_review.review.outbox import SLACK_POST, card_key, owed
 from credit_review.review.propose import direction_of
-from credit_review.review.route import Rules, change_alike, expiry, requirements
+from credit_review.review.route import Rules, change_alike, expiry, need_of, standings_of
 
 OVERRIDE = "override"
 """Exception: a person changed the engine's figure."""
@@ -153,25 +153,30 @@ def exclude(uow: UnitOfWork, proposal_id: str, *, rule: str, reason: str, by: An
 def release(uow: UnitOfWork, proposal_ids: Sequence[str], rules: Rules, by: Analyst) -> list[Proposal]:
     """The drafts, now pending, with tier and approvals as they stand today; all of up to 500, or none when one is refused.
 
-    The analyst becomes a maker of each. Each gets its expiry, and a card where `rules.channel` says so.
+    The analyst becomes a maker of each. Each gets its expiry, and is put before those who may decide (`rules.to`).
     """
     if not proposal_ids or len(set(proposal_ids)) != len(proposal_ids) or len(proposal_ids) > BATCH:
         raise BadInput(f"{len(proposal_ids)} proposals to release", expected=f"1 to {BATCH} different ones")
     drafts = _drafts(uow, proposal_ids, by)
-    needs = requirements(uow, drafts, rules, by.now)
+    standings = standings_of(uow, drafts, rules, by.now)
+    needs = {d.proposal_id: need_of(standings.get(d.proposal_id), rules.matrix) for d in drafts}
     changes = {d.proposal_id: _pending(d, needs[d.proposal_id], rules, by) for d in drafts}
     change_alike(uow, changes)
     made = {m.proposal_id for m in uow.find(Maker, proposal_id=list(changes), person_id=by.person_id)}
     uow.add(*(Maker(proposal_id=i, person_id=by.person_id, how="released", at=by.now) for i in changes if i not in made))
-    if rules.channel:
-        cards = ((i, card_key(i, rules.channel)) for i in changes)
-        uow.add(*(owed(SLACK_POST, key, {"proposal_id": i, "channel": rules.channel}, by.now) for i, key in cards))
     for draft in drafts:
         to, need = changes[draft.proposal_id], needs[draft.proposal_id]
         data = {"from": draft.state, "to": to["state"], "digest": draft.digest, "tier": to["tier"], "approvals": to["required_approvals"]}
         data |= {"because": list(need.because) if need else [], "expires_at": to["expires_at"].isoformat()}
         _append(uow, Action.PROPOSAL_RELEASED, draft, by, data, None)
-    return [replace(draft, **changes[draft.proposal_id]) for draft in drafts]
+    released = [replace(draft, **changes[draft.proposal_id]) for draft in drafts]
+    seen = [_made_by(replace(standings[p.proposal_id], proposal=p), by) for p in released]
+    put_before(uow, seen, rules.matrix, rules.to, by.now)
+    return released
+
+
+def _made_by(standing: Standing, by: Analyst) -> Standing:
+    return replace(standing, makers=standing.makers | {by.person_id})
 
 
 def _pending(draft: Proposal, need: Requirement | None, rules: Rules, by: Analyst) -> dict[str, Any]:

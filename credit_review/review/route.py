@@ -18,24 +18,25 @@ from credit_review.audit import Action
 from credit_review.authority import Matrix, Requirement, Standing, by_rule, requirement
 from credit_review.errors import BadInput, Conflict, Refused
 from credit_review.fx import MissingRate
-from credit_review.model.records import OutboxEntry, Proposal
+from credit_review.model.records import Proposal
 from credit_review.model.states import ProposalState, ReviewState
 from credit_review.policy import Policy
 from credit_review.ports import Clock, Entry, Store, UnitOfWork
+from credit_review.review.addressing import NOWHERE, Destinations, put_before
 from credit_review.review.lifecycle import BATCH, require_free, require_state, review_of
 from credit_review.review.naming import SYSTEM, actor
-from credit_review.review.outbox import APPLY, SLACK_POST, apply_key, card_key, owed
+from credit_review.review.outbox import APPLY, apply_key, owed
 from credit_review.review.standing import gather, gather_many
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """What routing goes by: the review's policy, the authority matrix, the company's time zone, and where cards go (empty: nowhere)."""
+    """What routing goes by: the review's policy, the authority matrix, the company's time zone, and where messages go."""
 
     policy: Policy
     matrix: Matrix
     zone: tzinfo = UTC
-    channel: str = ""
+    to: Destinations = NOWHERE
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +69,12 @@ def route(uow: UnitOfWork, review_id: str, proposal_ids: Sequence[str], rules: R
     require_free(review)
     named = uow.find(Proposal, proposal_id=list(proposal_ids), lock=True) if proposal_ids else []
     found = [p for p in named if p.state == ProposalState.DRAFT and not p.assigned_to]
-    ways = _ways(found, _standings(uow, found, rules, now), rules, now)
-    _store(uow, ways, rules.channel, now, by)
+    standings = standings_of(uow, found, rules, now)
+    ways = _ways(found, standings, rules, now)
+    _store(uow, ways, now, by)
+    put_before(
+        uow, [standings[w.proposal.proposal_id] for w in ways if w.to["state"] == ProposalState.PENDING], rules.matrix, rules.to, now
+    )
     return Routed(
         by_rule=sum(w.to["state"] == ProposalState.APPROVED for w in ways),
         waiting=sum(w.to["state"] == ProposalState.DRAFT for w in ways),
@@ -97,14 +102,8 @@ def _waiting(store: Store, review_id: str) -> list[str]:
         return [row[0] for row in uow.tally(Proposal, by=("proposal_id",), review_id=review_id, state=ProposalState.DRAFT, assigned_to="")]
 
 
-def requirements(uow: UnitOfWork, proposals: Sequence[Proposal], rules: Rules, now: datetime) -> dict[str, Requirement | None]:
-    """Tier and approvals that each of a few hundred proposals needs as things stand now; None where a rate is missing to tell."""
-    standings = _standings(uow, proposals, rules, now)
-    return {p.proposal_id: _need(standings.get(p.proposal_id), rules.matrix) for p in proposals}
-
-
-def _standings(uow: UnitOfWork, proposals: Sequence[Proposal], rules: Rules, now: datetime) -> dict[str, Standing]:
-    """Standings by proposal id; those that need a rate nobody recorded are missing."""
+def standings_of(uow: UnitOfWork, proposals: Sequence[Proposal], rules: Rules, now: datetime) -> dict[str, Standing]:
+    """Standings of a few hundred proposals by their id; those that need a rate nobody recorded are missing."""
     if not proposals:
         return {}
     try:
@@ -122,7 +121,8 @@ def _standings(uow: UnitOfWork, proposals: Sequence[Proposal], rules: Rules, now
     return found
 
 
-def _need(standing: Standing | None, matrix: Matrix) -> Requirement | None:
+def need_of(standing: Standing | None, matrix: Matrix) -> Requirement | None:
+    """Tier and approvals as things stand; None where a rate is missing to tell."""
     if standing is None:
         return None
     try:
@@ -161,7 +161,7 @@ def _ways(proposals: Sequence[Proposal], standings: Mapping[str, Standing], rule
 
 
 def _way(proposal: Proposal, standing: Standing | None, rules: Rules, now: datetime) -> _Way:
-    need = _need(standing, rules.matrix)
+    need = need_of(standing, rules.matrix)
     eligible = need is not None and standing is not None and rules.policy.straight_through.enabled and by_rule(standing)
     if eligible and need is not None and rules.matrix.rank(need.tier) == 0:
         to = {"state": ProposalState.APPROVED, "decided_at": now, "outcome_code": "by_rule", "expires_at": expiry(rules.policy, now)}
@@ -183,9 +183,11 @@ def expiry(policy: Policy, now: datetime) -> datetime:
     return now + timedelta(days=policy.review.proposal_valid_days)
 
 
-def _store(uow: UnitOfWork, ways: Sequence[_Way], channel: str, now: datetime, by: str) -> None:
+def _store(uow: UnitOfWork, ways: Sequence[_Way], now: datetime, by: str) -> None:
     change_alike(uow, {w.proposal.proposal_id: w.to for w in ways})
-    uow.add(*(one for way in ways if (one := _owed(way, channel, now)) is not None))
+    # a draft that leaves its state for the first time cannot be owed its application already
+    approved = [w.proposal.proposal_id for w in ways if w.to["state"] == ProposalState.APPROVED]
+    uow.add(*(owed(APPLY, apply_key(i), {"proposal_id": i}, now) for i in approved))
     uow.append(*(_entry(way, by) for way in ways))
 
 
@@ -198,16 +200,6 @@ def change_alike(uow: UnitOfWork, changes: Mapping[str, Mapping[str, Any]]) -> N
         # by key alone: with the state beside it SQLite would rather walk the index of all proposals in that state
         if uow.change(Proposal, where={"proposal_id": ids}, to=dict(values)) != len(ids):
             raise Conflict("proposals changed meanwhile", next_step="run the command again")
-
-
-def _owed(way: _Way, channel: str, now: datetime) -> OutboxEntry | None:
-    """What the way owes to the outside; a draft that leaves its state for the first time cannot owe it already."""
-    key = way.proposal.proposal_id
-    if way.to["state"] == ProposalState.APPROVED:
-        return owed(APPLY, apply_key(key), {"proposal_id": key}, now)
-    if way.to["state"] == ProposalState.PENDING and channel:
-        return owed(SLACK_POST, card_key(key, channel), {"proposal_id": key, "channel": channel}, now)
-    return None
 
 
 _ACTION = {

@@ -17,6 +17,8 @@ from credit_review.documents import parse
 from credit_review.errors import Refused
 from credit_review.fx import MissingRate, RateTable
 from credit_review.model.records import (
+    Absence,
+    ConflictOfInterest,
     CreditLimit,
     Decision,
     Delegation,
@@ -29,6 +31,8 @@ from credit_review.model.records import (
     Rate,
 )
 from credit_review.model.states import ChangeKind, DocumentOfRecord, Layer, ProposalState
+from credit_review.policy import Policy
+from credit_review.policy import load as load_policy
 from credit_review.ports import UnitOfWork
 from credit_review.review.adopt import in_force
 
@@ -66,6 +70,8 @@ def gather_many(
     delegations = tuple(uow.facts(Delegation, valid_at=today, known_at=now))
     named = {p for d in delegations for p in (d.principal_id, d.delegate_id)} | {h.person for h in matrix.holders}
     persons = _persons(uow, {*named, *people, *(d.approver_id for d in decisions)}, today, now)
+    conflicts = uow.facts(ConflictOfInterest, valid_at=today, known_at=now, customer_id=sorted({p.customer_id for p in proposals}))
+    absent = frozenset(a.person_id for a in uow.facts(Absence, valid_at=today, known_at=now))
     policy, authority = (in_force(uow, kind, now) for kind in (DocumentOfRecord.POLICY, DocumentOfRecord.AUTHORITY))
     return {
         p.proposal_id: Standing(
@@ -84,6 +90,8 @@ def gather_many(
             rates=book.rates,
             policy_in_force=policy.digest if policy else "",
             authority_in_force=authority.digest if authority else "",
+            conflicted=frozenset(c.person_id for c in conflicts if c.customer_id == p.customer_id),
+            absent=absent,
         )
         for p in proposals
     }
@@ -95,6 +103,19 @@ def matrix_in_force(uow: UnitOfWork, now: datetime) -> Matrix:
     if document is None:
         raise Refused("no_authority", "no authority matrix is in force", next_step="two people run `credit-review adopt authority.yaml`")
     return _matrix(document.content, document.name)
+
+
+def policy_in_force(uow: UnitOfWork, now: datetime) -> Policy:
+    """The policy adopted last by `now`. Raises Refused `no_policy` when none is."""
+    document = in_force(uow, DocumentOfRecord.POLICY, now)
+    if document is None:
+        raise Refused("no_policy", "no policy is in force", next_step="two people run `credit-review adopt policy.yaml`")
+    return _policy(document.content, document.name)
+
+
+@lru_cache(maxsize=8)
+def _policy(content: str, name: str) -> Policy:
+    return load_policy(parse(content, name=name))
 
 
 @lru_cache(maxsize=8)

@@ -18,8 +18,9 @@ from credit_review.model.records import CreditLimit, LimitAccount, OutboxEntry, 
 from credit_review.model.states import OPEN_PROPOSAL_STATES, OutboxState, ProposalState
 from credit_review.ports import Clock, Entry, Store, UnitOfWork
 from credit_review.review.apply import revert
+from credit_review.review.conditions import lapse_due, open_conditions
 from credit_review.review.ending import end
-from credit_review.review.outbox import apply_key, owe_apply, owe_card_updates
+from credit_review.review.outbox import apply_key, owe_apply
 from credit_review.review.standing import gather, matrix_in_force
 
 T = TypeVar("T")
@@ -45,6 +46,7 @@ class SweepReport:
     """What a sweep did: ids of proposals expired, superseded and queued again, of reversing changes, and who is to be reminded."""
 
     reverted: tuple[str, ...] = ()
+    lapsed: tuple[str, ...] = ()
     expired: tuple[str, ...] = ()
     superseded: tuple[str, ...] = ()
     requeued: tuple[str, ...] = ()
@@ -53,7 +55,8 @@ class SweepReport:
     def text(self) -> str:
         """The report in one line."""
         return (
-            f"proposals: {len(self.expired)} expired, {len(self.superseded)} superseded, {len(self.reminders)} about to expire; "
+            f"proposals: {len(self.lapsed)} lapsed with a condition, {len(self.expired)} expired, {len(self.superseded)} superseded, "
+            f"{len(self.reminders)} about to expire; "
             f"limits reverted: {len(self.reverted)}; applications queued again: {len(self.requeued)}"
         )
 
@@ -62,6 +65,7 @@ def sweep(store: Store, clock: Clock, *, zone: tzinfo = UTC, remind_before: time
     """Ends temporary limits first, since that can make a proposal out of date; then expires, supersedes, queues again and reminds."""
     return SweepReport(
         reverted=revert_due(store, clock, zone=zone),
+        lapsed=lapse_due(store, clock, zone=zone),
         expired=expire_due(store, clock, zone=zone),
         superseded=supersede_outdated(store, clock),
         requeued=requeue_stuck(store, clock),
@@ -143,6 +147,8 @@ def requeue_stuck(store: Store, clock: Clock) -> tuple[str, ...]:
     now = clock.now()
     with store.read() as uow:
         approved = [p.proposal_id for p in uow.find(Proposal, state=ProposalState.APPROVED)]
+        waiting = {c.proposal_id for c in open_conditions(uow, approved)}
+    approved = [i for i in approved if i not in waiting]
     queued: list[str] = []
     for ids in _parts(approved):
         with store.begin(interactive=False) as uow:
@@ -162,7 +168,7 @@ def _queued_again(uow: UnitOfWork, proposal_id: str, now: datetime) -> bool:
 
 
 def remind(store: Store, clock: Clock, *, zone: tzinfo = UTC, before: timedelta = REMIND_BEFORE) -> tuple[Reminder, ...]:
-    """Who may still decide what is about to expire; its cards are rendered anew, once a day. Empty without a matrix in force."""
+    """Who may still decide what is about to expire. Empty without a matrix in force."""
     now = clock.now()
     with store.read() as uow:
         try:
@@ -178,11 +184,6 @@ def remind(store: Store, clock: Clock, *, zone: tzinfo = UTC, before: timedelta 
                 except (Refused, BadInput):  # a missing rate: whoever clicks is told which
                     needs = (proposal.tier, ())
                 reminders.append(Reminder(proposal.proposal_id, proposal.expires_at, *needs))
-    for part in _parts(reminders):
-        with store.begin(interactive=False) as uow:
-            for reminder in part:
-                owe_card_updates(uow, reminder.proposal_id, f"reminder:{now.astimezone(zone).date()}", now)
-            uow.commit()
     return tuple(reminders)
 
 

@@ -25,11 +25,15 @@ people_app = typer.Typer(no_args_is_help=True, help="Our directory: people, thei
 audit_app = typer.Typer(no_args_is_help=True, help="The audit log.")
 db_app = typer.Typer(no_args_is_help=True, help="The database.")
 scorecard_app = typer.Typer(no_args_is_help=True, help="Scorecards: fitted on your own history, or the expert one.")
+slack_app = typer.Typer(no_args_is_help=True, help="Slack: the listener, and a stand-in to try it on.")
+conditions_app = typer.Typer(no_args_is_help=True, help="What approved limits wait for.")
 deliveries_app = typer.Typer(no_args_is_help=True, help="What could not be delivered to the ERP or to Slack, and was given up.")
 differences_app = typer.Typer(no_args_is_help=True, help="Where the ERP holds another limit than is in force here.")
 app.add_typer(review_app, name="review", rich_help_panel="Review")
 app.add_typer(deliveries_app, name="deliveries", rich_help_panel="Run")
 app.add_typer(differences_app, name="differences", rich_help_panel="Run")
+app.add_typer(slack_app, name="slack", rich_help_panel="Run")
+app.add_typer(conditions_app, name="conditions", rich_help_panel="Work")
 app.add_typer(people_app, name="people", rich_help_panel="Govern")
 app.add_typer(audit_app, name="audit", rich_help_panel="Audit")
 app.add_typer(db_app, name="db", rich_help_panel="Set up")
@@ -270,6 +274,11 @@ def decide(
     until: Until = None,
     on_behalf_of: Annotated[str, typer.Option(metavar="PERSON", help="The principal whose delegate I am.")] = "",
     digest: Annotated[str, typer.Option(help="Digest of the packet I read (default: the one shown now).")] = "",
+    reason_code: Annotated[str, typer.Option(help="Reject or return: why, as a code (risk_too_high, information_missing ...).")] = "",
+    condition: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KIND:DATE[:TEXT]", help="Approve on condition, such as overdue_paid:2026-12-31; repeat for several."),
+    ] = None,
     as_person: AsOption = "",
     as_json: JsonOption = False,
 ) -> None:
@@ -277,9 +286,45 @@ def decide(
     from deployments.cli import working
 
     counter = working.Counter(amount=amount, terms_days=terms, until=until.date() if until else None)
+    why = working.Why(reason=reason, code=reason_code, conditions=tuple(condition or ()))
     working.decide_one(
-        config, proposal, verdict, counter, reason=reason, on_behalf_of=on_behalf_of, digest=digest, as_person=as_person, as_json=as_json
+        config, proposal, verdict, counter, why, on_behalf_of=on_behalf_of, digest=digest, as_person=as_person, as_json=as_json
     )
+
+
+@app.command(rich_help_panel="Work")
+def answer(
+    proposal: OneProposal,
+    text: Annotated[str, typer.Option(help="The answer; approvers read it on the fresh card.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_person: AsOption = "",
+) -> None:
+    """Answer an approver's question about a proposal that was returned; a fresh proposal follows."""
+    from deployments.cli import personal
+
+    personal.answer(config, proposal, text=text, as_person=as_person)
+
+
+@conditions_app.command("list")
+def conditions_list(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+    """Conditions that nobody has confirmed yet."""
+    from deployments.cli import personal
+
+    personal.list_conditions(config, as_json=as_json)
+
+
+@conditions_app.command("confirm")
+def conditions_confirm(
+    condition: Annotated[str, typer.Argument(metavar="CONDITION", help="Condition id, as `conditions list` shows it.")],
+    evidence: Annotated[str, typer.Option(help="What I saw, and where it is kept.")],
+    file: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="A file whose SHA-256 is kept as evidence.")] = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_person: AsOption = "",
+) -> None:
+    """Confirm that a condition is met, as somebody else than who set it."""
+    from deployments.cli import personal
+
+    personal.confirm(config, condition, evidence=evidence, file=file, as_person=as_person)
 
 
 @app.command("risk-kept", rich_help_panel="Work")
@@ -359,17 +404,17 @@ def differences_settle(
     mending.settle(config, difference, reason=reason, as_person=as_person, as_json=as_json)
 
 
-@app.command(rich_help_panel="Run")
-def slack(
+@slack_app.command("serve")
+def slack_serve(
     config: ConfigOption = DEFAULT_CONFIG,
     host: Annotated[str, typer.Option(help="HTTP mode: address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="HTTP mode: port.")] = 3000,
 ) -> None:
-    """Listen to Slack until stopped."""
-    from deployments import slack_listener
+    """Listen to Slack, and send what is owed, until stopped. Several may run side by side."""
     from deployments.cli.frame import services
+    from deployments.slack_listener import serving
 
-    slack_listener.serve(services(config), host=host, port=port)
+    serving.serve(services(config), host=host, port=port)
 
 
 # --- govern and audit -----------------------------------------------------------------------------------------------------------------
@@ -499,6 +544,60 @@ def people_end_delegation(
     from deployments.cli import governing
 
     governing.end_delegation(config, delegation, as_person=as_person, as_json=as_json)
+
+
+@people_app.command("prefer")
+def people_prefer(
+    language: Annotated[str, typer.Option(help="en or zh_CN; empty: as the company.")] = "",
+    locale: Annotated[str, typer.Option(help="How numbers and dates are written, such as de_DE.")] = "",
+    time_zone: Annotated[str, typer.Option(help="Such as Europe/Berlin.")] = "",
+    calendar: Annotated[str, typer.Option(help="Country of my working days, such as DE or DE-BY.")] = "",
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_person: AsOption = "",
+) -> None:
+    """How I read and work: language, formats, time zone, working days."""
+    from deployments.cli import personal
+
+    personal.prefer(config, language=language, locale=locale, time_zone=time_zone, calendar=calendar, as_person=as_person)
+
+
+@people_app.command("away")
+def people_away(
+    since: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First day away.")],
+    until: Annotated[datetime, typer.Option("--until", formats=["%Y-%m-%d"], help="First day back.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_person: AsOption = "",
+) -> None:
+    """I am out of office: others are asked first."""
+    from deployments.cli import personal
+
+    personal.away(config, start=since.date(), end=until.date(), as_person=as_person)
+
+
+@people_app.command("conflict")
+def people_conflict(
+    customer: Annotated[str, typer.Argument(metavar="[CUSTOMER]", help="Customer id; left out: I have no conflict of interest.")] = "",
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_person: AsOption = "",
+) -> None:
+    """Declare a conflict of interest of mine, or that there is none; renewed yearly. Others decide about that customer."""
+    from deployments.cli import personal
+
+    personal.conflict(config, customer, as_person=as_person)
+
+
+@people_app.command("right")
+def people_right(
+    person: Annotated[str, typer.Argument(metavar="ID", help="Person id, as `people list` shows it.")],
+    right: Annotated[str, typer.Argument(help="read_limits or request_limits.")],
+    until: Until = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_person: AsOption = "",
+) -> None:
+    """Give somebody else the right to read limits (`/credit`) or to ask for them in Slack; --until today takes it away."""
+    from deployments.cli import personal
+
+    personal.give_right(config, person, right, until=until.date() if until else None, as_person=as_person)
 
 
 @people_app.command("token")

@@ -21,6 +21,7 @@ from credit_review.ports import UnitOfWork
 from credit_review.review import close as closing
 from credit_review.review import lifecycle
 from credit_review.review.request import unfinished_request
+from credit_review.words import ENGLISH
 from deployments.cli.frame import names_of, services, show_json, show_pairs, show_table
 from deployments.cli.governing import me
 from deployments.cli.watching import starting, watched
@@ -279,7 +280,7 @@ def _say_requested(config: Path, review: Review, *, as_json: bool) -> None:
         show_json({"review": review.review_id, "state": review.state, **found})
         return
     for proposal in made:
-        typer.echo(messages.asked(proposal, messages.cleaned(json.loads(proposal.packet_json)["customer_name"], 80)))
+        typer.echo(messages.asked(proposal, json.loads(proposal.packet_json)["customer_name"], ENGLISH))
         ends = f" until {proposal.effective_to}, then it reverts by itself" if proposal.effective_to else ""
         typer.echo(f"proposal {proposal.proposal_id}{ends}; the engine finds {format_minor(proposal.engine_minor, proposal.currency)}")
         if review.hold and not review.hold_released_by:

@@ -298,11 +298,20 @@ def _slack(settings: configuration.Settings) -> Iterator[Finding]:
     from credit_review.adapters.slack_chat import SlackChat
 
     try:
-        who = SlackChat.from_settings(settings).signed_in_as()
+        chat = SlackChat.from_settings(settings)
+        who, lacking = chat.signed_in_as(), sorted(_SCOPES - chat.scopes())
+        if lacking:
+            yield Finding("Slack", False, f"scopes missing: {', '.join(lacking)}", "add them as deployments/slack_manifest.yaml has them")
+        if settings.slack.channel:
+            chat.require_private(settings.slack.channel)
     except CreditReviewError as error:
-        yield _wrong("Slack", error, "check the bot token, and that this machine reaches Slack")
+        yield _wrong("Slack", error, "check the bot token, the channel, and that this machine reaches Slack")
     else:
         yield Finding("Slack", True, f"{mode}: signed in as {who}")
+
+
+_SCOPES = {"chat:write", "im:write", "im:history", "groups:history", "groups:read", "im:read", "users:read", "commands", "files:write"}
+"""What the bot is asked to do; the manifest in deployments/ asks for exactly these."""
 
 
 def _formed(name: str, form: str) -> bool:

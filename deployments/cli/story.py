@@ -251,7 +251,7 @@ def _answer(
     if only_if_open and not any(p.proposal_id == proposal.proposal_id and p.state == ProposalState.PENDING for p in _proposals(demo)):
         return None
     counter = working.Counter(amount=amount)
-    outcome = working.decide(demo.opened, ("demo", person), proposal.proposal_id, verdict, counter, reason=reason)
+    outcome = working.decide(demo.opened, ("demo", person), proposal.proposal_id, verdict, counter, working.Why(reason=reason))
     name = dict(PEOPLE)[person]
     mark = "" if outcome.accepted else "REFUSED: "
     typer.echo(f"{name} answers {verdict} to {proposal.customer_id}: {mark}{outcome.text}")

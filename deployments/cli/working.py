@@ -13,20 +13,24 @@ from uuid import uuid4
 
 import typer
 
-from credit_review import authority, documents, messages, policy
+from credit_review import authority, messages
 from credit_review.adapters.wiring import Services
 from credit_review.errors import BadInput, Refused
 from credit_review.model.money import format_minor, typed
 from credit_review.model.records import Decision, ErpDifference, Maker, Note, Proposal, RiskKept
-from credit_review.model.states import DocumentOfRecord, ProposalState, Verdict
+from credit_review.model.states import ConditionKind, ProposalState, Verdict
 from credit_review.ports import UnitOfWork
-from credit_review.review import adopt, close
+from credit_review.review import close
 from credit_review.review import release as releasing
-from credit_review.review.decide import CounterOffer, DecideCommand, Outcome
+from credit_review.review.conditions import ConditionAsked
+from credit_review.review.counter import CounterOffer
+from credit_review.review.decide import DecideCommand, Outcome
 from credit_review.review.decide import decide as answer
+from credit_review.review.inbox import awaiting
 from credit_review.review.release import Analyst
 from credit_review.review.route import Rules
-from credit_review.review.standing import gather, gather_many, matrix_in_force
+from credit_review.review.standing import gather, matrix_in_force, policy_in_force
+from credit_review.words import ENGLISH, unpacked
 from deployments.cli.frame import acting, counted, names_of, services, show_json, show_pairs, show_table
 from deployments.cli.governing import me
 
@@ -54,13 +58,22 @@ class Counter:
     until: date | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Why:
+    """What goes with an answer as typed: text, code, and conditions as KIND:DATE[:TEXT]."""
+
+    reason: str = ""
+    code: str = ""
+    conditions: tuple[str, ...] = ()
+
+
 def inbox(config: Path, *, as_person: str, as_json: bool) -> None:
     """What awaits me."""
     opened = services(config)
     with opened.store.read() as uow:
         person = me(opened, uow, as_person)
         drafts = releasing.worklist(uow, Analyst(person_id=person.person_id, now=opened.clock.now(), today=opened.today()))
-        mine = awaiting(opened, uow, person.person_id)
+        mine = awaiting(uow, person.person_id, opened.clock.now(), zone=opened.settings.zone)
         risks = uow.find(RiskKept, decided_at=None, order_by=("raised_at", "proposal_id"))
         differences = uow.find(ErpDifference, settled_at=None, owner_id=person.person_id)
         customers = _customer_names(uow, [r.proposal_id for r in risks])
@@ -98,23 +111,6 @@ def _called(proposal: Proposal) -> str:
 def _more(total: int) -> None:
     if total > MOST_LISTED:
         typer.echo(f"... and {total - MOST_LISTED} more (--json lists all)")
-
-
-def awaiting(opened: Services, uow: UnitOfWork, person_id: str) -> list[Proposal]:
-    """Pending proposals this person may decide now, largest first."""
-    now = opened.clock.now()
-    pending = uow.find(Proposal, state=ProposalState.PENDING)
-    if not pending:
-        return []
-    matrix = matrix_in_force(uow, now)
-    found: list[Proposal] = []
-    for start in range(0, len(pending), 500):
-        part = pending[start : start + 500]
-        standings = gather_many(uow, part, matrix, now, zone=opened.settings.zone, people=[person_id])
-        for proposal in part:
-            if person_id in authority.judge(standings[proposal.proposal_id], matrix, now).who_may:
-                found.append(proposal)
-    return sorted(found, key=lambda p: (-p.to_minor, p.proposal_id))
 
 
 def _brief(proposals: Sequence[Proposal]) -> list[dict[str, Any]]:
@@ -161,10 +157,10 @@ def show(config: Path, proposal_id: str, *, as_json: bool) -> None:
     if as_json:
         show_json({"state": proposal.state, "digest": proposal.digest, "packet": packet, "who_may": judgement.who_may})
         return
-    typer.echo(messages.asked(proposal, messages.cleaned(packet["customer_name"], 80)))
-    show_pairs({label: messages.cleaned(text, 300) for label, text in messages.figures(packet)})
+    typer.echo(messages.asked(proposal, packet["customer_name"], ENGLISH))
+    show_pairs({label: messages.cleaned(text, 300) for label, text in messages.figures(packet, ENGLISH)})
     typer.echo("\nWhy this amount")
-    show_pairs({f"  {label}": str(figure) for label, figure in packet["derivation"]})
+    show_pairs({f"  {unpacked(label)}": unpacked(figure) for label, figure in packet["derivation"]})
     names = [standing.persons[p].name if p in standing.persons else p for p in judgement.who_may]
     typer.echo(f"\n{proposal.state}; {judgement.tier}, {judgement.approvals_given} of {judgement.approvals_needed} approvals")
     if proposal.state in (ProposalState.DRAFT, ProposalState.PENDING):
@@ -256,8 +252,8 @@ def decide_one(
     proposal_id: str,
     verdict: str,
     counter: Counter,
+    why: Why,
     *,
-    reason: str,
     on_behalf_of: str,
     digest: str,
     as_person: str,
@@ -266,9 +262,7 @@ def decide_one(
     """Answer a proposal; exit code 4 when it is refused."""
     opened = services(config)
     kind, account = acting(opened, as_person)
-    outcome = decide(
-        opened, (kind, account), proposal_id, verdict, counter, reason=reason, on_behalf_of=on_behalf_of or None, digest=digest
-    )
+    outcome = decide(opened, (kind, account), proposal_id, verdict, counter, why, on_behalf_of=on_behalf_of or None, digest=digest)
     if as_json:
         show_json(outcome)
     else:
@@ -285,8 +279,8 @@ def decide(
     proposal_id: str,
     verdict: str,
     counter: Counter,
+    why: Why,
     *,
-    reason: str = "",
     on_behalf_of: str | None = None,
     digest: str = "",
 ) -> Outcome:
@@ -309,12 +303,28 @@ def decide(
         account_kind=account[0],
         account=account[1],
         channel="cli",
-        reason=reason,
+        reason=why.reason,
+        reason_code=why.code,
+        conditions=tuple(_condition(text) for text in why.conditions),
         on_behalf_of=on_behalf_of,
         counter=offer,
+        signed_in=True,
     )
     with opened.store.begin() as uow:
-        return answer(command, uow, opened.clock.now(), zone=opened.settings.zone)
+        return answer(command, uow, opened.clock.now(), zone=opened.settings.zone, to=opened.settings.slack.destinations())
+
+
+def _condition(text: str) -> ConditionAsked:
+    """A condition as typed. Raises BadInput when it is none."""
+    kind, _, rest = text.partition(":")
+    due, _, what = rest.partition(":")
+    try:
+        return ConditionAsked(kind=ConditionKind(kind), text=what, due=date.fromisoformat(due))
+    except ValueError:
+        kinds = ", ".join(ConditionKind)
+        raise BadInput(
+            f"{text!r} is no condition", expected=f"KIND:DATE[:TEXT], KIND one of {kinds}, such as overdue_paid:2026-12-31"
+        ) from None
 
 
 def keep_risk(config: Path, proposal_id: str, *, until: date, reason: str, as_person: str, as_json: bool) -> None:
@@ -340,11 +350,8 @@ def analyst(opened: Services, uow: UnitOfWork, as_person: str) -> Analyst:
 def rules(opened: Services, uow: UnitOfWork) -> Rules:
     """What routing goes by: policy and matrix in force."""
     now = opened.clock.now()
-    adopted = adopt.in_force(uow, DocumentOfRecord.POLICY, now)
-    if adopted is None:
-        raise Refused("no_policy", "no policy is in force", next_step="two people run `credit-review adopt policy.yaml`")
-    chosen = policy.load(documents.parse(adopted.content, name=adopted.name))
-    return Rules(policy=chosen, matrix=matrix_in_force(uow, now), zone=opened.settings.zone, channel=opened.settings.slack.channel)
+    chosen, matrix = policy_in_force(uow, now), matrix_in_force(uow, now)
+    return Rules(policy=chosen, matrix=matrix, zone=opened.settings.zone, to=opened.settings.slack.destinations())
 
 
 def found(uow: UnitOfWork, proposal_id: str) -> Proposal:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import json
 import shutil
+import sqlite3
 import sys
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import closing, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -101,7 +102,11 @@ class Office:
 
     def copy(self, folder):
         """Another installation that starts where this one stands."""
-        shutil.copytree(self.config, folder)
+        shutil.copytree(self.config, folder, ignore=shutil.ignore_patterns("*.db", "*.db-*"))
+        # the template's database may be open in another worker: a copy of its files would not be of one moment
+        name = "data/credit-review.db"
+        with closing(sqlite3.connect(self.config / name)) as old, closing(sqlite3.connect(folder / name)) as new:
+            old.backup(new)
         return Office(folder)
 
     def erp_applies(self):

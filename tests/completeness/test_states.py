@@ -33,7 +33,7 @@ def states(
     rows = [plain | {"group_id": c["customer_id"]} | c for c in customers]
     master = frame(CUSTOMERS, [{k: v for k, v in r.items() if k in CUSTOMERS.names} for r in rows])
     figures = frame(FEATURES, [{k: v for k, v in r.items() if k in FEATURES.names} for r in rows])
-    past = pd.DataFrame([dict(zip(HISTORY, h, strict=True)) for h in history], columns=list(HISTORY))
+    past = pd.DataFrame([dict(zip(HISTORY, (*h, float("nan")), strict=True)) for h in history], columns=list(HISTORY))
     past["as_of"] = pd.to_datetime(past["as_of"])
     found = assign_states(
         master,

@@ -143,7 +143,7 @@ def test_a_cycle_killed_again_and_again_ends_like_one_that_was_not(
     with set_up(tmp_path, database, erp, monkeypatch, request) as company:
         died_at = chain(forked, company, tmp_path, of)
         same(forked(company.job("look")), uninterrupted[0], erp=erp)
-    assert len(died_at) > (60 if of == FIRST_OF_EACH else 40)
+    assert len(died_at) > (60 if of == FIRST_OF_EACH else 35)
 
 
 @pytest.mark.parametrize("at", [pytest.param("after commit in open_review", marks=pytest.mark.soak), "after commit in store_request"])

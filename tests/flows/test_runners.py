@@ -76,6 +76,7 @@ def test_every_runner_writes_the_same_bytes(runner, workers, template, one_threa
     assert {name for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name)} == set()
 
 
+@pytest.mark.soak
 def test_another_number_of_buckets_gives_the_same_proposals(template, one_thread, tmp_path):
     found = reviewed(template, tmp_path, buckets=5, runner="threads", workers=4)
     for name in ("proposals.csv", "certificate.json"):

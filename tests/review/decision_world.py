@@ -144,6 +144,7 @@ class World:
             "account_kind": "os",
             "account": who,
             "channel": "cli",
+            "signed_in": True,
             "reason": "" if verdict in (Verdict.APPROVE, Verdict.COUNTER) else "because",
         }
         return DecideCommand(proposal_id=proposal_id, verdict=verdict, **{**known, **fields})

@@ -16,6 +16,7 @@ from credit_review.model import records
 from credit_review.model.records import AuditRow, CreditLimit, LimitAccount, LimitChange, Person, PersonAccount, Proposal
 from credit_review.model.states import DocumentOfRecord, ReviewState
 from credit_review.review import adopt, lifecycle, opening, propose, route
+from credit_review.review.addressing import Destinations
 from credit_review.review.lifecycle import Start, Used
 from credit_review.review.manifest import Manifest, digest_of
 from credit_review.review.propose import ProposalDraft
@@ -36,7 +37,7 @@ TEXTS = {
 DIGESTS = {kind: digest_of(text) for kind, text in TEXTS.items()}
 POLICY = policy.load(parse(TEXTS["policy"], name="policy.yaml"))
 MATRIX = authority.load(parse(TEXTS["authority"], name="authority.yaml"))
-RULES = route.Rules(policy=POLICY, matrix=MATRIX, zone=ZoneInfo("Europe/Berlin"), channel="C1")
+RULES = route.Rules(policy=POLICY, matrix=MATRIX, zone=ZoneInfo("Europe/Berlin"), to=Destinations(channel="C1"))
 PEOPLE = ("p-one", "p-two", "p-three", "p-analyst", "p-deputy", "p-controller", "p-manager", "p-cfo", "p-ceo", "p-chair")
 
 

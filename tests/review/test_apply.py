@@ -15,7 +15,7 @@ from credit_review.errors import Conflict, Refused
 from credit_review.model.records import AuditRow, CreditLimit, CustomerAlias, LimitChange, OutboxEntry, Proposal, RiskKept
 from credit_review.model.states import ProposalState, Verdict
 from credit_review.review.apply import apply, apply_due, revert
-from credit_review.review.decide import CounterOffer
+from credit_review.review.counter import CounterOffer
 from credit_review.review.ending import end
 from credit_review.review.standing import RATE_AGE_DAYS
 

@@ -23,7 +23,7 @@ from credit_review.errors import BadInput, Conflict
 from credit_review.fx import MissingRate, RateTable
 from credit_review.model.records import CreditLimit, Decision, Delegation, LimitChange, Maker, Proposal
 from credit_review.model.states import Verdict
-from credit_review.review.decide import CounterOffer
+from credit_review.review.counter import CounterOffer
 
 # --- the file -----------------------------------------------------------------------------------------------------------------------
 

@@ -23,7 +23,9 @@ from credit_review.model.records import (
     SlackMessage,
 )
 from credit_review.model.states import Verdict
-from credit_review.review.decide import CounterOffer, decide, delivery_key
+from credit_review.review.counter import CounterOffer
+from credit_review.review.decide import decide, delivery_key
+from credit_review.review.outbox import card_of
 
 
 @pytest.fixture
@@ -301,7 +303,7 @@ def test_a_delegate_of_several_says_for_whom(world):
 
 def test_a_changed_authority_refuses_the_click_and_shows_a_fresh_card(world):
     proposal = world.propose(makers=["p-analyst"])
-    world.write(SlackMessage(proposal_id=proposal, channel="C1", ts="1.1", shown_digest=world.proposal(proposal).digest))
+    world.write(SlackMessage(subject=card_of(proposal), address="C1", channel="C1", ts="1.1", shown_digest=world.proposal(proposal).digest))
     changed = MATRIX_TEXT.replace('version: "2026.1"', 'version: "2026.2"')
     world.adopt_authority(changed)
     outcome = world.decide("p-controller", proposal)
@@ -444,7 +446,7 @@ class Failing:
 @pytest.mark.parametrize("after", [False, True])
 def test_whatever_fails_before_the_commit_leaves_nothing(world, after):
     proposal = world.propose(had=50_000_00, to=20_000_00)
-    world.write(SlackMessage(proposal_id=proposal, channel="C1", ts="1.1", shown_digest=""))
+    world.write(SlackMessage(subject=card_of(proposal), address="C1", channel="C1", ts="1.1", shown_digest=""))
     command = world.command("p-controller", proposal, Verdict.RETURN)
     before = world.proposal(proposal)
     crashes = 0

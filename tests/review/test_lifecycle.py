@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from functools import partial
 
 import pytest
@@ -54,9 +54,10 @@ def test_a_document_that_two_people_have_not_adopted_is_refused_naming_file_and_
 
 def test_a_policy_that_was_replaced_is_refused(world):
     world.adopt_all()
-    world.adopt("policy", TEXTS["policy"] + "# newer\n", name="policy-2.yaml")
+    later = NOON + timedelta(seconds=1)
+    world.adopt("policy", TEXTS["policy"] + "# newer\n", name="policy-2.yaml", now=later)
     with pytest.raises(Refused, match=r"policy-2\.yaml"):
-        world.start()
+        world.do(lifecycle.start, start_command(), later)
 
 
 def test_documents_must_be_those_of_the_manifest(world):

@@ -14,9 +14,9 @@ from test_apply import approved
 from credit_review.errors import Conflict, Unavailable
 from credit_review.model.records import Decision, InboxEntry, LimitChange, OutboxEntry, Proposal
 from credit_review.model.states import Verdict
-from credit_review.review.decide import CounterOffer
+from credit_review.review.counter import CounterOffer
 
-ROUNDS = 50
+ROUNDS = 25
 
 
 @pytest.fixture

@@ -13,10 +13,10 @@ from test_apply import approved
 
 from credit_review.adapters.write_back import NullWriteBack
 from credit_review.errors import BadInput, Unavailable
-from credit_review.model.records import ErpDifference, OutboxEntry, SlackMessage
+from credit_review.model.records import ErpDifference, OutboxEntry, Proposal, SlackMessage
 from credit_review.model.states import Verdict
-from credit_review.review.decide import CounterOffer
-from credit_review.review.outbox import owe_card
+from credit_review.review.counter import CounterOffer
+from credit_review.review.outbox import card_of, owe_messages
 from credit_review.review.reconcile import reconcile
 from credit_review.review.relay import GIVE_UP_AFTER, LEASE, Card, Outside, backoff, relay, requeue
 
@@ -303,7 +303,7 @@ class Chatter:
     def __init__(self):
         self.posts, self.updates = [], []
 
-    def post(self, *, channel, text, blocks, dedup_key):
+    def post(self, *, channel, text, blocks, dedup_key, thread_ts="", again=False):
         self.posts.append((channel, text, dedup_key))
         return {"channel": channel, "ts": f"{len(self.posts)}.0"}
 
@@ -311,7 +311,8 @@ class Chatter:
         self.updates.append((ts, text))
 
 
-def render(uow, proposal):
+def render(uow, showing):
+    proposal = uow.get(Proposal, proposal_id=showing.subject.partition(":")[2])
     return Card(f"{proposal.proposal_id} is {proposal.state}", (), proposal.digest)
 
 
@@ -321,8 +322,8 @@ def show(world, clock, chat):
 
 def owe(world, proposal):
     with world.store.begin() as uow:
-        owe_card(uow, proposal, "C1", NOON)
-        owe_card(uow, proposal, "C1", NOON)
+        owe_messages(uow, [(card_of(proposal), "C1")], NOON)
+        owe_messages(uow, [(card_of(proposal), "C1")], NOON)
         uow.commit()
 
 
@@ -330,7 +331,7 @@ def test_a_card_is_posted_once_and_updated_by_decisions(world, clock):
     proposal, chat = world.propose(), Chatter()
     owe(world, proposal)
     show(world, clock, chat)
-    assert chat.posts == [("C1", f"{proposal} is pending", f"slack_post:{proposal}:C1")]
+    assert chat.posts == [("C1", f"{proposal} is pending", f"slack_post:proposal:{proposal}:C1")]
     assert world.one(SlackMessage).ts == "1.0"
     assert world.entries("proposal.posted")[0]["data"]["digest"] == world.proposal(proposal).digest
     world.decide("p-controller", proposal)
@@ -344,7 +345,7 @@ def test_a_card_superseded_before_it_was_posted_shows_the_successor(world, clock
     outcome = world.decide("p-manager", proposal, Verdict.COUNTER, counter=CounterOffer(to_minor=70_000_00))
     show(world, clock, chat)
     assert chat.posts[0][1] == f"{outcome.successor_id} is pending"
-    assert world.one(SlackMessage).proposal_id == outcome.successor_id
+    assert world.one(SlackMessage).subject == card_of(outcome.successor_id)
 
 
 def test_without_a_chat_cards_wait_and_the_erp_does_not(world, clock):

@@ -96,7 +96,8 @@ def test_release_sends_the_proposal_out_and_makes_the_analyst_a_maker(world, wai
     assert (proposal.state, proposal.tier, proposal.required_approvals) == ("pending", "T1", 1)
     assert proposal.expires_at == NOON + timedelta(days=30)
     assert {(m.person_id, m.how) for m in world.find(Maker)} == {("p-analyst", "released")}
-    assert sorted(o.kind for o in world.find(OutboxEntry)) == ["slack_post", "slack_post"]
+    owed = sorted(world.find(OutboxEntry), key=lambda o: o.created_at)
+    assert [o.dedup_key.split(":")[1] for o in owed] == ["summary", "proposal", "proposal"], "the review's summary comes first"
     assert ledger.check() == {"proposal": 2}
 
 

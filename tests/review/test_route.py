@@ -91,7 +91,8 @@ def test_policy_may_send_untouched_proposals_to_the_approvers_at_once(world):
     assert route.route_all(world.store, review, rules, world.clock).pending == 1
     proposal = world.proposal("c-1")
     assert (proposal.state, proposal.expires_at) == ("pending", NOON + timedelta(days=30))
-    assert [o.kind for o in world.find(OutboxEntry)] == ["slack_post"]
+    cards = [f"slack_post:{kind}:{key}:C1" for kind, key in (("proposal", proposal.proposal_id), ("summary", review))]
+    assert sorted(o.dedup_key for o in world.find(OutboxEntry)) == cards
     assert ledger.check() == {"proposal": 1}
 
 

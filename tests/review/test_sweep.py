@@ -8,7 +8,7 @@ import pytest
 from decision_world import NOON, TODAY, World
 from test_apply import approved
 
-from credit_review.model.records import CreditLimit, OutboxEntry, RiskKept, SlackMessage
+from credit_review.model.records import CreditLimit, OutboxEntry, RiskKept
 from credit_review.review.sweep import SweepReport, sweep
 
 
@@ -75,17 +75,12 @@ def test_an_approval_whose_application_got_lost_is_queued_again(world, clock):
     assert sweep(world.store, clock).requeued == ()
 
 
-def test_what_is_about_to_expire_reminds_those_who_may_decide_once_a_day(world, clock):
+def test_what_is_about_to_expire_is_named_with_those_who_may_decide(world, clock):
     proposal = world.propose(makers=["p-manager"], expires_at=NOON + timedelta(days=3))
     world.propose("c-2", expires_at=NOON + timedelta(days=9))
-    world.write(SlackMessage(proposal_id=proposal, channel="C1", ts="1.0", shown_digest=""))
     (reminder,) = sweep(world.store, clock).reminders
     assert (reminder.proposal_id, reminder.tier) == (proposal, "T1")
     assert reminder.who_may == ("p-controller", "p-cfo", "p-ceo", "p-chair")
-    sweep(world.store, at(clock, NOON + timedelta(hours=1)))
-    assert len(world.owed("slack_update")) == 1
-    sweep(world.store, at(clock, NOON + timedelta(days=1)))
-    assert len(world.owed("slack_update")) == 2
 
 
 def test_a_missing_rate_does_not_stop_the_sweep(world, clock):
@@ -94,4 +89,4 @@ def test_a_missing_rate_does_not_stop_the_sweep(world, clock):
 
 
 def test_the_report_reads_as_a_sentence():
-    assert SweepReport(expired=("a",)).text().startswith("proposals: 1 expired, 0 superseded")
+    assert SweepReport(expired=("a",)).text().startswith("proposals: 0 lapsed with a condition, 1 expired, 0 superseded")

@@ -20,12 +20,16 @@ import uvicorn
 from slack_sdk.signature import SignatureVerifier
 
 from credit_review import audit, messages
-from credit_review.adapters.settings import SlackSettings
+from credit_review.adapters.settings import SlackSettings, StepUpSettings
 from credit_review.adapters.slack_chat import SlackChat, web_client
+from credit_review.messages import card, forms
+from credit_review.messages.text import value_of
 from credit_review.model.records import Decision, Proposal, SlackMessage
 from credit_review.review import outbox
 from credit_review.review.relay import Outside, relay
-from deployments import slack_listener
+from credit_review.words import ENGLISH
+from deployments.slack_listener import serving
+from deployments.slack_listener.app import build_app, build_office
 from tests.review.decision_world import NOON, World, digest_of, os_account
 
 SECRET = "a signing secret of the tests"
@@ -38,7 +42,10 @@ class _Slack(BaseHTTPRequestHandler):
     def do_POST(self):
         body = self.rfile.read(int(self.headers["content-length"])).decode()
         self.server.calls.append((self.path.rpartition("/")[2], body))
-        answer = json.dumps({"ok": True, "channel": "C1", "ts": f"{len(self.server.calls)}.0", "team": "T", "user": "bot"}).encode()
+        channel = {"id": "C1", "is_private": True, "is_member": True}
+        known = {"ok": True, "channel": "C1", "ts": f"{len(self.server.calls)}.0", "team": "T", "view": {"id": "V0"}}
+        about = {"conversations.info": {"channel": channel}, "users.info": {"user": {"id": "U", "team_id": "T1"}}}
+        answer = json.dumps(known | about.get(self.path.rpartition("/")[2], {})).encode()
         self.send_response(200)
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(answer)))
@@ -69,10 +76,18 @@ def listener(store, clock, slack, monkeypatch):
     world = World(store)
     world.write(os_account("T1|U-manager", "p-manager", kind="slack"), os_account("T1|U-controller", "p-controller", kind="slack"))
     api = f"http://127.0.0.1:{slack.server_port}/"
-    settings = SimpleNamespace(slack=SlackSettings(mode="http", channel="C1", team_ids=("T1",), api_url=api), zone=NOON.tzinfo)
-    services = SimpleNamespace(settings=settings, store=store, clock=clock)
-    with _served(slack_listener.asgi(slack_listener.build_app(services))) as url:
-        yield SimpleNamespace(world=world, url=url, slack=slack, services=services, api=api)
+    settings = SimpleNamespace(
+        slack=SlackSettings(mode="http", channel="C1", team_ids=("T1",), api_url=api),
+        step_up=StepUpSettings(),
+        zone=NOON.tzinfo,
+        words=lambda: ENGLISH,
+    )
+    services = SimpleNamespace(settings=settings, store=store, clock=clock, today=lambda: NOON.date())
+    office = build_office(services)
+    office.pump.start()
+    with _served(serving.asgi(build_app(office))) as url:
+        yield SimpleNamespace(world=world, url=url, slack=slack, services=services, api=api, office=office)
+    office.pump.stop()
 
 
 @contextmanager
@@ -86,7 +101,7 @@ def _served(app):
     deadline = time.monotonic() + 20
     while not server.started and time.monotonic() < deadline:
         time.sleep(0.02)
-    yield f"http://127.0.0.1:{port}{slack_listener.PATH}"
+    yield f"http://127.0.0.1:{port}{serving.PATH}"
     server.should_exit = True
     thread.join(10)
 
@@ -103,17 +118,19 @@ def _shown(world, **fields):
     text = audit.canonical(packet)
     proposal_id = world.propose(packet_json=text, digest=digest_of(text), **fields)
     with world.store.begin() as uow:
-        outbox.owe_card(uow, proposal_id, "C1", NOON)
+        outbox.owe_messages(uow, [(outbox.card_of(proposal_id), "C1")], NOON)
         uow.commit()
     return proposal_id
 
 
 def _post_cards(listener):
-    outside = Outside(chat=SlackChat(web_client("xoxb-test", listener.api)), render=messages.renderer(listener.services.clock, NOON.tzinfo))
+    outside = Outside(
+        chat=SlackChat(web_client("xoxb-test", listener.api)), render=messages.renderer(listener.services.clock, messages.Company(ENGLISH))
+    )
     relay(listener.world.store, outside, listener.services.clock, worker="test")
 
 
-def _click(listener, proposal_id, *, user="U-manager", team="T1", action=messages.APPROVE, digest=None, ts="1.5", **send):
+def _click(listener, proposal_id, *, user="U-manager", team="T1", action=card.APPROVE, digest=None, ts="1.5", **send):
     payload = {
         "type": "block_actions",
         "user": {"id": user, "team_id": team},
@@ -129,7 +146,7 @@ def _click(listener, proposal_id, *, user="U-manager", team="T1", action=message
                 "action_id": action,
                 "block_id": "b",
                 "action_ts": ts,
-                "value": messages.button_value(proposal_id, digest or listener.world.proposal(proposal_id).digest),
+                "value": value_of(proposal=proposal_id, digest=digest or listener.world.proposal(proposal_id).digest),
             }
         ],
     }
@@ -172,7 +189,7 @@ def test_a_signed_click_is_decided_audited_and_shown(listener):
     assert entry["actor"] == "person:p-manager" and entry["data"]["digest"] == decision.digest
     (update,) = _calls(listener, "chat.update")
     shown = json.dumps(update["blocks"])
-    assert "Approved, waiting to be applied" in shown and messages.APPROVE not in shown
+    assert "Approved, waiting to be applied" in shown and card.APPROVE not in shown
     assert _calls(listener, "response"), "the person who clicked is answered"
 
 
@@ -207,14 +224,14 @@ def test_strangers_and_other_workspaces_decide_nothing(listener, user, team):
 
 def test_a_rejection_asks_why_before_it_decides(listener):
     proposal_id = _shown(listener.world)
-    assert _click(listener, proposal_id, action=messages.REJECT) == 200
+    assert _click(listener, proposal_id, action=card.REJECT) == 200
     (opened,) = _calls(listener, "views.open")
-    assert listener.world.find(Decision) == [] and opened["view"]["callback_id"] == messages.REJECT_FORM
+    assert listener.world.find(Decision) == [] and opened["view"]["callback_id"] == forms.REJECT_FORM
     view = {
         **opened["view"],
         "id": "V1",
         "hash": "h1",
-        "state": {"values": {messages.REASON_BLOCK: {messages.REASON_INPUT: {"type": "plain_text_input", "value": "too risky"}}}},
+        "state": {"values": {forms.REASON: {forms.INPUT: {"type": "plain_text_input", "value": "too risky"}}}},
     }
     payload = {"type": "view_submission", "user": {"id": "U-manager", "team_id": "T1"}, "team": {"id": "T1"}, "view": view}
     assert _send(listener.url, urllib.parse.urlencode({"payload": json.dumps(payload)})) == 200

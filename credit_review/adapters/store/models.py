@@ -144,6 +144,60 @@ class PersonAccount(Base):
     __table_args__ = (_one_of("kind", ("os", "slack", "token", "demo")), _half_open("valid_from", "valid_to"))
 
 
+class PersonPreference(Base):
+    """Language, formats, time zone and working days of people."""
+
+    __tablename__ = "person_preference"
+    person_id: Mapped[Key]
+    language: Mapped[str]
+    locale: Mapped[str]
+    time_zone: Mapped[str]
+    calendar: Mapped[str]
+    valid_from: Mapped[date]
+    valid_to: Mapped[date | None]
+    recorded_at: Mapped[KeyTime]
+    __table_args__ = (_half_open("valid_from", "valid_to"),)
+
+
+class Absence(Base):
+    """Who is out of office when."""
+
+    __tablename__ = "absence"
+    absence_id: Mapped[Key]
+    person_id: Mapped[str]
+    valid_from: Mapped[date]
+    valid_to: Mapped[date | None]
+    recorded_at: Mapped[KeyTime]
+    __table_args__ = (_half_open("valid_from", "valid_to"),)
+
+
+class AccessRight(Base):
+    """Who may see or ask for limits."""
+
+    __tablename__ = "access_right"
+    person_id: Mapped[Key]
+    access: Mapped[Key]
+    valid_from: Mapped[date]
+    valid_to: Mapped[date | None]
+    recorded_at: Mapped[KeyTime]
+    __table_args__ = (_one_of("access", states.Right), _half_open("valid_from", "valid_to"))
+
+
+class ConflictOfInterest(Base):
+    """Declared conflicts of interest."""
+
+    __tablename__ = "conflict_of_interest"
+    person_id: Mapped[Key]
+    customer_id: Mapped[Key]
+    valid_from: Mapped[date]
+    valid_to: Mapped[date | None]
+    recorded_at: Mapped[KeyTime]
+    __table_args__ = (
+        _half_open("valid_from", "valid_to"),
+        Index("ix_conflict_of_interest_customer_id", "customer_id"),
+    )
+
+
 class Delegation(Base):
     """Who may decide on behalf of whom."""
 
@@ -424,6 +478,62 @@ class Maker(Base):
     __table_args__ = (_refers("proposal_id", "limit_proposal"),)
 
 
+class ApprovalCondition(Base):
+    """What approved limits wait for."""
+
+    __tablename__ = "approval_condition"
+    condition_id: Mapped[Key]
+    proposal_id: Mapped[str]
+    kind: Mapped[str]
+    text: Mapped[str]
+    due: Mapped[date]
+    asked_by: Mapped[str]
+    asked_at: Mapped[datetime]
+    state: Mapped[str]
+    settled_by: Mapped[str]
+    settled_at: Mapped[datetime | None]
+    evidence: Mapped[str]
+    evidence_sha256: Mapped[str]
+    __table_args__ = (
+        _one_of("kind", states.ConditionKind),
+        _one_of("state", states.ConditionState),
+        CheckConstraint("asked_by <> settled_by", name="confirmed_by_another"),
+        CheckConstraint("(state = 'open') = (settled_by = '')", name="settled_by_somebody"),
+        _refers("proposal_id", "limit_proposal"),
+        Index("ix_approval_condition_proposal_id", "proposal_id"),
+    )
+
+
+class Addressee(Base):
+    """Whom pending proposals were put before."""
+
+    __tablename__ = "addressee"
+    proposal_id: Mapped[Key]
+    person_id: Mapped[Key]
+    review_id: Mapped[str]
+    why: Mapped[str]
+    at: Mapped[datetime]
+    __table_args__ = (
+        _one_of("why", states.Asked),
+        _refers("proposal_id", "limit_proposal"),
+        Index("ix_addressee_person_id_review_id", "person_id", "review_id"),
+    )
+
+
+class StepUpLink(Base):
+    """Single-use links to the page outside Slack; the token itself is not kept."""
+
+    __tablename__ = "step_up_link"
+    token_sha256: Mapped[Key]
+    proposal_id: Mapped[str]
+    person_id: Mapped[str]
+    digest: Mapped[str]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+    __table_args__ = (_refers("proposal_id", "limit_proposal"),)
+
+
 class Note(Base):
     """Comments, amendment reasons and attached files of proposals."""
 
@@ -457,6 +567,8 @@ class Decision(Base):
     channel: Mapped[str]
     delivery_key: Mapped[str]
     at: Mapped[datetime]
+    reason_code: Mapped[str] = mapped_column(server_default=text("''"))
+    assurance: Mapped[str] = mapped_column(server_default=text("''"))
     __table_args__ = (
         _one_of("verdict", states.Verdict),
         CheckConstraint("approver_id <> proposer_id", name="approver_is_not_proposer"),
@@ -639,14 +751,14 @@ class OutboxEntry(Base):
 
 
 class SlackMessage(Base):
-    """Where cards stand."""
+    """Where our messages stand."""
 
     __tablename__ = "slack_message"
-    proposal_id: Mapped[Key]
-    channel: Mapped[Key]
+    subject: Mapped[Key]
+    address: Mapped[Key]
+    channel: Mapped[str]
     ts: Mapped[str]
     shown_digest: Mapped[str]
-    __table_args__ = (_refers("proposal_id", "limit_proposal"),)
 
 
 # --- audit log: columns exactly as docs/audit-log.md -------------------------------------------------------------------------------
@@ -713,6 +825,7 @@ INSERT_ONLY = frozenset(
     {
         records.Person, records.PersonAccount, records.Delegation, records.CustomerAlias, records.GroupMembership, records.Rate,
         records.Deferral, records.Exclusion, records.Adoption, records.Maker, records.Decision, records.Note, records.LimitChange,
+        records.PersonPreference, records.Absence, records.AccessRight, records.ConflictOfInterest, records.Addressee,
     }
 )  # fmt: skip
 """Facts: a trigger refuses their change and deletion, a correction is a new row."""

@@ -9,6 +9,8 @@ from pathlib import Path
 import sqlalchemy as sa
 from alembic import op
 
+from credit_review.adapters.store.migrations.insert_only import insert_only_triggers
+
 revision = "0001"
 down_revision = None
 branch_labels = None
@@ -35,21 +37,6 @@ def upgrade() -> None:
     for table in INSERT_ONLY:
         for statement in insert_only_triggers(table, dialect):
             op.get_bind().exec_driver_sql(statement)
-
-
-def insert_only_triggers(table: str, dialect: str) -> list[str]:
-    """Statements that make `table` refuse changes of rows it has."""
-    rule = f"{table}_insert_only"
-    if dialect == "sqlite":
-        return [
-            f"CREATE TRIGGER {table}_no_{what} BEFORE {what} ON {table} BEGIN SELECT RAISE(ABORT, '{rule}'); END"
-            for what in ("update", "delete")
-        ]
-    row = f"CREATE TRIGGER {rule} BEFORE UPDATE OR DELETE ON {table} FOR EACH ROW EXECUTE FUNCTION credit_review_refuse('{rule}')"
-    whole = (
-        f"CREATE TRIGGER {table}_no_truncate BEFORE TRUNCATE ON {table} FOR EACH STATEMENT EXECUTE FUNCTION credit_review_refuse('{rule}')"
-    )
-    return [row, whole]
 
 
 def downgrade() -> None:

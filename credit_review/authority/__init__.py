@@ -1,0 +1,34 @@
+"""Who may approve what: the authority matrix, the evidence about a proposal, and the judgement of both.
+
+`review.standing.gather` collects the evidence into a dated `Standing`; nothing here reads a store or a clock.
+"""
+
+from credit_review.authority.judgement import (
+    FIRST_LIMIT,
+    Code,
+    Judgement,
+    approvals,
+    asked_first,
+    by_rule,
+    judge,
+    next_asked,
+    recheck,
+    requirement,
+)
+from credit_review.authority.matrix import (
+    Matrix,
+    Requirement,
+    Tier,
+    faults,
+    load,
+    signers,
+    signing_tier,
+    tier_for,
+    tier_of_risk,
+)
+from credit_review.authority.standing import SYSTEM, Asking, Standing
+
+__all__ = [
+    "FIRST_LIMIT", "SYSTEM", "Asking", "Code", "Judgement", "Matrix", "Requirement", "Standing", "Tier", "approvals", "asked_first",
+    "by_rule", "faults", "judge", "load", "next_asked", "recheck", "requirement", "signers", "signing_tier", "tier_for", "tier_of_risk",
+]  # fmt: skip

@@ -1,0 +1,293 @@
+"""The authority matrix: who holds which tier, what each tier may approve, and which tier a sum asks for. Amounts: control currency."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import date
+from itertools import combinations
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from credit_review.documents import Document, check, where
+from credit_review.errors import BadInput
+from credit_review.model.money import MAX_MINOR, exponent, format_minor, to_minor
+from credit_review.model.states import Assurance
+
+Amount = Annotated[int, Field(strict=True, ge=0, le=MAX_MINOR)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Tier(_Part):
+    """One step of authority. Bounds are whole major units of the control currency, inclusive; None is without bound."""
+
+    tier: Annotated[str, Field(min_length=1)]
+    name: Annotated[str, Field(min_length=1)]
+    group_limit_up_to: Amount | None
+    increases_12m_up_to: Amount | None
+    approvers: Annotated[int, Field(strict=True, ge=1, le=10)]
+
+
+class RaiseTier(_Part):
+    """Circumstances that ask for at least the tier named."""
+
+    grades: dict[str, str] = {}
+    exceptions: str
+    first_limit: str
+
+
+class Holder(_Part):
+    """A person who holds a tier from a day until another (exclusive). No regions means everywhere."""
+
+    person: Annotated[str, Field(min_length=1)]
+    tier: str
+    since: date = Field(alias="from")
+    until: date | None
+    regions: tuple[str, ...] = ()
+
+    def on(self, day: date) -> bool:
+        """Whether the tier is held on `day`."""
+        return self.since <= day and (self.until is None or day < self.until)
+
+    def covers(self, region: str) -> bool:
+        """Whether the tier is held for customers of `region`."""
+        return not self.regions or region in self.regions
+
+
+class SignOff(_Part):
+    """Least tier, held for all regions, that may sign for a whole review; None: the lowest. A risk is kept by the tier of its amount."""
+
+    close_review: str | None = None
+    confirm_extract: str | None = None
+
+
+class StepUp(_Part):
+    """From which tier on a click is not enough: typed amount and reason in Slack, or outside Slack altogether. None: never."""
+
+    typed_amount: str | None = None
+    outside: str | None = None
+
+
+class Matrix(_Part):
+    """The authority matrix as adopted. Take it from `load`, which refuses one that could leave an amount without approvers."""
+
+    version: Annotated[str, Field(min_length=1)]
+    control_currency: str
+    tiers: tuple[Tier, ...]
+    raise_tier: RaiseTier
+    reduction_tier: str
+    holders: tuple[Holder, ...]
+    sign_off: SignOff = SignOff()
+    step_up: StepUp = StepUp()
+
+    def rank(self, tier: str) -> int:
+        """Position of a tier, 0 the lowest; -1 for a name the matrix does not have."""
+        return next((n for n, one in enumerate(self.tiers) if one.tier == tier), -1)
+
+    def assurance(self, tier: str) -> Assurance:
+        """How sure of the person an approval of this tier must be."""
+        for named, asked in ((self.step_up.outside, Assurance.SIGNED_IN), (self.step_up.typed_amount, Assurance.TYPED)):
+            if named is not None and self.rank(tier) >= self.rank(named):
+                return asked
+        return Assurance.CLICK
+
+    def highest(self, person_id: str, day: date, region: str) -> int:
+        """Rank of the highest tier a person holds on a day for a region; -1 when none."""
+        held = (self.rank(h.tier) for h in self.holders if h.person == person_id and h.on(day) and h.covers(region))
+        return max(held, default=-1)
+
+
+def load(document: Document) -> Matrix:
+    """The matrix in a governed document. Raises BadInput with file and line for every fault of form or of sense (`faults`)."""
+    matrix = check(document, Matrix)
+    found = [f"{where(document, path)}: {text}" for path, text in faults(matrix)]
+    if found:
+        raise BadInput(
+            "\n".join(found), expected="a matrix in which every amount always has enough approvers", next_step="correct the file"
+        )
+    return matrix
+
+
+def faults(matrix: Matrix) -> list[tuple[tuple[str | int, ...], str]]:
+    """What is wrong with a well-formed matrix, as (path in the document, sentence); empty when it is sound."""
+    found = [*_currency_faults(matrix), *_tier_faults(matrix), *_name_faults(matrix), *_holder_faults(matrix)]
+    return found or list(_staffing_faults(matrix))
+
+
+_Fault = tuple[tuple[str | int, ...], str]
+
+
+def _currency_faults(matrix: Matrix) -> Iterator[_Fault]:
+    try:
+        exponent(matrix.control_currency)
+    except BadInput as error:
+        yield ("control_currency",), error.what
+
+
+def _tier_faults(matrix: Matrix) -> Iterator[_Fault]:
+    names = [t.tier for t in matrix.tiers]
+    if not names:
+        yield ("tiers",), "no tiers; expected at least one"
+        return
+    for n, name in enumerate(names):
+        if name in names[:n]:
+            yield ("tiers", n, "tier"), f"tier {name} stands twice"
+    for n in range(1, len(names)):
+        yield from _order_faults(matrix, n)
+    last = matrix.tiers[-1]
+    if last.group_limit_up_to is not None or last.increases_12m_up_to is not None:
+        yield (
+            ("tiers", len(names) - 1),
+            f"{last.tier} is the last tier and has a bound: amounts above it have no approver; expected null for both",
+        )
+
+
+def _order_faults(matrix: Matrix, n: int) -> Iterator[_Fault]:
+    lower, upper = matrix.tiers[n - 1], matrix.tiers[n]
+    grows = False
+    for name in ("group_limit_up_to", "increases_12m_up_to"):
+        low, high = getattr(lower, name), getattr(upper, name)
+        if (low is None and high is not None) or (low is not None and high is not None and high < low):
+            yield ("tiers", n, name), f"{upper.tier} comes after {lower.tier} and its bound is lower; expected tiers in order of authority"
+            return
+        grows = grows or low != high
+    if not grows:
+        yield ("tiers", n), f"{upper.tier} has the bounds of {lower.tier} and would never be asked; expected a higher bound"
+
+
+def _name_faults(matrix: Matrix) -> Iterator[_Fault]:
+    raised = matrix.raise_tier
+    named: list[tuple[tuple[str | int, ...], str]] = [
+        (("reduction_tier",), matrix.reduction_tier),
+        (("raise_tier", "exceptions"), raised.exceptions),
+        (("raise_tier", "first_limit"), raised.first_limit),
+        *((("raise_tier", "grades", grade), tier) for grade, tier in raised.grades.items()),
+        *((("sign_off", act), tier) for act, tier in matrix.sign_off if tier is not None),
+        *((("step_up", act), tier) for act, tier in matrix.step_up if tier is not None),
+        *((("holders", n, "tier"), h.tier) for n, h in enumerate(matrix.holders)),
+    ]
+    known = ", ".join(t.tier for t in matrix.tiers)
+    for path, tier in named:
+        if matrix.rank(tier) < 0:
+            yield path, f"unknown tier {tier!r}; expected one of {known}"
+    typed, outside = matrix.step_up.typed_amount, matrix.step_up.outside
+    if typed is not None and outside is not None and matrix.rank(outside) <= matrix.rank(typed):
+        yield ("step_up", "typed_amount"), f"can never be asked: {outside} and all above it are decided outside; expected a lower tier"
+
+
+def _holder_faults(matrix: Matrix) -> Iterator[_Fault]:
+    for n, holder in enumerate(matrix.holders):
+        if holder.until is not None and holder.until <= holder.since:
+            yield ("holders", n, "until"), f"{holder.person} holds {holder.tier} until {holder.until}, not after {holder.since}"
+    for (_, one), (n, other) in combinations(enumerate(matrix.holders), 2):
+        same = one.person == other.person and one.tier == other.tier
+        shared = not one.regions or not other.regions or set(one.regions) & set(other.regions)
+        if same and shared and _overlap(one, other):
+            yield ("holders", n), f"{other.person} holds {other.tier} twice on the same days; expected intervals that do not overlap"
+
+
+def _overlap(one: Holder, other: Holder) -> bool:
+    return (one.until is None or other.since < one.until) and (other.until is None or one.since < other.until)
+
+
+def _staffing_faults(matrix: Matrix) -> Iterator[_Fault]:
+    """Once every tier has its approvers, no later day may lack them; before the first such day and after the last holder's end
+    the matrix gives no authority at all, which is a fact about those days and not a fault."""
+    days = sorted({h.since for h in matrix.holders} | {h.until for h in matrix.holders if h.until})
+    ends = max(days) if matrix.holders and all(h.until for h in matrix.holders) else None
+    regions = ("", *sorted({r for h in matrix.holders for r in h.regions}))
+    short = {day: next(_short_on(matrix, day, regions), None) for day in days if day != ends}
+    first = next((day for day, fault in short.items() if fault is None), None)
+    if first is None:
+        path, text = next((f for f in reversed(list(short.values())) if f), (("holders",), "nobody holds any tier"))
+        yield path, text
+    for day, fault in short.items():
+        if first is not None and day > first and fault is not None:
+            yield fault
+
+
+def _short_on(matrix: Matrix, day: date, regions: tuple[str, ...]) -> Iterator[_Fault]:
+    people = {h.person for h in matrix.holders}
+    for region in regions:
+        ranks = [matrix.highest(p, day, region) for p in people]
+        for n, tier in enumerate(matrix.tiers):
+            able = sum(rank >= n for rank in ranks)
+            if able < tier.approvers:
+                place = f" for region {region}" if region else " for customers of no named region" if len(regions) > 1 else ""
+                yield (
+                    ("tiers", n, "approvers"),
+                    f"{tier.tier} asks for {tier.approvers} approvers and from {day} only {able} may approve it{place}",
+                )
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """What a proposal needs: a tier, how many distinct approvals, and the rules that led there."""
+
+    tier: str
+    approvals: int
+    because: tuple[str, ...]
+
+
+def tier_for(
+    matrix: Matrix,
+    *,
+    group_limit_minor: int,
+    increases_12m_minor: int,
+    loosens: bool,
+    grade: str = "",
+    exceptional: bool = False,
+    first_limit: bool = False,
+) -> Requirement:
+    """The tier asked for: the stricter of the two sums (control currency, minor units), raised by grade, exception and first limit.
+
+    What loosens nothing, neither amount nor terms nor end, needs only the reduction tier.
+    """
+    if not loosens:
+        return at_tier(matrix, matrix.rank(matrix.reduction_tier), ("reduction",))
+    raised = matrix.raise_tier
+    asked = {
+        "group_limit": _first_within(matrix, "group_limit_up_to", group_limit_minor),
+        "increases_12m": _first_within(matrix, "increases_12m_up_to", increases_12m_minor),
+    }
+    if grade in raised.grades:
+        asked[f"grade:{grade}"] = matrix.rank(raised.grades[grade])
+    if exceptional:
+        asked["exceptional"] = matrix.rank(raised.exceptions)
+    if first_limit:
+        asked["first_limit"] = matrix.rank(raised.first_limit)
+    rank = max(asked.values())
+    return at_tier(matrix, rank, tuple(rule for rule, one in asked.items() if one == rank))
+
+
+def at_tier(matrix: Matrix, rank: int, because: tuple[str, ...]) -> Requirement:
+    """The requirement of the tier at `rank`."""
+    return Requirement(matrix.tiers[rank].tier, matrix.tiers[rank].approvers, because)
+
+
+def signing_tier(matrix: Matrix, named: str | None) -> Tier:
+    """The tier that a signature needs: the one `sign_off` names, else the lowest."""
+    return matrix.tiers[max(0, matrix.rank(named or ""))]
+
+
+def tier_of_risk(matrix: Matrix, minor: int) -> Tier:
+    """The tier that may keep a risk of `minor` (control currency, minor units): the one whose group limit reaches that far."""
+    return matrix.tiers[_first_within(matrix, "group_limit_up_to", minor)]
+
+
+def signers(matrix: Matrix, tier: Tier, day: date, *, region: str = "", but: Collection[str] = ()) -> tuple[str, ...]:
+    """Who may sign on a day: holders of the tier or a higher one, each once, without `but`. A signature is personal: no delegates."""
+    able = (h.person for h in matrix.holders if matrix.highest(h.person, day, region) >= matrix.rank(tier.tier))
+    return tuple(dict.fromkeys(p for p in able if p not in but))
+
+
+def _first_within(matrix: Matrix, bound: str, minor: int) -> int:
+    for n, tier in enumerate(matrix.tiers):
+        up_to = getattr(tier, bound)
+        if up_to is None or minor <= to_minor(up_to, matrix.control_currency):
+            return n
+    raise BadInput(f"no tier may approve {format_minor(minor, matrix.control_currency)}", expected="a last tier without bound")

@@ -1,0 +1,378 @@
+"""The card of a proposal: what is asked, what it changes, the worst fact, what is recommended, who may decide. One phone screen."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from credit_review.authority import Judgement, Standing
+from credit_review.limits.codes import EXCEPTIONAL_WORDS
+from credit_review.messages.text import Block, Message, button, buttons, cleaned, escaped, header, lines, notes, value_of
+from credit_review.model.money import Money
+from credit_review.model.records import ApprovalCondition, AuditRow, Proposal
+from credit_review.model.states import Asked, Assurance, ConditionKind, ConditionState, ProposalState, ReasonCode, Verdict
+from credit_review.words import Words, listed, said, said_many
+
+APPROVE, APPROVE_TYPED, APPROVE_OUTSIDE = "credit_review_approve", "credit_review_approve_typed", "credit_review_approve_outside"
+REJECT, RETURN, COUNTER, WHY = "credit_review_reject", "credit_review_return", "credit_review_counter", "credit_review_why"
+CONFIRM = "credit_review_confirm"
+
+OUTCOMES = {
+    ProposalState.APPROVED: said("Approved, waiting to be applied"),
+    ProposalState.APPLIED: said("Approved and applied"),
+    ProposalState.REJECTED: said("Rejected"),
+    ProposalState.RETURNED: said("Returned with a question"),
+    ProposalState.EXPIRED: said("Expired: nobody decided in time"),
+    ProposalState.SUPERSEDED: said("Replaced by a newer proposal"),
+    ProposalState.PENDING: said("Waiting for a decision"),
+}
+REASON_CODES = {
+    ReasonCode.RISK_TOO_HIGH: said("the risk is too high"),
+    ReasonCode.NOT_JUSTIFIED: said("the need is not shown"),
+    ReasonCode.OVERDUE: said("overdue must be paid first"),
+    ReasonCode.DATA_DOUBTED: said("the data is doubted"),
+    ReasonCode.INFORMATION_MISSING: said("information is missing"),
+    ReasonCode.OTHER: said("another reason"),
+}
+CONDITIONS = {
+    ConditionKind.GUARANTEE_RECEIVED: said("guarantee received"),
+    ConditionKind.OVERDUE_PAID: said("overdue paid"),
+    ConditionKind.ACCOUNTS_SENT: said("accounts sent"),
+    ConditionKind.OTHER: said("another condition"),
+}
+_DONE = {
+    Verdict.APPROVE: said("approved"),
+    Verdict.REJECT: said("rejected"),
+    Verdict.RETURN: said("returned with a question"),
+    Verdict.COUNTER: said("made a counter-offer"),
+}
+_OLD_DPD_DAYS = 90
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """What a card is drawn from: the evidence and its judgement, the reader, and what stands on record around the proposal.
+
+    `names` are people by id, `entries` the log's rows of the decisions by approver, `before` the packet of the card this one replaces.
+    """
+
+    standing: Standing
+    judgement: Judgement
+    words: Words
+    assurance: Assurance
+    names: Mapping[str, str]
+    reader: str = ""
+    why_asked: str = ""
+    conditions: Sequence[ApprovalCondition] = ()
+    entries: Mapping[str, AuditRow] | None = None
+    before: Mapping[str, Any] | None = None
+
+    @property
+    def proposal(self) -> Proposal:
+        """The proposal."""
+        return self.standing.proposal
+
+    def name(self, person_id: str) -> str:
+        """A person's name, the id where it is unknown."""
+        return self.names.get(person_id, person_id)
+
+
+def card(view: View) -> Message:
+    """The card of a proposal: with buttons while it is pending, with its outcome in their place afterwards."""
+    packet = json.loads(view.proposal.packet_json)
+    ask = asked(view.proposal, packet["customer_name"], view.words)
+    blocks: list[Block] = [header(ask), lines(list(_first_look(view, packet))), notes(*_small_print(view, packet))]
+    if changed := list(_changes(view, packet)):
+        blocks.insert(1, lines([(view.words.say(said("Changed since the card before")), "; ".join(changed))]))
+    if view.proposal.state == ProposalState.PENDING:
+        blocks.append(_buttons(view))
+    else:
+        blocks.append(lines(list(_outcome(view))))
+    blocks += _condition_blocks(view)
+    return Message(escaped(cleaned(ask, 300)), tuple(blocks))
+
+
+def asked(proposal: Proposal, name: str, words: Words) -> str:
+    """What is asked in one line: customer, from, to, change in percent and amount."""
+    who = f"{cleaned(name, 60) or proposal.customer_id} ({proposal.customer_id})" if name else proposal.customer_id
+    to = Money(proposal.to_minor, proposal.currency)
+    had = None if proposal.from_minor is None else Money(proposal.from_minor, proposal.currency)
+    if proposal.effective_to is not None:
+        end = proposal.effective_to
+        if had is None:
+            return words.say(said("{who}: temporary limit {to} until {day}", who=who, to=to, day=end))
+        return words.say(said("{who}: temporary limit {to} until {day} (now {had})", who=who, to=to, day=end, had=had))
+    if had is None:
+        return words.say(said("{who}: first limit {to}", who=who, to=to))
+    change = words.money(to.minor - had.minor, proposal.currency, signed=True)
+    percent = f"{words.percent((to.minor - had.minor) / had.minor, signed=True)}, " if had.minor else ""
+    return words.say(said("{who}: {had} to {to} ({change})", who=who, had=had, to=to, change=percent + change))
+
+
+def figures(packet: Mapping[str, Any], words: Words) -> list[tuple[str, str]]:
+    """What an approver reads first, labelled, for a terminal: the same figures as on the card."""
+    w = words
+    found = [
+        (w.say(said("Own risk")), w.say(own_risk(packet))),
+        (w.say(said("Worst fact")), w.say(worst_fact(packet))),
+        (w.say(said("Recommended")), w.say(recommended(packet))),
+        (w.say(said("Exposure")), w.say(_exposure(packet, w))),
+        (w.say(said("Risk")), w.say(_risk(packet, w))),
+        (w.say(said("Grade")), w.say(grade_line(packet))),
+    ]
+    if packet["terms_days"] != packet["from_terms_days"]:
+        terms = said("{before} to {after}", before=_days(packet["from_terms_days"]), after=_days(packet["terms_days"]))
+        found.append((w.say(said("Terms")), w.say(terms)))
+    if packet["exceptional"]:
+        found.append((w.say(said("Needs a person")), w.say(_exceptions(packet))))
+    if packet.get("request"):
+        found.append((w.say(said("Asked because")), packet["request"]["reason"]))
+    return found
+
+
+def _exceptions(packet: Mapping[str, Any]) -> str:
+    return listed([said(EXCEPTIONAL_WORDS.get(code, code.replace("_", " "))) for code in packet["exceptional"]])
+
+
+def _first_look(view: View, packet: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What an approver reads first."""
+    w = view.words
+    yield w.say(said("Own risk")), w.say(own_risk(packet))
+    yield w.say(said("Worst fact")), w.say(worst_fact(packet))
+    yield w.say(said("Recommended")), w.say(recommended(packet))
+    comments = [n for n in packet["notes"] if n["kind"] in ("comment", "question")]
+    for note in comments[-2:]:
+        yield view.name(note["by"]), f"“{cleaned(note['text'], 400)}”"
+    if packet.get("request"):
+        yield w.say(said("Asked because")), cleaned(packet["request"]["reason"], 400)
+
+
+def own_risk(packet: Mapping[str, Any]) -> str:
+    """What is at our own risk when the limit is used in full, before and after, with the cover of today."""
+    currency, facts = packet["currency"], packet.get("facts", {})
+    cover = (facts.get("insured_minor") or 0) + (facts.get("security_minor") or 0)
+    after = max(0, packet["to_minor"] - cover)
+    before = max(0, (packet.get("from_minor") or 0) - cover)
+    sentence = "{after} if used in full, was {before} ({now} today)"
+    return said(sentence, after=Money(after, currency), before=Money(before, currency), now=Money(packet["own_risk_minor"], currency))
+
+
+def worst_fact(packet: Mapping[str, Any]) -> str:
+    """The one fact against the customer that weighs most, in a fixed order of weight; or that there is none."""
+    currency, facts = packet["currency"], packet.get("facts", {})
+    oldest, overdue = facts.get("oldest_dpd_days") or 0, Money(packet["overdue_minor"], currency)
+    limit, exposure = packet.get("from_minor"), packet["exposure_minor"]
+    if packet.get("status") not in ("", "active", "new", None):
+        return said("credit status: {status}", status=said(packet["status"].replace("_", " ")))
+    if oldest > _OLD_DPD_DAYS:
+        return said("{days} days past due, {amount} overdue", days=oldest, amount=overdue)
+    if limit is not None and exposure > limit:
+        return said("exposure is {amount} above the limit in force", amount=Money(exposure - limit, currency))
+    if facts.get("grade_before") and packet["grade"] > facts["grade_before"]:
+        return said("grade fell from {before} to {after}", before=facts["grade_before"], after=packet["grade"])
+    if overdue.minor > 0:
+        return said("{amount} overdue, the oldest by {days} days", amount=overdue, days=oldest)
+    if "missing_data" in packet["exceptional"]:
+        return said("rests on missing or outdated data")
+    if packet["reasons"]:
+        return said(packet["reasons"][0])
+    return said("none found")
+
+
+def recommended(packet: Mapping[str, Any]) -> str:
+    """What the engine found, and what it means for orders."""
+    currency = packet["currency"]
+    engine = packet.get("engine_minor")
+    if engine is None:
+        text: str = said("the engine made no proposal")
+    elif engine == packet["to_minor"]:
+        text = said("{amount}, as asked", amount=Money(engine, currency))
+    else:
+        text = said("{amount}, not what is asked", amount=Money(engine, currency))
+    if packet.get("blocked_orders_minor"):
+        text = said("{text}; orders of {amount} would stop", text=text, amount=Money(packet["blocked_orders_minor"], currency))
+    return text
+
+
+def _small_print(view: View, packet: Mapping[str, Any]) -> Iterator[str]:
+    w = view.words
+    yield w.say(_exposure(packet, w))
+    yield w.say(_risk(packet, w))
+    yield w.say(grade_line(packet))
+    if packet["terms_days"] != packet["from_terms_days"]:
+        yield w.say(said("Terms: {before} to {after}", before=_days(packet["from_terms_days"]), after=_days(packet["terms_days"])))
+    if packet["exceptional"]:
+        yield w.say(said("Needs a person: {why}", why=_exceptions(packet)))
+    yield w.say(_who(view, packet))
+    if view.proposal.state == ProposalState.PENDING and view.proposal.expires_at:
+        yield w.say(said("Expires {moment}", moment=view.proposal.expires_at))
+    yield f"{view.proposal.proposal_id} · {view.proposal.digest[:12]}"
+
+
+def _exposure(packet: Mapping[str, Any], w: Words) -> str:
+    currency, exposure = packet["currency"], packet["exposure_minor"]
+    shown = Money(exposure, currency)
+    parts = [said("Exposure {amount}", amount=shown)]
+    if packet["to_minor"]:
+        after = w.percent(exposure / packet["to_minor"])
+        if packet.get("from_minor"):
+            parts.append(said("used {before}, then {after}", before=w.percent(exposure / packet["from_minor"]), after=after))
+        else:
+            parts.append(said("used {after} of the new limit", after=after))
+    parts.append(said("overdue {amount}", amount=Money(packet["overdue_minor"], currency)))
+    return listed(list(parts))
+
+
+def _risk(packet: Mapping[str, Any], w: Words) -> str:
+    currency, facts = packet["currency"], packet.get("facts", {})
+    now, before = facts.get("dso_days"), facts.get("dso_before_days")
+    if now is None:
+        dso: str = said("DSO not computable: no sales in source")
+    elif before is None:
+        dso = said("DSO {now} days", now=w.number(float(now)))
+    else:
+        dso = said("DSO {now} days, {before} at the last review", now=w.number(float(now)), before=w.number(float(before)))
+    insured = Money((facts.get("insured_minor") or 0) + (facts.get("security_minor") or 0), currency)
+    own = said("insured and secured {amount}, own risk {own}", amount=insured, own=Money(packet["own_risk_minor"], currency))
+    return listed([dso, own])
+
+
+def grade_line(packet: Mapping[str, Any]) -> str:
+    """Grade before and after, with up to four reasons in words."""
+    before, after = packet.get("facts", {}).get("grade_before"), packet["grade"] or said("none")
+    grade = said("Grade {before} to {after}", before=before, after=after) if before else said("Grade {after}", after=after)
+    reasons = [said(reason) for reason in packet["reasons"][:4]]
+    return said("{grade}: {reasons}", grade=grade, reasons=listed(list(reasons))) if reasons else grade
+
+
+def _who(view: View, packet: Mapping[str, Any]) -> str:
+    """Who asks, who may approve, and why the reader is asked."""
+    judgement, review = view.judgement, packet.get("review", {}).get("label", "")
+    asks = view.name(view.proposal.proposer_id) if view.proposal.proposer_id != "system" else said("review {label}", label=review)
+    text: str = said(
+        "Asked by {asks}; {tier}, {given} of {needed} approvals; may approve: {names}",
+        asks=asks,
+        tier=judgement.tier,
+        given=judgement.approvals_given,
+        needed=judgement.approvals_needed,
+        names=listed([view.name(p) for p in judgement.who_may]) or said("nobody"),
+    )
+    mine = why_me(view)
+    return said("{text}. {mine}", text=text, mine=mine) if mine else text
+
+
+def why_me(view: View) -> str:
+    """Why the reader sees the card; empty where it stands in a channel."""
+    if not view.reader or view.proposal.state != ProposalState.PENDING:
+        return ""
+    if view.reader in view.standing.conflicted:
+        return said("You declared a conflict of interest: others decide")
+    if view.reader not in view.judgement.who_may:
+        return said("You may not decide it")
+    because = listed([_rule(rule) for rule in view.judgement.because])
+    principals = [d.principal_id for d in view.standing.delegations if d.delegate_id == view.reader]
+    if view.why_asked == Asked.DELEGATE and principals:
+        return said("You, because you stand in for {names} ({because})", names=listed([view.name(p) for p in principals]), because=because)
+    if view.why_asked == Asked.ESCALATION:
+        return said("You, because nobody asked before has decided ({because})", because=because)
+    return said("You, because you hold {tier} or more ({because})", tier=view.judgement.tier, because=because)
+
+
+_RULES = {
+    "reduction": said("a reduction"),
+    "group_limit": said("sum of the group's limits"),
+    "increases_12m": said("increases of 12 months"),
+    "exceptional": said("an exception"),
+    "first_limit": said("a first limit"),
+    "as_routed": said("as it was routed"),
+    "no_rate": said("a rate is missing"),
+}
+
+
+def _rule(rule: str) -> str:
+    kind, _, grade = rule.partition(":")
+    return said("grade {grade}", grade=grade) if kind == "grade" else _RULES.get(kind, kind)
+
+
+def _days(days: int | None) -> str:
+    return said("no terms") if days is None else said_many("{n} day", "{n} days", n=days)
+
+
+def _changes(view: View, packet: Mapping[str, Any]) -> Iterator[str]:
+    """What differs from the card this one replaces, in words."""
+    before, w, currency = view.before, view.words, packet["currency"]
+    if before is None:
+        return
+    if before["to_minor"] != packet["to_minor"]:
+        old, new = Money(before["to_minor"], currency), Money(packet["to_minor"], currency)
+        yield w.say(said("limit asked for {old} to {new}", old=old, new=new))
+    if before["terms_days"] != packet["terms_days"]:
+        yield w.say(said("terms {old} to {new}", old=_days(before["terms_days"]), new=_days(packet["terms_days"])))
+    if before["effective_to"] != packet["effective_to"]:
+        yield w.say(said("end {old} to {new}", old=before["effective_to"] or said("none"), new=packet["effective_to"] or said("none")))
+    for name, text in (("policy", said("policy")), ("authority", said("authority matrix"))):
+        if before[name] != packet[name]:
+            yield w.say(said("{document} changed ({old} to {new})", document=text, old=before[name][:8], new=packet[name][:8]))
+    if len(packet["notes"]) > len(before["notes"]):
+        yield w.say(said("answer or comment added"))
+    if before["exposure_minor"] != packet["exposure_minor"]:
+        yield w.say(
+            said("exposure {old} to {new}", old=Money(before["exposure_minor"], currency), new=Money(packet["exposure_minor"], currency))
+        )
+
+
+def _buttons(view: View) -> Block:
+    value = value_of(proposal=view.proposal.proposal_id, digest=view.proposal.digest)
+    w = view.words
+    first = {
+        Assurance.CLICK: button(APPROVE, w.say(said("Approve")), value, style="primary"),
+        Assurance.TYPED: button(APPROVE_TYPED, w.say(said("Approve …")), value, style="primary"),
+        Assurance.SIGNED_IN: button(APPROVE_OUTSIDE, w.say(said("Approve outside Slack")), value, style="primary"),
+    }[view.assurance]
+    return buttons(
+        f"decide:{view.proposal.proposal_id}:{view.proposal.digest[:12]}",
+        first,
+        button(REJECT, w.say(said("Reject")), value, style="danger"),
+        button(COUNTER, w.say(said("Counter-offer")), value),
+        button(RETURN, w.say(said("Return with a question")), value),
+        button(WHY, w.say(said("Why")), value),
+    )
+
+
+def _outcome(view: View) -> Iterator[tuple[str, str]]:
+    """What became of it: outcome, then each decision with actor, time and the log's entry."""
+    w, proposal = view.words, view.proposal
+    yield w.say(OUTCOMES[ProposalState(proposal.state)]), proposal.outcome_code.replace("_", " ") if not view.standing.decisions else ""
+    for one in sorted(view.standing.decisions, key=lambda d: (d.at, d.approver_id)):
+        who = view.name(one.approver_id)
+        if one.on_behalf_of:
+            who = w.say(said("{who} for {principal}", who=who, principal=view.name(one.on_behalf_of)))
+        text = w.say(said("{done} {moment}", done=_DONE[Verdict(one.verdict)], moment=one.at))
+        if one.reason_code:
+            text += f": {w.say(REASON_CODES[ReasonCode(one.reason_code)])}"
+        if one.reason:
+            text += f", “{cleaned(one.reason, 300)}”"
+        entry = (view.entries or {}).get(one.approver_id)
+        if entry is not None:
+            text += w.say(said(" · audit entry {seq}, {hash}", seq=entry.seq, hash=entry.leaf[:12]))
+        yield who, text
+
+
+def _condition_blocks(view: View) -> list[Block]:
+    """The conditions of an approval, each open one with a button for the second person."""
+    found: list[Block] = []
+    w = view.words
+    for one in view.conditions:
+        what = w.say(CONDITIONS[ConditionKind(one.kind)]) + (f": {cleaned(one.text, 300)}" if one.text else "")
+        if one.state == ConditionState.OPEN:
+            due = w.say(said("due {day}, set by {name}", day=one.due, name=view.name(one.asked_by)))
+            found.append(lines([(w.say(said("Condition")), f"{what} ({due})")]))
+            if view.proposal.state in (ProposalState.APPROVED, ProposalState.PENDING):
+                value = value_of(condition=one.condition_id)
+                found.append(buttons(f"condition:{one.condition_id}", button(CONFIRM, w.say(said("Confirm with evidence")), value)))
+        else:
+            state = said("met, confirmed by {name}", name=view.name(one.settled_by)) if one.state == ConditionState.MET else said("lapsed")
+            found.append(lines([(w.say(said("Condition")), f"{what}: {w.say(state)}")]))
+    return found

@@ -1,0 +1,215 @@
+"""Reads the record for messages: what a card, a digest, a summary or the App Home is drawn from. Nothing here writes."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from credit_review.authority import Matrix, judge
+from credit_review.messages.card import View
+from credit_review.messages.home import Home
+from credit_review.messages.summary import Moved, ReviewSummary
+from credit_review.model.money import Money, to_minor
+from credit_review.model.records import (
+    Addressee,
+    ApprovalCondition,
+    AuditRow,
+    Decision,
+    Proposal,
+    Review,
+)
+from credit_review.model.states import Assurance, ProposalState, Right
+from credit_review.ports import UnitOfWork
+from credit_review.review.directory import delegations_to_come, persons
+from credit_review.review.inbox import awaiting, judged, put_before_me
+from credit_review.review.personal import conflicts_of, has_right, reader
+from credit_review.review.standing import gather, matrix_in_force, policy_in_force
+from credit_review.words import Words, listed, said
+
+_DECISIONS = ("decision.approve", "decision.reject", "decision.return", "decision.counter")
+_SHOWN = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Company:
+    """How the company reads where a person chose nothing."""
+
+    words: Words
+
+    def reader(self, uow: UnitOfWork, person_id: str, now: datetime) -> Words:
+        """How a person reads."""
+        return reader(uow, person_id, self.words, on=now.astimezone(self.words.zone).date(), known_at=now)
+
+
+def names_in(uow: UnitOfWork, now: datetime) -> dict[str, str]:
+    """Names of everybody in the directory, by id."""
+    return {p.person_id: p.name for p in persons(uow, on=now.date(), known_at=now)}
+
+
+def customer_name(proposal: Proposal) -> str:
+    """The customer's name as the packet has it."""
+    return str(json.loads(proposal.packet_json)["customer_name"])
+
+
+def view_of(uow: UnitOfWork, proposal_id: str, company: Company, now: datetime, *, reader_id: str = "") -> View:
+    """Everything a proposal's card is drawn from, for one reader (none: a channel). Raises Refused when it cannot be judged."""
+    matrix = matrix_in_force(uow, now)
+    standing = gather(uow, proposal_id, matrix, now, zone=company.words.zone)
+    judgement = judge(standing, matrix, now)
+    asked = uow.find(Addressee, proposal_id=proposal_id, person_id=reader_id) if reader_id else []
+    old = standing.proposal.supersedes_id
+    before = uow.get(Proposal, proposal_id=old) if old else None
+    return View(
+        standing=standing,
+        judgement=judgement,
+        words=company.reader(uow, reader_id, now),
+        assurance=matrix.assurance(judgement.tier),
+        names=names_in(uow, now),
+        reader=reader_id,
+        why_asked=asked[0].why if asked else "",
+        conditions=uow.find(ApprovalCondition, proposal_id=proposal_id, order_by=("due", "condition_id")),
+        entries=_entries(uow, proposal_id, standing.decisions),
+        before=json.loads(before.packet_json) if before and before.review_id == standing.proposal.review_id else None,
+    )
+
+
+def _entries(uow: UnitOfWork, proposal_id: str, decisions: Sequence[Decision]) -> Mapping[str, AuditRow]:
+    """The log's entries of a proposal's decisions, by approver."""
+    if not decisions:
+        return {}
+    rows = uow.find(AuditRow, entity=f"proposal:{proposal_id}", action=_DECISIONS, order_by=("seq",))
+    return {row.actor.removeprefix("person:"): row for row in rows}
+
+
+def summary_of(uow: UnitOfWork, review_id: str, *, reader_id: str = "") -> ReviewSummary:
+    """A review's proposals added up; superseded ones are counted by their successors."""
+    review = uow.get(Review, review_id=review_id)
+    by = ("proposal_id", "currency", "direction", "state", "straight_through_rule")
+    totals = ("from_minor", "to_minor", "exposure_minor", "own_risk_minor")
+    rows = [r for r in uow.tally(Proposal, by=by, total=totals, review_id=review_id) if r[3] != ProposalState.SUPERSEDED]
+    automatic = [r for r in rows if r[4] and r[3] in (ProposalState.APPROVED, ProposalState.APPLIED)]
+    largest = sorted(rows, key=lambda r: (-abs(r[7] - r[6]), r[0]))[:10]
+    found = {p.proposal_id: p for p in uow.find(Proposal, proposal_id=[r[0] for r in largest])} if largest else {}
+    return ReviewSummary(
+        label=review.label if review else review_id,
+        as_of=review.as_of if review else None,
+        moved=_moved(rows),
+        by_rule=_moved(automatic),
+        own_risk=_own_risk(rows),
+        largest=[(found[r[0]], customer_name(found[r[0]])) for r in largest],
+        waits_for_reader=len(put_before_me(uow, reader_id, review_id)) if reader_id else None,
+        waiting=sum(r[3] == ProposalState.PENDING for r in rows),
+    )
+
+
+def _moved(rows: Sequence[tuple[Any, ...]]) -> list[Moved]:
+    """Rows (id, currency, direction, state, rule, count, from, to, ...) added up by currency and direction."""
+    sums: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0, 0])
+    for row in rows:
+        for n, value in enumerate((1, row[6], row[7])):
+            sums[row[1], row[2]][n] += value
+    return [Moved(currency=c, direction=d, count=v[0], before_minor=v[1], after_minor=v[2]) for (c, d), v in sorted(sums.items())]
+
+
+def _own_risk(rows: Sequence[tuple[Any, ...]]) -> list[tuple[str, int, int]]:
+    """Per currency the own risk of all limits used in full, before and after, each with the cover of today and never below zero."""
+    sums: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+    for _, currency, _, _, _, _, before, after, exposure, own in rows:
+        cover = exposure - own
+        sums[currency][0] += max(0, before - cover)
+        sums[currency][1] += max(0, after - cover)
+    return [(currency, before, after) for currency, (before, after) in sorted(sums.items())]
+
+
+def together_of(uow: UnitOfWork, proposals: Sequence[Proposal], person_id: str, company: Company, now: datetime) -> list[str]:
+    """Ids of the proposals a person may approve several at once: small, of a grade policy names, not exceptional, a click enough."""
+    if not proposals:
+        return []
+    rule, matrix = policy_in_force(uow, now).approvals, matrix_in_force(uow, now)
+    most = to_minor(rule.approve_listed_up_to, matrix.control_currency)
+    found = []
+    for standing, judgement in judged(uow, proposals, matrix, now, zone=company.words.zone, person_id=person_id):
+        p = standing.proposal
+        small = most > 0 and standing.converted(p.to_minor) <= most and p.grade in rule.approve_listed_grades and not p.exceptional
+        if small and person_id in judgement.who_may and matrix.assurance(judgement.tier) == Assurance.CLICK:
+            found.append(p.proposal_id)
+    return found
+
+
+def home_of(uow: UnitOfWork, person_id: str, company: Company, now: datetime) -> Home:
+    """Everything a person's App Home shows."""
+    zone = company.words.zone
+    today = now.astimezone(zone).date()
+    names = names_in(uow, now)
+    matrix = matrix_in_force(uow, now)
+    mine = sorted(awaiting(uow, person_id, now, zone=zone), key=lambda p: (p.expires_at or now, p.proposal_id))
+    declared = conflicts_of(uow, person_id, on=today, known_at=now)
+    stands = [d for d in delegations_to_come(uow, on=today, known_at=now) if person_id in (d.principal_id, d.delegate_id)]
+    may_request = has_right(uow, person_id, Right.REQUEST_LIMITS, on=today, known_at=now)
+    return Home(
+        name=names.get(person_id, person_id),
+        mine=[(p, customer_name(p)) for p in mine],
+        others=_others(uow, person_id, {p.proposal_id for p in mine}, matrix, company, now, names),
+        decided=_decided(uow, person_id),
+        delegations=[(d, names.get(d.principal_id, d.principal_id), names.get(d.delegate_id, d.delegate_id)) for d in stands],
+        authority=_authority(matrix, person_id, now, company),
+        conflicts=[c.customer_id for c in declared if c.customer_id],
+        declared_until=max((c.valid_to for c in declared if c.valid_to), default=None),
+        may_request=may_request,
+        reader=person_id,
+    )
+
+
+def _others(
+    uow: UnitOfWork, person_id: str, mine: set[str], matrix: Matrix, company: Company, now: datetime, names: Mapping[str, str]
+) -> list[tuple[Proposal, str, str]]:
+    """Pending proposals the person had a part in (asked, decided, made) that now wait for others."""
+    asked = {a.proposal_id for a in uow.find(Addressee, person_id=person_id)}
+    decided = {d.proposal_id for d in uow.find(Decision, approver_id=person_id)}
+    ids = sorted((asked | decided) - mine)
+    pending = uow.find(Proposal, proposal_id=ids, state=ProposalState.PENDING, limit=_SHOWN) if ids else []
+    found = judged(uow, pending, matrix, now, zone=company.words.zone)
+    return [(s.proposal, customer_name(s.proposal), listed([names.get(p, p) for p in j.who_may[:4]]) or said("nobody")) for s, j in found]
+
+
+def _decided(uow: UnitOfWork, person_id: str) -> list[tuple[Decision, Proposal, str]]:
+    own = [*uow.find(Decision, approver_id=person_id), *uow.find(Decision, on_behalf_of=person_id)]
+    newest = sorted(own, key=lambda d: d.at, reverse=True)[:_SHOWN]
+    found = {p.proposal_id: p for p in uow.find(Proposal, proposal_id=[d.proposal_id for d in newest])} if newest else {}
+    return [(d, found[d.proposal_id], customer_name(found[d.proposal_id])) for d in newest]
+
+
+def _authority(matrix: Matrix, person_id: str, now: datetime, company: Company) -> list[str]:
+    """What a person may approve, in plain words."""
+    today = now.astimezone(company.words.zone).date()
+    held = [h for h in matrix.holders if h.person == person_id and h.on(today)]
+    if not held:
+        return [said("You hold no tier: you may not approve on your own behalf.")]
+    return [_sentence(matrix, h.tier, h.regions) for h in held]
+
+
+def _sentence(matrix: Matrix, tier: str, regions: Sequence[str]) -> str:
+    one = matrix.tiers[matrix.rank(tier)]
+    where = listed(list(regions)) or said("everywhere")
+    if one.group_limit_up_to is None:
+        text: str = said("{tier} ({name}), {where}: any amount", tier=tier, name=one.name, where=where)
+    else:
+        text = said(
+            "{tier} ({name}), {where}: a group's limits up to {limit}, increases of 12 months up to {increases}",
+            tier=tier,
+            name=one.name,
+            where=where,
+            limit=_whole(one.group_limit_up_to, matrix.control_currency),
+            increases=_whole(one.increases_12m_up_to, matrix.control_currency),
+        )
+    if one.approvers > 1:
+        text = said("{text}; {count} people must approve", text=text, count=one.approvers)
+    return text
+
+
+def _whole(amount: int | None, currency: str) -> Any:
+    return said("any amount") if amount is None else Money(to_minor(amount, currency), currency)

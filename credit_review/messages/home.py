@@ -1,0 +1,173 @@
+"""The App Home: what waits for me by urgency, what waits for others, what I decided, who stands in for me, and what I may approve."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from credit_review.messages.card import asked
+from credit_review.messages.digest import OPEN
+from credit_review.messages.text import (
+    Block,
+    button,
+    buttons,
+    cleaned,
+    field,
+    header,
+    heading,
+    lines,
+    modal,
+    notes,
+    plain,
+    section,
+    select,
+    text_input,
+    value_of,
+)
+from credit_review.model.records import Decision, Delegation, Proposal
+from credit_review.words import LANGUAGES, Words, said, said_many
+
+DELEGATE, END_DELEGATION, PREFER, DECLARE, REQUEST = (
+    "credit_review_delegate", "credit_review_end_delegation", "credit_review_prefer", "credit_review_declare", "credit_review_request",
+)  # fmt: skip
+DELEGATE_FORM, PREFER_FORM, DECLARE_FORM, REQUEST_FORM = (
+    "credit_review_delegate_form", "credit_review_prefer_form", "credit_review_declare_form", "credit_review_request_form",
+)  # fmt: skip
+PERSON, FROM, UNTIL, LANGUAGE, LOCALE, ZONE, CALENDAR, CUSTOMER, AWAY = (
+    "person", "from", "until", "language", "locale", "zone", "calendar", "customer", "away",
+)  # fmt: skip
+_INPUT = "input"
+_MOST = 15
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Home:
+    """Everything the App Home of one person shows. Proposals come with the customer's name; `authority` are whole sentences."""
+
+    name: str
+    mine: Sequence[tuple[Proposal, str]]
+    others: Sequence[tuple[Proposal, str, str]]
+    decided: Sequence[tuple[Decision, Proposal, str]]
+    delegations: Sequence[tuple[Delegation, str, str]]
+    authority: Sequence[str]
+    conflicts: Sequence[str]
+    declared_until: date | None
+    may_request: bool
+    reader: str
+
+
+def home(found: Home, words: Words) -> Block:
+    """The view of the App Home; at most 100 blocks."""
+    w = words
+    waiting = said_many("{name}: {n} proposal waits for you", "{name}: {n} proposals wait for you", n=len(found.mine), name=found.name)
+    blocks: list[Block] = [header(w.say(waiting))]
+    blocks += [_mine(p, name, w) for p, name in found.mine[:_MOST]]
+    blocks += _more(len(found.mine), w)
+    blocks += _titled(w.say(said("Waiting for others")), [_other(p, name, who, w) for p, name, who in found.others[:_MOST]], w)
+    blocks += _titled(w.say(said("Decided by you or in your name")), [_decided(d, p, name, w) for d, p, name in found.decided[:_MOST]], w)
+    blocks += _titled(w.say(said("Your authority")), [("", w.say(text)) for text in found.authority], w)
+    blocks += _delegations(found, w)
+    blocks += _conflicts(found, w)
+    row = [button(PREFER, w.say(said("Language, time zone, working days")), "prefer")]
+    row += [button(REQUEST, w.say(said("Ask for a limit")), "request", style="primary")] if found.may_request else []
+    blocks.append(buttons("settings", *row))
+    return {"type": "home", "blocks": blocks[:100]}
+
+
+def _mine(proposal: Proposal, name: str, w: Words) -> Block:
+    until = f" · {w.say(said('until {moment}', moment=proposal.expires_at))}" if proposal.expires_at else ""
+    value = value_of(proposal=proposal.proposal_id, digest=proposal.digest)
+    shown = {"type": "section", "text": plain(asked(proposal, name, w) + until, 300)}
+    return {**shown, "accessory": button(OPEN, w.say(said("Open")), value)}
+
+
+def _more(count: int, w: Words) -> list[Block]:
+    if count <= _MOST:
+        return []
+    return [notes(w.say(said_many("and {n} more", "and {n} more", n=count - _MOST)))]
+
+
+def _other(proposal: Proposal, name: str, who: str, w: Words) -> tuple[str, str]:
+    return cleaned(asked(proposal, name, w), 200), w.say(said("waits for {who}", who=who))
+
+
+def _decided(one: Decision, proposal: Proposal, name: str, w: Words) -> tuple[str, str]:
+    return f"{w.say(said(one.verdict))} {w.moment(one.at)}", cleaned(asked(proposal, name, w), 200)
+
+
+def _titled(title: str, rows: Sequence[tuple[str, str]], w: Words) -> list[Block]:
+    return [heading(title), lines(rows or [("", w.say(said("none")))])]
+
+
+def _delegations(found: Home, w: Words) -> list[Block]:
+    blocks = [heading(w.say(said("Who stands in for whom")))]
+    for one, principal, delegate in found.delegations[:_MOST]:
+        end = w.day(one.valid_to) if one.valid_to else w.say(said("no end"))
+        sentence = "{delegate} stands in for {principal}, {start} to {end}"
+        text = said(sentence, delegate=delegate, principal=principal, start=one.valid_from, end=end)
+        shown: Block = section(w.say(text))
+        if one.principal_id == found.reader:
+            ends = button(END_DELEGATION, w.say(said("End")), value_of(delegation=one.delegation_id), style="danger")
+            shown = {**shown, "accessory": ends}
+        blocks.append(shown)
+    if not found.delegations:
+        blocks.append(section(w.say(said("none"))))
+    return [*blocks, buttons("delegate", button(DELEGATE, w.say(said("Name a delegate, or say when you are away")), "delegate"))]
+
+
+def _conflicts(found: Home, w: Words) -> list[Block]:
+    declared = [("", name) for name in found.conflicts] or [("", w.say(said("none declared")))]
+    if found.declared_until is None:
+        foot = w.say(said("Your yearly declaration is missing: please declare, also when there is none."))
+    else:
+        foot = w.say(said("Declared until {day}", day=found.declared_until))
+    ask = buttons("declare", button(DECLARE, w.say(said("Declare a conflict of interest")), "declare"))
+    return [heading(w.say(said("Your conflicts of interest"))), lines(declared), notes(foot), ask]
+
+
+# --- its forms ----------------------------------------------------------------------------------------------------------------------
+
+
+def _day(initial: date | None = None) -> Block:
+    shown: Block = {"type": "datepicker", "action_id": _INPUT}
+    return {**shown, "initial_date": initial.isoformat()} if initial else shown
+
+
+def delegate_form(people: Sequence[tuple[str, str]], today: date, words: Words) -> Block:
+    """Names a delegate from a day until another, or only says when one is away."""
+    w = words
+    away = {"text": plain(w.say(said("I am away on these days")), 75), "value": "away"}
+    blocks = [
+        field(PERSON, w.say(said("Who stands in for you")), select(_INPUT, people[:100], placeholder=w.say(said("nobody"))), optional=True),
+        field(FROM, w.say(said("From")), _day(today)),
+        field(UNTIL, w.say(said("First day back")), _day()),
+        field(AWAY, w.say(said("Out of office")), {"type": "checkboxes", "action_id": _INPUT, "options": [away]}, optional=True),
+    ]
+    title = w.say(said("Delegation"))
+    return modal(DELEGATE_FORM, title, blocks, close=w.say(said("Cancel")), submit=w.say(said("Save")))
+
+
+def prefer_form(words: Words, *, language: str, locale: str, zone: str, calendar: str) -> Block:
+    """Language, formats, time zone and working days of the reader."""
+    w = words
+    languages = select(_INPUT, list(LANGUAGES.items()), placeholder=w.say(said("as in Slack")), chosen=language)
+    blocks = [
+        field(LANGUAGE, w.say(said("Language")), languages),
+        field(LOCALE, w.say(said("How numbers and dates are written (en_GB, de_DE, zh_CN)")), _text(locale), optional=True),
+        field(ZONE, w.say(said("Time zone (Europe/Berlin, Asia/Shanghai)")), _text(zone), optional=True),
+        field(CALENDAR, w.say(said("Working days of (DE, DE-BY, CN)")), _text(calendar), optional=True),
+    ]
+    return modal(PREFER_FORM, w.say(said("Preferences")), blocks, close=w.say(said("Cancel")), submit=w.say(said("Save")))
+
+
+def _text(initial: str) -> Block:
+    return text_input(_INPUT, initial=initial, longest=60)
+
+
+def declare_form(words: Words) -> Block:
+    """A conflict of interest about one customer, or that there is none; for a year at most."""
+    w = words
+    hint = w.say(said("Customer id, such as D-1001; empty: I have no conflict of interest"))
+    blocks = [field(CUSTOMER, w.say(said("Customer")), text_input(_INPUT, longest=80), optional=True, hint=hint)]
+    return modal(DECLARE_FORM, w.say(said("Conflict of interest")), blocks, close=w.say(said("Cancel")), submit=w.say(said("Declare")))

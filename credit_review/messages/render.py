@@ -1,0 +1,147 @@
+"""Draws each message the relay sends, as the record stands at that moment, in the language of whoever reads it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import date, datetime, time, timedelta
+
+from credit_review.messages import notices
+from credit_review.messages.card import card
+from credit_review.messages.digest import Listing, digest
+from credit_review.messages.gathering import Company, customer_name, names_in, summary_of, together_of, view_of
+from credit_review.messages.summary import summary
+from credit_review.messages.text import Message
+from credit_review.model.records import Decision, Note, Proposal, Review
+from credit_review.model.states import ProposalState
+from credit_review.ports import Clock, UnitOfWork
+from credit_review.review.inbox import awaiting, put_before_me
+from credit_review.review.outbox import (
+    DAILY,
+    DIGEST,
+    OWNER,
+    PROPOSAL,
+    QUESTION,
+    REMINDER,
+    REQUEST,
+    SUMMARY,
+    card_of,
+    person_of,
+)
+from credit_review.review.relay import Card, Render, Showing
+
+_Draw = Callable[[UnitOfWork, Showing, Company, datetime], Card | None]
+
+
+def renderer(clock: Clock, company: Company) -> Render:
+    """What the relay calls to draw a message; None where nothing is to be said any more."""
+
+    def render(uow: UnitOfWork, showing: Showing) -> Card | None:
+        kind = showing.subject.partition(":")[0]
+        return _DRAW[kind](uow, showing, company, clock.now())
+
+    return render
+
+
+def _as_card(message: Message, digest_shown: str = "", under: str = "") -> Card:
+    return Card(message.text, message.blocks, digest_shown, under)
+
+
+def _key(showing: Showing) -> str:
+    return showing.subject.partition(":")[2]
+
+
+def _card(uow: UnitOfWork, showing: Showing, company: Company, now: datetime) -> Card | None:
+    proposal = uow.get(Proposal, proposal_id=_key(showing))
+    if proposal is None or proposal.state == ProposalState.DRAFT:
+        return None
+    view = view_of(uow, proposal.proposal_id, company, now, reader_id=person_of(showing.address))
+    return _as_card(card(view), proposal.digest)
+
+
+def _digest(uow: UnitOfWork, showing: Showing, company: Company, now: datetime) -> Card | None:
+    person, review_id = person_of(showing.address), _key(showing)
+    return _as_card(listing(uow, person, Listing(review=review_id), company, now))
+
+
+def listing(uow: UnitOfWork, person_id: str, part: Listing, company: Company, now: datetime) -> Message:
+    """A page of a person's list of a review."""
+    review = uow.get(Review, review_id=part.review)
+    mine = put_before_me(uow, person_id, part.review)
+    words = company.reader(uow, person_id, now)
+    together = together_of(uow, mine, person_id, company, now)
+    return digest(mine, part, words, label=review.label if review else part.review, together=together)
+
+
+def _summary(uow: UnitOfWork, showing: Showing, company: Company, now: datetime) -> Card | None:
+    person = person_of(showing.address)
+    return _as_card(summary(summary_of(uow, _key(showing), reader_id=person), company.reader(uow, person, now)))
+
+
+def _question(uow: UnitOfWork, showing: Showing, company: Company, now: datetime) -> Card | None:
+    proposal = uow.get(Proposal, proposal_id=_key(showing))
+    asked = uow.find(Note, proposal_id=_key(showing), kind="question", order_by=("at",))
+    if proposal is None or not asked:
+        return None
+    person = person_of(showing.address)
+    who = names_in(uow, now).get(asked[-1].person_id, asked[-1].person_id)
+    answered = bool(uow.find(Proposal, supersedes_id=proposal.proposal_id))
+    words = company.reader(uow, person, now)
+    message = notices.question(proposal, customer_name(proposal), asked[-1].text, who, words, answered=answered)
+    return _as_card(message, under="" if person else card_of(proposal.proposal_id))
+
+
+def _request(uow: UnitOfWork, showing: Showing, company: Company, now: datetime) -> Card | None:
+    proposal = uow.get(Proposal, proposal_id=_key(showing))
+    if proposal is None:
+        return None
+    words = company.reader(uow, person_of(showing.address), now)
+    packet = json.loads(proposal.packet_json)
+    return _as_card(notices.request_status(proposal, packet["customer_name"], words, documents=notices.missing_documents(packet)))
+
+
+def _reminder(uow: UnitOfWork, showing: Showing, company: Company, now: datetime) -> Card | None:
+    person = person_of(showing.address)
+    mine = sorted(awaiting(uow, person, now, zone=company.words.zone), key=lambda p: (p.expires_at or now, p.proposal_id))
+    if not mine:
+        return None
+    return _as_card(notices.reminder([(p, customer_name(p)) for p in mine], company.reader(uow, person, now)))
+
+
+def _daily(uow: UnitOfWork, showing: Showing, company: Company, now: datetime) -> Card | None:
+    person, day = person_of(showing.address), date.fromisoformat(_key(showing))
+    decided = decided_on(uow, person, day, company)
+    if not decided:
+        return None
+    found = {p.proposal_id: p for p in uow.find(Proposal, proposal_id=[d.proposal_id for d in decided])}
+    rows = [(d, found[d.proposal_id], customer_name(found[d.proposal_id])) for d in decided]
+    names = names_in(uow, now)
+    return _as_card(notices.daily_summary(day, rows, person, company.reader(uow, person, now), names))
+
+
+def decided_on(uow: UnitOfWork, person_id: str, day: date, company: Company) -> list[Decision]:
+    """Decisions of the company's day made by a person or in his name, in order."""
+    start = datetime.combine(day, time(), tzinfo=company.words.zone)
+    own = [*uow.find(Decision, approver_id=person_id), *uow.find(Decision, on_behalf_of=person_id)]
+    return sorted((d for d in own if start <= d.at < start + timedelta(days=1)), key=lambda d: (d.at, d.proposal_id))
+
+
+def _owner(uow: UnitOfWork, showing: Showing, company: Company, now: datetime) -> Card | None:
+    ids = [str(i) for i in showing.about.get("proposals", ())]
+    found = uow.find(Proposal, proposal_id=ids) if ids else []
+    if not found:
+        return None
+    words = company.reader(uow, person_of(showing.address), now)
+    return _as_card(notices.owner_notice([(p, customer_name(p)) for p in found], words))
+
+
+_DRAW: dict[str, _Draw] = {
+    PROPOSAL: _card,
+    DIGEST: _digest,
+    SUMMARY: _summary,
+    QUESTION: _question,
+    REQUEST: _request,
+    REMINDER: _reminder,
+    DAILY: _daily,
+    OWNER: _owner,
+}

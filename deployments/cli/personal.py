@@ -1,0 +1,129 @@
+"""`people prefer|away|conflict|right`, `conditions` and `answer`: what Slack's App Home and threads do, at the command line."""
+
+from __future__ import annotations
+
+from datetime import date
+from hashlib import sha256
+from pathlib import Path
+
+import typer
+
+from credit_review.messages.card import CONDITIONS
+from credit_review.model.records import AccessRight, ApprovalCondition, PersonPreference
+from credit_review.model.states import ConditionKind
+from credit_review.review import conditions, personal, questions
+from credit_review.words import ENGLISH
+from deployments.cli.frame import counted, names_of, services, show_json, show_table
+from deployments.cli.governing import me
+
+
+def prefer(config: Path, *, language: str, locale: str, time_zone: str, calendar: str, as_person: str) -> None:
+    """How I read and work, from today."""
+    opened = services(config)
+    with opened.store.begin() as uow:
+        person = me(opened, uow, as_person)
+        chosen = PersonPreference(
+            person_id=person.person_id,
+            language=language,
+            locale=locale,
+            time_zone=time_zone,
+            calendar=calendar,
+            valid_from=opened.today(),
+            valid_to=None,
+            recorded_at=opened.clock.now(),
+        )
+        personal.prefer(uow, chosen, by=person.person_id)
+        uow.commit()
+    typer.echo(f"{person.name} reads {language or 'as the company'}, in time zone {time_zone or opened.settings.time_zone}")
+
+
+def away(config: Path, *, start: date, end: date, as_person: str) -> None:
+    """I am out of office in [start, end)."""
+    opened = services(config)
+    with opened.store.begin() as uow:
+        person = me(opened, uow, as_person)
+        personal.away(uow, person.person_id, start=start, end=end, by=person.person_id, now=opened.clock.now())
+        uow.commit()
+    typer.echo(f"{person.name} is away from {start} until {end}: others are asked first")
+
+
+def conflict(config: Path, customer: str, *, as_person: str) -> None:
+    """I have a conflict of interest about a customer, or none at all."""
+    opened = services(config)
+    with opened.store.begin() as uow:
+        person = me(opened, uow, as_person)
+        fact = personal.declare_conflict(uow, person.person_id, customer, start=opened.today(), by=person.person_id, now=opened.clock.now())
+        uow.commit()
+    about = f"a conflict of interest about {customer}" if customer else "no conflict of interest"
+    typer.echo(f"{person.name} declares {about}, until {fact.valid_to}")
+
+
+def give_right(config: Path, person_id: str, right: str, *, until: date | None, as_person: str) -> None:
+    """Give a person a right, as somebody else; with `until` it ends on that day."""
+    opened = services(config)
+    with opened.store.begin() as uow:
+        by = me(opened, uow, as_person).person_id
+        fact = AccessRight(person_id=person_id, access=right, valid_from=opened.today(), valid_to=until, recorded_at=opened.clock.now())
+        personal.set_right(uow, fact, by=by)
+        names = names_of(uow)
+        uow.commit()
+    typer.echo(f"{names.get(person_id, person_id)} has {right} from {opened.today()}{f' until {until}' if until else ''}")
+
+
+def list_conditions(config: Path, *, as_json: bool) -> None:
+    """Conditions of approvals that nobody has confirmed yet."""
+    opened = services(config)
+    with opened.store.read() as uow:
+        found = uow.find(ApprovalCondition, state="open", order_by=("due", "condition_id"))
+        names = names_of(uow)
+    if as_json:
+        show_json([{"condition": c.condition_id, "proposal": c.proposal_id, "kind": c.kind, "text": c.text, "due": c.due} for c in found])
+        return
+    if not found:
+        typer.echo("no approval waits for a condition")
+        return
+    rows = [[c.condition_id, c.proposal_id, _what(c), f"{c.due}", names.get(c.asked_by, c.asked_by)] for c in found]
+    show_table("Open conditions (credit-review conditions confirm CONDITION)", ["condition", "proposal", "what", "due", "set by"], rows)
+
+
+def _what(condition: ApprovalCondition) -> str:
+    kind = ENGLISH.say(CONDITIONS[ConditionKind(condition.kind)])
+    return f"{kind}: {condition.text}" if condition.text else kind
+
+
+def confirm(config: Path, condition_id: str, *, evidence: str, file: Path | None, as_person: str) -> None:
+    """Confirm a condition as a second person, with evidence."""
+    opened = services(config)
+    digest = sha256(file.read_bytes()).hexdigest() if file else ""
+    with opened.store.begin() as uow:
+        person = me(opened, uow, as_person)
+        done = conditions.confirm(
+            uow,
+            condition_id,
+            person_id=person.person_id,
+            evidence=evidence,
+            evidence_sha256=digest,
+            now=opened.clock.now(),
+            zone=opened.settings.zone,
+        )
+        left = len([c for c in conditions.open_conditions(uow, [done.proposal_id]) if c.condition_id != condition_id])
+        uow.commit()
+    typer.echo(f"{person.name} confirms it; {counted(left, 'condition')} of proposal {done.proposal_id} still open")
+
+
+def answer(config: Path, proposal_id: str, *, text: str, as_person: str) -> None:
+    """Answer an approver's question; a fresh proposal goes to the approvers."""
+    opened = services(config)
+    with opened.store.begin() as uow:
+        person = me(opened, uow, as_person)
+        new = questions.answer(
+            uow,
+            proposal_id,
+            text,
+            person_id=person.person_id,
+            now=opened.clock.now(),
+            zone=opened.settings.zone,
+            to=opened.settings.slack.destinations(),
+        )
+        uow.commit()
+    typer.echo(f"answered; the new proposal is {new.proposal_id}")

@@ -1,0 +1,189 @@
+"""What a review's files say about one customer, for Why: features, points, dates of the data, rows in quarantine, and a small picture."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+from credit_review.adapters.snapshot import open_snapshot
+from credit_review.adapters.wiring import Services
+from credit_review.adapters.workspace import Workspace
+from credit_review.errors import CreditReviewError
+from credit_review.messages.why import Evidence, unknown
+from credit_review.model.frames import QUARANTINE, bucket_of
+from credit_review.model.money import Money, exponent
+from credit_review.model.records import Decision, LimitChange, Proposal, Review
+from credit_review.ports import UnitOfWork
+from credit_review.review.manifest import Manifest, from_json
+from credit_review.words import Words, said
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_FIGURES: dict[str, str] = {
+    "open_items_minor": said("open items"),
+    "overdue_minor": said("overdue"),
+    "disputed_minor": said("in dispute"),
+    "unapplied_credits_minor": said("unapplied credits"),
+    "open_orders_minor": said("open orders"),
+    "unbilled_deliveries_minor": said("unbilled deliveries"),
+    "exposure_minor": said("exposure"),
+    "insured_minor": said("insured"),
+    "security_minor": said("secured"),
+    "own_risk_minor": said("own risk"),
+    "sales_12m_minor": said("sales of 12 months"),
+    "peak_balance_minor": said("highest month-end balance"),
+    "need_minor": said("need"),
+    "oldest_dpd_days": said("days past due of the oldest invoice"),
+    "average_days_late": said("average days late"),
+    "days_late_trend": said("trend of days late"),
+    "utilisation_fraction": said("use of the limit"),
+    "overdue_fraction": said("overdue share"),
+    "months_on_book": said("months on book"),
+}
+_LICENSED: dict[str, str] = {
+    "external_grade": said("grade of the external report"),
+    "external_pd_fraction": said("probability in the external report"),
+    "recommended_limit_minor": said("recommended limit of the external report"),
+}
+_AGES = ("not_due_minor", "dpd_1_30_minor", "dpd_31_60_minor", "dpd_61_90_minor", "dpd_over_90_minor")
+_MONTHS = 12
+
+
+def gather(services: Services, proposal: Proposal, names: Mapping[str, str], words: Words) -> Evidence:
+    """The evidence behind a proposal; says what is missing where a file cannot be read."""
+    with services.store.read() as uow:
+        review = uow.get(Review, review_id=proposal.review_id)
+        record = _on_record(uow, proposal, names)
+    try:
+        if review is None:
+            return record
+        return replace(record, **_from_files(services, proposal, from_json(review.manifest_json), words))
+    except (CreditReviewError, OSError) as error:
+        return replace(record, missing=unknown(str(error)).missing)
+
+
+def _on_record(uow: UnitOfWork, proposal: Proposal, names: Mapping[str, str]) -> Evidence:
+    changes = uow.find(LimitChange, account_id=proposal.account_id, order_by=("version",))
+    earlier = uow.find(Proposal, account_id=proposal.account_id)
+    decisions = uow.find(Decision, proposal_id=[p.proposal_id for p in earlier])
+    return Evidence(changes=changes, decisions=decisions, currency=proposal.currency, names=names)
+
+
+def _from_files(services: Services, proposal: Proposal, manifest: Manifest, words: Words) -> dict[str, Any]:
+    workspace, customer = Workspace(services.settings.data, proposal.review_id), proposal.customer_id
+    bucket = bucket_of(customer, manifest.bucket_count)
+    snapshot = open_snapshot(workspace.snapshots / manifest.snapshot)
+    row = _row(workspace.read("features", bucket), customer)
+    score = _row(workspace.read("scores", bucket), customer)
+    refused = [*_of(snapshot.frame("quarantine", bucket), customer).to_dict("records")]
+    refused += _of(workspace.read("quarantine", bucket, of=QUARANTINE), customer).to_dict("records")
+    providers = set(_of(snapshot.frame("external", bucket), customer)["provider"])
+    shown = providers <= set(services.settings.slack.show_providers)
+    return {
+        "features": list(_figures(row, proposal.currency, words, _FIGURES | (_LICENSED if shown else {}))),
+        "hidden": "" if shown else said("Data of external reports is not shown here: the provider's licence does not allow it."),
+        "points": list(_points(score)),
+        "data_dates": _dates(manifest, row),
+        "quarantined": [_sentence(r) for r in refused],
+    }
+
+
+def _row(frame: pd.DataFrame, customer: str) -> Mapping[str, Any]:
+    found = _of(frame, customer).to_dict("records")
+    return found[0] if found else {}  # type: ignore[return-value]
+
+
+def _of(frame: pd.DataFrame, customer: str) -> pd.DataFrame:
+    return frame[frame["customer_id"] == customer]
+
+
+def _figures(row: Mapping[str, Any], currency: str, w: Words, wanted: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    missing = dict(part.split(": ", 1) for part in str(row.get("not_computable") or "").split("; ") if ": " in part)
+    for name, label in wanted.items():
+        value = row.get(name)
+        known = value is not None and value == value and str(value) not in ("<NA>", "")
+        if not known:
+            if name in missing or name.removesuffix("_minor") in missing:
+                yield label, said("not computable: {why}", why=missing.get(name) or missing[name.removesuffix("_minor")])
+        elif name.endswith("_minor"):
+            yield label, said("{amount}", amount=Money(int(value), currency))  # type: ignore[arg-type]
+        elif name.endswith("_fraction"):
+            yield label, w.percent(float(value), decimals=1)  # type: ignore[arg-type]
+        else:
+            yield label, value if isinstance(value, str) else w.number(float(value))  # type: ignore[arg-type]
+
+
+def _points(score: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
+    for part in str(score.get("factor_points") or "").split("|"):
+        name, _, points = part.partition("=")
+        if points:
+            yield said(name.replace("_", " ")), int(points)
+
+
+def _dates(manifest: Manifest, row: Mapping[str, Any]) -> list[tuple[str, date | None]]:
+    dates: list[tuple[str, date | None]] = [(said("ledger as of"), manifest.as_of)]
+    age = row.get("external_age_days")
+    if age is not None and age == age:
+        dates.append((said("external report of"), manifest.as_of - timedelta(days=int(age))))
+    return dates
+
+
+def _sentence(row: Mapping[Any, Any]) -> str:
+    return f"{row['row_key']}: {row['reason']} ({row['column']} = {row['value']!r})"
+
+
+# --- the picture --------------------------------------------------------------------------------------------------------------------
+
+
+def picture(services: Services, proposal: Proposal, words: Words) -> bytes:
+    """A small PNG: open items by age, and open items at month ends. Empty when the review's files cannot be read."""
+    with services.store.read() as uow:
+        review = uow.get(Review, review_id=proposal.review_id)
+    if review is None:
+        return b""
+    try:
+        manifest = from_json(review.manifest_json)
+        workspace, bucket = Workspace(services.settings.data, proposal.review_id), bucket_of(proposal.customer_id, manifest.bucket_count)
+        row = _row(workspace.read("features", bucket), proposal.customer_id)
+        items = _of(open_snapshot(workspace.snapshots / manifest.snapshot).frame("items", bucket), proposal.customer_id)
+    except (CreditReviewError, OSError):
+        return b""
+    return _drawn(row, _month_ends(items, manifest.as_of), proposal.currency, words) if row else b""
+
+
+def _month_ends(items: pd.DataFrame, as_of: date) -> list[tuple[date, int]]:
+    """Open items (minor units) at the last twelve month ends up to the as-of day."""
+    import pandas as pd
+
+    posted, cleared = pd.to_datetime(items["posting_date"]), pd.to_datetime(items["clearing_date"])
+    amount = items["amount_minor"].where(cleared.notna(), items["open_minor"])
+    ends = [pd.Timestamp(as_of) - pd.offsets.MonthEnd(n) if n else pd.Timestamp(as_of) for n in range(_MONTHS - 1, -1, -1)]
+    return [(end.date(), int(amount[(posted <= end) & (cleared.isna() | (cleared > end))].sum())) for end in ends]
+
+
+def _drawn(row: Mapping[str, Any], months: list[tuple[date, int]], currency: str, w: Words) -> bytes:
+    from matplotlib.figure import Figure
+
+    unit = 10 ** exponent(currency)
+    figure = Figure(figsize=(6.4, 2.4), dpi=120, layout="constrained")
+    left, right = figure.subplots(1, 2)
+    labels = ["not due", "1-30", "31-60", "61-90", ">90"]
+    left.bar(labels, [int(row.get(name) or 0) / unit for name in _AGES], color=["#2a7f62", "#8bbf9f", "#e9c46a", "#f4a261", "#c8553d"])
+    left.set_title(f"Open items by days past due, {currency}", fontsize=8)
+    right.plot([day for day, _ in months], [minor / unit for _, minor in months], color="#22577a", marker="o", markersize=3)
+    right.set_title(f"Open items at month ends, {currency}", fontsize=8)
+    right.set_ylim(bottom=0)
+    for axes in (left, right):
+        axes.tick_params(labelsize=7)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.yaxis.set_major_formatter(lambda value, _: w.number(value))
+    figure.autofmt_xdate(rotation=30)
+    for label in left.get_xticklabels():
+        label.set_rotation(0)
+    out = io.BytesIO()
+    figure.savefig(out, format="png")
+    return out.getvalue()

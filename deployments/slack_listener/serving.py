@@ -1,0 +1,70 @@
+"""How the listener is reached: Socket Mode, which needs no public address, or HTTP with signed requests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from slack_bolt import App
+
+from credit_review.adapters import settings as configuration
+from credit_review.adapters.wiring import Services
+from credit_review.errors import BadInput
+from deployments.slack_listener.app import build_app, build_office
+
+PATH = "/slack/events"
+_LONGEST_BODY = 1_000_000
+
+
+def asgi(app: App) -> Callable[..., Any]:
+    """The app over HTTP. What Slack's verifier cannot even read (it raises on such headers and bodies) is answered 401 here."""
+    from slack_bolt.adapter.starlette.handler import to_bolt_request, to_starlette_response
+    from starlette.applications import Starlette
+    from starlette.concurrency import run_in_threadpool
+    from starlette.requests import Request
+    from starlette.responses import PlainTextResponse, Response
+    from starlette.routing import Route
+
+    async def events(request: Request) -> Response:
+        body = await request.body()
+        if not _readable(request.headers.get("x-slack-request-timestamp", ""), request.headers.get("x-slack-signature", ""), body):
+            return PlainTextResponse("invalid request", status_code=401)
+        # in a thread: the loop must go on taking clicks while one waits for its turn at the database
+        return to_starlette_response(await run_in_threadpool(app.dispatch, to_bolt_request(request, body)))
+
+    async def healthy(_: Request) -> Response:
+        return PlainTextResponse("ok")
+
+    return Starlette(routes=[Route("/health", healthy), Route(PATH, events, methods=["POST"])])
+
+
+def _readable(timestamp: str, signature: str, body: bytes) -> bool:
+    if not timestamp.isascii() or not timestamp.isdigit() or len(timestamp) > 12 or not signature.isascii() or len(body) > _LONGEST_BODY:
+        return False
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def serve(services: Services, *, host: str = "127.0.0.1", port: int = 3000) -> None:
+    """Listen until stopped, in the mode the settings name. Raises BadInput when Slack is off."""
+    mode = services.settings.slack.mode
+    if mode == "none":
+        raise BadInput("Slack is off in settings.yaml", expected="slack.mode socket or http", next_step="see README, Slack")
+    office = build_office(services)
+    app = build_app(office)
+    office.pump.start()
+    try:
+        if mode == "socket":
+            from slack_bolt.adapter.socket_mode import SocketModeHandler
+
+            token = configuration.require_secret("SLACK_APP_TOKEN")
+            SocketModeHandler(app, token, web_client=office.client).start()  # type: ignore[no-untyped-call]
+            return
+        import uvicorn
+
+        uvicorn.run(asgi(app), host=host, port=port, log_level="warning")
+    finally:
+        office.pump.stop()
