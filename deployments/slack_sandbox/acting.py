@@ -9,7 +9,8 @@ from typing import Any
 
 from credit_review.errors import BadInput
 from deployments.slack_sandbox import payloads
-from deployments.slack_sandbox.block_kit import HOLDS_STATE, find_element, state_of
+from deployments.slack_sandbox.block_kit import find_element, state_of
+from deployments.slack_sandbox.block_schema import HOLDS_STATE
 from deployments.slack_sandbox.calls import Refusal
 from deployments.slack_sandbox.chat_methods import read_content
 from deployments.slack_sandbox.core import Core
@@ -19,7 +20,7 @@ from deployments.slack_sandbox.view_methods import add_view, read_view, replace_
 
 TROUBLE = "We had some trouble connecting. Try again?"
 NO_ANSWER = "This app did not respond in time. Try again?"
-_EMPTY = (None, "", [])
+_EMPTY: tuple[Any, ...] = (None, "", [])
 
 
 class Acting:

@@ -102,6 +102,7 @@ class Shape:
     rules: tuple[Check, ...] = ()
 
     def __call__(self, value: Any, at: str) -> Iterator[str]:
+        """Complaints about an object: missing, unknown and wrong fields, and the rules once every field is right."""
         if not isinstance(value, dict):
             yield told("must be an object", at)
             return
@@ -191,11 +192,11 @@ CONFIRM = Shape(
     {"style": one_of("primary", "danger")},
 )
 DISPATCH = Shape({}, {"trigger_actions_on": array(one_of("on_enter_pressed", "on_character_entered"), most=2)})
-_ACTING = {"action_id": IDENTIFIER, "confirm": CONFIRM}
-_ASKING = {"action_id": IDENTIFIER, "focus_on_load": boolean}
-_PLACEHOLDER = {"placeholder": text(150, PLAIN)}
+_ACTING: dict[str, Check] = {"action_id": IDENTIFIER, "confirm": CONFIRM}
+_ASKING: dict[str, Check] = {"action_id": IDENTIFIER, "focus_on_load": boolean}
+_PLACEHOLDER: dict[str, Check] = {"placeholder": text(150, PLAIN)}
 _SELECT_OPTION, _TICK_OPTION = _option(PLAIN), _option(PLAIN, MRKDWN)
-_IMAGE_FIELDS = {"image_url": string(3000, least=1), "slack_file": mapping}
+_IMAGE_FIELDS: dict[str, Check] = {"image_url": string(3000, least=1), "slack_file": mapping}
 
 ELEMENTS: Mapping[str, Shape] = {
     "button": _typed(

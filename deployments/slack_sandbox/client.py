@@ -137,7 +137,8 @@ class PersonClient:
 
     def modal(self) -> dict[str, Any] | None:
         """The topmost modal, or None."""
-        return (self.modals() or [None])[-1]
+        found = self.modals()
+        return found[-1] if found else None
 
     def notices(self) -> list[str]:
         """What Slack itself told the person: interactions that the app did not acknowledge."""

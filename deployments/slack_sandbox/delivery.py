@@ -1,4 +1,4 @@
-"""Brings what people do to the app: over Socket Mode, or as signed HTTP requests; with three seconds to acknowledge, and retries of events."""
+"""Brings what people do to the app: over Socket Mode or as signed HTTP requests, with three seconds to acknowledge; events again."""
 
 from __future__ import annotations
 
@@ -114,11 +114,11 @@ class Delivery:
         if fault is None:
             return await once()
         if fault.kind == "twice":
-            first, _ = await asyncio.gather(once(), once(elsewhere=True))
-            return first
+            both = await asyncio.gather(once(), once(elsewhere=True))
+            return both[0]
         if fault.kind == "other_connection":
             return await once(elsewhere=True)
-        late = self._spawn(_later(fault.seconds, once))
+        late: asyncio.Task[Delivered] = self._spawn(_later(fault.seconds, once))
         try:
             return await asyncio.wait_for(asyncio.shield(late), self.core.settings.ack_seconds)
         except TimeoutError:
@@ -195,7 +195,7 @@ class Delivery:
         self.core.changes.tell()
 
     def _spawn(self, work: Awaitable[Delivered] | Awaitable[None]) -> asyncio.Task[Any]:
-        task: asyncio.Task[Any] = asyncio.ensure_future(work)  # type: ignore[arg-type]
+        task: asyncio.Task[Any] = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task

@@ -6,7 +6,8 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from deployments.slack_sandbox.block_kit import HOLDS_STATE, state_of, values_of
+from deployments.slack_sandbox.block_kit import state_of, values_of
+from deployments.slack_sandbox.block_schema import HOLDS_STATE
 from deployments.slack_sandbox.core import Core
 from deployments.slack_sandbox.shapes import message_json, view_json
 from deployments.slack_sandbox.state import Channel, Message, View
