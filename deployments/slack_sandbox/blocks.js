@@ -1,6 +1,6 @@
 // Draws Block Kit. `place` says where: { surface, names, people, values, errors, act(block, element, value, enter), confirm(object, then) }.
 
-import { h, link, mrkdwn, textObject } from "./mrkdwn.js";
+import { SAFE_LINK, h, link, mrkdwn, textObject } from "./mrkdwn.js";
 
 const DELAY_OF_TYPING = 250;
 
@@ -116,7 +116,10 @@ const ELEMENTS = {
     type: "button",
     class: `act ${element.style || ""}`,
     "aria-label": element.accessibility_label,
-    onclick: () => told(block, element, place, element.value),
+    onclick: () => {
+      told(block, element, place, element.value);
+      if (element.url && SAFE_LINK.test(element.url)) window.open(element.url, "_blank", "noopener,noreferrer");
+    },
   }, element.text.text, element.url ? h("span", { class: "goes", title: element.url }, ` ↗ ${element.url}`) : ""),
 
   static_select: (block, element, place, more) => select(block, element, place, more, element.options.map((o) => [o.value, o.text.text]), stored(block, element, place)?.selected_option?.value),

@@ -2,7 +2,7 @@
 
 const PATTERN = /```([\s\S]+?)```|`([^`\n]+)`|<([^<>\n]+)>|\*([^*\n]+)\*|_([^_\n]+)_|~([^~\n]+)~/g;
 const LOUD = new Set(["channel", "here", "everyone"]);
-const SAFE_LINK = /^(https?:|mailto:)/i;
+export const SAFE_LINK = /^(https?:|mailto:)/i;
 
 export function h(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
@@ -11,7 +11,7 @@ export function h(tag, attributes = {}, ...children) {
     if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
     else node.setAttribute(name, value === true ? "" : String(value));
   }
-  node.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== ""));
+  node.append(...children.flat().filter((child) => child !== false && child !== null && child !== undefined && child !== ""));
   return node;
 }
 
