@@ -106,10 +106,9 @@ class Shape:
         if not isinstance(value, dict):
             yield told("must be an object", at)
             return
-        for name in self.required:
-            if name not in value:
-                yield told(f"missing required field: {name}", at)
-        found = False
+        missing = [name for name in self.required if name not in value]
+        yield from (told(f"missing required field: {name}", at) for name in missing)
+        found = bool(missing)
         for name, given in value.items():
             check = self.required.get(name) or self.optional.get(name)
             problems = [told(f"invalid additional property: {name}", at)] if check is None else list(check(given, f"{at}/{name}"))
