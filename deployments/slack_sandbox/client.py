@@ -18,8 +18,8 @@ class SandboxClient:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        # The proxies of this machine's environment are not for calls to itself.
-        self._http = httpx.Client(base_url=url, trust_env=False, timeout=60)
+        # Public: for raw answers. The proxies of this machine's environment are not for calls to itself.
+        self.http = httpx.Client(base_url=url, trust_env=False, timeout=60)
 
     @property
     def api_url(self) -> str:
@@ -56,7 +56,7 @@ class SandboxClient:
 
     def heal(self) -> None:
         """Take back every fault."""
-        self._checked(self._http.delete("/sandbox/faults"))
+        self._checked(self.http.delete("/sandbox/faults"))
 
     def refresh_links(self) -> None:
         """Ask the app's Socket Mode connections to be renewed, as Slack does every few hours."""
@@ -85,15 +85,15 @@ class SandboxClient:
 
     def close(self) -> None:
         """Close the client's own connections."""
-        self._http.close()
+        self.http.close()
 
     def get(self, path: str, **query: Any) -> dict[str, Any]:
         """An answer of the sandbox's interface. Raises BadInput when it refuses."""
-        return self._checked(self._http.get(path, params=query))
+        return self._checked(self.http.get(path, params=query))
 
     def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """An answer of the sandbox's interface to a deed. Raises BadInput when it refuses."""
-        return self._checked(self._http.post(path, json=dict(body)))
+        return self._checked(self.http.post(path, json=dict(body)))
 
     def _checked(self, answer: httpx.Response) -> dict[str, Any]:
         if answer.status_code != 200:

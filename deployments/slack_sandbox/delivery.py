@@ -7,6 +7,7 @@ import json
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
@@ -45,6 +46,7 @@ class Delivery:
     def __init__(self, core: Core) -> None:
         self.core = core
         self.links: list[Link] = []
+        self._replaced: list[Link] = []
         self._tickets: set[str] = set()
         self._held: list[Callable[[], Awaitable[Delivered]]] = []
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -70,16 +72,18 @@ class Delivery:
         await socket.send_json(_hello(self.core.settings.app.app_id, len(self.links) + 1))
         self.links.append(link)
         self.core.changes.tell()
+        await self._close_replaced()
         try:
             while True:
                 self._acknowledged(link, await socket.receive_text())
         except WebSocketDisconnect:
-            self.links.remove(link)
-            self.core.changes.tell()
+            self._retire(link)
 
     async def refresh_links(self) -> None:
-        """Ask every connection to be renewed, as Slack does every few hours."""
+        """Ask every connection to be renewed, as Slack does every few hours; nothing more is sent over the old ones."""
         for link in list(self.links):
+            self._retire(link)
+            self._replaced.append(link)
             await link.socket.send_json({"type": "disconnect", "reason": "refresh_requested", "debug_info": {"host": "sandbox"}})
 
     async def send(self, envelope: str, payload: Mapping[str, Any], *, kind: str, retry: tuple[int, str] | None = None) -> Delivered:
@@ -137,6 +141,16 @@ class Delivery:
             return await self._over_http(envelope, payload, retry)
         link = self._choose(elsewhere)
         return Delivered(False, "not_connected") if link is None else await self._over_link(link, envelope, payload, retry)
+
+    async def _close_replaced(self) -> None:
+        replaced, self._replaced = self._replaced, []
+        for link in replaced:
+            with suppress(RuntimeError):  # the app closed it first
+                await link.socket.close(1000)
+
+    def _retire(self, link: Link) -> None:
+        self.links = [one for one in self.links if one is not link]
+        self.core.changes.tell()
 
     def _choose(self, elsewhere: bool) -> Link | None:
         if not self.links:

@@ -90,7 +90,7 @@ def running(settings: Settings | None = None, *, host: str = "127.0.0.1", port: 
     Raises BadInput when it does not start.
     """
     chosen = replace(settings or Settings(), **changes)
-    sandbox = Sandbox(chosen, host=host, port=port or _free_port(host))
+    sandbox = Sandbox(chosen, host=host, port=port or free_port(host))
     started = threading.Event()
     server = _TellingServer(sandbox._config(), started)
     thread = threading.Thread(target=server.run, name="slack-sandbox", daemon=True)
@@ -121,7 +121,8 @@ class _TellingServer(uvicorn.Server):
             self._told.set()
 
 
-def _free_port(host: str) -> int:
+def free_port(host: str = "127.0.0.1") -> int:
+    """A port of this machine that nobody listens on now."""
     require_loopback(host)
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as free:
         free.bind((host, 0))

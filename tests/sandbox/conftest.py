@@ -9,7 +9,7 @@ from slack_bolt.adapter.socket_mode import SocketModeHandler
 from slack_sdk import WebClient
 
 from deployments.slack_sandbox.server import running
-from tests.sandbox.sandbox_office import START, MovedClock, Office
+from tests.sandbox.sandbox_office import START, MovedClock, Office, hang_up
 
 
 @pytest.fixture(scope="session")
@@ -43,7 +43,7 @@ def _connected(_served):
     handler.connect()
     _served.sandbox.connected()
     yield office
-    handler.close()
+    hang_up(handler)
 
 
 @pytest.fixture

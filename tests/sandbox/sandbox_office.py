@@ -56,6 +56,11 @@ def _quiet():
     return logger
 
 
+def hang_up(handler):
+    """Close a Socket Mode handler without waiting: it reads for up to three more seconds, unless the sandbox closes first."""
+    threading.Thread(target=handler.close, daemon=True).start()
+
+
 def plain(text):
     return {"type": "plain_text", "text": text}
 

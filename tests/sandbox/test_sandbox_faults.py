@@ -16,8 +16,8 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.http_retry.builtin_handlers import RateLimitErrorRetryHandler
 
 from credit_review.errors import BadInput
-from deployments.slack_sandbox.server import Sandbox, _free_port, running
-from tests.sandbox.sandbox_office import CHANNEL, Office, button, card, form
+from deployments.slack_sandbox.server import Sandbox, free_port, running
+from tests.sandbox.sandbox_office import CHANNEL, Office, button, card, form, hang_up
 
 MANAGER = "U0MANAGER"
 
@@ -171,8 +171,8 @@ def test_only_this_machine_is_served(host):
 
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "127.0.0.1:80:80", "", "localhost@evil"])
 def test_a_foreign_host_header_is_refused(sandbox, host):
-    assert sandbox._http.get("/", headers={"host": host}).status_code == 403
-    assert sandbox._http.get("/", headers={"host": "localhost:1"}).status_code == 200
+    assert sandbox.http.get("/", headers={"host": host}).status_code == 403
+    assert sandbox.http.get("/", headers={"host": "localhost:1"}).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -180,19 +180,19 @@ def test_a_foreign_host_header_is_refused(sandbox, host):
     [{"origin": "https://evil.example"}, {"origin": "null"}, {"sec-fetch-site": "cross-site"}, {"content-type": "text/plain"}],
 )
 def test_a_foreign_page_cannot_act_as_anybody(sandbox, headers):
-    answer = sandbox._http.post("/sandbox/reset", headers={"content-type": "application/json", **headers}, content=b"{}")
+    answer = sandbox.http.post("/sandbox/reset", headers={"content-type": "application/json", **headers}, content=b"{}")
     assert answer.status_code == 403
-    assert sandbox._http.post("/sandbox/reset", headers={"origin": sandbox.url}, json={}).status_code == 200
+    assert sandbox.http.post("/sandbox/reset", headers={"origin": sandbox.url}, json={}).status_code == 200
 
 
 def test_the_page_loads_nothing_from_elsewhere_and_says_what_it_is(sandbox):
-    page = sandbox._http.get("/")
+    page = sandbox.http.get("/")
     assert "SANDBOX – not Slack." in page.text and "<title>credit-review sandbox</title>" in page.text
     assert "default-src 'none'" in page.headers["content-security-policy"]
-    sources = [sandbox._http.get(f"/static/{name}") for name in ("page.js", "blocks.js", "mrkdwn.js", "page.css")]
+    sources = [sandbox.http.get(f"/static/{name}") for name in ("page.js", "blocks.js", "mrkdwn.js", "page.css")]
     assert all(source.status_code == 200 for source in sources)
     assert not any(word in source.text for source in sources for word in ("innerHTML", "http://", "https://", "outerHTML", "eval("))
-    assert sandbox._http.get("/static/server.py").status_code == 404
+    assert sandbox.http.get("/static/server.py").status_code == 404
 
 
 @pytest.mark.parametrize("fault", [{}, {"kind": "weird"}, {"method": "x", "nonsense": 1}])
@@ -213,12 +213,12 @@ def _connected(sandbox, *, count=1):
     handler.connect()
     sandbox.connected(count=count)
     yield office
-    handler.close()
+    hang_up(handler)
 
 
 @contextmanager
 def _over_http(*, signing_secret="sandbox-signing-secret"):
-    port = _free_port("127.0.0.1")
+    port = free_port()
     with running(request_url=f"http://127.0.0.1:{port}/slack/events", retry_delays=(0, 0, 0)) as sandbox:
         office = Office(sandbox.api_url, signing_secret=signing_secret)
         config = uvicorn.Config(SlackRequestHandler(office.app), host="127.0.0.1", port=port, log_level="critical")

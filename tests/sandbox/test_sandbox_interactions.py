@@ -8,7 +8,7 @@ from slack_sdk.errors import SlackApiError
 
 from credit_review.errors import BadInput
 from deployments.slack_sandbox.server import running
-from tests.sandbox.sandbox_office import CHANNEL, Office, button, card, form, plain
+from tests.sandbox.sandbox_office import CHANNEL, Office, button, card, form, hang_up, plain
 
 MANAGER = "U0MANAGER"
 
@@ -51,13 +51,13 @@ def test_an_answer_to_a_click_is_for_the_person_alone_and_may_replace_the_card(s
 def test_a_response_url_serves_five_answers_within_thirty_minutes(sandbox, office, manager, posted, clock):
     manager.click(CHANNEL, posted, "go")
     url = office.heard[0][1]["response_url"]
-    assert [sandbox._http.post(url, json={"text": "x"}).status_code for _ in range(6)] == [200] * 5 + [404]
+    assert [sandbox.http.post(url, json={"text": "x"}).status_code for _ in range(6)] == [200] * 5 + [404]
     manager.click(CHANNEL, posted, "go")
     late = office.heard[1][1]["response_url"]
-    assert sandbox._http.post(late, json={"text": "x", "blocks": [{"type": "bogus"}]}).json()["error"] == "invalid_blocks"
-    assert sandbox._http.post(late, json={"delete_original": True}).status_code == 200
+    assert sandbox.http.post(late, json={"text": "x", "blocks": [{"type": "bogus"}]}).json()["error"] == "invalid_blocks"
+    assert sandbox.http.post(late, json={"delete_original": True}).status_code == 200
     clock.now += 30 * 60 + 1
-    assert sandbox._http.post(late, json={"text": "x"}).json()["error"] == "expired_url"
+    assert sandbox.http.post(late, json={"text": "x"}).json()["error"] == "expired_url"
     assert posted not in [m["ts"] for m in manager.sees(CHANNEL)]
 
 
@@ -127,7 +127,12 @@ def test_a_form_is_opened_filled_in_refused_and_accepted(sandbox, office, manage
 def test_a_form_that_lacks_something_is_not_sent(sandbox, office, manager, posted):
     asking = {"type": "input", "block_id": "n", "label": plain("N"), "optional": True}
     number = {"type": "number_input", "action_id": "n", "is_decimal_allowed": False, "min_value": "1", "max_value": "9"}
-    why = {"type": "input", "block_id": "why", "label": plain("Why"), "element": {"type": "plain_text_input", "action_id": "text", "min_length": 3}}
+    why = {
+        "type": "input",
+        "block_id": "why",
+        "label": plain("Why"),
+        "element": {"type": "plain_text_input", "action_id": "text", "min_length": 3},
+    }
     modal = _opened(sandbox, office, posted, form(why, {**asking, "element": number}))
     for given, wrong in (("", {"why"}), ("no", {"why"}), ("fine", set())):
         assert set(manager.submit(modal["id"], {"why": {"text": given}, "n": {"n": "10"}})["errors"]) == wrong | {"n"}
@@ -177,7 +182,9 @@ def test_typing_tells_the_app_only_when_it_asked_to_be_told(sandbox, office, man
     each = {"trigger_actions_on": ["on_character_entered"]}
     view = form(asking("silent"), asking("enter", dispatch_action=True), asking("each", dispatch_action=True, triggers=each))
     modal = _opened(sandbox, office, posted, view)
-    told = [manager.change(modal["id"], name, "x", enter=enter)["dispatched"] for name in ("silent", "enter", "each") for enter in (False, True)]
+    told = [
+        manager.change(modal["id"], name, "x", enter=enter)["dispatched"] for name in ("silent", "enter", "each") for enter in (False, True)
+    ]
     assert told == [False, False, False, True, True, False]
     body = office.heard[-1][1]
     assert body["actions"][0]["value"] == "x" and body["container"] == {"type": "view", "view_id": modal["id"]}
@@ -286,7 +293,7 @@ def test_a_click_the_app_does_not_acknowledge_shows_the_person_an_error():
         assert manager.submit(modal["id"], {"why": {"text": "because"}})["trouble"] == "We had some trouble connecting. Try again?"
         manager.command("/credit")
         assert manager.notices() == ["This app did not respond in time. Try again?", '/credit failed with the error "operation_timeout"']
-        handler.close()
+        hang_up(handler)
 
 
 def test_without_the_app_a_click_fails_at_once():

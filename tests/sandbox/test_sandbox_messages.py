@@ -139,7 +139,7 @@ def test_an_uploaded_file_stands_in_the_channel_and_can_be_fetched(sandbox, web)
     made = web.files_upload_v2(content="a,b\n1,2\n", filename="book.csv", title="The book", channel=CHANNEL, initial_comment="here")
     (seen,) = sandbox.person("U0MANAGER").sees(CHANNEL)
     assert seen["text"] == "here" and seen["files"][0]["title"] == "The book" and seen["files"][0]["id"] == made["file"]["id"]
-    fetched = sandbox._http.get(seen["files"][0]["url_private"])
+    fetched = sandbox.http.get(seen["files"][0]["url_private"])
     assert fetched.text == "a,b\n1,2\n" and fetched.headers["content-disposition"] == "attachment"
 
 
@@ -152,7 +152,7 @@ def test_a_permalink_leads_to_the_sandbox_and_a_reaction_is_counted_once(sandbox
     ts = web.chat_postMessage(channel=CHANNEL, text="x")["ts"]
     link = web.chat_getPermalink(channel=CHANNEL, message_ts=ts)["permalink"]
     assert link == f"{sandbox.url}/archives/{CHANNEL}/p{ts.replace('.', '')}"
-    assert "credit-review sandbox" in sandbox._http.get(link).text
+    assert "credit-review sandbox" in sandbox.http.get(link).text
     web.reactions_add(channel=CHANNEL, timestamp=ts, name="eyes")
     assert _refused(web.reactions_add, channel=CHANNEL, timestamp=ts, name="eyes") == "already_reacted"
 
@@ -186,6 +186,7 @@ def test_a_missing_scope_is_named():
     assert (caught.value.response["error"], caught.value.response["needed"]) == ("missing_scope", "chat:write")
 
 
+@pytest.mark.filterwarnings("ignore:The top-level `text` argument")
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.text(min_size=1, max_size=400))
 def test_any_text_survives_from_post_to_history_unchanged(web, text):
