@@ -83,6 +83,10 @@ class SandboxClient:
         """Wait until the app holds so many Socket Mode connections."""
         self.until(lambda: str(self.get("/sandbox/version")["connections"]).startswith(f"{count} "))
 
+    def quiet(self) -> None:
+        """Wait until no event, retry or late delivery is on its way to the app."""
+        self.until(lambda: self.get("/sandbox/version")["under_way"] == 0)
+
     def close(self) -> None:
         """Close the client's own connections."""
         self.http.close()

@@ -108,10 +108,20 @@ class Delivery:
         """Deliver an event in the background, up to three more times while it is not acknowledged."""
         self._spawn(self._with_retries(payload, kind))
 
-    async def close(self) -> None:
-        """Stop what is under way."""
+    @property
+    def under_way(self) -> int:
+        """How many deliveries in the background are not done: events with their retries, late and released ones."""
+        return len(self._tasks)
+
+    def forget(self) -> None:
+        """Stop what is under way and drop what is held back."""
+        self._held.clear()
         for task in list(self._tasks):
             task.cancel()
+
+    async def close(self) -> None:
+        """Stop everything."""
+        self.forget()
         await self._http.aclose()
 
     async def _disturbed(self, once: Callable[..., Coroutine[Any, Any, Delivered]], fault: DeliveryFault | None) -> Delivered:
@@ -211,8 +221,12 @@ class Delivery:
     def _spawn(self, work: Awaitable[Delivered] | Awaitable[None]) -> asyncio.Task[Any]:
         task: asyncio.Task[Any] = asyncio.ensure_future(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._done)
         return task
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        self.core.changes.tell()
 
 
 def signed_headers(body: bytes, content_type: str, secret: str) -> dict[str, str]:

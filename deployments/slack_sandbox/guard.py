@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from credit_review.errors import BadInput
 
-_OUR_HOST = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d{1,5})?")
+_OUR_HOST = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d{1,5})?|::1")
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
     "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
@@ -45,7 +45,7 @@ class Guard:
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        why = _foreign(headers, acting=scope["path"].startswith("/sandbox/") and scope.get("method") not in ("GET", "HEAD"))
+        why = _foreign(headers, scope["path"], reading=scope.get("method") in ("GET", "HEAD"))
         if not why:
             await self.app(scope, receive, send)
         elif scope["type"] == "websocket":
@@ -54,15 +54,16 @@ class Guard:
             await PlainTextResponse(why, status_code=403)(scope, receive, send)
 
 
-def _foreign(headers: Headers, *, acting: bool) -> str:
+def _foreign(headers: Headers, path: str, *, reading: bool) -> str:
     host = headers.get("host", "")
     if not _OUR_HOST.fullmatch(host):
         return "this sandbox answers to 127.0.0.1 and localhost only"
-    origin = headers.get("origin")
-    if acting and origin is not None and origin != f"http://{host}":
-        return "only the sandbox's own page may act"
-    if acting and headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
-        return "only the sandbox's own page may act"
+    acting = path.startswith("/sandbox/") and not reading
+    # The Web API's tokens are known to everybody, so that a foreign page could use them; the app itself sends none of these headers.
+    if acting or path.startswith(("/api/", "/upload/", "/response/")):
+        site = headers.get("sec-fetch-site", "same-origin")
+        if headers.get("origin") not in (None, f"http://{host}") or site not in ("same-origin", "none"):
+            return "only the sandbox's own page may act"
     if acting and not headers.get("content-type", "application/json").startswith("application/json"):
         return "send application/json: a form of another page could not"
     return ""

@@ -6,17 +6,39 @@ import { h, mrkdwn, textObject } from "./mrkdwn.js";
 const $ = (id) => document.getElementById(id);
 const asked = new URLSearchParams(location.search);
 const linked = location.pathname.match(/^\/archives\/([^/]+)\/p(\d+)(\d{6})$/);
-const here = { person: asked.get("as") || localStorage.getItem("person"), place: asked.get("go") || linked?.[1], threads: new Set(), typed: new Map() };
+const here = { person: asked.get("as") || localStorage.getItem("person"), place: asked.get("go") || linked?.[1], threads: new Set(), typed: new Map(), waiting: 0 };
 let everybody = { people: [], app: {}, teams: {} };
 let seen = null;
 const drawn = { content: "", modal: "", nav: "" };
 
 async function ask(path, body) {
   const options = body === undefined ? {} : { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
-  return (await fetch(path, options)).json();
+  const answer = await fetch(path, options);
+  const found = await answer.json();
+  if (!answer.ok) tell(found.reason || answer.statusText);
+  return found;
 }
 
-const does = (deed, body) => ask(`/sandbox/people/${encodeURIComponent(here.person)}/${deed}`, body);
+// While the app has not acknowledged, the pointer says so.
+async function does(deed, body) {
+  here.waiting += 1;
+  document.body.classList.add("busy");
+  try {
+    return await ask(`/sandbox/people/${encodeURIComponent(here.person)}/${deed}`, body);
+  } finally {
+    here.waiting -= 1;
+    document.body.classList.toggle("busy", here.waiting > 0);
+  }
+}
+
+function tell(text) {
+  $("told").textContent = text;
+  $("told").hidden = false;
+  clearTimeout(here.telling);
+  here.telling = setTimeout(() => { $("told").hidden = true; }, 6000);
+}
+
+const colleagues = () => everybody.people.filter((one) => one.team_id === everybody.home_team && !one.marks.includes("deleted") && !one.marks.includes("is_bot"));
 const names = (id) => everybody.people.find((one) => one.id === id)?.real_name || (id === everybody.app.bot_user ? everybody.app.name : "");
 
 async function start() {
@@ -168,12 +190,12 @@ const clock = (ts) => new Date(Number(ts) * 1000).toLocaleTimeString([], { hour:
 
 function placeOfMessage(channel, message) {
   const act = (block, element, value, enter) => does("act", { channel: channel.id, ts: message.ts, block_id: block.block_id, action_id: element.action_id, value, pressed_enter: enter });
-  return { surface: "message", names, people: everybody.people, values: message.entered, act, confirm };
+  return { surface: "message", names, people: colleagues(), values: message.entered, act, confirm };
 }
 
 function placeOfView(view, surface) {
   const act = (block, element, value, enter) => does("act", { view_id: view.id, block_id: block.block_id, action_id: element.action_id, value, pressed_enter: enter });
-  return { surface, names, people: everybody.people, values: view.state.values, errors: view.errors, act, confirm };
+  return { surface, names, people: colleagues(), values: view.state.values, errors: view.errors, act, confirm };
 }
 
 function drawModal() {

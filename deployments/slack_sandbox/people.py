@@ -83,7 +83,7 @@ class People:
         after = int(request.query_params.get("after", "0") or 0)
         wait = min(float(request.query_params.get("wait", LONGEST_WAIT)), LONGEST_WAIT)
         waiting = asyncio.ensure_future(self.core.changes.after(after, wait))
-        return JSONResponse({"version": await waiting, "connections": self._connections()})
+        return JSONResponse({"version": await waiting, "connections": self._connections(), "under_way": self.delivery.under_way})
 
     async def calls(self, request: Request) -> Response:
         """The app's calls of the Web API (of one method, when named), oldest first, with their answers."""
@@ -112,6 +112,7 @@ class People:
 
     async def reset(self, _: Request) -> Response:
         """Forget everything that happened."""
+        self.delivery.forget()
         self.core.reset()
         return JSONResponse({"ok": True})
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+import copy
 
-from deployments.slack_sandbox.block_kit import problems_of_blocks, problems_of_view
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from deployments.slack_sandbox.block_kit import filled, problems_of_blocks, problems_of_view, values_of
 from tests.sandbox.sandbox_office import button, card, form, plain
 
 
@@ -200,3 +204,30 @@ def test_every_supported_block_and_element_is_taken():
     assert problems_of_blocks([*asking, *acting, *shown, *_table(2, 2)]) == []
     assert problems_of_view(form(*asking, *acting, *shown, _input({**_NUMBER, "initial_value": "-3"})), kinds=("modal",)) == []
     assert problems_of_view({"type": "home", "blocks": [*asking, *acting, *shown], "private_metadata": "x"}, kinds=("home",)) == []
+
+
+_JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=5), lambda inner: st.lists(inner, max_size=2)
+                     | st.dictionaries(st.sampled_from(["type", "text", "elements", "options", "value"]), inner, max_size=3))  # fmt: skip
+
+
+def _places(value, path=()):
+    """The path to everything inside a JSON value."""
+    yield path
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, item in inside:
+        yield from _places(item, (*path, name))
+
+
+@settings(max_examples=300, deadline=None)
+@given(data=st.data())
+def test_whatever_stands_in_place_of_a_part_is_refused_or_can_be_shown(data):
+    ticks = {"type": "checkboxes", "action_id": "c", "options": [_option(1)], "initial_options": [_option(1)]}
+    view = form(_input({**_NUMBER, "initial_value": "3", "min_value": "1"}), _text_input(min_length=1), *card(ticks, button()), _image())
+    path = data.draw(st.sampled_from([path for path in _places(view) if path]))
+    spoiled = copy.deepcopy(view)
+    at = spoiled
+    for name in path[:-1]:
+        at = at[name]
+    at[path[-1]] = data.draw(_JSON)
+    if not problems_of_view(spoiled, kinds=("modal",)):
+        assert values_of(filled(spoiled["blocks"], lambda prefix: prefix)) is not None

@@ -183,6 +183,8 @@ def test_a_foreign_page_cannot_act_as_anybody(sandbox, headers):
     answer = sandbox.http.post("/sandbox/reset", headers={"content-type": "application/json", **headers}, content=b"{}")
     assert answer.status_code == 403
     assert sandbox.http.post("/sandbox/reset", headers={"origin": sandbox.url}, json={}).status_code == 200
+    if "content-type" not in headers:
+        assert sandbox.http.post("/api/auth.test", headers=headers, params={"token": "xoxb-sandbox"}).status_code == 403
 
 
 def test_the_page_loads_nothing_from_elsewhere_and_says_what_it_is(sandbox):

@@ -42,8 +42,9 @@ def test_a_deleted_message_is_gone(sandbox, web):
     assert _refused(web.chat_delete, channel=CHANNEL, ts=ts) == "message_not_found"
 
 
-def test_what_a_person_wrote_is_not_the_apps_to_change(sandbox, web):
+def test_what_a_person_wrote_is_not_the_apps_to_change(sandbox, web, office):
     ts = sandbox.person("U0ANALYST").say(CHANNEL, "mine")
+    office.hears(1)
     assert _refused(web.chat_update, channel=CHANNEL, ts=ts, text="x") == "cant_update_message"
     assert _refused(web.chat_delete, channel=CHANNEL, ts=ts) == "cant_delete_message"
 
@@ -109,9 +110,10 @@ def test_a_card_is_found_again_by_its_metadata(web):
     assert "metadata" not in web.conversations_history(channel=CHANNEL, limit=1)["messages"][0]
 
 
-def test_a_thread_is_read_oldest_first_and_is_no_part_of_the_channels_history(sandbox, web):
+def test_a_thread_is_read_oldest_first_and_is_no_part_of_the_channels_history(sandbox, web, office):
     ts = web.chat_postMessage(channel=CHANNEL, text="card")["ts"]
     sandbox.person("U0ANALYST").reply(CHANNEL, ts, "why?")
+    office.hears(1)
     web.chat_postMessage(channel=CHANNEL, text="because", thread_ts=ts)
     assert [m["text"] for m in web.conversations_replies(channel=CHANNEL, ts=ts)["messages"]] == ["card", "why?", "because"]
     (parent,) = web.conversations_history(channel=CHANNEL)["messages"]
