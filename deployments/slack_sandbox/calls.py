@@ -43,7 +43,7 @@ class Arguments:
         given: dict[str, Any] = dict(parse_qsl(query, keep_blank_values=True))
         if content_type.startswith("application/json"):
             try:
-                found = json.loads(body or b"{}")
+                found = read_json(body or b"{}")
             except ValueError:
                 raise Refusal("invalid_json") from None
             if not isinstance(found, dict):
@@ -79,9 +79,20 @@ class Arguments:
         if not isinstance(value, str):
             return value
         try:
-            return json.loads(value)
+            return read_json(value)
         except ValueError:
             raise Refusal(code) from None
+
+
+def read_json(text: str | bytes) -> Any:
+    """JSON without Python's additions (NaN, infinity, half characters): whatever is stored can be answered again. Raises ValueError."""
+
+    def refuse(constant: str) -> None:
+        raise ValueError(constant)
+
+    found = json.loads(text, parse_constant=refuse)
+    json.dumps(found, allow_nan=False, ensure_ascii=False).encode()
+    return found
 
 
 @dataclass

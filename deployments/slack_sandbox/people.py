@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -13,6 +12,7 @@ from starlette.routing import Route
 
 from credit_review.errors import BadInput
 from deployments.slack_sandbox.acting import Acting
+from deployments.slack_sandbox.calls import read_json
 from deployments.slack_sandbox.core import Core
 from deployments.slack_sandbox.delivery import Delivery
 from deployments.slack_sandbox.shapes import message_json, view_json
@@ -164,7 +164,7 @@ def person_json(person: Person) -> dict[str, Any]:
 
 async def _given(request: Request) -> dict[str, Any]:
     try:
-        found = json.loads(await request.body() or b"{}")
+        found = read_json(await request.body() or b"{}")
     except ValueError:
         raise BadInput("the body is no JSON") from None
     if not isinstance(found, dict):

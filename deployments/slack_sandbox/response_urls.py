@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from deployments.slack_sandbox.calls import Refusal
+from deployments.slack_sandbox.calls import Refusal, read_json
 from deployments.slack_sandbox.chat_methods import read_content
 from deployments.slack_sandbox.core import Core
 from deployments.slack_sandbox.state import RESPONSE_URL_SECONDS, RESPONSE_URL_USES, Message, ResponseUrl
@@ -68,7 +67,7 @@ class ResponseUrls:
 
 def _read(body: bytes) -> dict[str, Any]:
     try:
-        given = json.loads(body)
+        given = read_json(body)
     except ValueError:
         raise Refusal("invalid_payload") from None
     if not isinstance(given, dict):

@@ -95,6 +95,15 @@ def test_refused_blocks_come_with_a_pointer_to_the_place(web):
     assert told == ["[ERROR] must be less than 3001 characters [json-pointer:/blocks/0/text/text]"]
 
 
+@pytest.mark.parametrize(
+    "body", [b'{"channel": "C0CREDIT", "text": "\\ud800"}', b'{"limit": Infinity}', b'{"limit": 1e999}', b"[]", b"nonsense"]
+)
+def test_a_body_that_is_no_proper_json_is_refused_and_not_kept(sandbox, body):
+    headers = {"authorization": "Bearer xoxb-sandbox", "content-type": "application/json"}
+    answer = sandbox.http.post("/api/chat.postMessage", content=body, headers=headers)
+    assert answer.status_code == 200 and answer.json()["error"] in ("invalid_json", "json_not_object")
+
+
 def test_json_and_form_bodies_are_the_same_to_it(web):
     assert web.api_call("chat.postMessage", json={"channel": CHANNEL, "text": "j", "blocks": card()})["message"]["blocks"]
     blocks = '[{"type": "divider"}]'
