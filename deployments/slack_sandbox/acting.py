@@ -71,6 +71,8 @@ class Acting:
         for block_id, entries in values.items():
             for action_id, value in entries.items():
                 _, element = _found(find_element(view.definition["blocks"], action_id, block_id), {"action_id": action_id})
+                if element["type"] not in HOLDS_STATE:
+                    raise BadInput(f"{action_id} is a {element['type']}: it is clicked, not filled in")
                 view.values[block_id][action_id] = _state(element, value)
         view.trouble, view.errors = "", complaints(view)
         if view.errors:

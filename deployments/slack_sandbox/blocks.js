@@ -172,7 +172,7 @@ function typed(block, element, place, more, node) {
   let waiting = 0;
   node.addEventListener("input", () => {
     clearTimeout(waiting);
-    waiting = setTimeout(() => place.act(block, element, node.value, false), DELAY_OF_TYPING);
+    waiting = setTimeout(() => node.isConnected && place.act(block, element, node.value, false), DELAY_OF_TYPING);
   });
   node.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || (element.multiline && !(event.ctrlKey || event.metaKey))) return;

@@ -196,7 +196,8 @@ class Workspace:
 
     def find_person(self, user_id: str) -> str | None:
         """The key of a user id as the app's workspace sees it: its own people first, then strangers it shares a channel with."""
-        if user_id in self.people:
+        own = self.people.get(user_id)
+        if own is not None and own.id == user_id:
             return user_id
         shared = {key for channel in self.channels.values() if channel.is_ext_shared for key in channel.members}
         return next((key for key, person in self.people.items() if person.id == user_id and key in shared), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from contextlib import contextmanager
@@ -14,6 +15,8 @@ from slack_bolt.adapter.socket_mode import SocketModeHandler
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 from slack_sdk.http_retry.builtin_handlers import RateLimitErrorRetryHandler
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
 from credit_review.errors import BadInput
 from deployments.slack_sandbox.server import Sandbox, free_port, running
@@ -125,6 +128,19 @@ def test_a_refreshed_connection_is_replaced_by_the_app():
         sandbox.connected()
         ts = office.web.chat_postMessage(channel=CHANNEL, text="x", blocks=card())["ts"]
         assert sandbox.person(MANAGER).click(CHANNEL, ts, "go")["ok"]
+
+
+def test_a_connection_needs_a_ticket_of_its_own_and_survives_nonsense(sandbox, web):
+    url = web.apps_connections_open(app_token="xapp-sandbox")["url"]
+    before = sandbox.get("/sandbox/version")["connections"]
+    with connect(url, proxy=None) as link:
+        hello = json.loads(link.recv(timeout=10))
+        assert hello["type"] == "hello" and hello["connection_info"]["app_id"] == "A0SANDBOX"
+        for nonsense in ("nonsense", "[]", '{"envelope_id": "none"}'):
+            link.send(nonsense)
+        with pytest.raises(InvalidStatus):
+            connect(url, proxy=None)
+    sandbox.until(lambda: sandbox.get("/sandbox/version")["connections"] == before)
 
 
 def test_over_http_signed_clicks_and_forms_reach_the_app():

@@ -105,6 +105,12 @@ def test_what_a_person_does_not_see_cannot_be_clicked(sandbox, manager, posted):
         sandbox.person("U0GONE").open_home()
 
 
+def test_a_button_is_clicked_not_filled_in(sandbox, office, manager, posted):
+    modal = _opened(sandbox, office, posted, form(*card(button("more"))))
+    with pytest.raises(BadInput, match="clicked, not filled in"):
+        manager.submit(modal["id"], {"buttons": {"more": "x"}})
+
+
 def test_the_same_user_id_of_another_workspace_comes_with_its_own_team(sandbox, office, web):
     ts = web.chat_postMessage(channel="C0SHARED", text="x", blocks=card())["ts"]
     sandbox.person("T2:U0MANAGER").click("C0SHARED", ts, "go")
