@@ -417,6 +417,17 @@ def slack_serve(
     serving.serve(services(config), host=host, port=port)
 
 
+@slack_app.command("sandbox")
+def slack_sandbox(
+    config: Annotated[Path, typer.Option("--config", "-c", help="A demo's folder, as `credit-review demo` writes it.")] = Path("demo"),
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the page, on this machine only; 0: any free one.")] = 8765,
+) -> None:
+    """Try approvals in a stand-in for Slack on this machine: nothing leaves it, and no account is needed."""
+    from deployments.cli import rehearsal
+
+    rehearsal.serve(config, port=port)
+
+
 # --- govern and audit -----------------------------------------------------------------------------------------------------------------
 
 

@@ -82,7 +82,7 @@ def _from_files(services: Services, proposal: Proposal, manifest: Manifest, word
     refused = [*_of(snapshot.frame("quarantine", bucket), customer).to_dict("records")]
     refused += _of(workspace.read("quarantine", bucket, of=QUARANTINE), customer).to_dict("records")
     providers = set(_of(snapshot.frame("external", bucket), customer)["provider"])
-    shown = providers <= set(services.settings.slack.show_providers)
+    shown = providers <= set(services.settings.slack.show_providers) or "*" in services.settings.slack.show_providers
     return {
         "features": list(_figures(row, proposal.currency, words, _FIGURES | (_LICENSED if shown else {}))),
         "hidden": "" if shown else said("Data of external reports is not shown here: the provider's licence does not allow it."),

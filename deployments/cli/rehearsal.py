@@ -1,0 +1,150 @@
+"""`slack sandbox`: the demo's people, and its proposals, in a stand-in for Slack on this machine. The listener is the real one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from credit_review.adapters.settings import SlackSettings
+from credit_review.adapters.wiring import Services
+from credit_review.errors import BadInput
+from credit_review.model.records import AccessRight, Addressee, PersonAccount, Proposal
+from credit_review.model.records import Person as DirectoryPerson
+from credit_review.model.states import ProposalState, Right
+from credit_review.ports import UnitOfWork
+from credit_review.review import release as releasing
+from credit_review.review.directory import persons, record_account
+from credit_review.review.personal import set_right
+from credit_review.review.release import Analyst
+from credit_review.review.standing import gather_many, matrix_in_force
+from deployments.cli.frame import services
+
+if TYPE_CHECKING:
+    from deployments.slack_sandbox.client import SandboxClient
+
+TEAM = "T1"
+TOKENS = {"SLACK_BOT_TOKEN": "xoxb-sandbox", "SLACK_APP_TOKEN": "xapp-sandbox"}
+RELEASED = 40
+"""Proposals that the analyst lets go when none waits for a decision: enough for cards and for one list."""
+_SYSTEM = "system:sandbox"
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """A running sandbox with the installation's people in it, and the services its listener works with."""
+
+    sandbox: SandboxClient
+    opened: Services
+
+
+def user_of(person_id: str) -> str:
+    """The sandbox's Slack user id of a person."""
+    return "U" + "".join(c for c in person_id.removeprefix("p-").upper() if c.isalnum())
+
+
+def serve(config: Path, *, port: int) -> None:
+    """Run the stand-in and the listener until stopped, and say what to open."""
+    with rehearsing(config, port=port) as running:
+        with running.opened.store.read() as uow:
+            waiting = len(uow.find(Proposal, state=ProposalState.PENDING))
+        typer.echo(f"SANDBOX, not Slack: open {running.sandbox.url} and choose who you are; {waiting} proposals wait for decisions")
+        typer.echo("what is approved there is applied by `credit-review apply`; stop with Ctrl-C")
+        import signal
+
+        signal.sigwait({signal.SIGINT, signal.SIGTERM})
+
+
+@contextmanager
+def rehearsing(config: Path, *, port: int = 0) -> Iterator[Rehearsal]:
+    """The demo in `config` with its people in a sandbox and the real listener connected. Raises BadInput for anything but a demo."""
+    from slack_bolt.adapter.socket_mode import SocketModeHandler
+
+    from deployments.slack_listener.app import build_app, build_office
+    from deployments.slack_sandbox.core import Settings
+    from deployments.slack_sandbox.server import running
+    from deployments.slack_sandbox.state import Person
+
+    opened = services(config)
+    people = _people(opened)
+    members = [Person(user_of(p.person_id), p.person_id, p.name, team_id=TEAM, tz=opened.settings.time_zone) for p in people]
+    os.environ.update({f"CREDIT_REVIEW_{name}": value for name, value in TOKENS.items()})
+    with running(Settings(people=members, channels=()), port=port) as sandbox:
+        slack = SlackSettings(mode="socket", team_ids=(TEAM,), api_url=sandbox.api_url, show_providers=("*",))
+        opened = replace(opened, settings=opened.settings.model_copy(update={"slack": slack}))
+        office = build_office(opened)
+        handler = SocketModeHandler(build_app(office), TOKENS["SLACK_APP_TOKEN"], web_client=office.client)
+        handler.connect()
+        sandbox.connected()
+        _put_before_people(opened)
+        office.pump.start()
+        try:
+            yield Rehearsal(sandbox, opened)
+        finally:
+            office.pump.stop()
+            handler.close()
+
+
+def _people(opened: Services) -> list[DirectoryPerson]:
+    """The demo's people, each with an account in the sandbox. Raises BadInput where real people are in the directory."""
+    now, today = opened.clock.now(), opened.today()
+    with opened.store.begin() as uow:
+        people = persons(uow, on=today, known_at=now)
+        if not uow.find(PersonAccount, kind="demo", limit=1):
+            raise BadInput(
+                "the sandbox plays with a demo's people, and this directory is no demo's",
+                expected="a folder that `credit-review demo` wrote",
+                next_step="`make demo`, then `credit-review slack sandbox -c demo`",
+            )
+        known = {a.account for a in uow.find(PersonAccount, kind="slack")}
+        for person in people:
+            account = f"{TEAM}|{user_of(person.person_id)}"
+            if account not in known:
+                _join(uow, account, person, opened)
+        uow.commit()
+    return people
+
+
+def _join(uow: UnitOfWork, account: str, person: DirectoryPerson, opened: Services) -> None:
+    now, today = opened.clock.now(), opened.today()
+    fact = PersonAccount(kind="slack", account=account, person_id=person.person_id, valid_from=today, valid_to=None, recorded_at=now)
+    record_account(uow, fact, by=_SYSTEM)
+    for right in Right:
+        given = AccessRight(person_id=person.person_id, access=right, valid_from=today, valid_to=None, recorded_at=now)
+        set_right(uow, given, by=_SYSTEM)
+
+
+def _put_before_people(opened: Services) -> None:
+    """Lets the analyst release some drafts when nothing waits, and owes the messages of everything that does."""
+    from credit_review.review.addressing import put_before
+    from deployments.cli.working import rules
+
+    now = opened.clock.now()
+    with opened.store.begin() as uow:
+        chosen = rules(opened, uow)
+        pending = uow.find(Proposal, state=ProposalState.PENDING)
+        if not pending:
+            drafts = uow.find(Proposal, state=ProposalState.DRAFT, order_by=("tier", "proposal_id"))
+            by = Analyst(person_id=drafts[0].assigned_to, now=now, today=opened.today()) if drafts else None
+            if by is not None:
+                releasing.release(uow, [p.proposal_id for p in _mixed(drafts)], chosen, by)
+        else:
+            asked = {a.proposal_id for a in uow.find(Addressee)}
+            unasked = [p for p in pending if p.proposal_id not in asked]
+            standings = gather_many(uow, unasked, matrix_in_force(uow, now), now, zone=opened.settings.zone) if unasked else {}
+            put_before(uow, list(standings.values()), chosen.matrix, chosen.to, now)
+        uow.commit()
+
+
+def _mixed(drafts: list[Proposal]) -> list[Proposal]:
+    """Some of each tier: most of the lowest, and all tiers that there are."""
+    by_tier: dict[str, list[Proposal]] = {}
+    for draft in drafts:
+        by_tier.setdefault(draft.tier, []).append(draft)
+    found = [p for tier, some in sorted(by_tier.items()) if tier for p in some[: 26 if tier == "T1" else 5]]
+    return found[:RELEASED]
