@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -50,8 +50,16 @@ class Sandbox:
         return f"{self.base_url}/api/"
 
     def serve(self) -> None:
-        """Serve until stopped."""
-        uvicorn.Server(self._config()).run()
+        """Serve until stopped. Raises BadInput when the port is taken."""
+        server = uvicorn.Server(self._config())
+        with suppress(KeyboardInterrupt):
+            _run(server)
+        if not server.started:
+            raise self.cannot_listen()
+
+    def cannot_listen(self) -> BadInput:
+        """What to say when the address is taken."""
+        return BadInput(f"the Slack sandbox cannot listen on {self.base_url}", next_step="stop what listens there, or choose another port")
 
     def _config(self) -> uvicorn.Config:
         return uvicorn.Config(self.app, host=self.host, port=self.port, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
@@ -93,10 +101,10 @@ def running(settings: Settings | None = None, *, host: str = "127.0.0.1", port: 
     sandbox = Sandbox(chosen, host=host, port=port or free_port(host))
     started = threading.Event()
     server = _TellingServer(sandbox._config(), started)
-    thread = threading.Thread(target=server.run, name="slack-sandbox", daemon=True)
+    thread = threading.Thread(target=_run, args=(server,), name="slack-sandbox", daemon=True)
     thread.start()
     if not started.wait(20) or not server.started:
-        raise BadInput(f"the Slack sandbox did not start on {sandbox.base_url}", next_step="choose another port")
+        raise sandbox.cannot_listen()
     client = SandboxClient(sandbox.base_url)
     try:
         yield client
@@ -104,6 +112,11 @@ def running(settings: Settings | None = None, *, host: str = "127.0.0.1", port: 
         client.close()
         server.should_exit = True
         thread.join(10)
+
+
+def _run(server: uvicorn.Server) -> None:
+    with suppress(SystemExit):  # how uvicorn says that it cannot listen; whether it did, `started` tells
+        server.run()
 
 
 class _TellingServer(uvicorn.Server):
