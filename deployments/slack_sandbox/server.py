@@ -51,7 +51,7 @@ class Sandbox:
 
     def serve(self) -> None:
         """Serve until stopped. Raises BadInput when the port is taken."""
-        server = uvicorn.Server(self._config())
+        server = self.server()
         with suppress(KeyboardInterrupt):
             _run(server)
         if not server.started:
@@ -61,8 +61,10 @@ class Sandbox:
         """What to say when the address is taken."""
         return BadInput(f"the Slack sandbox cannot listen on {self.base_url}", next_step="stop what listens there, or choose another port")
 
-    def _config(self) -> uvicorn.Config:
-        return uvicorn.Config(self.app, host=self.host, port=self.port, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
+    def server(self) -> _Server:
+        """A server that was not started yet."""
+        chosen = {"host": self.host, "port": self.port, "log_level": "warning", "access_log": False, "timeout_graceful_shutdown": 1}
+        return _Server(uvicorn.Config(self.app, **chosen), self.core)  # type: ignore[arg-type]
 
     def _application(self) -> Guard:
         routes: list[Any] = [
@@ -99,11 +101,10 @@ def running(settings: Settings | None = None, *, host: str = "127.0.0.1", port: 
     """
     chosen = replace(settings or Settings(), **changes)
     sandbox = Sandbox(chosen, host=host, port=port or free_port(host))
-    started = threading.Event()
-    server = _TellingServer(sandbox._config(), started)
+    server = sandbox.server()
     thread = threading.Thread(target=_run, args=(server,), name="slack-sandbox", daemon=True)
     thread.start()
-    if not started.wait(20) or not server.started:
+    if not server.told.wait(20) or not server.started:
         raise sandbox.cannot_listen()
     client = SandboxClient(sandbox.base_url)
     try:
@@ -119,19 +120,24 @@ def _run(server: uvicorn.Server) -> None:
         server.run()
 
 
-class _TellingServer(uvicorn.Server):
-    """A server that says when it listens, or that it gave up."""
+class _Server(uvicorn.Server):
+    """Says when it listens, or that it gave up; lets go of whoever waits for changes when it stops."""
 
-    def __init__(self, config: uvicorn.Config, told: threading.Event) -> None:
+    def __init__(self, config: uvicorn.Config, core: Core) -> None:
         super().__init__(config)
-        self._told = told
+        self.core, self.told = core, threading.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, then tell."""
         try:
             await super().startup(sockets)
         finally:
-            self._told.set()
+            self.told.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Answer those who wait, then stop."""
+        self.core.changes.close()
+        await super().shutdown(sockets)
 
 
 def free_port(host: str = "127.0.0.1") -> int:
