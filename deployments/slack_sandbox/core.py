@@ -67,7 +67,7 @@ class Changes:
     """A number that grows with every change, and a way to wait for the next one."""
 
     def __init__(self) -> None:
-        self.version = 1
+        self.version, self.closing = 1, False
         self._next = asyncio.Event()
 
     def tell(self) -> None:
@@ -76,9 +76,14 @@ class Changes:
         self._next.set()
         self._next = asyncio.Event()
 
+    def close(self) -> None:
+        """The sandbox stops: nobody waits any longer."""
+        self.closing = True
+        self.tell()
+
     async def after(self, version: int, seconds: float) -> int:
         """The version once it is above `version`, or after so many seconds, whichever is first."""
-        if self.version <= version:
+        if self.version <= version and not self.closing:
             try:
                 await asyncio.wait_for(self._next.wait(), seconds)
             except TimeoutError:

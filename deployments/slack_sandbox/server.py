@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -50,11 +50,21 @@ class Sandbox:
         return f"{self.base_url}/api/"
 
     def serve(self) -> None:
-        """Serve until stopped."""
-        uvicorn.Server(self._config()).run()
+        """Serve until stopped. Raises BadInput when the port is taken."""
+        server = self.server()
+        with suppress(KeyboardInterrupt):
+            _run(server)
+        if not server.started:
+            raise self.cannot_listen()
 
-    def _config(self) -> uvicorn.Config:
-        return uvicorn.Config(self.app, host=self.host, port=self.port, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
+    def cannot_listen(self) -> BadInput:
+        """What to say when the address is taken."""
+        return BadInput(f"the Slack sandbox cannot listen on {self.base_url}", next_step="stop what listens there, or choose another port")
+
+    def server(self) -> _Server:
+        """A server that was not started yet."""
+        chosen = {"host": self.host, "port": self.port, "log_level": "warning", "access_log": False, "timeout_graceful_shutdown": 1}
+        return _Server(uvicorn.Config(self.app, **chosen), self.core)  # type: ignore[arg-type]
 
     def _application(self) -> Guard:
         routes: list[Any] = [
@@ -91,12 +101,11 @@ def running(settings: Settings | None = None, *, host: str = "127.0.0.1", port: 
     """
     chosen = replace(settings or Settings(), **changes)
     sandbox = Sandbox(chosen, host=host, port=port or free_port(host))
-    started = threading.Event()
-    server = _TellingServer(sandbox._config(), started)
-    thread = threading.Thread(target=server.run, name="slack-sandbox", daemon=True)
+    server = sandbox.server()
+    thread = threading.Thread(target=_run, args=(server,), name="slack-sandbox", daemon=True)
     thread.start()
-    if not started.wait(20) or not server.started:
-        raise BadInput(f"the Slack sandbox did not start on {sandbox.base_url}", next_step="choose another port")
+    if not server.told.wait(20) or not server.started:
+        raise sandbox.cannot_listen()
     client = SandboxClient(sandbox.base_url)
     try:
         yield client
@@ -106,19 +115,29 @@ def running(settings: Settings | None = None, *, host: str = "127.0.0.1", port: 
         thread.join(10)
 
 
-class _TellingServer(uvicorn.Server):
-    """A server that says when it listens, or that it gave up."""
+def _run(server: uvicorn.Server) -> None:
+    with suppress(SystemExit):  # how uvicorn says that it cannot listen; whether it did, `started` tells
+        server.run()
 
-    def __init__(self, config: uvicorn.Config, told: threading.Event) -> None:
+
+class _Server(uvicorn.Server):
+    """Says when it listens, or that it gave up; lets go of whoever waits for changes when it stops."""
+
+    def __init__(self, config: uvicorn.Config, core: Core) -> None:
         super().__init__(config)
-        self._told = told
+        self.core, self.told = core, threading.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, then tell."""
         try:
             await super().startup(sockets)
         finally:
-            self._told.set()
+            self.told.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Answer those who wait, then stop."""
+        self.core.changes.close()
+        await super().shutdown(sockets)
 
 
 def free_port(host: str = "127.0.0.1") -> int:

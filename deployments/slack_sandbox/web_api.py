@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
@@ -79,7 +79,7 @@ class WebApi:
         silent = fault is not None and fault.silent
         self.core.log_call(method, given, 0 if silent else answer.status, None if silent else answer.body)
         if silent:
-            await _until_given_up(request)
+            await self._until_given_up(request)
         return JSONResponse(answer.body, status_code=answer.status, headers=answer.headers)
 
     async def upload(self, request: Request) -> Response:
@@ -100,6 +100,11 @@ class WebApi:
             return Response("no such file", status_code=404)
         headers = {"content-disposition": "attachment", "x-content-type-options": "nosniff"}
         return Response(file.content, media_type="application/octet-stream", headers=headers)
+
+    async def _until_given_up(self, request: Request) -> None:
+        """Wait until the caller closes the connection, as when an answer is lost on its way."""
+        while not self.core.changes.closing and not await request.is_disconnected():
+            await asyncio.sleep(0.05)
 
     def _arguments_to_log(self, request: Request, body: bytes) -> dict[str, Any]:
         try:
@@ -153,12 +158,3 @@ def _failed(fault: ApiFault) -> _Answer:
     if fault.status == 429:
         return _Answer(429, {"ok": False, "error": "ratelimited"}, {"retry-after": str(fault.retry_after)})
     return _Answer(fault.status, {"ok": False, "error": "internal_error"}, {})
-
-
-async def _until_given_up(request: Request) -> None:
-    """Wait until the caller closes the connection, as when an answer is lost on its way."""
-    try:
-        while not await request.is_disconnected():
-            await asyncio.sleep(0.05)
-    except ClientDisconnect:
-        return

@@ -185,6 +185,14 @@ def test_only_this_machine_is_served(host):
         pass
 
 
+def test_a_port_that_is_taken_is_told_with_a_next_step(sandbox):
+    port = int(sandbox.url.rpartition(":")[2])
+    with pytest.raises(BadInput, match="choose another port"), running(port=port):
+        pass
+    with pytest.raises(BadInput, match="choose another port"):
+        Sandbox(port=port).serve()
+
+
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "127.0.0.1:80:80", "", "localhost@evil"])
 def test_a_foreign_host_header_is_refused(sandbox, host):
     assert sandbox.http.get("/", headers={"host": host}).status_code == 403
