@@ -132,6 +132,6 @@ class Chat(Protocol):
         """
         ...
 
-    def update(self, *, channel: str, ts: str, text: str, blocks: Sequence[Mapping[str, Any]]) -> None:
-        """Replace a message. Raises Unavailable or BadInput."""
+    def update(self, *, channel: str, ts: str, text: str, blocks: Sequence[Mapping[str, Any]]) -> bool:
+        """Replace a message; False when it is not there any more. Raises Unavailable or BadInput."""
         ...

@@ -21,7 +21,8 @@ _WRONG_SETTINGS = {
     "account_inactive", "channel_not_found", "invalid_auth", "is_archived", "missing_scope", "not_authed", "not_in_channel",
     "restricted_action", "token_revoked", "user_not_found",
 }  # fmt: skip
-_WRONG_MESSAGE = {"invalid_blocks", "msg_too_long", "no_text", "message_not_found", "cant_update_message", "edit_window_closed"}
+_WRONG_MESSAGE = {"invalid_blocks", "invalid_arguments", "msg_too_long", "no_text"}
+_GONE = {"message_not_found", "cant_update_message", "edit_window_closed"}
 _TOKEN = re.compile(r"xox[a-z]-[A-Za-z0-9-]+|xapp-[A-Za-z0-9-]+")
 _NEWEST = 200
 """Messages looked through for one that may have arrived already."""
@@ -62,10 +63,14 @@ class SlackChat:
         answer = self._call("chat.postMessage", channel=place, **message)
         return {"channel": str(answer["channel"]), "ts": str(answer["ts"])}
 
-    def update(self, *, channel: str, ts: str, text: str, blocks: Sequence[Mapping[str, Any]]) -> None:
-        """Replace a message. Raises Unavailable or BadInput."""
+    def update(self, *, channel: str, ts: str, text: str, blocks: Sequence[Mapping[str, Any]]) -> bool:
+        """Replace a message; False when it is not there any more (somebody deleted it). Raises Unavailable or BadInput."""
         self._take_turn(channel)
-        self._call("chat.update", channel=channel, ts=ts, text=text, blocks=list(blocks))
+        try:
+            self._call("chat.update", channel=channel, ts=ts, text=text, blocks=list(blocks))
+        except _Gone:
+            return False
+        return True
 
     def signed_in_as(self) -> str:
         """Team and user of the bot token. Raises Unavailable or BadInput."""
@@ -129,11 +134,17 @@ class SlackChat:
             ) from None
 
 
+class _Gone(BadInput):
+    """The message to replace is not there."""
+
+
 def _as_ours(method: str, response: Any) -> BadInput | Unavailable:
     code = str(response.get("error", "unknown")) if isinstance(response.data, dict) else f"status {response.status_code}"
     if response.status_code == 429 or code == "ratelimited":
         wait = float(response.headers.get("Retry-After") or response.headers.get("retry-after") or 1)
         return Unavailable(f"Slack asks to wait {wait:g} s before {method}", retry_after_seconds=wait)
+    if code in _GONE or (method == "chat.update" and code == "channel_not_found"):
+        return _Gone(f"Slack refuses {method}: {code}")
     if code in _WRONG_SETTINGS:
         return BadInput(f"Slack refuses {method}: {code}", next_step="check channel, token and scopes (`credit-review doctor`)")
     if code in _WRONG_MESSAGE:
@@ -177,8 +188,9 @@ class NullChat:
         self.messages[(channel, ts)] = (text, tuple(blocks))
         return {"channel": channel, "ts": ts}
 
-    def update(self, *, channel: str, ts: str, text: str, blocks: Sequence[Mapping[str, Any]]) -> None:
-        """Replace a kept message. Raises BadInput when there is none."""
+    def update(self, *, channel: str, ts: str, text: str, blocks: Sequence[Mapping[str, Any]]) -> bool:
+        """Replace a kept message; False when there is none."""
         if (channel, ts) not in self.messages:
-            raise BadInput(f"no message {ts} in {channel}", expected="a message that was posted")
+            return False
         self.messages[(channel, ts)] = (text, tuple(blocks))
+        return True

@@ -10,7 +10,7 @@ from typing import Any
 from credit_review.authority import Judgement, Standing
 from credit_review.limits.codes import EXCEPTIONAL_WORDS
 from credit_review.messages.text import Block, Message, button, buttons, cleaned, escaped, header, lines, notes, value_of
-from credit_review.model.money import Money
+from credit_review.model.money import Money, exponent
 from credit_review.model.records import ApprovalCondition, AuditRow, Proposal
 from credit_review.model.states import Asked, Assurance, ConditionKind, ConditionState, ProposalState, ReasonCode, Verdict
 from credit_review.words import Words, listed, said, said_many
@@ -49,6 +49,7 @@ _DONE = {
     Verdict.COUNTER: said("made a counter-offer"),
 }
 _OLD_DPD_DAYS = 90
+_MOST_NAMES = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,25 +152,37 @@ def _first_look(view: View, packet: Mapping[str, Any]) -> Iterator[tuple[str, st
 
 def own_risk(packet: Mapping[str, Any]) -> str:
     """What is at our own risk when the limit is used in full, before and after, with the cover of today."""
-    currency, facts = packet["currency"], packet.get("facts", {})
-    cover = (facts.get("insured_minor") or 0) + (facts.get("security_minor") or 0)
-    after = max(0, packet["to_minor"] - cover)
-    before = max(0, (packet.get("from_minor") or 0) - cover)
-    sentence = "{after} if used in full, was {before} ({now} today)"
-    return said(sentence, after=Money(after, currency), before=Money(before, currency), now=Money(packet["own_risk_minor"], currency))
+    currency, exposure = packet["currency"], packet["exposure_minor"]
+    cover = exposure - packet["own_risk_minor"]
+    after = max(packet["to_minor"], exposure) - cover
+    before = max(packet.get("from_minor") or 0, exposure) - cover
+    now = about(packet["own_risk_minor"], currency)
+    if after == before:
+        return said("{now} today, {after} if used in full, as before", now=now, after=about(after, currency))
+    return said(
+        "{now} today, {after} if used in full, before {before}", now=now, after=about(after, currency), before=about(before, currency)
+    )
+
+
+def about(minor: int, currency: str) -> Money:
+    """An amount in whole major units, half to even: a card is read, not added up; Why has the cents."""
+    unit = 10 ** exponent(currency)
+    whole, rest = divmod(abs(minor), unit)
+    whole += rest * 2 > unit or (rest * 2 == unit and whole % 2 == 1)
+    return Money(whole * unit if minor >= 0 else -whole * unit, currency)
 
 
 def worst_fact(packet: Mapping[str, Any]) -> str:
     """The one fact against the customer that weighs most, in a fixed order of weight; or that there is none."""
     currency, facts = packet["currency"], packet.get("facts", {})
-    oldest, overdue = facts.get("oldest_dpd_days") or 0, Money(packet["overdue_minor"], currency)
+    oldest, overdue = facts.get("oldest_dpd_days") or 0, about(packet["overdue_minor"], currency)
     limit, exposure = packet.get("from_minor"), packet["exposure_minor"]
     if packet.get("status") not in ("", "active", "new", None):
         return said("credit status: {status}", status=said(packet["status"].replace("_", " ")))
     if oldest > _OLD_DPD_DAYS:
         return said("{days} days past due, {amount} overdue", days=oldest, amount=overdue)
     if limit is not None and exposure > limit:
-        return said("exposure is {amount} above the limit in force", amount=Money(exposure - limit, currency))
+        return said("exposure is {amount} above the limit in force", amount=about(exposure - limit, currency))
     if facts.get("grade_before") and packet["grade"] > facts["grade_before"]:
         return said("grade fell from {before} to {after}", before=facts["grade_before"], after=packet["grade"])
     if overdue.minor > 0:
@@ -192,7 +205,7 @@ def recommended(packet: Mapping[str, Any]) -> str:
     else:
         text = said("{amount}, not what is asked", amount=Money(engine, currency))
     if packet.get("blocked_orders_minor"):
-        text = said("{text}; orders of {amount} would stop", text=text, amount=Money(packet["blocked_orders_minor"], currency))
+        text = said("{text}; orders of {amount} would stop", text=text, amount=about(packet["blocked_orders_minor"], currency))
     return text
 
 
@@ -206,14 +219,15 @@ def _small_print(view: View, packet: Mapping[str, Any]) -> Iterator[str]:
     if packet["exceptional"]:
         yield w.say(said("Needs a person: {why}", why=_exceptions(packet)))
     yield w.say(_who(view, packet))
+    shown = f"{view.proposal.proposal_id} · {view.proposal.digest[:12]}"
     if view.proposal.state == ProposalState.PENDING and view.proposal.expires_at:
-        yield w.say(said("Expires {moment}", moment=view.proposal.expires_at))
-    yield f"{view.proposal.proposal_id} · {view.proposal.digest[:12]}"
+        shown = f"{w.say(said('Expires {moment}', moment=view.proposal.expires_at))} · {shown}"
+    yield shown
 
 
 def _exposure(packet: Mapping[str, Any], w: Words) -> str:
     currency, exposure = packet["currency"], packet["exposure_minor"]
-    shown = Money(exposure, currency)
+    shown = about(exposure, currency)
     parts = [said("Exposure {amount}", amount=shown)]
     if packet["to_minor"]:
         after = w.percent(exposure / packet["to_minor"])
@@ -221,7 +235,7 @@ def _exposure(packet: Mapping[str, Any], w: Words) -> str:
             parts.append(said("used {before}, then {after}", before=w.percent(exposure / packet["from_minor"]), after=after))
         else:
             parts.append(said("used {after} of the new limit", after=after))
-    parts.append(said("overdue {amount}", amount=Money(packet["overdue_minor"], currency)))
+    parts.append(said("overdue {amount}", amount=about(packet["overdue_minor"], currency)))
     return listed(list(parts))
 
 
@@ -234,8 +248,8 @@ def _risk(packet: Mapping[str, Any], w: Words) -> str:
         dso = said("DSO {now} days", now=w.number(float(now)))
     else:
         dso = said("DSO {now} days, {before} at the last review", now=w.number(float(now)), before=w.number(float(before)))
-    insured = Money((facts.get("insured_minor") or 0) + (facts.get("security_minor") or 0), currency)
-    own = said("insured and secured {amount}, own risk {own}", amount=insured, own=Money(packet["own_risk_minor"], currency))
+    insured = about((facts.get("insured_minor") or 0) + (facts.get("security_minor") or 0), currency)
+    own = said("insured and secured {amount}, own risk {own}", amount=insured, own=about(packet["own_risk_minor"], currency))
     return listed([dso, own])
 
 
@@ -257,10 +271,17 @@ def _who(view: View, packet: Mapping[str, Any]) -> str:
         tier=judgement.tier,
         given=judgement.approvals_given,
         needed=judgement.approvals_needed,
-        names=listed([view.name(p) for p in judgement.who_may]) or said("nobody"),
+        names=_some([view.name(p) for p in judgement.who_may]),
     )
     mine = why_me(view)
     return said("{text}. {mine}", text=text, mine=mine) if mine else text
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first names, and how many more there are."""
+    if len(names) <= _MOST_NAMES:
+        return listed(list(names)) or said("nobody")
+    return said_many("{names} and {n} more", "{names} and {n} more", n=len(names) - _MOST_NAMES, names=listed(list(names[:_MOST_NAMES])))
 
 
 def why_me(view: View) -> str:

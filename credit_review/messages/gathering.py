@@ -116,12 +116,12 @@ def _moved(rows: Sequence[tuple[Any, ...]]) -> list[Moved]:
 
 
 def _own_risk(rows: Sequence[tuple[Any, ...]]) -> list[tuple[str, int, int]]:
-    """Per currency the own risk of all limits used in full, before and after, each with the cover of today and never below zero."""
+    """Per currency the own risk of all limits used in full, before and after, each with the cover of today."""
     sums: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     for _, currency, _, _, _, _, before, after, exposure, own in rows:
         cover = exposure - own
-        sums[currency][0] += max(0, before - cover)
-        sums[currency][1] += max(0, after - cover)
+        sums[currency][0] += max(before, exposure) - cover
+        sums[currency][1] += max(after, exposure) - cover
     return [(currency, before, after) for currency, (before, after) in sorted(sums.items())]
 
 

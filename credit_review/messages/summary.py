@@ -65,12 +65,10 @@ def summary(found: ReviewSummary, words: Words) -> Message:
 
 
 def _waiting(found: ReviewSummary, w: Words) -> list[tuple[str, str]]:
-    all_of_it = w.say(said_many("{n} proposal waits for a decision", "{n} proposals wait for a decision", n=found.waiting))
-    rows = [("", all_of_it)]
+    rows = [("", w.say(said_many("{n} proposal waits for a decision", "{n} proposals wait for a decision", n=found.waiting)))]
     if found.waits_for_reader is not None:
-        mine = said_many("{n} of them waits for you", "{n} of them wait for you", n=found.waits_for_reader)
-        rows.append((w.say(mine), ""))
-    return [(label, text or " ") for label, text in rows]
+        rows.append(("", w.say(said_many("{n} of them waits for you", "{n} of them wait for you", n=found.waits_for_reader))))
+    return rows
 
 
 _WAYS: Mapping[str, str] = {"up": said("up"), "down": said("down"), "same": said("terms only"), "new": said("first limits")}

@@ -217,13 +217,12 @@ def _show(store: Store, outside: Outside, row: OutboxEntry, now: datetime) -> _S
         card = outside.render(uow, Showing(subject, address, payload))
         message = uow.get(SlackMessage, subject=subject, address=address)
         above = uow.get(SlackMessage, subject=card.under, address=address) if card and card.under else None
-        to = message.channel if message else _destination(uow, address, now) if card and row.kind == SLACK_POST else ""
+        to = _destination(uow, address, now) if card else ""
     if card is None or (row.kind == SLACK_UPDATE and message is None):
         return _Sent(row, answer={"outcome": "nothing to show"})
-    if message is not None:
-        outside.chat.update(channel=message.channel, ts=message.ts, text=card.text, blocks=card.blocks)
+    if message and outside.chat.update(channel=message.channel, ts=message.ts, text=card.text, blocks=card.blocks):
         return _Sent(row, answer={"outcome": "updated", "ts": message.ts}, message=replace(message, shown_digest=card.digest))
-    thread = above.ts if above else ""
+    thread = above.ts if above else ""  # posted for the first time, or again because somebody deleted it
     posted = outside.chat.post(
         channel=to, text=card.text, blocks=card.blocks, dedup_key=row.dedup_key, thread_ts=thread, again=row.attempts > 1
     )

@@ -14,12 +14,13 @@ import typer
 from credit_review.adapters.settings import SlackSettings
 from credit_review.adapters.wiring import Services
 from credit_review.errors import BadInput
-from credit_review.model.records import AccessRight, Addressee, PersonAccount, Proposal
+from credit_review.model.records import AccessRight, Addressee, PersonAccount, Proposal, SlackMessage
 from credit_review.model.records import Person as DirectoryPerson
 from credit_review.model.states import ProposalState, Right
 from credit_review.ports import UnitOfWork
 from credit_review.review import release as releasing
 from credit_review.review.directory import persons, record_account
+from credit_review.review.outbox import owe_updates
 from credit_review.review.personal import set_right
 from credit_review.review.release import Analyst
 from credit_review.review.standing import gather_many, matrix_in_force
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
 
 TEAM = "T1"
 TOKENS = {"SLACK_BOT_TOKEN": "xoxb-sandbox", "SLACK_APP_TOKEN": "xapp-sandbox"}
-RELEASED = 40
-"""Proposals that the analyst lets go when none waits for a decision: enough for cards and for one list."""
+ENOUGH, RELEASED = 10, 40
+"""Proposals that the analyst lets go where fewer than ten were ever asked about: enough for cards and for one list."""
 _SYSTEM = "system:sandbox"
 
 
@@ -120,24 +121,24 @@ def _join(uow: UnitOfWork, account: str, person: DirectoryPerson, opened: Servic
 
 
 def _put_before_people(opened: Services) -> None:
-    """Lets the analyst release some drafts when nothing waits, and owes the messages of everything that does."""
+    """Owes the messages of everything that waits, and lets the analyst release some drafts where little does."""
     from credit_review.review.addressing import put_before
     from deployments.cli.working import rules
 
     now = opened.clock.now()
     with opened.store.begin() as uow:
         chosen = rules(opened, uow)
-        pending = uow.find(Proposal, state=ProposalState.PENDING)
-        if not pending:
-            drafts = uow.find(Proposal, state=ProposalState.DRAFT, order_by=("tier", "proposal_id"))
-            by = Analyst(person_id=drafts[0].assigned_to, now=now, today=opened.today()) if drafts else None
-            if by is not None:
-                releasing.release(uow, [p.proposal_id for p in _mixed(drafts)], chosen, by)
-        else:
-            asked = {a.proposal_id for a in uow.find(Addressee)}
-            unasked = [p for p in pending if p.proposal_id not in asked]
-            standings = gather_many(uow, unasked, matrix_in_force(uow, now), now, zone=opened.settings.zone) if unasked else {}
+        asked = {a.proposal_id for a in uow.find(Addressee)}
+        unasked = [p for p in uow.find(Proposal, state=ProposalState.PENDING) if p.proposal_id not in asked]
+        if unasked:
+            standings = gather_many(uow, unasked, matrix_in_force(uow, now), now, zone=opened.settings.zone)
             put_before(uow, list(standings.values()), chosen.matrix, chosen.to, now)
+        # a new sandbox knows none of the messages that an earlier one showed: each is posted again
+        owe_updates(uow, sorted({m.subject for m in uow.find(SlackMessage)}), now)
+        drafts = uow.find(Proposal, state=ProposalState.DRAFT, order_by=("tier", "proposal_id"))
+        if len(asked) + len(unasked) < ENOUGH and drafts:
+            by = Analyst(person_id=drafts[0].assigned_to, now=now, today=opened.today())
+            releasing.release(uow, [p.proposal_id for p in _mixed(drafts)], chosen, by)
         uow.commit()
 
 

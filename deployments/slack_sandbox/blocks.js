@@ -29,7 +29,7 @@ const DRAW = {
   actions: (block, place) => h("div", { role: "group" }, block.elements.map((element) => drawElement(block, element, place))),
   image: (block) => h("figure", {}, image(block), block.title && h("figcaption", {}, block.title.text)),
   input: drawInput,
-  rich_text: (block, place) => h("div", {}, block.elements.map((part) => richPart(part, place))),
+  rich_text: (block, place) => h("div", { class: "rich" }, block.elements.map((part) => richPart(part, place))),
   table: drawTable,
 };
 

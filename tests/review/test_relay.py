@@ -309,6 +309,7 @@ class Chatter:
 
     def update(self, *, channel, ts, text, blocks):
         self.updates.append((ts, text))
+        return True
 
 
 def render(uow, showing):
