@@ -42,7 +42,7 @@ CONDITIONS = {
     ConditionKind.ACCOUNTS_SENT: said("accounts sent"),
     ConditionKind.OTHER: said("another condition"),
 }
-_DONE = {
+DONE = {
     Verdict.APPROVE: said("approved"),
     Verdict.REJECT: said("rejected"),
     Verdict.RETURN: said("returned with a question"),
@@ -370,7 +370,7 @@ def _outcome(view: View) -> Iterator[tuple[str, str]]:
         who = view.name(one.approver_id)
         if one.on_behalf_of:
             who = w.say(said("{who} for {principal}", who=who, principal=view.name(one.on_behalf_of)))
-        text = w.say(said("{done} {moment}", done=_DONE[Verdict(one.verdict)], moment=one.at))
+        text = w.say(said("{done} {moment}", done=DONE[Verdict(one.verdict)], moment=one.at))
         if one.reason_code:
             text += f": {w.say(REASON_CODES[ReasonCode(one.reason_code)])}"
         if one.reason:

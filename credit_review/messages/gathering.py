@@ -25,7 +25,7 @@ from credit_review.model.records import (
 from credit_review.model.states import Assurance, ProposalState, Right
 from credit_review.ports import UnitOfWork
 from credit_review.review.directory import delegations_to_come, persons
-from credit_review.review.inbox import awaiting, judged, put_before_me
+from credit_review.review.inbox import asked_of, awaiting, judged, put_before_me
 from credit_review.review.personal import conflicts_of, has_right, reader
 from credit_review.review.standing import gather, matrix_in_force, policy_in_force
 from credit_review.words import Words, listed, said
@@ -146,13 +146,15 @@ def home_of(uow: UnitOfWork, person_id: str, company: Company, now: datetime) ->
     today = now.astimezone(zone).date()
     names = names_in(uow, now)
     matrix = matrix_in_force(uow, now)
-    mine = sorted(awaiting(uow, person_id, now, zone=zone), key=lambda p: (p.expires_at or now, p.proposal_id))
+    may = sorted(awaiting(uow, person_id, now, zone=zone), key=lambda p: (p.expires_at or now, p.proposal_id))
+    mine = asked_of(uow, person_id, may)
     declared = conflicts_of(uow, person_id, on=today, known_at=now)
     stands = [d for d in delegations_to_come(uow, on=today, known_at=now) if person_id in (d.principal_id, d.delegate_id)]
     may_request = has_right(uow, person_id, Right.REQUEST_LIMITS, on=today, known_at=now)
     return Home(
         name=names.get(person_id, person_id),
         mine=[(p, customer_name(p)) for p in mine],
+        could_decide=len(may) - len(mine),
         others=_others(uow, person_id, {p.proposal_id for p in mine}, matrix, company, now, names),
         decided=_decided(uow, person_id),
         delegations=[(d, names.get(d.principal_id, d.principal_id), names.get(d.delegate_id, d.delegate_id)) for d in stands],

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from credit_review.messages.card import asked
+from credit_review.messages.card import DONE, asked
 from credit_review.messages.digest import OPEN
 from credit_review.messages.text import (
     Block,
@@ -26,6 +26,7 @@ from credit_review.messages.text import (
     value_of,
 )
 from credit_review.model.records import Decision, Delegation, Proposal
+from credit_review.model.states import Verdict
 from credit_review.words import LANGUAGES, Words, said, said_many
 
 DELEGATE, END_DELEGATION, PREFER, DECLARE, REQUEST = (
@@ -43,10 +44,14 @@ _MOST = 15
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Home:
-    """Everything the App Home of one person shows. Proposals come with the customer's name; `authority` are whole sentences."""
+    """Everything the App Home of one person shows. Proposals come with the customer's name; `authority` are whole sentences.
+
+    `mine` was put before the person; `could_decide` counts what his authority reaches and others were asked.
+    """
 
     name: str
     mine: Sequence[tuple[Proposal, str]]
+    could_decide: int
     others: Sequence[tuple[Proposal, str, str]]
     decided: Sequence[tuple[Decision, Proposal, str]]
     delegations: Sequence[tuple[Delegation, str, str]]
@@ -64,6 +69,11 @@ def home(found: Home, words: Words) -> Block:
     blocks: list[Block] = [header(w.say(waiting))]
     blocks += [_mine(p, name, w) for p, name in found.mine[:_MOST]]
     blocks += _more(len(found.mine), w)
+    if found.could_decide:
+        text = said_many(
+            "{n} more that you could decide is before others", "{n} more that you could decide are before others", n=found.could_decide
+        )
+        blocks.append(notes(w.say(text)))
     blocks += _titled(w.say(said("Waiting for others")), [_other(p, name, who, w) for p, name, who in found.others[:_MOST]], w)
     blocks += _titled(w.say(said("Decided by you or in your name")), [_decided(d, p, name, w) for d, p, name in found.decided[:_MOST]], w)
     blocks += _titled(w.say(said("Your authority")), [("", w.say(text)) for text in found.authority], w)
@@ -93,7 +103,7 @@ def _other(proposal: Proposal, name: str, who: str, w: Words) -> tuple[str, str]
 
 
 def _decided(one: Decision, proposal: Proposal, name: str, w: Words) -> tuple[str, str]:
-    return f"{w.say(said(one.verdict))} {w.moment(one.at)}", cleaned(asked(proposal, name, w), 200)
+    return f"{w.say(DONE[Verdict(one.verdict)])} {w.moment(one.at)}", cleaned(asked(proposal, name, w), 200)
 
 
 def _titled(title: str, rows: Sequence[tuple[str, str]], w: Words) -> list[Block]:

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from credit_review.messages.card import OUTCOMES, asked
+from credit_review.messages.card import DONE, OUTCOMES, asked
 from credit_review.messages.text import Message, button, buttons, cleaned, escaped, header, lines, notes, section, value_of
 from credit_review.model.money import Money
 from credit_review.model.records import Decision, Proposal
-from credit_review.model.states import ProposalState
+from credit_review.model.states import ProposalState, Verdict
 from credit_review.words import Words, said, said_many
 
 ANSWER = "credit_review_answer"
@@ -80,7 +80,7 @@ def daily_summary(
             if one.approver_id == reader
             else w.say(said("by {who} for you", who=names.get(one.approver_id, one.approver_id)))
         )
-        rows.append((f"{w.say(said(one.verdict))} {by}", cleaned(asked(proposal, name, w), 200)))
+        rows.append((f"{w.say(DONE[Verdict(one.verdict)])} {by}", cleaned(asked(proposal, name, w), 200)))
     foot = w.say(said("If you did not decide one of these, call the risk team and internal audit at once."))
     return Message(escaped(title), (header(title), lines(rows), notes(foot)))
 

@@ -15,7 +15,7 @@ from credit_review.messages.text import Message
 from credit_review.model.records import Decision, Note, Proposal, Review
 from credit_review.model.states import ProposalState
 from credit_review.ports import Clock, UnitOfWork
-from credit_review.review.inbox import awaiting, put_before_me
+from credit_review.review.inbox import asked_of, awaiting, put_before_me
 from credit_review.review.outbox import (
     DAILY,
     DIGEST,
@@ -102,7 +102,8 @@ def _request(uow: UnitOfWork, showing: Showing, company: Company, now: datetime)
 
 def _reminder(uow: UnitOfWork, showing: Showing, company: Company, now: datetime) -> Card | None:
     person = person_of(showing.address)
-    mine = sorted(awaiting(uow, person, now, zone=company.words.zone), key=lambda p: (p.expires_at or now, p.proposal_id))
+    may = awaiting(uow, person, now, zone=company.words.zone)
+    mine = sorted(asked_of(uow, person, may), key=lambda p: (p.expires_at or now, p.proposal_id))
     if not mine:
         return None
     return _as_card(notices.reminder([(p, customer_name(p)) for p in mine], company.reader(uow, person, now)))

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
+from credit_review.messages.card import DONE
 from credit_review.messages.text import Block, cleaned, heading, lines, modal, section
 from credit_review.model.money import Money
 from credit_review.model.records import Decision, LimitChange, Proposal
+from credit_review.model.states import Verdict
 from credit_review.words import Words, said, unpacked
 
 WHY_VIEW = "credit_review_why_view"
@@ -91,8 +93,8 @@ def _history(found: Evidence, w: Words) -> list[tuple[str, str]]:
         new = said("none") if one.new_minor is None else Money(one.new_minor, found.currency)
         events.append((one.applied_at, w.say(said("limit {old} to {new} ({kind})", old=old, new=new, kind=said(one.kind)))))
     for answer in found.decisions:
-        who, what = found.names.get(answer.approver_id, answer.approver_id), said(answer.verdict)
-        events.append((answer.at, w.say(said("{who} answered {verdict}", who=who, verdict=what))))
+        who, what = found.names.get(answer.approver_id, answer.approver_id), DONE[Verdict(answer.verdict)]
+        events.append((answer.at, w.say(said("{who} {done}", who=who, done=what))))
     return [(w.moment(at), text) for at, text in sorted(events)[-_LONGEST_LIST:]]
 
 

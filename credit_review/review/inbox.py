@@ -8,7 +8,7 @@ from datetime import datetime, tzinfo
 from credit_review.authority import Judgement, Matrix, Standing, judge
 from credit_review.errors import Refused
 from credit_review.fx import MissingRate
-from credit_review.model.records import Addressee, Proposal
+from credit_review.model.records import Addressee, Decision, Proposal
 from credit_review.model.states import ProposalState
 from credit_review.ports import UnitOfWork
 from credit_review.review.standing import gather_many, matrix_in_force
@@ -49,6 +49,13 @@ def awaiting(uow: UnitOfWork, person_id: str, now: datetime, *, zone: tzinfo) ->
 
 
 def put_before_me(uow: UnitOfWork, person_id: str, review_id: str) -> list[Proposal]:
-    """A review's proposals that were put before a person and are still pending, by id."""
-    ids = [a.proposal_id for a in uow.find(Addressee, person_id=person_id, review_id=review_id)]
-    return uow.find(Proposal, proposal_id=ids, state=ProposalState.PENDING) if ids else []
+    """A review's proposals that were put before a person and are still pending, without those he decided already, by id."""
+    ids = {a.proposal_id for a in uow.find(Addressee, person_id=person_id, review_id=review_id)}
+    ids -= {d.proposal_id for d in uow.find(Decision, approver_id=person_id, proposal_id=sorted(ids))} if ids else set()
+    return uow.find(Proposal, proposal_id=sorted(ids), state=ProposalState.PENDING) if ids else []
+
+
+def asked_of(uow: UnitOfWork, person_id: str, proposals: Sequence[Proposal]) -> list[Proposal]:
+    """Those of the proposals that were put before a person, in their order."""
+    asked = {a.proposal_id for a in uow.find(Addressee, person_id=person_id)}
+    return [p for p in proposals if p.proposal_id in asked]

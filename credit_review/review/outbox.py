@@ -91,7 +91,8 @@ def owe_messages(uow: UnitOfWork, wanted: Iterable[tuple[str, str]], now: dateti
     for n, (key, (subject, address)) in enumerate(keys.items()):
         if key not in known:
             # the order of one transaction's messages is kept by their microseconds
-            rows.append(owed(SLACK_POST, key, {"subject": subject, "address": address, **about}, now + timedelta(microseconds=n)))
+            payload = {"subject": subject, "address": address, **about}
+            rows.append(owed(SLACK_POST, key, payload, now + timedelta(microseconds=n), not_before=now))
     uow.add(*rows)
 
 

@@ -22,7 +22,7 @@ from credit_review.review.decide import DecideCommand, Outcome, decide, decide_l
 from credit_review.review.inbox import put_before_me
 from credit_review.words import Words, listed, said, said_many
 from deployments.slack_listener.identity import account_of
-from deployments.slack_listener.office import Office, click_key, delivery_key, said_in_modal, tell
+from deployments.slack_listener.office import Office, click_key, delivery_key, said_in_modal, submission_key, tell
 
 if TYPE_CHECKING:
     from slack_bolt import Ack, Respond
@@ -177,7 +177,7 @@ def _submitted(
         proposal_id, digest = read_value(view["private_metadata"], "proposal", "digest")
         words = office.reading_words(body)
         about = {"reason": forms.typed_in(view, forms.REASON), "reason_code": forms.typed_in(view, forms.CODE)}
-        outcome, words = _decide(office, body, f"{view['id']}|{view['hash']}", proposal_id, digest, verdict, about, more)
+        outcome, words = _decide(office, body, submission_key(body), proposal_id, digest, verdict, about, more)
     except (BadInput, Refused) as error:
         ack(response_action="errors", errors={field: messages.cleaned(words.error(error), 150)})
         return
@@ -243,7 +243,7 @@ def confirm(office: Office, ack: Ack, body: Mapping[str, Any]) -> None:
     words = office.reading_words(body)
     try:
         (condition_id,) = read_value(view["private_metadata"], "condition")
-        _require_ours(office, body, f"{view['id']}|{view['hash']}")
+        _require_ours(office, body, submission_key(body))
         with office.services.store.begin(interactive=True) as uow:
             person = office.person(uow, body)
             conditions.confirm(
@@ -268,7 +268,7 @@ def answer(office: Office, ack: Ack, body: Mapping[str, Any]) -> None:
     words = office.reading_words(body)
     try:
         (proposal_id,) = read_value(view["private_metadata"], "proposal")
-        answered(office, body, proposal_id, forms.typed_in(view, forms.REASON), f"{view['id']}|{view['hash']}")
+        answered(office, body, proposal_id, forms.typed_in(view, forms.REASON), submission_key(body))
     except (BadInput, Refused) as error:
         ack(response_action="errors", errors={forms.REASON: messages.cleaned(words.error(error), 150)})
         return

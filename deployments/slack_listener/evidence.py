@@ -18,6 +18,7 @@ from credit_review.model.money import Money, exponent
 from credit_review.model.records import Decision, LimitChange, Proposal, Review
 from credit_review.ports import UnitOfWork
 from credit_review.review.manifest import Manifest, from_json
+from credit_review.scoring.reasons import ALREADY, REASONS
 from credit_review.words import Words, said
 
 if TYPE_CHECKING:
@@ -118,10 +119,13 @@ def _figures(row: Mapping[str, Any], currency: str, w: Words, wanted: Mapping[st
 
 
 def _points(score: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
+    from credit_review.scoring.factors import FACTORS
+
+    in_words = {"base": said("base points"), ALREADY: said(REASONS["R20"])} | {f.name: said(f.words) for f in FACTORS.values()}
     for part in str(score.get("factor_points") or "").split("|"):
         name, _, points = part.partition("=")
         if points:
-            yield said(name.replace("_", " ")), int(points)
+            yield in_words.get(name, name.replace("_", " ")), int(points)
 
 
 def _dates(manifest: Manifest, row: Mapping[str, Any]) -> list[tuple[str, date | None]]:

@@ -80,6 +80,12 @@ def click_key(body: Mapping[str, Any]) -> str:
     return json.dumps([action["action_id"], action.get("action_ts", ""), where, action.get("value", "")])
 
 
+def submission_key(body: Mapping[str, Any]) -> str:
+    """What tells one submission of a form from another: the view, and what stands in it. A refused form is corrected and sent again."""
+    view = body["view"]
+    return json.dumps([view["id"], view["hash"], view["state"]["values"]], sort_keys=True)
+
+
 def tell(office: Office, body: Mapping[str, Any], respond: Respond, text: str, words: Words) -> None:
     """Answer whoever clicked: below the message, or in the modal it was clicked in."""
     shown = notices.answer(words.say(text))

@@ -79,7 +79,10 @@ function richLeaf(leaf, place) {
 }
 
 // Pictures of other hosts are not fetched: nothing leaves this machine.
-const image = (one) => h("span", { class: "image", role: "img", "aria-label": one.alt_text }, `▣ ${one.alt_text}`);
+const ownFile = (one) => one.slack_file && one.slack_file.id;
+const image = (one) => ownFile(one)
+  ? h("img", { class: "picture", src: `/sandbox/files/${encodeURIComponent(one.slack_file.id)}`, alt: one.alt_text })
+  : h("span", { class: "image", role: "img", "aria-label": one.alt_text }, `▣ ${one.alt_text}`);
 
 export function drawElement(block, element, place, more = {}) {
   const draw = ELEMENTS[element.type];

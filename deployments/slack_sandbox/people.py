@@ -19,6 +19,7 @@ from deployments.slack_sandbox.shapes import message_json, view_json
 from deployments.slack_sandbox.state import Person, View
 
 LONGEST_WAIT = 25.0
+PNG = b"\x89PNG\r\n\x1a\n"
 
 
 class People:
@@ -36,6 +37,7 @@ class People:
             Route("/sandbox/version", self.version),
             Route("/sandbox/calls", self.calls),
             Route("/sandbox/deliveries", self.deliveries),
+            Route("/sandbox/files/{key}", self.file),
             Route("/sandbox/faults", self.faults, methods=["GET", "POST", "DELETE"]),
             Route("/sandbox/links/refresh", self.refresh_links, methods=["POST"]),
             Route("/sandbox/reset", self.reset, methods=["POST"]),
@@ -104,6 +106,14 @@ class People:
             except BadInput as error:
                 return JSONResponse({"ok": False, "reason": error.text()}, status_code=400)
         return JSONResponse({"ok": True, **self.core.faults.listed()})
+
+    async def file(self, request: Request) -> Response:
+        """A picture that the app uploaded, for the page; anything else is not shown."""
+        found = self.core.workspace.files.get(request.path_params["key"])
+        if found is None or not found.content or not found.content.startswith(PNG):
+            return Response("not found", status_code=404)
+        headers = {"x-content-type-options": "nosniff", "cache-control": "no-store"}
+        return Response(found.content, media_type="image/png", headers=headers)
 
     async def refresh_links(self, _: Request) -> Response:
         """Ask the app's Socket Mode connections to be renewed."""

@@ -37,7 +37,11 @@ LONG_AGO = date(2020, 1, 1)
 RECORDED = datetime(2020, 1, 1, tzinfo=UTC)
 MATRIX_TEXT = (Path(__file__).parents[2] / "deployments" / "starter" / "authority.yaml").read_text()
 MATRIX = load(parse(MATRIX_TEXT, name="authority.yaml"))
-POLICY_TEXT = "version: test\n"
+POLICY_TEXT = (
+    (Path(__file__).parents[2] / "deployments" / "starter" / "policy.yaml")
+    .read_text()
+    .replace("approve_listed_up_to: 0 ", "approve_listed_up_to: 100000 ")
+)
 PEOPLE = ("p-controller", "p-manager", "p-cfo", "p-ceo", "p-chair", "p-analyst", "p-deputy")
 
 

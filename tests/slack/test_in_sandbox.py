@@ -1,0 +1,473 @@
+"""Approvals as people live them: the real listener over Socket Mode, the stand-in for Slack, and a real database behind both."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from datetime import timedelta
+from types import SimpleNamespace
+
+import pytest
+from slack_bolt import App
+from slack_bolt.adapter.socket_mode import SocketModeHandler
+
+from credit_review import audit
+from credit_review.adapters import slack_chat
+from credit_review.adapters.settings import SlackSettings, StepUpSettings
+from credit_review.messages import card, digest, forms, home, notices
+from credit_review.model.records import ApprovalCondition, ConflictOfInterest, Decision, Delegation, Note, OutboxEntry, PersonPreference
+from credit_review.review.addressing import Destinations, put_before
+from credit_review.review.standing import gather_many
+from credit_review.words import ENGLISH
+from deployments.slack_listener.app import build_app, build_office
+from deployments.slack_sandbox.core import Settings
+from deployments.slack_sandbox.server import running
+from deployments.slack_sandbox.state import Channel, Person
+from tests.review.decision_world import MATRIX, NOON, TODAY, World, digest_of, os_account
+
+PEOPLE = ("p-controller", "p-manager", "p-cfo", "p-ceo", "p-chair", "p-analyst", "p-deputy")
+EVIL = "<!channel> *b* <https://evil.example|OK> `x` & Söhne‮"
+
+
+def user(person):
+    return "U" + person.removeprefix("p-").upper()
+
+
+def members():
+    return [
+        *(Person(user(p), p, p.removeprefix("p-").title()) for p in PEOPLE),
+        Person("UGUEST", "guest", "Guest", is_restricted=True),
+        Person("UBOT", "bot", "Another Bot", is_bot=True),
+        Person("USTRANGER", "stranger", "Stranger", is_stranger=True),
+        Person("USECOND", "second", "The manager's other account"),
+        Person("UMANAGER", "impostor", "Manager of another workspace", team_id="T2"),
+    ]
+
+
+CHANNELS = (
+    Channel("GPRIVATE", "credit", is_private=True, members={"UCREDITBOT", "U0CREDITBOT", *map(user, PEOPLE), "T2:UMANAGER", "UGUEST"}),
+    Channel("GSHARED", "shared", is_private=True, is_ext_shared=True, members={"U0CREDITBOT", *map(user, PEOPLE)}),
+    Channel("CPUBLIC", "public", members={"U0CREDITBOT", *map(user, PEOPLE)}),
+)
+
+
+@pytest.fixture(scope="module")
+def workspace():
+    with running(Settings(people=members(), channels=CHANNELS), retry_delays=(0, 0, 0)) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture(scope="module")
+def line(workspace):
+    """One Socket Mode connection for all tests: each puts its own app behind it."""
+    web = slack_chat.web_client("xoxb-sandbox", workspace.api_url)
+    handler = SocketModeHandler(App(client=web, token_verification_enabled=False), "xapp-sandbox", web_client=web)
+    handler.connect()
+    workspace.connected()
+    yield handler
+    threading.Thread(target=handler.close, daemon=True).start()  # it would read for up to three more seconds
+
+
+@pytest.fixture
+def desk(workspace, line, sqlite_store, clock, monkeypatch):
+    """The listener on a world of people and proposals, connected to an empty workspace; messages are not held back to one a second."""
+    clock.set(NOON)
+    workspace.reset()
+    monkeypatch.setenv("CREDIT_REVIEW_SLACK_BOT_TOKEN", "xoxb-sandbox")
+    monkeypatch.setattr(slack_chat, "SECONDS_A_MESSAGE", 0.0)
+    world = World(sqlite_store)
+    world.write(*(os_account(f"T1|{user(p)}", p, kind="slack") for p in PEOPLE), os_account("T1|USECOND", "p-manager", kind="slack"))
+    slack = SlackSettings(mode="socket", team_ids=("T1",), api_url=workspace.api_url)
+    settings = SimpleNamespace(slack=slack, step_up=StepUpSettings(), zone=NOON.tzinfo, words=lambda: ENGLISH)
+    services = SimpleNamespace(settings=settings, store=sqlite_store, clock=clock, today=lambda: NOON.date())
+    office = build_office(services)
+    line.app = build_app(office)
+    office.pump.start()
+    yield Desk(world, workspace, office, services)
+    workspace.quiet()
+    office.pump.stop()
+
+
+class Desk:
+    """What the tests say about people in Slack and the record behind them."""
+
+    def __init__(self, world, sandbox, office, services):
+        self.world, self.sandbox, self.office, self.services = world, sandbox, office, services
+
+    def propose(self, customer="c-1", *, to=60_000_00, had=50_000_00, **fields):
+        proposal = self.world.propose(customer, to=to, had=had, **whole(customer, to, had, fields))
+        return proposal
+
+    def put_before(self, *proposals, channel=""):
+        with self.world.store.begin() as uow:
+            found = [self.world.proposal(p) for p in proposals]
+            standings = gather_many(uow, found, MATRIX, NOON)
+            put_before(uow, list(standings.values()), MATRIX, Destinations(direct=True, channel=channel), NOON)
+            uow.commit()
+        self.office.pump.wake()
+
+    def direct(self, person, look=lambda m: True):
+        """The newest direct message of a person that a test looks for, once it is there."""
+        return self.sandbox.until(lambda: next((m for m in reversed(self.as_(person).direct()) if look(m)), None))
+
+    def as_(self, person):
+        return self.sandbox.person(user(person) if person.startswith("p-") else person)
+
+    def card(self, person, proposal):
+        return self.direct(person, lambda m: proposal in text(m))
+
+    def click(self, person, proposal, action):
+        message = self.card(person, proposal)
+        return self.as_(person).click(message["channel"] if "channel" in message else self.channel(person), message["ts"], action)
+
+    def channel(self, person):
+        return next(c["id"] for c in self.as_(person).all()["channels"] if c["kind"] == "im")
+
+    def modal(self, person):
+        return self.sandbox.until(lambda: self.as_(person).modal())
+
+    def submit(self, who, **values):
+        """Fill in the open modal, fields named by block id, and send it."""
+        view = self.modal(who)
+        actions = {b["block_id"]: b["element"]["action_id"] for b in view["blocks"] if b["type"] == "input"}
+        done = self.as_(who).submit(view["id"], {block: {actions[block]: value} for block, value in values.items()})
+        return {"accepted": not done.get("errors") and not done.get("trouble"), **done}
+
+    def eventually(self, look, seconds=15):
+        """What a look at the record finds, once it finds something."""
+        deadline = time.monotonic() + seconds
+        while not (found := look()):
+            assert time.monotonic() < deadline, "it never came to be"
+            time.sleep(0.02)
+        return found
+
+    def told(self, person, words):
+        """Something the person was told, where only he sees it or in a modal."""
+        return self.sandbox.until(
+            lambda: (
+                any(words in text(m) for m in self.as_(person).direct() if m["only_you"])
+                or (self.as_(person).modal() and words in text(self.as_(person).modal()))
+            )
+        )
+
+
+def text(shown):
+    return json.dumps(shown, ensure_ascii=False)
+
+
+def whole(customer, to, had, fields):
+    """A packet with everything a card shows."""
+    packet = {
+        "proposal_id": f"pr-{customer}-{to}", "customer_id": customer, "customer_name": fields.pop("name", f"Customer {customer}"),
+        "review": {"id": "r-1", "label": "2026Q3"}, "currency": "EUR", "from_minor": had, "to_minor": to, "engine_minor": to,
+        "exposure_minor": 40_000_00, "own_risk_minor": 30_000_00, "overdue_minor": 2_000_00, "over_limit_minor": None,
+        "blocked_orders_minor": None, "grade": "B", "pd": "0.020000", "from_terms_days": 30, "terms_days": 30, "effective_to": None,
+        "reasons": ["share of open items past due"], "exceptional": [], "notes": [], "derivation": [["Formula", "need x 1.30"]],
+        "status": "active", "policy": "p", "authority": "a", "manifest": "m", "account_owner": "",
+        "facts": {"insured_minor": 10_000_00, "security_minor": 0, "oldest_dpd_days": 12, "dso_days": "47.0", "dso_before_days": "40.0",
+                  "grade_before": "A"},
+    }  # fmt: skip
+    body = audit.canonical(packet)
+    return {"packet_json": body, "digest": digest_of(body), "exposure_minor": 40_000_00, "own_risk_minor": 30_000_00, **fields}
+
+
+# --- cards --------------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_card_is_approved_and_then_says_by_whom_when_and_under_which_audit_entry(desk):
+    proposal = desk.propose()
+    desk.put_before(proposal)
+    shown = text(desk.card("p-controller", proposal))
+    facts = [
+        "50,000 EUR to 60,000 EUR (+20%, +10,000 EUR)",
+        "30,000 EUR today",
+        "grade fell from A to B",
+        "DSO 47 days, 40 at the last review",
+        "Grade A to B: share of open items past due",
+        "You, because you hold T1",
+        "Expires 31 Oct 2026",
+    ]
+    for fact in facts:
+        assert fact in shown, fact
+    desk.click("p-controller", proposal, card.APPROVE)
+    after = desk.direct("p-controller", lambda m: proposal in text(m) and "Approved, waiting to be applied" in text(m))
+    decision = desk.world.one(Decision)
+    assert (decision.approver_id, decision.channel, decision.assurance) == ("p-controller", "slack", "click")
+    (entry,) = desk.world.entries("decision.approve")
+    assert f"audit entry {entry['seq']}, " in text(after) and "Controller" in text(after)
+    assert card.APPROVE not in text(after) and card.WHY not in text(after)
+    desk.told("p-controller", "Approved (1 of 1)")
+
+
+def test_people_read_amounts_and_times_as_they_chose_to(desk):
+    wanted = PersonPreference(
+        person_id="p-controller", language="en", locale="de_DE", time_zone="Asia/Shanghai", calendar="CN",
+        valid_from=TODAY, valid_to=None, recorded_at=NOON - timedelta(days=1),
+    )  # fmt: skip
+    desk.world.write(wanted)
+    proposal = desk.propose()
+    desk.put_before(proposal)
+    shown = text(desk.card("p-controller", proposal))
+    assert "50.000 EUR to 60.000 EUR (+20%, +10.000 EUR)" in shown and "20:00 CST" in shown
+
+
+def test_a_customers_name_stays_a_name(desk):
+    proposal = desk.propose(name=EVIL)
+    desk.put_before(proposal)
+    message = desk.card("p-controller", proposal)
+    assert "<" not in message["text"] and "*" not in message["text"] and "‮" not in text(message)
+    assert "mrkdwn" not in text(message["blocks"])
+
+
+# --- rejecting, asking, offering ----------------------------------------------------------------------------------------------------
+
+
+def test_a_rejection_takes_a_code_and_a_text(desk):
+    proposal = desk.propose()
+    desk.put_before(proposal)
+    desk.click("p-controller", proposal, card.REJECT)
+    assert desk.submit("p-controller", reason="Too late with payments.").get("errors"), "the code is missing"
+    assert desk.submit("p-controller", code="overdue", reason="Too late with payments.")["accepted"]
+    decision = desk.world.one(Decision)
+    assert (decision.verdict, decision.reason_code, decision.reason) == ("reject", "overdue", "Too late with payments.")
+    shown = desk.direct("p-controller", lambda m: "Rejected" in text(m))
+    assert "overdue must be paid first" in text(shown) and "Too late with payments." in text(shown)
+
+
+def test_a_question_goes_to_the_analyst_and_the_answer_in_its_thread_makes_a_fresh_card(desk):
+    proposal = desk.propose(makers=["p-analyst"])
+    desk.put_before(proposal)
+    desk.click("p-controller", proposal, card.RETURN)
+    desk.submit("p-controller", code="information_missing", reason="Why no accounts?")
+    question = desk.direct("p-analyst", lambda m: "Why no accounts?" in text(m))
+    assert desk.world.proposal(proposal).state == "returned"
+    desk.as_("p-analyst").reply(desk.channel("p-analyst"), question["ts"], "They arrived today.")
+    fresh = desk.direct("p-controller", lambda m: "They arrived today." in text(m))
+    assert "Changed since the card before" in text(fresh) and "answer or comment added" in text(fresh)
+    (successor,) = [p for p in desk.world.find(type(desk.world.proposal(proposal))) if p.supersedes_id == proposal]
+    assert successor.state == "pending" and "They arrived today." in successor.packet_json
+    assert {n.kind for n in desk.world.find(Note)} == {"question", "comment"}
+
+
+def test_an_offer_says_before_it_is_sent_whose_decision_it_becomes(desk):
+    proposal = desk.propose()
+    desk.put_before(proposal)
+    desk.click("p-controller", proposal, card.COUNTER)
+    view = desk.modal("p-controller")
+    desk.as_("p-controller").change(view["id"], forms.COUNTER_CHANGED, "90000", block_id="amount")
+    seen = desk.sandbox.until(lambda: (m := desk.as_("p-controller").modal()) and "What happens" in text(m) and m)
+    assert "You become its maker. It goes to Manager: T1, 1 approval." in text(seen) and "44%" in text(seen)
+    assert desk.submit("p-controller", amount="90000", reason="Season orders.")["accepted"]
+    (offer,) = [p for p in desk.world.find(type(desk.world.proposal(proposal))) if p.supersedes_id == proposal]
+    desk.direct("p-manager", lambda m: offer.proposal_id in text(m) and "limit asked for 60,000 EUR to 90,000 EUR" in text(m))
+    desk.click("p-manager", offer.proposal_id, card.APPROVE)
+    desk.direct("p-manager", lambda m: offer.proposal_id in text(m) and "Approved, waiting" in text(m))
+    assert desk.world.apply(offer.proposal_id).state == "applied" and desk.world.in_force("c-1") == 90_000_00
+
+
+def test_an_offer_for_less_is_an_approval(desk):
+    proposal = desk.propose()
+    desk.put_before(proposal)
+    desk.click("p-controller", proposal, card.COUNTER)
+    assert desk.submit("p-controller", amount="55000", reason="Enough.")["accepted"]
+    (offer,) = [p for p in desk.world.find(type(desk.world.proposal(proposal))) if p.supersedes_id == proposal]
+    assert (offer.state, offer.to_minor) == ("approved", 55_000_00)
+
+
+def test_a_limit_approved_on_condition_waits_for_a_second_person_with_evidence(desk):
+    proposal = desk.propose(makers=["p-analyst"])
+    desk.put_before(proposal)
+    desk.click("p-controller", proposal, card.COUNTER)
+    due = (TODAY + timedelta(days=7)).isoformat()
+    assert desk.submit("p-controller", reason="Guarantee first.", condition="guarantee_received", condition_due=due)["accepted"]
+    condition = desk.world.one(ApprovalCondition)
+    assert desk.world.proposal(proposal).state == "approved" and desk.world.owed("apply") == []
+    shown = desk.direct("p-controller", lambda m: card.CONFIRM in text(m))
+    assert "guarantee received (due 8 Oct 2026, set by Controller)" in text(shown)
+    desk.click("p-controller", proposal, card.CONFIRM)
+    assert "somebody else confirms" in text(desk.submit("p-controller", evidence="I saw it."))
+    with desk.world.store.begin() as uow:
+        from credit_review.review import conditions
+
+        conditions.confirm(
+            uow, condition.condition_id, person_id="p-analyst", evidence="Letter 17, in the vault.", now=NOON, zone=NOON.tzinfo
+        )
+        uow.commit()
+    assert desk.world.apply(proposal).state == "applied"
+
+
+# --- step-up ------------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_high_tier_takes_the_typed_amount_and_a_reason(desk):
+    proposal = desk.propose(to=800_000_00)
+    desk.put_before(proposal)
+    assert card.APPROVE_TYPED in text(desk.card("p-cfo", proposal)) and f'"{card.APPROVE}"' not in text(desk.card("p-cfo", proposal))
+    desk.click("p-cfo", proposal, card.APPROVE_TYPED)
+    assert "not the one you would approve" in text(desk.submit("p-cfo", amount="80000", reason="Known for years."))
+    assert desk.world.find(Decision) == []
+    assert desk.submit("p-cfo", amount="800000", reason="Known for years.")["accepted"]
+    assert (desk.world.one(Decision).assurance, desk.world.proposal(proposal).state) == ("typed", "pending"), "T3 takes two people"
+
+
+def test_the_highest_tier_is_decided_outside(desk):
+    proposal = desk.propose(to=9_000_000_00)
+    desk.put_before(proposal)
+    desk.click("p-ceo", proposal, card.APPROVE_OUTSIDE)
+    desk.told("p-ceo", f"credit-review decide {proposal} approve")
+    assert desk.world.find(Decision) == []
+
+
+# --- many proposals -----------------------------------------------------------------------------------------------------------------
+
+
+def test_many_proposals_come_as_one_list_and_are_approved_together_only_as_listed(desk):
+    proposals = [desk.propose(f"c-{n:02}", to=60_000_00 + n * 100_00, grade="A" if n % 2 else "B") for n in range(23)]
+    desk.put_before(*proposals)
+    listed = desk.direct("p-controller", lambda m: "23 proposals of 2026Q3 wait for you" in text(m))
+    assert len([m for m in desk.as_("p-controller").direct() if f'"{card.APPROVE}"' in text(m)]) == 0, "no card each"
+    place = (desk.channel("p-controller"), listed["ts"])
+    desk.as_("p-controller").click(*place, f"{digest.PAGE}:1")
+    second = desk.direct("p-controller", lambda m: "Page 2 of 3" in text(m))
+    desk.world.decide("p-cfo", proposals[12], account="p-cfo")
+    desk.as_("p-controller").click(*place, digest.APPROVE_LISTED)
+    desk.told("p-controller", "the list changed after it was shown")
+    assert len(desk.world.find(Decision)) == 1
+    assert second
+
+
+def test_the_listed_are_approved_in_one_commit_each_with_its_decision(desk):
+    proposals = [desk.propose(f"c-{n:02}", to=60_000_00 + n * 100_00) for n in range(21)]
+    desk.put_before(*proposals)
+    listed = desk.direct("p-controller", lambda m: "Approve the 10 listed" in text(m))
+    desk.as_("p-controller").click(desk.channel("p-controller"), listed["ts"], digest.APPROVE_LISTED)
+    desk.told("p-controller", "10 proposals approved by you.")
+    assert len(desk.world.find(Decision)) == len(desk.world.entries("decision.approve")) == 10
+    desk.direct("p-controller", lambda m: "11 proposals of 2026Q3 wait for you" in text(m))
+
+
+# --- App Home -----------------------------------------------------------------------------------------------------------------------
+
+
+def test_the_home_shows_my_queue_my_authority_and_sets_a_delegate(desk):
+    proposal = desk.propose()
+    desk.put_before(proposal)
+    desk.card("p-controller", proposal)
+    desk.as_("p-controller").open_home()
+    seen = desk.sandbox.until(lambda: desk.as_("p-controller").home())
+    assert "Controller: 1 proposal waits for you" in text(seen) and "up to 100,000 EUR" in text(seen)
+    desk.as_("p-controller").change(seen["id"], home.DELEGATE)
+    until = (TODAY + timedelta(days=10)).isoformat()
+    assert desk.submit("p-controller", person="p-deputy", **{"from": TODAY.isoformat(), "until": until})["accepted"]
+    assert desk.world.one(Delegation).delegate_id == "p-deputy"
+    desk.sandbox.until(lambda: "Deputy stands in for Controller" in text(desk.as_("p-controller").home()))
+
+
+def test_a_declared_conflict_of_interest_puts_the_decision_to_others(desk):
+    conflict = ConflictOfInterest(
+        person_id="p-controller", customer_id="c-1", valid_from=TODAY, valid_to=TODAY + timedelta(days=300), recorded_at=NOON
+    )
+    desk.world.write(conflict)
+    proposal = desk.propose()
+    desk.put_before(proposal)
+    desk.card("p-manager", proposal)
+    assert proposal not in text(desk.as_("p-controller").direct())
+
+
+# --- who clicks ---------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("who", "code"),
+    [("UGUEST", "slack.guest"), ("T2:UMANAGER", "slack.workspace")],
+)
+def test_guests_and_people_of_other_workspaces_decide_nothing_and_it_is_recorded(desk, who, code):
+    proposal = desk.propose()
+    desk.put_before(proposal, channel="GPRIVATE")
+    message = desk.sandbox.until(lambda: next((m for m in desk.as_("p-manager").sees("GPRIVATE") if proposal in text(m)), None))
+    desk.sandbox.person(who).click("GPRIVATE", message["ts"], card.APPROVE)
+    (entry,) = desk.eventually(lambda: desk.world.entries("login.refused"))
+    assert entry["data"]["code"] == code and desk.world.find(Decision) == []
+
+
+def test_two_accounts_of_one_person_are_one_approval(desk):
+    proposal = desk.propose(to=300_000_00)
+    desk.world.adopt_authority(two_of_t2(), at=NOON - timedelta(hours=1))
+    proposal = desk.propose("c-2", to=300_000_00, authority_digest=digest_of(two_of_t2()))
+    desk.put_before(proposal, channel="GPRIVATE")
+    message = desk.sandbox.until(lambda: next((m for m in desk.as_("p-manager").sees("GPRIVATE") if proposal in text(m)), None))
+    for who in ("UMANAGER", "USECOND"):
+        desk.sandbox.person(who)
+    desk.sandbox.person("UMANAGER").click("GPRIVATE", message["ts"], card.APPROVE)
+    desk.eventually(lambda: desk.world.find(Decision))
+    assert len(desk.world.find(Decision)) == 1 and desk.world.proposal(proposal).state == "pending"
+
+
+def two_of_t2():
+    from tests.review.decision_world import MATRIX_TEXT
+
+    return MATRIX_TEXT.replace("increases_12m_up_to: 250000, approvers: 1", "increases_12m_up_to: 250000, approvers: 2")
+
+
+@pytest.mark.parametrize("channel", ["GSHARED", "CPUBLIC"])
+def test_cards_never_go_to_shared_or_public_channels(desk, channel):
+    proposal = desk.propose()
+    desk.put_before(proposal, channel=channel)
+    desk.card("p-controller", proposal)
+    rows = desk.eventually(lambda: [r for r in desk.world.find(OutboxEntry, state="parked") if channel in r.dedup_key])
+    assert "company" in rows[0].last_error or "public" in rows[0].last_error
+    assert desk.as_("p-manager").sees(channel) == []
+
+
+# --- when Slack misbehaves ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_click_delivered_twice_decides_once(desk):
+    proposal = desk.propose()
+    desk.put_before(proposal)
+    desk.card("p-controller", proposal)
+    desk.sandbox.disturb("twice", payload_type="block_actions")
+    desk.click("p-controller", proposal, card.APPROVE)
+    desk.direct("p-controller", lambda m: "Approved, waiting" in text(m))
+    desk.sandbox.quiet()
+    assert len(desk.world.find(Decision)) == len(desk.world.entries("decision.approve")) == 1
+
+
+def test_a_message_whose_answer_was_lost_is_found_again_not_posted_twice(desk):
+    desk.sandbox.fail("chat.postMessage", silent=True, after=True, times=1)
+    desk.office.client.timeout = 1
+    proposal = desk.propose()
+    desk.put_before(proposal)
+    desk.sandbox.until(lambda: desk.sandbox.calls("chat.postMessage"))
+    desk.eventually(lambda: [r for r in desk.world.find(OutboxEntry, kind="slack_post") if r.attempts and r.state == "queued"])
+    desk.services.clock.set(NOON + timedelta(minutes=5))
+    desk.office.pump.wake()
+    desk.card("p-controller", proposal)
+    seen = [m for m in desk.as_("p-controller").direct() if "Credit review 2026Q3" in text(m)]
+    assert len(seen) == 1, "the summary arrived before its answer was lost"
+
+
+def test_messages_keep_their_order_when_slack_asks_to_wait(desk):
+    desk.sandbox.fail("chat.postMessage", status=429, retry_after=1, times=2)
+    proposals = [desk.propose(f"c-{n}", to=60_000_00 + n * 100_00) for n in range(4)]
+    desk.put_before(*proposals)
+    for minutes in (1, 2, 3):
+        desk.services.clock.set(NOON + timedelta(minutes=minutes))
+        desk.office.pump.wake()
+        desk.sandbox.until(lambda n=minutes: len(desk.sandbox.calls("chat.postMessage")) >= n)
+    desk.card("p-controller", proposals[-1])
+    order = [next((p for p in proposals if p in text(m)), "summary") for m in desk.as_("p-controller").direct()]
+    assert order == ["summary", *proposals]
+
+
+def test_tokens_are_in_no_log(desk, caplog):
+    caplog.set_level(logging.DEBUG)
+    desk.sandbox.fail("chat.postMessage", status=500, times=1)
+    proposal = desk.propose()
+    desk.put_before(proposal)
+    desk.sandbox.until(lambda: desk.sandbox.calls("chat.postMessage"))
+    ours = [r.getMessage() for r in caplog.records if r.name.startswith("credit_review")]
+    assert "xoxb-" not in "\n".join(ours) and "xapp-" not in "\n".join(ours)
+    assert notices.ANSWER
