@@ -193,7 +193,7 @@ def words_for(*, language: str = "", locale: str = "", zone: str = "UTC") -> Wor
         raise BadInput(f"unknown locale {locale!r}", expected="a locale such as en_GB, de_DE or zh_CN") from None
     try:
         place = ZoneInfo(zone)
-    except (ValueError, OSError):
+    except (ValueError, OSError, KeyError):
         raise BadInput(f"unknown time zone {zone!r}", expected="an IANA time zone such as Europe/Berlin") from None
     return Words(language or ("zh_CN" if found in _SIMPLIFIED or found.startswith("zh_Hans") else "en"), found, place)
 
