@@ -53,18 +53,23 @@ def said(template: str, /, **args: Any) -> Said:
     return Said(template, args)
 
 
+def marked(template: str) -> str:
+    """The template itself, known to the catalogues, for sentences said where the figures are."""
+    return template
+
+
 def said_many(one: str, many: str, /, n: int, **args: Any) -> Said:
     """A sentence that counts: `said_many("{n} approval", "{n} approvals", n=2)`."""
     return Said(one, {"n": n, **args}, many)
 
 
-def listed(parts: list[str]) -> str:
-    """Parts that stay translatable as a list with commas; empty text for none."""
+def listed(parts: list[str], *, by: str = "{first}, {rest}") -> str:
+    """Parts that stay translatable as a list with commas, or joined as `by` says; empty text for none."""
     if not parts:
         return ""
     found: str = parts[0]
     for part in parts[1:]:
-        found = said("{first}, {rest}", first=found, rest=part)
+        found = Said(by, {"first": found, "rest": part})
     return found
 
 

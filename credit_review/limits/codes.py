@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 from types import MappingProxyType
 
+from credit_review.words import listed, said
+
 SEPARATOR = "|"
 
 
@@ -51,45 +53,45 @@ MISSING, STALE = "missing", "stale"
 
 FORBIDS_WORDS: MappingProxyType[str, str] = MappingProxyType(
     {
-        Forbids.OVERDUE: "invoices are overdue for longer and with more than policy allows",
-        Forbids.GRADE: "the grade is one that never gets an increase",
-        Forbids.EXTERNAL_STALE: "the newest external report is too old",
-        Forbids.EXTERNAL_MISSING: "there is no external report",
-        Forbids.QUARANTINED_ROWS: "rows of the customer are in quarantine",
-        Forbids.CLASS: "the customer's credit status allows no increase",
-        Forbids.NET_WORTH: "net worth is missing or too old",
-        Forbids.RECOMMENDATION: "the bureau's recommendation is missing or too old",
-        Forbids.NEED: "need cannot be computed, since the source has no sales or terms",
-        Forbids.NOT_GRADED: "the customer has no grade",
+        Forbids.OVERDUE: said("invoices are overdue for longer and with more than policy allows"),
+        Forbids.GRADE: said("the grade is one that never gets an increase"),
+        Forbids.EXTERNAL_STALE: said("the newest external report is too old"),
+        Forbids.EXTERNAL_MISSING: said("there is no external report"),
+        Forbids.QUARANTINED_ROWS: said("rows of the customer are in quarantine"),
+        Forbids.CLASS: said("the customer's credit status allows no increase"),
+        Forbids.NET_WORTH: said("net worth is missing or too old"),
+        Forbids.RECOMMENDATION: said("the bureau's recommendation is missing or too old"),
+        Forbids.NEED: said("need cannot be computed, since the source has no sales or terms"),
+        Forbids.NOT_GRADED: said("the customer has no grade"),
     }
 )
 
 CAP_WORDS: MappingProxyType[str, str] = MappingProxyType(
     {
-        Cap.NEED: "need",
-        Cap.NET_WORTH: "part of tangible net worth",
-        Cap.RECOMMENDATION: "the bureau's recommendation",
-        Cap.GRADE: "ceiling of the grade",
+        Cap.NEED: said("need"),
+        Cap.NET_WORTH: said("part of tangible net worth"),
+        Cap.RECOMMENDATION: said("the bureau's recommendation"),
+        Cap.GRADE: said("ceiling of the grade"),
     }
 )
 
 EXCEPTIONAL_WORDS: MappingProxyType[str, str] = MappingProxyType(
     {
-        Exceptional.FIRST_LIMIT: "first limit: none was on file",
-        Exceptional.TOP_EXPOSURE: "belongs to one of the largest exposures of the book",
-        Exceptional.MISSING_DATA: "rests on missing or outdated data",
-        Exceptional.QUARANTINED_ROWS: "quarantined rows were added to the exposure",
-        Exceptional.OVERRIDE: "a person changed the engine's figure",
-        Exceptional.REQUESTED: "a person asked for it outside a review",
-        Exceptional.ERP_DIFFERENCE: "the ERP holds another limit than the one we applied",
+        Exceptional.FIRST_LIMIT: said("first limit: none was on file"),
+        Exceptional.TOP_EXPOSURE: said("belongs to one of the largest exposures of the book"),
+        Exceptional.MISSING_DATA: said("rests on missing or outdated data"),
+        Exceptional.QUARANTINED_ROWS: said("quarantined rows were added to the exposure"),
+        Exceptional.OVERRIDE: said("a person changed the engine's figure"),
+        Exceptional.REQUESTED: said("a person asked for it outside a review"),
+        Exceptional.ERP_DIFFERENCE: said("the ERP holds another limit than the one we applied"),
     }
 )
 
 OTHERWISE_WORDS: MappingProxyType[str, str] = MappingProxyType(
     {
-        "lower_ceiling": "the lower ceiling of the grade stands in",
-        "no_increase": "no increase",
-        "ask_documents": "no increase, and the customer is asked for the documents",
+        "lower_ceiling": said("the lower ceiling of the grade stands in"),
+        "no_increase": said("no increase"),
+        "ask_documents": said("no increase, and the customer is asked for the documents"),
     }
 )
 
@@ -97,7 +99,7 @@ OTHERWISE_WORDS: MappingProxyType[str, str] = MappingProxyType(
 def words(codes: str) -> str:
     """Codes joined by | in plain words joined by semicolons; a code that is not ours stays as it is."""
     known = FORBIDS_WORDS | EXCEPTIONAL_WORDS | CAP_WORDS
-    return "; ".join(known.get(code, code) for code in codes.split(SEPARATOR) if code)
+    return listed([known.get(code, code) for code in codes.split(SEPARATOR) if code], by="{first}; {rest}")
 
 
 def substitute(cap: str, why: str, otherwise: str) -> str:
@@ -108,5 +110,7 @@ def substitute(cap: str, why: str, otherwise: str) -> str:
 def substitute_words(entry: str) -> str:
     """One entry of PROPOSALS.substitutes in plain words."""
     cap, why, otherwise = entry.split(":")
-    said = "missing" if why == MISSING else "too old"
-    return f"{CAP_WORDS[cap]} is {said}: {OTHERWISE_WORDS[otherwise]}"
+    stands_in = OTHERWISE_WORDS[otherwise]
+    if why == MISSING:
+        return said("{cap} is missing: {instead}", cap=CAP_WORDS[cap], instead=stands_in)
+    return said("{cap} is too old: {instead}", cap=CAP_WORDS[cap], instead=stands_in)

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from credit_review.limits.codes import CAP_WORDS, SEPARATOR, Cap, substitute_words, words
-from credit_review.model.money import format_minor
+from credit_review.model.money import Money
+from credit_review.words import marked, said
 
 _CAPS = (
     (Cap.NET_WORTH, "cap_net_worth_minor"),
@@ -21,7 +22,7 @@ def explain(row: Mapping[str, Any]) -> list[tuple[str, str]]:
     A customer that was not reviewed gets its state and the reason. Missing values may be None, NaN or NA.
     """
     if row["state"] != "reviewed":
-        return [("State", str(row["state"]).replace("_", " ")), ("Reason", str(row["state_reason"]))]
+        return [(said("State"), said(str(row["state"]).replace("_", " "))), (said("Reason"), str(row["state_reason"]))]
     return [*_start(row), *_caps(row), *_guards(row), *_outcome(row), *_effects(row)]
 
 
@@ -35,58 +36,72 @@ def _known(value: Any) -> int | None:
 
 def _amount(row: Mapping[str, Any], name: str) -> str:
     value = _known(row[name])
-    return "not known" if value is None else format_minor(value, row["currency"])
+    return said("not known") if value is None else said("{amount}", amount=Money(value, row["currency"]))
 
 
 def _start(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     limit = _known(row["from_minor"])
-    yield "Limit in force", "none on file" if limit is None else format_minor(limit, row["currency"])
+    yield said("Limit in force"), said("none on file") if limit is None else _amount(row, "from_minor")
     if row["grade"]:
-        yield "Grade", str(row["grade"])
+        yield said("Grade"), str(row["grade"])
     result = _known(row["formula_minor"])
-    yield "Formula", str(row["formula"]) + ("" if result is None else f" = {format_minor(result, row['currency'])}")
+    formula = str(row["formula"])
+    yield (
+        said("Formula"),
+        formula if result is None else said("{formula} = {amount}", formula=formula, amount=Money(result, row["currency"])),
+    )
 
 
 def _caps(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for cap, name in _CAPS:
         if _known(row[name]) is not None:
-            yield f"Cap: {CAP_WORDS[cap]}", _amount(row, name) + (" (this one holds)" if row["binding_cap"] == cap else "")
+            amount = _amount(row, name)
+            text = said("{amount} (this one holds)", amount=amount) if row["binding_cap"] == cap else amount
+            yield said("Cap: {cap}", cap=CAP_WORDS[cap]), text
     for entry in filter(None, str(row["substitutes"]).split(SEPARATOR)):
-        yield "Missing data", substitute_words(entry)
+        yield said("Missing data"), substitute_words(entry)
     if _known(row["after_caps_minor"]) is not None:
-        yield "After caps", _amount(row, "after_caps_minor")
+        yield said("After caps"), _amount(row, "after_caps_minor")
 
 
 def _guards(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if row["forbids_increase"] and row["direction"] != "new":  # a first limit is no increase
-        yield "No increase, because", words(str(row["forbids_increase"]))
+        yield said("No increase, because"), words(str(row["forbids_increase"]))
     for label, name, before in (
-        ("After the step limit", "after_step_minor", "after_caps_minor"),
-        ("After rounding", "after_rounding_minor", "after_step_minor"),
+        (said("After the step limit"), "after_step_minor", "after_caps_minor"),
+        (said("After rounding"), "after_rounding_minor", "after_step_minor"),
     ):
         if _known(row[name]) is not None and _known(row[name]) != _known(row[before]):
             yield label, _amount(row, name)
 
 
+_WAYS = {
+    "up": marked("increase to {amount}"),
+    "down": marked("reduction to {amount}"),
+    "same": marked("stays at {amount}"),
+    "new": marked("first limit {amount}"),
+}
+
+
 def _outcome(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    text = {"up": "increase to", "down": "reduction to", "same": "stays at", "new": "first limit"}[str(row["direction"])]
-    yield "Proposed limit", f"{text} {_amount(row, 'to_minor')}"
+    yield said("Proposed limit"), said(_WAYS[str(row["direction"])], amount=_amount(row, "to_minor"))
     now, then = _known(row["from_terms_days"]), _known(row["to_terms_days"])
     if now != then:
-        yield "Payment terms", f"{'not on file' if now is None else f'net {now} days'} to net {then} days"
+        before = said("not on file") if now is None else said("net {days} days", days=now)
+        after = said("not on file") if then is None else said("net {days} days", days=then)
+        yield said("Payment terms"), said("{before} to {after}", before=before, after=after)
     if row["exceptional"]:
-        yield "Needs a person, because", words(str(row["exceptional"]))
+        yield said("Needs a person, because"), words(str(row["exceptional"]))
     if row["straight_through_rule"]:
-        yield "Passes by rule", str(row["straight_through_rule"])
+        yield said("Passes by rule"), str(row["straight_through_rule"])
 
 
 def _effects(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     over = _known(row["over_limit_minor"])
     if not over:
         return
-    yield "Exposure over the new limit", f"{format_minor(over, row['currency'])} of {_amount(row, 'exposure_minor')}"
+    amounts = {"over": Money(over, row["currency"]), "exposure": _amount(row, "exposure_minor")}
+    yield said("Exposure over the new limit"), said("{over} of {exposure}", **amounts)
     blocked = _known(row["blocked_orders_minor"])
-    yield (
-        "Orders and deliveries that would stop",
-        "not computable: no orders in source" if blocked is None else _amount(row, "blocked_orders_minor"),
-    )
+    none = said("not computable: no orders in source")
+    yield said("Orders and deliveries that would stop"), none if blocked is None else _amount(row, "blocked_orders_minor")

@@ -21,6 +21,7 @@ from credit_review.review.ending import created_data
 from credit_review.review.lifecycle import BATCH, require_state, review_of, supersede_proposals
 from credit_review.review.manifest import Manifest, digest_of, from_json
 from credit_review.review.naming import SYSTEM, account_id, actor, proposal_id
+from credit_review.words import packed
 
 PACKET_VERSION = 1
 ERP_DIFFERENCE = "erp_difference"
@@ -339,7 +340,7 @@ def packet(review: Review, manifest: Manifest, draft: ProposalDraft, key: str, e
         "reasons": list(draft.reasons),
         "account_owner": draft.account_owner,
         "facts": dict(draft.facts),
-        "derivation": [list(step) for step in draft.derivation],
+        "derivation": [[packed(label), packed(figure)] for label, figure in draft.derivation],
         "exceptional": list(draft.exceptional),
         "request": dict(draft.request) if draft.request else None,
         "notes": [],

@@ -130,10 +130,15 @@ class Desk:
 
     def submit(self, who, **values):
         """Fill in the open modal, fields named by block id, and send it."""
-        view = self.modal(who)
-        actions = {b["block_id"]: b["element"]["action_id"] for b in view["blocks"] if b["type"] == "input"}
+        view, actions = self.sandbox.until(lambda: self.form(who, values))
         done = self.as_(who).submit(view["id"], {block: {actions[block]: value} for block, value in values.items()})
         return {"accepted": not done.get("errors") and not done.get("trouble"), **done}
+
+    def form(self, who, values):
+        """The topmost modal and the action id of each of its fields, once it is the one that has these fields."""
+        view = self.as_(who).modal() or {"blocks": []}
+        actions = {b["block_id"]: b["element"]["action_id"] for b in view["blocks"] if b["type"] == "input"}
+        return (view, actions) if set(values) <= set(actions) else None
 
     def eventually(self, look, seconds=15):
         """What a look at the record finds, once it finds something."""
