@@ -5,7 +5,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED = false
 export DO_NOT_TRACK = 1
 export GX_ANALYTICS_ENABLED = false
 
-.PHONY: demo test bench soak lock clean
+.PHONY: demo test bench soak words lock clean
 demo: .ready-run
 	@$(BIN)/credit-review demo
 
@@ -18,6 +18,11 @@ bench: .ready-dev
 
 soak: .ready-dev
 	@$(BIN)/pytest -q -n 2 --dist load -m soak
+
+# sentences that people read, for the catalogues; then translate what is new in credit_review/locale/*/LC_MESSAGES/credit_review.po
+words: .ready-dev
+	@$(BIN)/pybabel -q extract --no-location --sort-output -k said:1 -k Said:1 -k said_many:1,2 -k marked:1 -o .words.pot credit_review deployments
+	@for one in credit_review/locale/*; do $(BIN)/pybabel -q update --no-fuzzy-matching --ignore-obsolete --omit-header -i .words.pot -l $$(basename $$one) -o $$one/LC_MESSAGES/credit_review.po; done; rm -f .words.pot
 
 lock: .venv/bin/uv
 	$(BIN)/uv pip compile pyproject.toml --group build --universal --generate-hashes --no-emit-index-url --python-version 3.11 --no-header -o requirements/run.txt

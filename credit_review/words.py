@@ -63,7 +63,10 @@ def said_many(one: str, many: str, /, n: int, **args: Any) -> Said:
     return Said(one, {"n": n, **args}, many)
 
 
-def listed(parts: list[str], *, by: str = "{first}, {rest}") -> str:
+_COMMA = marked("{first}, {rest}")
+
+
+def listed(parts: list[str], *, by: str = _COMMA) -> str:
     """Parts that stay translatable as a list with commas, or joined as `by` says; empty text for none."""
     if not parts:
         return ""
@@ -84,7 +87,8 @@ def unpacked(stored: Any) -> str:
     """The sentence that `packed` made plain."""
     if not isinstance(stored, Mapping):
         return str(stored)
-    return Said(stored["t"], {name: _unpacked(value) for name, value in stored["a"].items()}, stored["m"])
+    template, many = stored["t"], stored["m"]
+    return Said(template, {name: _unpacked(value) for name, value in stored["a"].items()}, many)
 
 
 def _packed(value: Any) -> Any:

@@ -15,7 +15,7 @@ from credit_review.authority.matrix import Matrix, Requirement, at_tier, tier_fo
 from credit_review.authority.standing import SYSTEM, Asking, Standing
 from credit_review.model.records import Decision
 from credit_review.model.states import Asked, Assurance, ProposalState, Verdict
-from credit_review.words import Said, said
+from credit_review.words import Said, marked, said
 
 _SHOWN_NAMES = 4
 _STRENGTH = {level: n for n, level in enumerate(Assurance)}
@@ -207,7 +207,7 @@ def _proposal_refusal(standing: Standing, asking: Asking, now: datetime) -> tupl
             return Code.CHANGED, said("the {kind} changed after this card was shown; a new card shows the difference", kind=said(kind))
     version = standing.in_force.version if standing.in_force else 0
     if version != proposal.base_version:
-        text = "the limit in force changed (version {old} became {new}) since it was proposed"
+        text = marked("the limit in force changed (version {old} became {new}) since it was proposed")
         return Code.BASE_CHANGED, Said(text, {"old": proposal.base_version, "new": version})
     return None
 
@@ -240,7 +240,7 @@ def _assurance_refusal(matrix: Matrix, need: Requirement, asking: Asking) -> tup
         return None
     if wanted == Assurance.TYPED:
         return Code.TYPE_AMOUNT, said("{tier} is not approved with one click: type the amount and say why", tier=need.tier)
-    text = "{tier} is not approved in Slack: use the page with company sign-in, or `credit-review decide`"
+    text = marked("{tier} is not approved in Slack: use the page with company sign-in, or `credit-review decide`")
     return Code.OUTSIDE, Said(text, {"tier": need.tier})
 
 

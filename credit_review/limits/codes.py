@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from types import MappingProxyType
 
-from credit_review.words import listed, said
+from credit_review.words import listed, marked, said
 
 SEPARATOR = "|"
 
@@ -99,7 +99,7 @@ OTHERWISE_WORDS: MappingProxyType[str, str] = MappingProxyType(
 def words(codes: str) -> str:
     """Codes joined by | in plain words joined by semicolons; a code that is not ours stays as it is."""
     known = FORBIDS_WORDS | EXCEPTIONAL_WORDS | CAP_WORDS
-    return listed([known.get(code, code) for code in codes.split(SEPARATOR) if code], by="{first}; {rest}")
+    return listed([known.get(code, code) for code in codes.split(SEPARATOR) if code], by=marked("{first}; {rest}"))
 
 
 def substitute(cap: str, why: str, otherwise: str) -> str:

@@ -178,7 +178,8 @@ def worst_fact(packet: Mapping[str, Any]) -> str:
     oldest, overdue = facts.get("oldest_dpd_days") or 0, about(packet["overdue_minor"], currency)
     limit, exposure = packet.get("from_minor"), packet["exposure_minor"]
     if packet.get("status") not in ("", "active", "new", None):
-        return said("credit status: {status}", status=said(packet["status"].replace("_", " ")))
+        status = packet["status"].replace("_", " ")
+        return said("credit status: {status}", status=said(status))
     if oldest > _OLD_DPD_DAYS:
         return said("{days} days past due, {amount} overdue", days=oldest, amount=overdue)
     if limit is not None and exposure > limit:
@@ -189,8 +190,10 @@ def worst_fact(packet: Mapping[str, Any]) -> str:
         return said("{amount} overdue, the oldest by {days} days", amount=overdue, days=oldest)
     if "missing_data" in packet["exceptional"]:
         return said("rests on missing or outdated data")
-    if packet["reasons"]:
-        return said(packet["reasons"][0])
+    reasons = packet["reasons"]
+    if reasons:
+        first: str = reasons[0]
+        return said(first)
     return said("none found")
 
 
@@ -219,10 +222,10 @@ def _small_print(view: View, packet: Mapping[str, Any]) -> Iterator[str]:
     if packet["exceptional"]:
         yield w.say(said("Needs a person: {why}", why=_exceptions(packet)))
     yield w.say(_who(view, packet))
-    shown = f"{view.proposal.proposal_id} · {view.proposal.digest[:12]}"
+    shown = [view.proposal.proposal_id, view.proposal.digest[:12]]
     if view.proposal.state == ProposalState.PENDING and view.proposal.expires_at:
-        shown = f"{w.say(said('Expires {moment}', moment=view.proposal.expires_at))} · {shown}"
-    yield shown
+        shown.insert(0, w.say(said("Expires {moment}", moment=view.proposal.expires_at)))
+    yield " · ".join(shown)
 
 
 def _exposure(packet: Mapping[str, Any], w: Words) -> str:

@@ -27,7 +27,7 @@ from credit_review.messages.text import (
 )
 from credit_review.model.records import Decision, Delegation, Proposal
 from credit_review.model.states import Verdict
-from credit_review.words import LANGUAGES, Words, said, said_many
+from credit_review.words import LANGUAGES, Words, marked, said, said_many
 
 DELEGATE, END_DELEGATION, PREFER, DECLARE, REQUEST = (
     "credit_review_delegate", "credit_review_end_delegation", "credit_review_prefer", "credit_review_declare", "credit_review_request",
@@ -86,7 +86,7 @@ def home(found: Home, words: Words) -> Block:
 
 
 def _mine(proposal: Proposal, name: str, w: Words) -> Block:
-    until = f" · {w.say(said('until {moment}', moment=proposal.expires_at))}" if proposal.expires_at else ""
+    until = " · " + w.say(said("until {moment}", moment=proposal.expires_at)) if proposal.expires_at else ""
     value = value_of(proposal=proposal.proposal_id, digest=proposal.digest)
     shown = {"type": "section", "text": plain(asked(proposal, name, w) + until, 300)}
     return {**shown, "accessory": button(OPEN, w.say(said("Open")), value)}
@@ -114,7 +114,7 @@ def _delegations(found: Home, w: Words) -> list[Block]:
     blocks = [heading(w.say(said("Who stands in for whom")))]
     for one, principal, delegate in found.delegations[:_MOST]:
         end = w.day(one.valid_to) if one.valid_to else w.say(said("no end"))
-        sentence = "{delegate} stands in for {principal}, {start} to {end}"
+        sentence = marked("{delegate} stands in for {principal}, {start} to {end}")
         text = said(sentence, delegate=delegate, principal=principal, start=one.valid_from, end=end)
         shown: Block = section(w.say(text))
         if one.principal_id == found.reader:

@@ -11,7 +11,7 @@ from credit_review.messages.text import Message, button, buttons, cleaned, escap
 from credit_review.model.money import Money
 from credit_review.model.records import Decision, Proposal
 from credit_review.model.states import ProposalState, Verdict
-from credit_review.words import Words, said, said_many
+from credit_review.words import Words, marked, said, said_many
 
 ANSWER = "credit_review_answer"
 _MOST = 20
@@ -105,7 +105,9 @@ def _for_owner(proposal: Proposal) -> str:
         return said("{outcome}; the limit stays as it is", outcome=OUTCOMES[ProposalState(proposal.state)])
     if proposal.from_minor is not None and proposal.to_minor < proposal.from_minor:
         had = Money(proposal.from_minor, proposal.currency)
-        text = "limit goes from {had} to {amount} on {day}. The customer can pay open invoices, bring a guarantee, or send newer accounts."
+        text = marked(
+            "limit goes from {had} to {amount} on {day}. The customer can pay open invoices, bring a guarantee, or send newer accounts."
+        )
         return said(text, had=had, amount=amount, day=proposal.effective_from)
     return said("limit of {amount} from {day}", amount=amount, day=proposal.effective_from)
 

@@ -80,5 +80,5 @@ def _way(direction: str, w: Words) -> str:
 
 def _sums(one: Moved, w: Words) -> str:
     before, after = Money(one.before_minor, one.currency), Money(one.after_minor, one.currency)
-    sentence = "{n} customer: {before} to {after}"
-    return w.say(said_many(sentence, "{n} customers: {before} to {after}", n=one.count, before=before, after=after))
+    many = said_many("{n} customer: {before} to {after}", "{n} customers: {before} to {after}", n=one.count, before=before, after=after)
+    return w.say(many)

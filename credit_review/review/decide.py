@@ -7,7 +7,7 @@ is audited and repeated to a second delivery. Whatever raises before the commit 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
 from hashlib import sha256
@@ -29,7 +29,7 @@ from credit_review.review.naming import actor, short_id
 from credit_review.review.outbox import owe_apply, owe_card_updates
 from credit_review.review.questions import ask_analyst
 from credit_review.review.standing import gather, lock_group, matrix_in_force, no_rate
-from credit_review.words import Said, packed, said, said_many, unpacked
+from credit_review.words import Said, marked, packed, said, said_many, unpacked
 
 _ACTIONS = {
     Verdict.APPROVE: Action.DECISION_APPROVE,
@@ -191,7 +191,7 @@ def _require_complete(command: DecideCommand) -> None:
     if command.reason_code and command.reason_code not in tuple(ReasonCode):
         raise Refused("unknown_reason_code", said("there is no reason {code}", code=command.reason_code))
     if len(command.reason) > _LONGEST_REASON:
-        text = "the text has {length} characters; at most {most} are kept"
+        text = marked("the text has {length} characters; at most {most} are kept")
         raise Refused("reason_too_long", Said(text, {"length": len(command.reason), "most": _LONGEST_REASON}))
     if (command.verdict == Verdict.COUNTER) != (command.counter is not None):
         raise Refused("no_counter", said("a counter-offer states at least one figure, and nothing else does"))
@@ -269,10 +269,13 @@ def _approved(click: _Click, proposal: Proposal, judgement: Judgement, **told: A
     return _outcome(click, judgement, **{"code": state, "text": text, "state": state, "given": given, **told})
 
 
-def _on_condition(figures: dict[str, Any], waits: int) -> Said:
-    one = "Approved ({given} of {needed}); it is applied once somebody else confirms the condition."
-    many = "Approved ({given} of {needed}); it is applied once somebody else confirms the {n} conditions."
-    return Said(one, {**figures, "n": waits}, many)
+def _on_condition(figures: Mapping[str, Any], waits: int) -> Said:
+    return said_many(
+        "Approved ({given} of {needed}); it is applied once somebody else confirms the condition.",
+        "Approved ({given} of {needed}); it is applied once somebody else confirms the {n} conditions.",
+        n=waits,
+        **figures,
+    )
 
 
 def _counter(click: _Click) -> Outcome:

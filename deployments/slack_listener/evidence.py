@@ -121,7 +121,7 @@ def _figures(row: Mapping[str, Any], currency: str, w: Words, wanted: Mapping[st
 def _points(score: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
     from credit_review.scoring.factors import FACTORS
 
-    in_words = {"base": said("base points"), ALREADY: said(REASONS["R20"])} | {f.name: said(f.words) for f in FACTORS.values()}
+    in_words = {"base": said("base points"), ALREADY: REASONS["R20"]} | {f.name: said(f.words) for f in FACTORS.values()}
     for part in str(score.get("factor_points") or "").split("|"):
         name, _, points = part.partition("=")
         if points:

@@ -149,7 +149,7 @@ class Cycle:
         if now.state == ProposalState.PENDING:
             counter = working.Counter(amount=amount)
             working.uuid4 = lambda: f"{person} on {proposal.proposal_id}"  # ids that follow from an answer follow from its key
-            working.decide(self.opened, ("demo", person), proposal.proposal_id, verdict, counter, reason=reason)
+            working.decide(self.opened, ("demo", person), proposal.proposal_id, verdict, counter, working.Why(reason=reason))
 
     def _erp_answers(self):
         if self.opened.settings.write_back.kind == "csv_drop":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import threading
@@ -458,11 +459,14 @@ def test_messages_keep_their_order_when_slack_asks_to_wait(desk):
     desk.sandbox.fail("chat.postMessage", status=429, retry_after=1, times=2)
     proposals = [desk.propose(f"c-{n}", to=60_000_00 + n * 100_00) for n in range(4)]
     desk.put_before(*proposals)
-    for minutes in (1, 2, 3):
-        desk.services.clock.set(NOON + timedelta(minutes=minutes))
+    minutes = itertools.count(1)
+
+    def a_minute_later():
+        desk.services.clock.set(NOON + timedelta(minutes=next(minutes)))
         desk.office.pump.wake()
-        desk.sandbox.until(lambda n=minutes: len(desk.sandbox.calls("chat.postMessage")) >= n)
-    desk.card("p-controller", proposals[-1])
+        return [m for m in desk.as_("p-controller").direct() if proposals[-1] in text(m)]
+
+    desk.eventually(a_minute_later)
     order = [next((p for p in proposals if p in text(m)), "summary") for m in desk.as_("p-controller").direct()]
     assert order == ["summary", *proposals]
 
