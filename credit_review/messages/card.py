@@ -202,7 +202,7 @@ def recommended(packet: Mapping[str, Any]) -> str:
     currency = packet["currency"]
     engine = packet.get("engine_minor")
     if engine is None:
-        text: str = said("the engine made no proposal")
+        text: str = said("the engine found no figure")
     elif engine == packet["to_minor"]:
         text = said("{amount}, as asked", amount=Money(engine, currency))
     else:
