@@ -40,7 +40,9 @@ class Said(str):
     def __new__(cls, template: str, args: Mapping[str, Any], many: str = "") -> Self:
         """The sentence; `many` is the template for any `n` in `args` but 1."""
         chosen = many if many and args["n"] != 1 else template
-        text = super().__new__(cls, chosen.format(**{name: _plain(value) for name, value in args.items()}))
+        # without figures it is said as it stands: what others wrote may hold braces
+        shown = chosen.format(**{name: _plain(value) for name, value in args.items()}) if args else chosen
+        text = super().__new__(cls, shown)
         text.template, text.args, text.many = template, dict(args), many
         return text
 
@@ -129,7 +131,7 @@ class Words:
             return _catalogue(self.language).gettext(text) if text else text
         known = _catalogue(self.language)
         template = known.ngettext(text.template, text.many, int(text.args["n"])) if text.many else known.gettext(text.template)
-        return template.format(**{name: self._shown(value) for name, value in text.args.items()})
+        return template.format(**{name: self._shown(value) for name, value in text.args.items()}) if text.args else template
 
     def error(self, error: CreditReviewError) -> str:
         """What is wrong and what to do next, on one line."""

@@ -299,6 +299,7 @@ def _tell_where(folder: Path, demo: _Demo) -> None:
             "all proposals": str(review / "proposals.csv"),
             "Mia Holm's inbox": f"credit-review inbox -c {folder} --as p-manager",
             "one proposal": f"credit-review show -c {folder} PROPOSAL",
+            "approve in Slack": f"credit-review slack sandbox -c {folder}   (a stand-in on this machine)",
             "your own ledger": "credit-review init my-review, then README, 'Your own ledger'",
         }
     )

@@ -28,7 +28,7 @@ from installed import install, set_in
 AS_OF = date(2026, 9, 30)
 ADOPTED, NOW = datetime(2026, 10, 1, 12, tzinfo=UTC), datetime(2026, 10, 7, 12, tzinfo=UTC)
 BOUNDED = settings(
-    max_examples=12,
+    max_examples=8,
     deadline=None,
     derandomize=True,
     database=None,
@@ -236,7 +236,7 @@ def goes_on_or_stops(after_stage, folder, spoiling):
         assert left(plan) == expected, path
 
 
-@settings(BOUNDED, max_examples=25)
+@settings(BOUNDED, max_examples=15)
 @given(spoiling=spoilings(len(STAGES)))
 def test_any_file_spoiled_between_two_stages_is_named_or_was_not_needed(after_stage, tmp_path_factory, spoiling):
     goes_on_or_stops(after_stage, tmp_path_factory.mktemp("spoiled"), spoiling)

@@ -36,6 +36,7 @@ def run(folder, shift):
     return code, json.loads((folder / "work" / "result.json").read_text())
 
 
+@pytest.mark.soak
 def test_a_review_with_the_scripts_limits_is_equal_and_one_other_limit_is_named(tmp_path):
     (tmp_path / "same").mkdir()
     _, same = run(tmp_path / "same", 0)

@@ -64,7 +64,7 @@ def one_thread(template, tmp_path_factory, prefect_session):
 
 @pytest.mark.parametrize(
     ("runner", "workers"),
-    [("processes", 2), pytest.param("threads", 4, marks=pytest.mark.soak), pytest.param("dask", 2, marks=pytest.mark.soak)],
+    [("threads", 4), pytest.param("processes", 2, marks=pytest.mark.soak), pytest.param("dask", 2, marks=pytest.mark.soak)],
     ids=lambda v: str(v),
 )
 def test_every_runner_writes_the_same_bytes(runner, workers, template, one_thread, tmp_path):
