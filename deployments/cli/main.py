@@ -461,8 +461,10 @@ def check(
 @people_app.command("account")
 def people_account(
     person: Annotated[str, typer.Argument(metavar="ID", help="Person id, as `people list` shows it.")],
-    kind: Annotated[str, typer.Argument(help="os, slack or token.")],
-    account: Annotated[str, typer.Argument(help="Account name; for Slack TEAM|USER.")],
+    kind: Annotated[str, typer.Argument(help="os, slack, token, or sso (company sign-in).")],
+    account: Annotated[
+        str, typer.Argument(help="Account name; for Slack TEAM|USER; for sso what the claim says that settings.yaml names.")
+    ],
     config: ConfigOption = DEFAULT_CONFIG,
     as_person: AsOption = "",
 ) -> None:
@@ -492,13 +494,14 @@ def people_add(
     os_account: Annotated[str, typer.Option("--os", help="Operating-system account.")] = "",
     slack_account: Annotated[str, typer.Option("--slack", metavar="TEAM|USER", help="Slack account: ids of workspace and user.")] = "",
     token_account: Annotated[str, typer.Option("--token", help="Name that signed tokens carry.")] = "",
+    sso_account: Annotated[str, typer.Option("--sso", metavar="CLAIM", help="Company sign-in, where its claim is not the e-mail.")] = "",
     config: ConfigOption = DEFAULT_CONFIG,
     as_person: AsOption = "",
 ) -> None:
     """Add a person and the accounts that authenticate them."""
     from deployments.cli import governing
 
-    accounts = {"os": os_account, "slack": slack_account, "token": token_account}
+    accounts = {"os": os_account, "slack": slack_account, "token": token_account, "sso": sso_account}
     governing.add_person(config, person, name=name, email=email, accounts=accounts, as_person=as_person)
 
 
