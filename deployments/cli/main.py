@@ -428,6 +428,19 @@ def slack_sandbox(
     rehearsal.serve(config, port=port)
 
 
+@app.command("step-up", rich_help_panel="Run")
+def step_up_serve(
+    config: ConfigOption = DEFAULT_CONFIG,
+    host: Annotated[str, typer.Option(help="Address to listen on; the reverse proxy in front of it has the certificate.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port.")] = 3001,
+) -> None:
+    """Serve the page outside Slack, with company sign-in, on which proposals of the highest tiers are approved, until stopped."""
+    from deployments.cli.frame import services
+    from deployments.step_up import serving
+
+    serving.serve(services(config), host=host, port=port)
+
+
 # --- govern and audit -----------------------------------------------------------------------------------------------------------------
 
 
@@ -462,9 +475,7 @@ def check(
 def people_account(
     person: Annotated[str, typer.Argument(metavar="ID", help="Person id, as `people list` shows it.")],
     kind: Annotated[str, typer.Argument(help="os, slack, token, or sso (company sign-in).")],
-    account: Annotated[
-        str, typer.Argument(help="Account name; for Slack TEAM|USER; for sso what the claim says that settings.yaml names.")
-    ],
+    account: Annotated[str, typer.Argument(help="Account name; for Slack TEAM|USER; for sso the value of the claim settings.yaml names.")],
     config: ConfigOption = DEFAULT_CONFIG,
     as_person: AsOption = "",
 ) -> None:
