@@ -43,6 +43,7 @@ class CompanySignIn:
                 "scope": "openid email" if chosen.claim == "email" else "openid profile",
                 "code_challenge_method": "S256",
                 "timeout": 10.0,
+                "verify": httpx.create_ssl_context(),  # one for all requests: loading the certificates takes longer than asking
             },
         )
 
