@@ -60,9 +60,8 @@ def server_of(services: Services, *, host: str, port: int) -> uvicorn.Server:
     import uvicorn
 
     # no forwarded headers either: nothing here asks who the client or the host is
-    config = uvicorn.Config(
-        app_of(services), host=host, port=port, log_level="warning", access_log=False, proxy_headers=False, server_header=False
-    )
+    quiet = {"log_level": "warning", "access_log": False, "server_header": False}
+    config = uvicorn.Config(app_of(services), host=host, port=port, lifespan="off", proxy_headers=False, **quiet)
     return uvicorn.Server(config)
 
 
