@@ -107,13 +107,18 @@ class SlackSettings(_Part):
 
 
 class StepUpSettings(_Part):
-    """The page outside Slack: where it is reached, and the company's sign-in (OpenID Connect). An empty `url`: there is none."""
+    """The page outside Slack: where it is reached, and the company's sign-in (OpenID Connect). An empty `url`: there is none.
+
+    `claim` says who signed in: `email` (only when verified), or another claim that equals an `sso` account of the person. `second_factor`
+    are values of the claim `amr` or `acr` that show one; `acr_values` are asked for (left out: those of `second_factor`).
+    """
 
     url: str = ""
     issuer: str = ""
     client_id: str = ""
     claim: str = "email"
     second_factor: tuple[str, ...] = ("mfa", "otp", "hwk", "fido")
+    acr_values: tuple[str, ...] | None = None
 
 
 class Settings(_Part):

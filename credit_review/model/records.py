@@ -26,9 +26,9 @@ class Person:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PersonAccount:
-    """An account that authenticates a person [key: kind, account, recorded_at]. kind: os, slack, token; `demo` in a demo only.
+    """An account that authenticates a person [key: kind, account, recorded_at]. kind: os, slack, token, sso; `demo` in a demo only.
 
-    A Slack account is `team|user`.
+    A Slack account is `team|user`, an sso account what the claim that settings.yaml names says of the person at company sign-in.
     """
 
     kind: str

@@ -16,9 +16,15 @@ from credit_review.errors import BadInput, Refused
 from credit_review.model.records import Delegation, Person, PersonAccount
 from credit_review.ports import Entry, UnitOfWork
 from credit_review.review.naming import actor, short_id
+from credit_review.words import said
 
-ACCOUNT_KINDS = ("os", "slack", "token")
-"""Kinds of account that may be given to a person. A fourth, `demo`, exists only where `set_up_demo` filled an empty directory."""
+ACCOUNT_KINDS = ("os", "slack", "token", "sso")
+"""Kinds of account that may be given to a person; `sso` is company sign-in, by the claim that settings.yaml names.
+
+One more, `demo`, exists only where `set_up_demo` filled an empty directory; and company sign-in by e-mail (`EMAIL`) needs no account.
+"""
+EMAIL = "email"
+"""Kind under which a verified e-mail address names a person: whoever alone has it in the directory."""
 
 
 def person_on(uow: UnitOfWork, person_id: str, *, on: date, known_at: datetime) -> Person | None:
@@ -41,7 +47,9 @@ def active_person(uow: UnitOfWork, person_id: str, *, on: date, known_at: dateti
 
 
 def person_for(uow: UnitOfWork, kind: str, account: str, *, on: date, known_at: datetime) -> Person:
-    """The active person whom an account (kind os, slack or token) authenticates on a day. Refused when it names nobody active."""
+    """The active person whom an account (a kind of ACCOUNT_KINDS, or EMAIL) authenticates on a day. Refused when it names nobody active."""
+    if kind == EMAIL:
+        return _person_with_email(uow, account, on=on, known_at=known_at)
     accounts = uow.facts(PersonAccount, valid_at=on, known_at=known_at, kind=kind, account=account)
     if not accounts:
         raise Refused(
@@ -51,6 +59,22 @@ def person_for(uow: UnitOfWork, kind: str, account: str, *, on: date, known_at: 
             next_step=f"ask the risk team to run `credit-review people account PERSON {kind} {account}`",
         )
     return active_person(uow, accounts[0].person_id, on=on, known_at=known_at)
+
+
+def _person_with_email(uow: UnitOfWork, email: str, *, on: date, known_at: datetime) -> Person:
+    wanted = _ascii_lower(email)
+    found = [p for p in persons(uow, on=on, known_at=known_at) if p.active and p.email and _ascii_lower(p.email) == wanted]
+    ask = said("ask the risk team to correct the directory")
+    if not found:
+        raise Refused("login.unknown", said("this e-mail address belongs to nobody active in our directory"), next_step=ask)
+    if len(found) > 1:
+        raise Refused("login.ambiguous", said("this e-mail address belongs to several people of our directory"), next_step=ask)
+    return found[0]
+
+
+def _ascii_lower(email: str) -> str:
+    # only A to Z: with all of Unicode another letter can become one of these (the Kelvin sign a k), and so another address ours
+    return "".join(c.lower() if c.isascii() else c for c in email.strip())
 
 
 def persons(uow: UnitOfWork, *, on: date, known_at: datetime) -> list[Person]:

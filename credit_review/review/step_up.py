@@ -34,16 +34,32 @@ def digest_of_token(token: str) -> str:
     return sha256(token.encode()).hexdigest()
 
 
-def link_for(uow: UnitOfWork, token: str, now: datetime, *, lock: bool = False) -> StepUpLink:
-    """The link a token belongs to. Refused when there is none, when it was used, and when its time is over."""
+def known_link(uow: UnitOfWork, token: str, *, lock: bool = False) -> StepUpLink:
+    """The link a token belongs to, whatever became of it. Refused when there is none."""
     link = uow.get(StepUpLink, token_sha256=digest_of_token(token), lock=lock)
     if link is None:
         raise Refused("link_unknown", said("this link is not one of ours; ask for a new one in Slack"))
+    return link
+
+
+def require_usable(link: StepUpLink, now: datetime) -> None:
+    """Refused when a link was used, and when its time is over."""
     if link.used_at is not None:
         raise Refused("link_used", said("this link was used already; ask for a new one in Slack"))
     if now >= link.expires_at:
         raise Refused("link_expired", said("this link expired; ask for a new one in Slack"))
+
+
+def link_for(uow: UnitOfWork, token: str, now: datetime, *, lock: bool = False) -> StepUpLink:
+    """The link a token belongs to. Refused when there is none, when it was used, and when its time is over."""
+    link = known_link(uow, token, lock=lock)
+    require_usable(link, now)
     return link
+
+
+def delivery_key(link: StepUpLink) -> str:
+    """The key under which a link's answer is handled: one link, one outcome, however often the form is sent."""
+    return f"step_up:{link.token_sha256}"
 
 
 def use(uow: UnitOfWork, link: StepUpLink, now: datetime) -> None:

@@ -428,6 +428,19 @@ def slack_sandbox(
     rehearsal.serve(config, port=port)
 
 
+@app.command("step-up", rich_help_panel="Run")
+def step_up_serve(
+    config: ConfigOption = DEFAULT_CONFIG,
+    host: Annotated[str, typer.Option(help="Address to listen on; the reverse proxy in front of it has the certificate.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port.")] = 3001,
+) -> None:
+    """Serve the page outside Slack, with company sign-in, on which proposals of the highest tiers are approved, until stopped."""
+    from deployments.cli.frame import services
+    from deployments.step_up import serving
+
+    serving.serve(services(config), host=host, port=port)
+
+
 # --- govern and audit -----------------------------------------------------------------------------------------------------------------
 
 
@@ -461,8 +474,8 @@ def check(
 @people_app.command("account")
 def people_account(
     person: Annotated[str, typer.Argument(metavar="ID", help="Person id, as `people list` shows it.")],
-    kind: Annotated[str, typer.Argument(help="os, slack or token.")],
-    account: Annotated[str, typer.Argument(help="Account name; for Slack TEAM|USER.")],
+    kind: Annotated[str, typer.Argument(help="os, slack, token, or sso (company sign-in).")],
+    account: Annotated[str, typer.Argument(help="Account name; for Slack TEAM|USER; for sso the value of the claim settings.yaml names.")],
     config: ConfigOption = DEFAULT_CONFIG,
     as_person: AsOption = "",
 ) -> None:
@@ -492,13 +505,14 @@ def people_add(
     os_account: Annotated[str, typer.Option("--os", help="Operating-system account.")] = "",
     slack_account: Annotated[str, typer.Option("--slack", metavar="TEAM|USER", help="Slack account: ids of workspace and user.")] = "",
     token_account: Annotated[str, typer.Option("--token", help="Name that signed tokens carry.")] = "",
+    sso_account: Annotated[str, typer.Option("--sso", metavar="CLAIM", help="Company sign-in, where its claim is not the e-mail.")] = "",
     config: ConfigOption = DEFAULT_CONFIG,
     as_person: AsOption = "",
 ) -> None:
     """Add a person and the accounts that authenticate them."""
     from deployments.cli import governing
 
-    accounts = {"os": os_account, "slack": slack_account, "token": token_account}
+    accounts = {"os": os_account, "slack": slack_account, "token": token_account, "sso": sso_account}
     governing.add_person(config, person, name=name, email=email, accounts=accounts, as_person=as_person)
 
 

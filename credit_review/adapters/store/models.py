@@ -141,7 +141,7 @@ class PersonAccount(Base):
     valid_from: Mapped[date]
     valid_to: Mapped[date | None]
     recorded_at: Mapped[KeyTime]
-    __table_args__ = (_one_of("kind", ("os", "slack", "token", "demo")), _half_open("valid_from", "valid_to"))
+    __table_args__ = (_one_of("kind", ("os", "slack", "token", "sso", "demo")), _half_open("valid_from", "valid_to"))
 
 
 class PersonPreference(Base):

@@ -1,0 +1,1 @@
+"""The page outside Slack on which proposals of the highest tiers are approved: a single-use link, company sign-in, a typed amount."""
