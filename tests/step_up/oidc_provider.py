@@ -119,5 +119,7 @@ def provided():
     """A provider that listens."""
     provider, port = Provider(), free_port()
     provider.url = f"http://127.0.0.1:{port}"
-    with running(uvicorn.Server(uvicorn.Config(provider.app(), host="127.0.0.1", port=port, log_config=None, access_log=False, lifespan="off"))):
+    with running(
+        uvicorn.Server(uvicorn.Config(provider.app(), host="127.0.0.1", port=port, log_config=None, access_log=False, lifespan="off"))
+    ):
         yield provider
