@@ -45,7 +45,7 @@ class Scene:
             "from_minor": 50_000_00, "from_terms_days": 30, "terms_days": 30, "to_minor": to, "engine_minor": to,
             "effective_from": "2026-10-01", "effective_to": None,
             "reasons": ["share of open items past due", "orders over twelve months"], "exceptional": ["first_limit"],
-            "notes": [{"kind": "comment", "by": "p-analyst", "at": "2026-09-30T09:00:00+00:00", "text": "Visited in August.", "sha256": ""}],
+            "notes": [{"kind": "comment", "by": "p-analyst", "at": "2026-09-30T09:00:00+00:00", "text": "Seen in August.", "sha256": ""}],
             "derivation": [[packed(said("need")), packed(said("{days} days", days=45))], ["cap <b>x</b>", "none"]],
             "review": {"id": "r-1", "label": "2026Q3"},
         }  # fmt: skip
