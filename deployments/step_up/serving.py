@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from credit_review.adapters import settings as configuration
@@ -60,7 +60,7 @@ def server_of(services: Services, *, host: str, port: int) -> uvicorn.Server:
     import uvicorn
 
     # no forwarded headers either: nothing here asks who the client or the host is
-    quiet = {"log_level": "warning", "access_log": False, "server_header": False}
+    quiet: dict[str, Any] = {"log_level": "warning", "access_log": False, "server_header": False}
     config = uvicorn.Config(app_of(services), host=host, port=port, lifespan="off", proxy_headers=False, **quiet)
     return uvicorn.Server(config)
 

@@ -94,9 +94,11 @@ def _dates(packet: Mapping[str, Any], w: Words) -> Iterator[Row]:
     if days is not None and days == packet["from_terms_days"]:
         yield w.say(said("Terms")), w.say(said_many("{n} day, as before", "{n} days, as before", n=days))
     if packet.get("effective_from"):
-        start, end = date.fromisoformat(packet["effective_from"]), packet.get("effective_to")
-        until = said("until {day}", day=date.fromisoformat(end)) if end else said("no end")
-        yield w.say(said("Holds from")), w.say(listed([said("{day}", day=start), until]))
+        start, end = packet["effective_from"], packet.get("effective_to")
+        day = date.fromisoformat(start)
+        changed = said("from {day}, until it is changed", day=day)
+        holds = said("from {day} until {end}", day=day, end=date.fromisoformat(end)) if end else changed
+        yield w.say(said("Holds")), w.say(holds)
 
 
 def _voices(view: View, packet: Mapping[str, Any]) -> Iterator[Row]:

@@ -20,6 +20,7 @@ from tests.step_up.oidc_provider import CLIENT_ID
 
 STARTER = configuration.load(Path(__file__).parents[2] / "deployments" / "starter")
 SESSION_KEY = "a-key-of-the-tests-that-is-long-enough"
+CERTIFICATES = httpx.create_ssl_context()
 NAME = "Harbour & Söhne Shipping"
 
 
@@ -81,7 +82,7 @@ class Browser:
     """Keeps cookies, follows redirects by itself, remembers every answer."""
 
     def __init__(self, scene):
-        self.scene, self.client, self.seen = scene, httpx.Client(timeout=20, verify=False), []
+        self.scene, self.client, self.seen = scene, httpx.Client(timeout=20, verify=CERTIFICATES), []
 
     def get(self, path, method="GET"):
         address = path if path.startswith("http") else self.scene.url + path

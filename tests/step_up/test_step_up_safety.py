@@ -32,12 +32,12 @@ def test_text_that_others_wrote_never_becomes_markup(sqlite_scene):
         assert "cap &lt;b&gt;x&lt;/b&gt;" in answer.text
 
 
-def test_every_answer_carries_the_headers_and_the_style_is_the_only_thing_allowed(sqlite_scene):
-    proposal = sqlite_scene.proposes()
-    token = sqlite_scene.link(proposal)
-    browser = sqlite_scene.signed_in(token)
+def test_every_answer_carries_the_headers_and_the_style_is_the_only_thing_allowed(served_scene):
+    proposal = served_scene.proposes()
+    token = served_scene.link(proposal)
+    browser = served_scene.signed_in(token)
     answers = [*browser.seen, browser.decides(token, csrf="x"), browser.decides(token), browser.opens(token), browser.get("/nowhere")]
-    ours = [answer for answer in answers if str(answer.url).startswith(sqlite_scene.url)]
+    ours = [answer for answer in answers if str(answer.url).startswith(served_scene.url)]
     assert {answer.status_code for answer in ours} == {200, 302, 303, 403, 404, 410}
     for answer in ours:
         policy = answer.headers["content-security-policy"]
@@ -123,20 +123,20 @@ def test_a_store_that_does_not_answer_decides_nothing_and_is_told_in_words(sqlit
     assert sqlite_scene.used_at(token) is None and browser.decides(token).status_code == 200
 
 
-def test_tokens_codes_and_secrets_never_stand_in_a_log(sqlite_scene, caplog, capfd):
+def test_tokens_codes_and_secrets_never_stand_in_a_log(served_scene, caplog, capfd):
     with caplog.at_level(logging.DEBUG):
-        proposal = sqlite_scene.proposes()
-        token = sqlite_scene.link(proposal)
-        browser = sqlite_scene.signed_in(token)
+        proposal = served_scene.proposes()
+        token = served_scene.link(proposal)
+        browser = served_scene.signed_in(token)
         csrf, cookie = browser.csrf(), next(iter(browser.client.cookies.values()))
         browser.decides(token, csrf="wrong")
-        sqlite_scene.provider.signing = "stranger"
-        sqlite_scene.browser().signs_in(sqlite_scene.link(proposal, "p-chair"))
+        served_scene.provider.signing = "stranger"
+        served_scene.browser().signs_in(served_scene.link(proposal, "p-chair"))
         browser.decides(token)
     logged = caplog.text + "".join(capfd.readouterr())
     ours = "\n".join(line for line in logged.splitlines() if "urllib3" not in line)
     assert "company sign-in failed" in ours, "what is logged is read here"
-    for secret in (token, csrf, cookie, CLIENT_SECRET, SESSION_KEY, "@example.com", *sqlite_scene.provider.given):
+    for secret in (token, csrf, cookie, CLIENT_SECRET, SESSION_KEY, "@example.com", *served_scene.provider.given):
         assert secret not in ours, secret[:4]
 
 
