@@ -25,15 +25,23 @@ def world(store):
 
 
 def at_once(*calls):
-    """Results of all calls, started together in a random order; a refusal by the store is the result of its call."""
+    """Results of all calls, started together in a random order; a refusal by the store is the result of its call.
+
+    Whoever found the database busy has stored nothing and calls again, as Slack and Prefect do.
+    """
     results, barrier = [None] * len(calls), threading.Barrier(len(calls))
 
     def run(n, call):
         barrier.wait()
-        try:
-            results[n] = call()
-        except (Conflict, Unavailable) as error:
-            results[n] = error
+        while True:
+            try:
+                results[n] = call()
+                return
+            except Unavailable:
+                continue
+            except Conflict as error:
+                results[n] = error
+                return
 
     threads = [threading.Thread(target=run, args=item) for item in enumerate(calls)]
     random.Random(len(calls)).shuffle(threads)
