@@ -38,7 +38,8 @@ _ACTIONS = {
     Verdict.COUNTER: Action.DECISION_COUNTER,
 }
 _ANOTHER_MAY_STILL_FIT = (Code.ALLOWED, Code.LACKS_TIER, Code.CHOOSE_PRINCIPAL)
-_LONGEST_REASON = 4000
+LONGEST_REASON = 4000
+"""Characters of a reason that are kept; a longer one is refused."""
 _CARD_IS_OLD = (Code.STALE, Code.NOT_PENDING, Code.EXPIRED, Code.BASE_CHANGED)
 
 
@@ -190,9 +191,9 @@ def _require_complete(command: DecideCommand) -> None:
         raise Refused("reason_needed", said("say what you want to know: a question needs a text"))
     if command.reason_code and command.reason_code not in tuple(ReasonCode):
         raise Refused("unknown_reason_code", said("there is no reason {code}", code=command.reason_code))
-    if len(command.reason) > _LONGEST_REASON:
+    if len(command.reason) > LONGEST_REASON:
         text = marked("the text has {length} characters; at most {most} are kept")
-        raise Refused("reason_too_long", Said(text, {"length": len(command.reason), "most": _LONGEST_REASON}))
+        raise Refused("reason_too_long", Said(text, {"length": len(command.reason), "most": LONGEST_REASON}))
     if (command.verdict == Verdict.COUNTER) != (command.counter is not None):
         raise Refused("no_counter", said("a counter-offer states at least one figure, and nothing else does"))
     if command.conditions and not command.approves:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from dataclasses import fields as dataclass_fields
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -23,7 +25,9 @@ from deployments.step_up.desk import Desk
 from deployments.step_up.headers import SecurityHeaders
 from deployments.step_up.identity import SESSION_LASTS, SignedIn
 from deployments.step_up.sheet import Forms, Typed, sheet_of
+from deployments.step_up.sign_in import failed
 
+LOG = logging.getLogger("credit_review.step_up")
 _LONGEST_FORM = 64_000
 _STATUS = {
     "link_unknown": 404,
@@ -86,17 +90,15 @@ class _Handlers:
         """To the identity provider, for a link that can still be used."""
         token = str(request.path_params["token"])
         await run_in_threadpool(self._require_usable, token)
-        answer = await self.desk.sign_in.start(request, self.desk.callback)
-        identity.set_out(request.session, token)
-        return answer
+        return await self.desk.sign_in.start(request, self.desk.callback, identity.set_out(request.session, token))
 
     async def callback(self, request: Request) -> Response:
         """Back from the identity provider: who it is, for certain, and the link's person; then to the link's page."""
-        desk, token = self.desk, identity.came_back(request.session)
+        desk, token = self.desk, identity.came_back(request.session, request.query_params.get("state", ""))
+        if token is None:
+            raise failed()
         request.state.token = token
         claims = await desk.sign_in.finish(request)
-        if token is None:
-            raise Refused("sign_in.failed", said("this sign-in was not started here; open the link from Slack again"))
         found = await run_in_threadpool(self._identified, token, claims)
         identity.remember(request.session, token, found, desk.services.clock.now())
         return RedirectResponse(desk.place_of(token), status_code=303)
@@ -139,8 +141,7 @@ class _Handlers:
 
     def _decided(self, token: str, signed_in: SignedIn, fields: dict[str, str]) -> Response:
         desk = self.desk
-        names = ("verdict", "amount", "reason", "on_behalf_of")
-        forms = self._forms(token, signed_in, Typed(**{name: fields.get(name, "") for name in names}))
+        forms = self._forms(token, signed_in, Typed(**{field.name: fields.get(field.name, "") for field in dataclass_fields(Typed)}))
         try:
             answered = deciding.answer(desk, token, signed_in.identity, forms)
         except Refused as refusal:
@@ -158,6 +159,7 @@ class _Handlers:
         """A refusal in words; what the store or a file says about itself stays here."""
         words = self._words(request)
         if not isinstance(error, Refused):
+            LOG.warning("a request could not be answered: %s", str(error).splitlines()[0])
             text = said("this does not answer just now; nothing was decided, try again in a moment")
             return self._told(words, words.say(text), 503)
         token = request.path_params.get("token") or getattr(request.state, "token", None)
@@ -200,5 +202,9 @@ async def _form(request: Request) -> dict[str, str]:
         body += part
         if len(body) > _LONGEST_FORM:
             raise Refused("step_up.too_large", said("this form is too large; nothing was decided"))
-    found = parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=20)
-    return {name: values[-1] for name, values in found.items()}
+    try:
+        found = parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=20)
+    except ValueError:
+        raise Refused("step_up.too_large", said("this form is too large; nothing was decided")) from None
+    # browsers send line ends as two characters; and no database keeps a NUL in a text
+    return {name: values[-1].replace("\r\n", "\n").replace("\0", "") for name, values in found.items()}

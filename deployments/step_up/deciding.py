@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from credit_review.errors import BadInput
 from credit_review.model.money import typed as read_amount
 from credit_review.model.records import InboxEntry, Proposal, StepUpLink
-from credit_review.model.states import Verdict
+from credit_review.model.states import ReasonCode, Verdict
 from credit_review.ports import UnitOfWork
 from credit_review.review import step_up
-from credit_review.review.decide import DecideCommand, Outcome, decide
+from credit_review.review.decide import LONGEST_REASON, DecideCommand, Outcome, decide
 from credit_review.words import Words, said
 from deployments.step_up.desk import Desk
 from deployments.step_up.identity import Identity
@@ -57,8 +57,7 @@ def _command(uow: UnitOfWork, link: StepUpLink, identity: Identity, typed: Typed
     assert proposal is not None  # noqa: S101  the link's foreign key
     if typed.verdict not in VERDICTS:
         raise BadInput(said("choose whether to approve, reject or return it"))
-    if len(typed.reason.strip()) < _SHORTEST_REASON:
-        raise BadInput(said("say why: the analyst and the auditor read it"))
+    _require_reason(typed)
     return DecideCommand(
         delivery_key=step_up.delivery_key(link),
         proposal_id=link.proposal_id,
@@ -68,10 +67,21 @@ def _command(uow: UnitOfWork, link: StepUpLink, identity: Identity, typed: Typed
         account=identity.account,
         channel="web",
         reason=typed.reason.strip(),
+        reason_code="" if typed.verdict == Verdict.APPROVE else typed.reason_code,
         on_behalf_of=typed.on_behalf_of or None,
         typed_minor=_amount(proposal, typed.amount) if typed.verdict == Verdict.APPROVE and proposal.digest == link.digest else None,
         signed_in=True,
     )
+
+
+def _require_reason(typed: Typed) -> None:
+    length = len(typed.reason.strip())
+    if length < _SHORTEST_REASON:
+        raise BadInput(said("say why: the analyst and the auditor read it"))
+    if length > LONGEST_REASON:
+        raise BadInput(said("the text has {length} characters; at most {most} are kept", length=length, most=LONGEST_REASON))
+    if typed.reason_code and typed.reason_code not in tuple(ReasonCode):
+        raise BadInput(said("there is no reason {code}", code=typed.reason_code))
 
 
 def _amount(proposal: Proposal, text: str) -> int:

@@ -82,19 +82,22 @@ def _ways(claims: Mapping[str, Any]) -> set[str]:
 # --- the session ----------------------------------------------------------------------------------------------------------------------
 
 
-def set_out(session: MutableMapping[str, Any], token: str) -> None:
-    """Remember for which link the person goes to sign in."""
-    session[_ON_ITS_WAY] = token
+def set_out(session: MutableMapping[str, Any], token: str) -> str:
+    """The state under which the person goes to sign in for a link; of several on their way the newest counts."""
+    state = secrets.token_urlsafe(24)
+    session[_ON_ITS_WAY] = {"state": state, "token": token}
+    return state
 
 
-def came_back(session: MutableMapping[str, Any]) -> str | None:
-    """The link he went to sign in for, once; None when he did not."""
-    token = session.pop(_ON_ITS_WAY, None)
-    return token if isinstance(token, str) else None
+def came_back(session: Mapping[str, Any], state: str) -> str | None:
+    """The link this browser went to sign in for under a state; None when it did not."""
+    stored = session.get(_ON_ITS_WAY)
+    return stored["token"] if stored and hmac.compare_digest(stored["state"].encode(), state.encode()) else None
 
 
 def remember(session: MutableMapping[str, Any], token: str, identity: Identity, now: datetime) -> None:
     """He is signed in for this link; for others he signs in again, so that each decision has its own second factor."""
+    session.pop(_ON_ITS_WAY, None)
     kept = dict(list(session.get(_SIGNED_IN, {}).items())[-(_MOST_LINKS - 1) :])
     signed_in = SignedIn(identity.kind, identity.account, int(now.timestamp()), secrets.token_urlsafe(24))
     session[_SIGNED_IN] = {**kept, digest_of_token(token): asdict(signed_in)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -10,6 +11,7 @@ from credit_review.adapters import settings as configuration
 from credit_review.adapters.settings import StepUpSettings
 from credit_review.adapters.wiring import Services
 from credit_review.errors import BadInput
+from credit_review.messages import Company
 
 if TYPE_CHECKING:
     import uvicorn
@@ -25,11 +27,11 @@ def app_of(services: Services) -> Starlette:
     """The page of an installation. Raises BadInput naming every setting and secret that is missing."""
     chosen = services.settings.step_up
     _require_complete(chosen)
-    from credit_review.messages import Company
-    from deployments.step_up.app import build_app
-    from deployments.step_up.desk import Desk
-    from deployments.step_up.pages import Pages
-    from deployments.step_up.sign_in import CompanySignIn
+    with warnings.catch_warnings(record=True):  # Authlib would rather have httpx2: news for whoever builds this, not for who starts it
+        from deployments.step_up.app import build_app
+        from deployments.step_up.desk import Desk
+        from deployments.step_up.pages import Pages
+        from deployments.step_up.sign_in import CompanySignIn
 
     for name in _CHATTY:  # they log addresses, and one of them verifiers, where somebody turns logging up
         logging.getLogger(name).setLevel(logging.WARNING)

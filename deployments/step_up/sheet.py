@@ -10,7 +10,7 @@ from typing import Any
 
 from credit_review import messages
 from credit_review.authority import SYSTEM, Asking, Code, Judgement, Matrix, judge
-from credit_review.messages.card import DONE, View
+from credit_review.messages.card import DONE, REASON_CODES, View
 from credit_review.messages.gathering import view_of
 from credit_review.model.money import Money
 from credit_review.model.records import Proposal, StepUpLink
@@ -30,6 +30,7 @@ class Typed:
     verdict: str = ""
     amount: str = ""
     reason: str = ""
+    reason_code: str = ""
     on_behalf_of: str = ""
 
 
@@ -40,6 +41,7 @@ class Forms:
     place: str
     csrf: str
     principals: Sequence[Row] = ()
+    codes: Sequence[Row] = ()
     typed: Typed = Typed()
     wrong: str = ""
 
@@ -68,7 +70,8 @@ def sheet_of(uow: UnitOfWork, link: StepUpLink, company: messages.Company, forms
     judgement = judge(replace(view.standing, asking=asking), matrix, now)
     proposal, packet, words = view.proposal, json.loads(view.proposal.packet_json), view.words
     may = judgement.code in (Code.ALLOWED, Code.CHOOSE_PRINCIPAL)
-    forms = replace(forms, principals=_principals(uow, view, link.person_id, now))
+    codes = [(code, words.say(text)) for code, text in REASON_CODES.items()]
+    forms = replace(forms, principals=_principals(uow, view, link.person_id, now), codes=codes)
     return Sheet(
         ask=messages.asked(proposal, packet["customer_name"], words),
         reader=words.say(said("Signed in as {name}", name=view.name(link.person_id))),
@@ -157,6 +160,8 @@ def _labels(proposal: Proposal, w: Words) -> dict[str, str]:
         "origin": w.say(said("What you sign")),
         "decide": w.say(said("Your decision")),
         "amount": w.say(said("Type the limit you approve, in {currency}", currency=proposal.currency)),
+        "code": w.say(said("Reason")),
+        "choose": w.say(said("Choose")),
         "reason": w.say(said("Why (the analyst and the auditor read it)")),
         "behalf": w.say(said("On behalf of")),
         "myself": w.say(said("Myself")),

@@ -47,14 +47,14 @@ class CompanySignIn:
             },
         )
 
-    async def start(self, request: Request, redirect_uri: str) -> Response:
+    async def start(self, request: Request, redirect_uri: str, state: str) -> Response:
         """The redirect to the provider. It asks for a sign-in here and now, and for a second factor; `require_sure` checks both."""
         asked = self._chosen.second_factor if self._chosen.acr_values is None else self._chosen.acr_values
         wishes: dict[str, Any] = {"prompt": "login", "max_age": int(FRESH.total_seconds())}
         wishes |= {"acr_values": " ".join(asked)} if asked else {}
         with _in_words():
             await self._know_provider()
-            answer: Response = await self._client.authorize_redirect(request, redirect_uri, **wishes)
+            answer: Response = await self._client.authorize_redirect(request, redirect_uri, state=state, **wishes)
             return answer
 
     async def finish(self, request: Request) -> Mapping[str, Any]:
@@ -114,11 +114,12 @@ def _in_words() -> Iterator[None]:
         LOG.warning("company sign-in failed (%s)", type(error).__name__)
         if error.error in ("access_denied", "login_required", "interaction_required", "consent_required"):
             raise Refused("sign_in.denied", said("company sign-in was refused or cancelled; nothing was decided")) from None
-        raise _failed() from None
+        raise failed() from None
     except Exception as error:  # what a provider sends is no program of ours: any shape of it may raise anything
         LOG.warning("company sign-in failed (%s)", type(error).__name__)
-        raise _failed() from None
+        raise failed() from None
 
 
-def _failed() -> Refused:
+def failed() -> Refused:
+    """What a person is told of a sign-in that cannot be relied on, whatever the cause."""
     return Refused("sign_in.failed", said("company sign-in did not succeed, or was not started on this page; nothing was decided"))

@@ -37,8 +37,11 @@ def test_the_second_approval_completes_it_and_sees_the_first(scene):
 def test_it_is_rejected_or_returned_with_a_text(scene, verdict, state):
     proposal = scene.proposes()
     token = scene.link(proposal)
-    assert scene.signed_in(token).decides(token, verdict, reason="what about the guarantee?").status_code == 200
-    assert scene.world.proposal(proposal).state == state and scene.world.one(Decision).reason == "what about the guarantee?"
+    fields = {"reason": "what about\r\nthe guarantee?\0 ", "reason_code": "information_missing"}
+    assert scene.signed_in(token).decides(token, verdict, **fields).status_code == 200
+    decision = scene.world.one(Decision)
+    assert (decision.reason, decision.reason_code) == ("what about\nthe guarantee?", "information_missing")
+    assert scene.world.proposal(proposal).state == state
 
 
 def test_the_page_shows_what_is_signed_once_signed_in(sqlite_scene):
@@ -90,7 +93,7 @@ def test_an_unknown_link_is_404_and_a_used_or_ended_one_410_without_a_word_about
     assert "not one of ours" in words_of(unknown) and "used already" in words_of(again) and "expired" in words_of(over)
     for answer in (unknown, again, over):
         assert "Harbour" not in answer.text and proposal not in answer.text
-    for path in (f"/d/{ended}/sign-in", f"/d/{used}/sign-in", "/", "/d/", "/nowhere"):
+    for path in ("/d/%ff%fe%00", f"/d/{ended}/sign-in", f"/d/{used}/sign-in", "/", "/d/", "/nowhere"):
         assert scene.browser().get(path).status_code in (404, 410)
 
 
@@ -146,6 +149,8 @@ def test_a_slip_of_the_finger_is_corrected_on_the_form_and_costs_no_link(sqlite_
         ({"reason": "  "}, "say why"),
         ({"verdict": "counter"}, "choose whether to approve"),
         ({"verdict": "reject", "reason": ""}, "say why"),
+        ({"reason": "x" * 4001}, "the text has 4001 characters"),
+        ({"verdict": "reject", "reason_code": "whim"}, "there is no reason whim"),
     ):
         answer = browser.decides(token, **typed)
         assert answer.status_code == 422 and says in words_of(answer)
@@ -192,7 +197,10 @@ def test_nobody_decides_without_having_signed_in(sqlite_scene):
 def test_a_form_larger_than_any_reason_is_refused(sqlite_scene):
     proposal = sqlite_scene.proposes()
     token = sqlite_scene.link(proposal)
-    assert sqlite_scene.signed_in(token).decides(token, reason="x" * 70_000).status_code == 413 and sqlite_scene.world.find(Decision) == []
+    browser = sqlite_scene.signed_in(token)
+    assert browser.decides(token, reason="x" * 70_000).status_code == 413
+    assert browser.decides(token, **{f"field{n}": "x" for n in range(30)}).status_code == 413
+    assert sqlite_scene.world.find(Decision) == [] and sqlite_scene.used_at(token) is None
 
 
 def test_a_delegate_says_on_whose_behalf_he_decides(scene):

@@ -169,6 +169,16 @@ def test_a_wrong_missing_or_foreign_state_is_told_in_words(sqlite_scene):
     assert sqlite_scene.browser().get("/callback").status_code == 403
 
 
+def test_of_two_sign_ins_on_their_way_the_newest_counts_and_the_other_starts_again(sqlite_scene):
+    first, second = (sqlite_scene.link(sqlite_scene.proposes(customer)) for customer in ("c-1", "c-2"))
+    sqlite_scene.known_as("p-ceo")
+    browser = sqlite_scene.browser()
+    back_first, back_second = browser.leaves_for_sign_in(first), browser.leaves_for_sign_in(second)
+    assert browser.get(back_first).status_code == 403
+    assert browser.get(back_second).headers["location"] == f"/d/{second}"
+    assert browser.signs_in(first).status_code == 200 and browser.opens(second).status_code == 200
+
+
 def test_a_code_serves_once(sqlite_scene):
     token = sqlite_scene.link(sqlite_scene.proposes())
     sqlite_scene.known_as("p-ceo")
