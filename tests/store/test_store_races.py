@@ -392,7 +392,7 @@ def test_a_click_waits_for_all_its_locks_together_as_long_as_for_one(postgres_st
     for thread in holders:
         thread.start()
     held.wait()
-    with pytest.raises(Unavailable, match="busy|lock"), postgres_store.begin() as uow:
+    with pytest.raises(Unavailable, match=r"busy|lock"), postgres_store.begin() as uow:
         uow.get(LimitAccount, account_id="acc-1", lock=True)
         uow.get(LimitAccount, account_id="acc-2", lock=True)
         uow.commit()
