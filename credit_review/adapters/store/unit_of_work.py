@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields
 from datetime import date, datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import groupby
 from operator import attrgetter
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Dialect, Engine, Select, Table, and_, bindparam, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -22,7 +22,7 @@ from credit_review.adapters.store.models import INSERT_ONLY, RECORDS, WRITTEN_BY
 from credit_review.adapters.store.refusals import translated
 from credit_review.adapters.store.writer_queue import WriterQueue
 from credit_review.errors import BadInput, Conflict, Unavailable
-from credit_review.model.records import AuditHead, AuditPayload, AuditRow
+from credit_review.model.records import AuditHead, AuditRow
 from credit_review.ports import Clock, Entry
 
 R = TypeVar("R")
@@ -107,6 +107,23 @@ def _parts(filters: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 def _as_row(record: Any) -> dict[str, Any]:
     plan = _plan(type(record))
     return dict(zip(plan.names, plan.values(record), strict=True))
+
+
+@lru_cache(maxsize=256)
+def _insertion(plan: _Plan, dialect: Dialect) -> tuple[str, Mapping[int, Callable[[Any], Any]]]:
+    """The statement that inserts one record of a kind, and by position how values become what the driver takes, where they must."""
+    quoted = dialect.identifier_preparer.quote
+    mark = "?" if dialect.paramstyle == "qmark" else "%s"
+    columns = ", ".join(quoted(name) for name in plan.names)
+    text = f"INSERT INTO {quoted(plan.table.name)} ({columns}) VALUES ({', '.join([mark] * len(plan.names))})"  # noqa: S608  our own names
+    ways = (plan.table.c[name].type.dialect_impl(dialect).bind_processor(dialect) for name in plan.names)
+    return text, {at: way for at, way in enumerate(ways) if way is not None}
+
+
+def _each(column: Sequence[Any], way: Callable[[Any], Any]) -> list[Any]:
+    """Every value turned by `way`, each distinct one once: the times and days of a batch are mostly the same."""
+    turned = {value: way(value) for value in set(column)}
+    return [turned[value] for value in column]
 
 
 class SqlUnitOfWork:
@@ -199,9 +216,18 @@ class SqlUnitOfWork:
         """Insert, many of one kind at once. A duplicate key or a broken constraint raises Conflict, naming the constraint."""
         for record, group in groupby(records, key=type):
             self._must_write(record)
-            rows = [_as_row(one) for one in group]
-            with self._guarded(record, rows):
-                self._connection.execute(insert(_table(record)), rows)
+            some = list(group)
+            with self._guarded(record, map(_as_row, some)):
+                self._insert(some)
+
+    def _insert(self, records: Sequence[object]) -> None:
+        """Insert records of one kind: whole columns are made ready for the driver, which costs a third of binding value by value."""
+        plan = _plan(type(records[0]))
+        statement, ways = _insertion(plan, self._connection.dialect)
+        columns: list[Sequence[Any]] = list(zip(*map(plan.values, records), strict=True))
+        for at, way in ways.items():
+            columns[at] = _each(columns[at], way)
+        self._connection.exec_driver_sql(statement, list(zip(*columns, strict=True)))
 
     def add_if_absent(self, record: object) -> bool:
         """Insert unless the primary key exists; True when this call inserted it. Safe under races."""
@@ -252,10 +278,10 @@ class SqlUnitOfWork:
             raise Unavailable("the audit log has no head", expected="a database made by this program", next_step="credit-review db upgrade")
         # the only clock reading, taken under the head's lock: entries can never be out of order in time
         built = audit.build(AuditHead(**row._mapping), self._entries, now=self._clock.now(), salt=lambda: secrets.token_hex(32))
-        self._connection.execute(insert(_table(AuditRow)), [_as_row(one) for one in built.rows])
+        self._insert(built.rows)
         self._connection.execute(update(heads).where(heads.c.id == 1).values(_as_row(built.head)))
         if built.payloads:
-            self._connection.execute(insert(_table(AuditPayload)), [_as_row(one) for one in built.payloads])
+            self._insert(built.payloads)
         return tuple(one.seq for one in built.rows)
 
     # --- guards --------------------------------------------------------------------------------------------------------------------
@@ -267,7 +293,7 @@ class SqlUnitOfWork:
             raise Conflict(f"{record.__name__} is written by append only")
 
     @contextmanager
-    def _guarded(self, record: type[Any] | None = None, rows: Sequence[Mapping[str, Any]] = ()) -> Iterator[None]:
+    def _guarded(self, record: type[Any] | None = None, rows: Iterable[Mapping[str, Any]] = ()) -> Iterator[None]:
         if self._spent:
             raise Conflict(f"this unit of work takes no more calls: {self._spent}", next_step="begin a new one")
         try:
