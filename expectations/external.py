@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from credit_review.model.states import Severity
-from expectations.promise import Condition, Context, Promise, Suite, between, filled, holds, known_currency, never, one_of
+from expectations.promise import Condition, Context, Promise, Suite, among, between, filled, holds, known_currency, never, one_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,7 +18,7 @@ COVER_KINDS = ("insured_limit", "guarantee")
 
 def _known_customer(frame: pd.DataFrame, context: Context) -> pd.Series[bool]:
     known = frame["customer_id"].ne("")
-    return known if context.master is None else known & frame["customer_id"].isin(list(context.master))
+    return known if context.master is None else known & among(frame["customer_id"], context.master)
 
 
 def _reported_by_as_of(frame: pd.DataFrame, context: Context) -> pd.Series[bool]:

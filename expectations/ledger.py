@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from credit_review.model.money import MAX_MINOR
 from credit_review.model.states import DocumentKind, Severity
-from expectations.promise import Context, Promise, Suite, between, filled, holds, known_currency, one_of, unique
+from expectations.promise import Context, Promise, Suite, among, between, filled, holds, known_currency, one_of, unique
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +27,7 @@ def _day(value: object) -> pd.Timestamp:
 
 def _in_master(frame: pd.DataFrame, context: Context) -> pd.Series[bool]:
     known = frame["customer_id"].eq("")  # rows that name nobody are another promise
-    return known | True if context.master is None else known | frame["customer_id"].isin(list(context.master))
+    return known | True if context.master is None else known | among(frame["customer_id"], context.master)
 
 
 def _due_where_needed(frame: pd.DataFrame, _: Context) -> pd.Series[bool]:

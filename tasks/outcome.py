@@ -12,8 +12,9 @@ from credit_review.adapters import files
 from credit_review.limits.codes import SEPARATOR
 from credit_review.model.frames import QUARANTINE, bucket_of
 from credit_review.model.records import Proposal
-from credit_review.model.states import CustomerState, ReviewState
+from credit_review.model.states import CustomerState, Layer, ReviewState
 from credit_review.review import lifecycle, propose, route
+from credit_review.review.naming import account_id
 from credit_review.review.propose import ProposalDraft
 from credit_review.scoring import REASONS
 from tasks import figures, prepare, validate
@@ -117,8 +118,12 @@ def draft_for(plan: Plan, customer_id: str) -> ProposalDraft | None:
 
 
 def drafts(plan: Plan, number: int, wanted: pd.DataFrame) -> Iterator[ProposalDraft]:
-    """A draft for each of the wanted PROPOSALS rows of a bucket, with what the customer master says beside."""
+    """A draft for each of the wanted PROPOSALS rows of a bucket, with what the customer master says beside, by account id."""
     master = plan.snapshot.frame("customers", number).set_index("customer_id")
+    entities = master["legal_entity"].reindex(wanted["customer_id"])
+    keys = zip(wanted["customer_id"], entities, wanted["currency"], strict=True)
+    accounts = [account_id("customer", customer, entity, Layer.BASE, currency) for customer, entity, currency in keys]
+    wanted = wanted.iloc[sorted(range(len(accounts)), key=accounts.__getitem__)]
     about = master.reindex(wanted["customer_id"])[["name", "legal_entity", "region", "portfolio", "status", "account_owner"]]
     facts = figures.facts_beside(plan, number, wanted["customer_id"])
     starts = figures.effective_days(plan, plan.workspace.policy(), prepare.services(plan.config).today())

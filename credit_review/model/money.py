@@ -98,6 +98,6 @@ def typed(text: str, currency: str) -> int:
 def format_minor(minor: int, currency: str, *, decimals: bool = False) -> str:
     """Amount for people, `1,250,000 EUR`; whole major units unless `decimals` or the amount is not whole."""
     places = exponent(currency)
-    value = Decimal(minor).scaleb(-places)
-    whole = value == value.to_integral_value()
-    return f"{value:,.{0 if whole and not decimals else places}f} {currency}"
+    units, rest = divmod(abs(minor), 10**places)
+    fraction = f".{rest:0{places}d}" if places and (rest or decimals) else ""
+    return f"{'-' if minor < 0 else ''}{units:,}{fraction} {currency}"

@@ -411,10 +411,13 @@ def _conclude(uow: UnitOfWork, review_id: str, rows: Sequence[OnFile], person_id
 def _held(uow: UnitOfWork, rows: Sequence[OnFile]) -> dict[str, Total]:
     held: dict[str, Total] = {}
     for currency in sorted({r.currency for r in rows}):
-        ids = [r.account_id for r in rows if r.currency == currency]
-        found = uow.find(LimitChange, account_id=ids, version=1, kind=ChangeKind.OPENING)
-        if found:
-            held[currency] = Total(len(found), sum(c.new_minor or 0 for c in found))
+        ids, count, minor = iter([r.account_id for r in rows if r.currency == currency]), 0, 0
+        while part := list(islice(ids, BATCH)):
+            opened = {"account_id": part, "version": 1, "kind": ChangeKind.OPENING}
+            for _, found, total in uow.tally(LimitChange, by=("version",), total=("new_minor",), **opened):
+                count, minor = count + found, minor + total
+        if count:
+            held[currency] = Total(count, minor)
     return held
 
 

@@ -63,6 +63,7 @@ def _prepare_sqlite(dbapi: Any, _record: object) -> None:
         "journal_mode=WAL",
         "cache_size=-65536",
         "wal_autocheckpoint=16384",  # 64 MB: bulk steps touch the same index pages again and again, each checkpoint writes them all
+        "temp_store=MEMORY",  # a trigger that may refuse makes SQLite keep a journal a statement: small, and else often a file on disk
         "synchronous=FULL",
         "foreign_keys=ON",
         "recursive_triggers=ON",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -25,7 +25,7 @@ _NO_SCHEMA = re.compile(r"no such (table|column)|has no column|UndefinedTable|Un
 
 
 @contextmanager
-def translated(connection: Connection | None, table: Table | None, rows: Sequence[Mapping[str, Any]] = ()) -> Iterator[None]:
+def translated(connection: Connection | None, table: Table | None, rows: Iterable[Mapping[str, Any]] = ()) -> Iterator[None]:
     """Raises Conflict, Unavailable or BadInput in place of the driver's errors. `rows`, those being written, help to name the rule."""
     try:
         yield
@@ -60,14 +60,14 @@ def _first_line(error: DBAPIError) -> str:
     return lines[0] if lines else type(error.orig).__name__
 
 
-def _constraint(error: IntegrityError, connection: Connection | None, table: Table | None, rows: Sequence[Mapping[str, Any]]) -> str:
+def _constraint(error: IntegrityError, connection: Connection | None, table: Table | None, rows: Iterable[Mapping[str, Any]]) -> str:
     diagnosis = getattr(error.orig, "diag", None)
     if diagnosis is not None:
         return str(diagnosis.constraint_name or f"{diagnosis.column_name} is missing")
     return _sqlite_constraint(str(error.orig), connection, table, rows)
 
 
-def _sqlite_constraint(message: str, connection: Connection | None, table: Table | None, rows: Sequence[Mapping[str, Any]]) -> str:
+def _sqlite_constraint(message: str, connection: Connection | None, table: Table | None, rows: Iterable[Mapping[str, Any]]) -> str:
     """SQLite names CHECKs and triggers, names a UNIQUE by its columns, and a foreign key not at all."""
     kind, _, detail = message.partition(" constraint failed")
     detail = detail.removeprefix(": ")
@@ -93,7 +93,7 @@ def _unique_columns(table: Table) -> Iterator[tuple[str, set[str]]]:
             yield str(index.name), {column.name for column in index.columns}
 
 
-def _missing_parent(connection: Connection | None, table: Table, rows: Sequence[Mapping[str, Any]]) -> str | None:
+def _missing_parent(connection: Connection | None, table: Table, rows: Iterable[Mapping[str, Any]]) -> str | None:
     """The name of the first foreign key for which a written row has no parent."""
     keys = sorted((one for one in table.constraints if isinstance(one, ForeignKeyConstraint)), key=lambda one: str(one.name))
     for row in rows:
