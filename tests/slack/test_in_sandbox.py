@@ -12,7 +12,6 @@ from types import SimpleNamespace
 
 import pytest
 from slack_bolt import App
-from slack_bolt.adapter.socket_mode import SocketModeHandler
 
 from credit_review import audit
 from credit_review.adapters import slack_chat
@@ -23,6 +22,8 @@ from credit_review.review.addressing import Destinations, put_before
 from credit_review.review.standing import gather_many
 from credit_review.words import ENGLISH
 from deployments.slack_listener.app import build_app, build_office
+from deployments.slack_listener.serving import SocketMode
+from deployments.slack_listener.shape import well_formed
 from deployments.slack_sandbox.core import Settings
 from deployments.slack_sandbox.server import running
 from deployments.slack_sandbox.state import Channel, Person
@@ -64,7 +65,7 @@ def workspace():
 def line(workspace):
     """One Socket Mode connection for all tests: each puts its own app behind it."""
     web = slack_chat.web_client("xoxb-sandbox", workspace.api_url)
-    handler = SocketModeHandler(App(client=web, token_verification_enabled=False), "xapp-sandbox", web_client=web)
+    handler = SocketMode(App(client=web, token_verification_enabled=False), "xapp-sandbox", web)
     handler.connect()
     workspace.connected()
     yield handler
@@ -85,10 +86,11 @@ def desk(workspace, line, sqlite_store, clock, monkeypatch):
     services = SimpleNamespace(settings=settings, store=sqlite_store, clock=clock, today=lambda: NOON.date())
     office = build_office(services)
     line.app = build_app(office)
-    office.pump.start()
+    office.start()
     yield Desk(world, workspace, office, services)
     workspace.quiet()
-    office.pump.stop()
+    office.stop()
+    assert all(well_formed(one["payload"]) for one in workspace.deliveries()), "what Slack sends is what the listener over HTTP would take"
 
 
 class Desk:
