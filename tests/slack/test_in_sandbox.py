@@ -48,8 +48,9 @@ def members():
     ]
 
 
+OTHERS = ("UGUEST", "UBOT", "USTRANGER", "USECOND")
 CHANNELS = (
-    Channel("GPRIVATE", "credit", is_private=True, members={"UCREDITBOT", "U0CREDITBOT", *map(user, PEOPLE), "T2:UMANAGER", "UGUEST"}),
+    Channel("GPRIVATE", "credit", is_private=True, members={"UCREDITBOT", "U0CREDITBOT", *map(user, PEOPLE), "T2:UMANAGER", *OTHERS}),
     Channel("GSHARED", "shared", is_private=True, is_ext_shared=True, members={"U0CREDITBOT", *map(user, PEOPLE)}),
     Channel("CPUBLIC", "public", members={"U0CREDITBOT", *map(user, PEOPLE)}),
 )
