@@ -101,6 +101,7 @@ def test_a_stranger_on_any_button_is_told_and_recorded_once(desk, who, code, act
 def test_who_leaves_slack_decides_nothing_once_a_quarter_of_an_hour_is_over(desk, monkeypatch):
     first, second = desk.propose("c-1"), desk.propose("c-2", to=61_000_00)
     desk.put_before(first, second)
+    desk.card("p-controller", second)
     desk.click("p-controller", first, card.APPROVE)
     desk.eventually(lambda: desk.world.find(Decision))
     _slack_says(desk, monkeypatch, {"deleted": True})
@@ -262,16 +263,16 @@ def _opens_home(desk, who, action):
 
 
 def test_a_proposal_whose_limit_changed_meanwhile_ends_with_the_click_that_finds_it_so(desk):
-    earlier = desk.world.propose("c-1", had=50_000_00, to=60_000_00, effective_to=TODAY + timedelta(days=10))
+    earlier = desk.propose("c-1", to=60_000_00, effective_to=TODAY + timedelta(days=10))
     desk.world.decide("p-cfo", earlier)
     desk.world.apply(earlier)
     proposal = desk.propose("c-1", had=60_000_00, to=55_000_00)
     desk.put_before(proposal)
-    desk.card("p-manager", proposal)
+    desk.card("p-controller", proposal)
     desk.services.clock.set(NOON + timedelta(days=10))
     assert revert_due(desk.world.store, desk.services.clock), "the temporary limit it starts from has ended"
-    desk.click("p-manager", proposal, card.APPROVE)
-    after = desk.direct("p-manager", lambda m: proposal in text(m) and "The limit in force changed meanwhile" in text(m))
+    desk.click("p-controller", proposal, card.APPROVE)
+    after = desk.direct("p-controller", lambda m: proposal in text(m) and "The limit in force changed meanwhile" in text(m))
     assert card.APPROVE not in text(after) and card.REJECT not in text(after)
     assert (desk.world.proposal(proposal).state, desk.world.proposal(proposal).outcome_code) == ("superseded", "base_changed")
     (entry,) = desk.world.entries("proposal.superseded", f"proposal:{proposal}")
