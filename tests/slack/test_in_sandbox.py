@@ -386,11 +386,7 @@ def test_the_link_to_the_page_outside_is_a_button_that_only_its_person_sees(desk
     assert desk.sandbox.deliveries()[-1]["acked"] and desk.as_("p-ceo").notices() == []
 
 
-def test_in_a_modal_the_link_to_the_page_outside_is_a_button_too(desk):
-    desk.services.settings.step_up = StepUpSettings(url="https://credit.example.com")
-    proposal = desk.propose(to=9_000_000_00)
-    desk.put_before(proposal)
-    desk.click("p-ceo", proposal, card.WHY)
+def test_in_a_modal_the_link_to_the_page_outside_is_a_button_too():
     view = said_in_modal(Told("Sign in there.", ENGLISH, link="https://credit.example.com/d/t"))
     assert block_kit.problems_of_blocks(view["blocks"]) == [] and view["blocks"][-1]["elements"][0]["url"].endswith("/d/t")
 
