@@ -25,9 +25,9 @@ CANARIES = {
     "SLACK_BOT_TOKEN": "xoxb-1-canarybot",
     "SLACK_APP_TOKEN": "xapp-1-canaryapp",
     "SLACK_SIGNING_SECRET": "canarysigning0123456789",
-    "STEP_UP_CLIENT_SECRET": "canaryclientsecret",
-    "STEP_UP_SESSION_KEY": "canarysessionkey-long-enough-to-be-one",
     "OIDC_CLIENT_SECRET": "canaryoidc",
+    "STEP_UP_KEY": "canarystepupkey-long-enough-to-be-one",
+    "TOKEN_KEY": "canarytokenkey",
 }
 
 
