@@ -28,6 +28,8 @@ OUTCOMES = {
     ProposalState.SUPERSEDED: said("Replaced by a newer proposal"),
     ProposalState.PENDING: said("Waiting for a decision"),
 }
+LIMIT_CHANGED = said("The limit in force changed meanwhile; the next review, or a request, proposes anew")
+"""The outcome of what was superseded without a successor."""
 REASON_CODES = {
     ReasonCode.RISK_TOO_HIGH: said("the risk is too high"),
     ReasonCode.NOT_JUSTIFIED: said("the need is not shown"),
@@ -368,7 +370,8 @@ def _buttons(view: View) -> Block:
 def _outcome(view: View) -> Iterator[tuple[str, str]]:
     """What became of it: outcome, then each decision with actor, time and the log's entry."""
     w, proposal = view.words, view.proposal
-    yield w.say(OUTCOMES[ProposalState(proposal.state)]), proposal.outcome_code.replace("_", " ") if not view.standing.decisions else ""
+    outcome = LIMIT_CHANGED if proposal.outcome_code == "base_changed" else OUTCOMES[ProposalState(proposal.state)]
+    yield w.say(outcome), proposal.outcome_code.replace("_", " ") if not view.standing.decisions else ""
     for one in sorted(view.standing.decisions, key=lambda d: (d.at, d.approver_id)):
         who = view.name(one.approver_id)
         if one.on_behalf_of:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
+from credit_review.errors import BadInput
 from credit_review.messages.card import CONDITIONS, REASON_CODES
 from credit_review.messages.text import Block, field, lines, modal, section, select, text_input, value_of
 from credit_review.model.money import Money, exponent
@@ -194,6 +195,9 @@ def typed_in(view: Mapping[str, Any], block_id: str) -> str:
 
 
 def day_in(view: Mapping[str, Any], block_id: str) -> date | None:
-    """The day chosen in a field; None when none."""
+    """The day chosen in a field; None when none. Raises BadInput for what is no day."""
     text = typed_in(view, block_id)
-    return date.fromisoformat(text) if text else None
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise BadInput(said("choose a day")) from None

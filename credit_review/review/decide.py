@@ -7,7 +7,7 @@ is audited and repeated to a second delivery. Whatever raises before the commit 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
 from hashlib import sha256
@@ -24,7 +24,7 @@ from credit_review.review.addressing import NOWHERE, Destinations, put_before
 from credit_review.review.conditions import ConditionAsked, check_conditions, condition_data, open_conditions, record_conditions
 from credit_review.review.counter import CounterOffer, Figures, figures_of, stricter, with_figures
 from credit_review.review.directory import person_for
-from credit_review.review.ending import created_data, end, move, put_in_place, successor_of
+from credit_review.review.ending import created_data, end, end_outdated, move, put_in_place, successor_of
 from credit_review.review.naming import actor, short_id
 from credit_review.review.outbox import owe_apply, owe_card_updates
 from credit_review.review.questions import ask_analyst
@@ -40,7 +40,10 @@ _ACTIONS = {
 _ANOTHER_MAY_STILL_FIT = (Code.ALLOWED, Code.LACKS_TIER, Code.CHOOSE_PRINCIPAL)
 LONGEST_REASON = 4000
 """Characters of a reason that are kept; a longer one is refused."""
-_CARD_IS_OLD = (Code.STALE, Code.NOT_PENDING, Code.EXPIRED, Code.BASE_CHANGED)
+_CARD_IS_OLD = (Code.STALE, Code.NOT_PENDING)
+_OUTDATED = {Code.EXPIRED: ProposalState.EXPIRED, Code.BASE_CHANGED: ProposalState.SUPERSEDED}
+"""What nobody can decide any more ends with the click that finds it so: its cards say what became of it, not only the next sweep."""
+DECIDER = "system:decide"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,20 +131,24 @@ def decide(command: DecideCommand, uow: UnitOfWork, now: datetime, *, zone: tzin
 
 
 def decide_listed(
-    commands: Sequence[DecideCommand], uow: UnitOfWork, now: datetime, *, zone: tzinfo = UTC, to: Destinations = NOWHERE
+    listed: Callable[[], Sequence[DecideCommand]],
+    uow: UnitOfWork,
+    now: datetime,
+    *,
+    delivery_key: str,
+    zone: tzinfo = UTC,
+    to: Destinations = NOWHERE,
 ) -> list[Outcome]:
-    """The outcomes of several answers given with one click, each with a decision and an entry of its own, all in one commit."""
-    fresh = [c for c in commands if uow.add_if_absent(InboxEntry(delivery_key=c.delivery_key, outcome_json="", at=now))]
-    known = {c.delivery_key for c in commands} - {c.delivery_key for c in fresh}
-    stored = {row.delivery_key: row for row in uow.find(InboxEntry, delivery_key=sorted(known))} if known else {}
-    outcomes = []
-    for command in commands:
-        if command.delivery_key in stored:
-            outcomes.append(Outcome.repeat(stored[command.delivery_key].outcome_json))
-            continue
-        outcome = _answered(command, uow, now, zone, to)
-        uow.change(InboxEntry, where={"delivery_key": command.delivery_key}, to={"outcome_json": outcome.to_json()})
-        outcomes.append(outcome)
+    """The outcomes of several answers given with one click, each with a decision and an entry of its own, all in one commit.
+
+    `listed` says which answers, and may refuse; a click seen before gives its first outcomes again without asking it.
+    """
+    if not uow.add_if_absent(InboxEntry(delivery_key=delivery_key, outcome_json="", at=now)):
+        stored = uow.get(InboxEntry, delivery_key=delivery_key)
+        assert stored is not None  # noqa: S101  inbox entries are never deleted
+        return [Outcome.repeat(one) for one in json.loads(stored.outcome_json)]
+    outcomes = [_answered(command, uow, now, zone, to) for command in listed()]
+    uow.change(InboxEntry, where={"delivery_key": delivery_key}, to={"outcome_json": canonical([o.to_json() for o in outcomes])})
     uow.commit()
     return outcomes
 
@@ -150,6 +157,20 @@ def refused_login(uow: UnitOfWork, kind: str, account: str, refusal: Refused) ->
     """Appends the entry of somebody who tried and is nobody of ours; his account stands in it as a digest."""
     data = {"code": refusal.code, "kind": kind}
     uow.append(Entry(action=Action.LOGIN_REFUSED, actor=f"account:{short_id(kind, account)}", entity=f"login:{kind}", data=data))
+
+
+def refused_early(uow: UnitOfWork, refusal: Refused, *, person_id: str, proposal_id: str, channel: str, delivery_key: str) -> None:
+    """Appends the entry of a person whom a rule refused before there was anything to decide: about a proposal, or else himself."""
+    known = uow.get(Proposal, proposal_id=proposal_id) if proposal_id else None
+    entity = f"proposal:{known.proposal_id}" if known else f"person:{person_id}"
+    data = {
+        "code": refusal.code,
+        "channel": channel,
+        "delivery": sha256(delivery_key.encode()).hexdigest(),
+        "state": known.state if known else None,
+    }
+    text = {"text": refusal.what}
+    uow.append(Entry(action=Action.DECISION_REFUSED, actor=actor(person_id), entity=entity, data=data, payload=text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,7 +377,7 @@ def _renew(click: _Click) -> Proposal:
     new = replace(new, tier=need.tier, required_approvals=need.approvals)
     entity = f"proposal:{old.proposal_id}"
     about = {"code": "rules_changed", "successor": new.proposal_id, "changed": changed}
-    click.uow.append(Entry(action=Action.PROPOSAL_SUPERSEDED, actor="system:decide", entity=entity, data=about))
+    click.uow.append(Entry(action=Action.PROPOSAL_SUPERSEDED, actor=DECIDER, entity=entity, data=about))
     _put(click, old, new, {}, code="rules_changed")
     return new
 
@@ -443,12 +464,15 @@ def _ask(click: _Click) -> None:
 
 def _not_allowed(click: _Click, judgement: Judgement) -> Outcome:
     successor = _renew(click).proposal_id if judgement.code == Code.CHANGED else None
+    ended = (
+        end_outdated(click.uow, click.proposal, _OUTDATED[judgement.code], click.now, by=DECIDER) if judgement.code in _OUTDATED else None
+    )
     if judgement.code in _CARD_IS_OLD:
         owe_card_updates(click.uow, click.proposal.proposal_id, click.now)
     refused = _refuse(click.command, click.uow, click.person, judgement.code, judgement.text)
     return replace(
         refused,
-        state=ProposalState.SUPERSEDED if successor else click.proposal.state,
+        state=ProposalState.SUPERSEDED if successor else ended or click.proposal.state,
         tier=judgement.tier,
         approvals_given=judgement.approvals_given,
         approvals_needed=judgement.approvals_needed,

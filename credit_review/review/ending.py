@@ -37,6 +37,21 @@ def end(uow: UnitOfWork, proposal: Proposal, to: ProposalState, *, code: str, no
         raise_risk(uow, proposal, to, now)
 
 
+_BY_TIME = {
+    ProposalState.EXPIRED: ("expired", Action.PROPOSAL_EXPIRED),
+    ProposalState.SUPERSEDED: ("base_changed", Action.PROPOSAL_SUPERSEDED),
+}
+
+
+def end_outdated(uow: UnitOfWork, proposal: Proposal, to: ProposalState, now: datetime, *, by: str) -> ProposalState:
+    """Ends a proposal that expired, or (superseded) whose limit in force is another by now, with its entry; returns the state `to`."""
+    code, action = _BY_TIME[to]
+    end(uow, proposal, to, code=code, now=now)
+    data = {"code": code, "from": proposal.state, "to": to, "digest": proposal.digest}
+    uow.append(Entry(action=action, actor=by, entity=f"proposal:{proposal.proposal_id}", data=data))
+    return to
+
+
 def withdraw_apply(uow: UnitOfWork, proposal_id: str, code: str) -> None:
     """Settles the queued application of a proposal, applied or never to be."""
     done = {"state": OutboxState.CONFIRMED, "confirmed_json": canonical({"code": code})}

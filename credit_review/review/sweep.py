@@ -11,15 +11,14 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from itertools import islice
 from typing import TypeVar
 
-from credit_review.audit import Action
 from credit_review.authority import judge
 from credit_review.errors import BadInput, Refused
 from credit_review.model.records import CreditLimit, LimitAccount, OutboxEntry, Proposal
 from credit_review.model.states import OPEN_PROPOSAL_STATES, OutboxState, ProposalState
-from credit_review.ports import Clock, Entry, Store, UnitOfWork
+from credit_review.ports import Clock, Store, UnitOfWork
 from credit_review.review.apply import revert
 from credit_review.review.conditions import lapse_due, open_conditions
-from credit_review.review.ending import end
+from credit_review.review.ending import end_outdated
 from credit_review.review.outbox import apply_key, owe_apply
 from credit_review.review.standing import gather, matrix_in_force
 
@@ -100,7 +99,7 @@ def expire_due(store: Store, clock: Clock, *, zone: tzinfo = UTC) -> tuple[str, 
         with store.begin(interactive=False) as uow:
             found = uow.find(Proposal, proposal_id=ids, state=OPEN_PROPOSAL_STATES, lock=True)
             for proposal in (p for p in found if _late(p, now, today)):
-                _end(uow, proposal, ProposalState.EXPIRED, Action.PROPOSAL_EXPIRED, "expired", now)
+                end_outdated(uow, proposal, ProposalState.EXPIRED, now, by=SWEEPER)
                 expired.append(proposal.proposal_id)
             uow.commit()
     return tuple(expired)
@@ -125,7 +124,7 @@ def supersede_outdated(store: Store, clock: Clock) -> tuple[str, ...]:
             accounts = sorted({p.account_id for p in uow.find(Proposal, proposal_id=ids)})
             uow.find(LimitAccount, account_id=accounts, order_by=("account_id",), lock=True)
             for proposal in _outdated(uow, uow.find(Proposal, proposal_id=ids, state=ProposalState.PENDING, lock=True)):
-                _end(uow, proposal, ProposalState.SUPERSEDED, Action.PROPOSAL_SUPERSEDED, "base_changed", now)
+                end_outdated(uow, proposal, ProposalState.SUPERSEDED, now, by=SWEEPER)
                 done.append(proposal.proposal_id)
             uow.commit()
     return tuple(done)
@@ -134,12 +133,6 @@ def supersede_outdated(store: Store, clock: Clock) -> tuple[str, ...]:
 def _outdated(uow: UnitOfWork, proposals: Sequence[Proposal]) -> list[Proposal]:
     limits = {c.account_id: c.version for c in uow.find(CreditLimit, account_id=[p.account_id for p in proposals])}
     return [p for p in proposals if limits.get(p.account_id, 0) != p.base_version]
-
-
-def _end(uow: UnitOfWork, proposal: Proposal, to: ProposalState, action: Action, code: str, now: datetime) -> None:
-    end(uow, proposal, to, code=code, now=now)
-    data = {"code": code, "from": proposal.state, "to": to, "digest": proposal.digest}
-    uow.append(Entry(action=action, actor=SWEEPER, entity=f"proposal:{proposal.proposal_id}", data=data))
 
 
 def requeue_stuck(store: Store, clock: Clock) -> tuple[str, ...]:

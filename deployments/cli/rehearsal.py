@@ -64,9 +64,8 @@ def serve(config: Path, *, port: int) -> None:
 @contextmanager
 def rehearsing(config: Path, *, port: int = 0) -> Iterator[Rehearsal]:
     """The demo in `config` with its people in a sandbox and the real listener connected. Raises BadInput for anything but a demo."""
-    from slack_bolt.adapter.socket_mode import SocketModeHandler
-
     from deployments.slack_listener.app import build_app, build_office
+    from deployments.slack_listener.serving import SocketMode
     from deployments.slack_sandbox.core import Settings
     from deployments.slack_sandbox.server import running
     from deployments.slack_sandbox.state import Person
@@ -79,15 +78,15 @@ def rehearsing(config: Path, *, port: int = 0) -> Iterator[Rehearsal]:
         slack = SlackSettings(mode="socket", team_ids=(TEAM,), api_url=sandbox.api_url, show_providers=("*",))
         opened = replace(opened, settings=opened.settings.model_copy(update={"slack": slack}))
         office = build_office(opened)
-        handler = SocketModeHandler(build_app(office), TOKENS["SLACK_APP_TOKEN"], web_client=office.client)
+        handler = SocketMode(build_app(office), TOKENS["SLACK_APP_TOKEN"], office.client)
         handler.connect()
         sandbox.connected()
         _put_before_people(opened)
-        office.pump.start()
+        office.start()
         try:
             yield Rehearsal(sandbox, opened)
         finally:
-            office.pump.stop()
+            office.stop()
             handler.close()
 
 

@@ -1,18 +1,16 @@
-"""Interactions that decide: each is one commit, then the acknowledgement, then the echo."""
+"""Interactions that decide. `answering` gives each its deadline, acknowledges what was stored, and answers refusals."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from credit_review import messages
-from credit_review.errors import BadInput, CreditReviewError, Refused
+from credit_review.errors import BadInput, Refused
 from credit_review.messages import forms, gathering
-from credit_review.messages.digest import listed_digest, listing_of, page_of
+from credit_review.messages.digest import Listing, listed_digest, listing_of, page_of
 from credit_review.messages.text import read_value
 from credit_review.model.money import to_minor
-from credit_review.model.records import InboxEntry, Proposal
+from credit_review.model.records import Proposal
 from credit_review.model.states import Verdict
 from credit_review.ports import UnitOfWork
 from credit_review.review import conditions, questions
@@ -20,51 +18,57 @@ from credit_review.review.conditions import ConditionAsked
 from credit_review.review.counter import CounterOffer
 from credit_review.review.decide import DecideCommand, Outcome, decide, decide_listed
 from credit_review.review.inbox import put_before_me
-from credit_review.words import Words, listed, said, said_many
+from credit_review.words import listed, said, said_many
 from deployments.slack_listener.identity import account_of
-from deployments.slack_listener.office import Office, click_key, delivery_key, said_in_modal, submission_key, tell
+from deployments.slack_listener.office import Office, Told, delivery_key, interaction_key
 
-if TYPE_CHECKING:
-    from slack_bolt import Ack, Respond
-
-LOG = logging.getLogger("credit_review.slack")
+Body = Mapping[str, Any]
 
 
-def approve(office: Office, ack: Ack, body: Mapping[str, Any], respond: Respond) -> None:
-    """One click, one commit; acknowledged after it."""
-    words = office.company.words
-    try:
-        proposal_id, digest = read_value(body["actions"][0]["value"], "proposal", "digest")
-        outcome, words = _decide(office, body, click_key(body), proposal_id, digest, Verdict.APPROVE)
-    except (BadInput, Refused) as error:
-        ack()
-        tell(office, body, respond, words.error(error), words)
-        return
-    except CreditReviewError:
-        LOG.exception("an approval could not be stored; it is not acknowledged, so that the person clicks again")
-        raise
-    ack()
-    office.pump.wake()
-    tell(office, body, respond, outcome.text, words)
+def approve(office: Office, body: Body) -> Told:
+    """One click, one commit."""
+    return _decide(office, body, body["actions"][0].get("value", ""), Verdict.APPROVE)
 
 
-def approve_listed(office: Office, ack: Ack, body: Mapping[str, Any], respond: Respond) -> None:
+def approve_listed(office: Office, body: Body) -> Told:
     """Approve exactly the proposals that were listed, each with a decision of its own, all in one commit."""
-    words = office.company.words
-    try:
-        value = body["actions"][0]["value"]
-        (bound,) = read_value(value, "listed")
-        outcomes, words = _decide_listed(office, body, listing_of(value), bound)
-    except (BadInput, Refused) as error:
-        ack()
-        tell(office, body, respond, words.error(error), words)
-        return
-    except CreditReviewError:
-        LOG.exception("approvals could not be stored; they are not acknowledged, so that the person clicks again")
-        raise
-    ack()
-    office.pump.wake()
-    tell(office, body, respond, _together(outcomes), words)
+    value = body["actions"][0].get("value", "")
+    (bound,) = read_value(value, "listed")
+    part, services = listing_of(value), office.services
+    key = delivery_key(account_of(body), interaction_key(body))
+    with office.writing() as uow:
+        words = office.words_of(uow, body)
+        outcomes = decide_listed(
+            lambda: _listed(office, uow, body, part, bound),
+            uow,
+            services.clock.now(),
+            delivery_key=key,
+            zone=services.settings.zone,
+            to=services.settings.slack.destinations(),
+        )
+    return Told(_together(outcomes), words)
+
+
+def _listed(office: Office, uow: UnitOfWork, body: Body, part: Listing, bound: str) -> list[DecideCommand]:
+    person, account = office.person(uow, body), account_of(body)
+    shown = page_of(put_before_me(uow, person.person_id, part.review), part)
+    if listed_digest(shown) != bound:
+        raise Refused("list_changed", said("the list changed after it was shown; nothing was decided: read the new list"))
+    allowed = set(gathering.together_of(uow, shown, person.person_id, office.company, office.services.clock.now()))
+    if {p.proposal_id for p in shown} - allowed:
+        raise Refused("not_together", said("policy does not let these be approved together: open them one by one"))
+    return [
+        DecideCommand(
+            delivery_key=delivery_key(account, interaction_key(body), p.proposal_id),
+            proposal_id=p.proposal_id,
+            digest=p.digest,
+            verdict=Verdict.APPROVE,
+            account_kind="slack",
+            account=account.name,
+            channel="slack",
+        )
+        for p in shown
+    ]
 
 
 def _together(outcomes: list[Outcome]) -> str:
@@ -76,36 +80,7 @@ def _together(outcomes: list[Outcome]) -> str:
     return text
 
 
-def _decide_listed(office: Office, body: Mapping[str, Any], part: Any, bound: str) -> tuple[list[Outcome], Words]:
-    services, account = office.services, account_of(body)
-    _require_ours(office, body, click_key(body))
-    now = services.clock.now()
-    with services.store.begin(interactive=True) as uow:
-        person = office.person(uow, body)
-        words = office.words(uow, person)
-        shown = page_of(put_before_me(uow, person.person_id, part.review), part)
-        if listed_digest(shown) != bound:
-            text = said("the list changed after it was shown; nothing was decided: read the new list")
-            raise Refused("list_changed", text)
-        allowed = set(gathering.together_of(uow, shown, person.person_id, office.company, now))
-        if {p.proposal_id for p in shown} - allowed:
-            raise Refused("not_together", said("policy does not let these be approved together: open them one by one"))
-        commands = [
-            DecideCommand(
-                delivery_key=delivery_key(account, click_key(body), p.proposal_id),
-                proposal_id=p.proposal_id,
-                digest=p.digest,
-                verdict=Verdict.APPROVE,
-                account_kind="slack",
-                account=account.name,
-                channel="slack",
-            )
-            for p in shown
-        ]
-        return decide_listed(commands, uow, now, zone=services.settings.zone, to=services.settings.slack.destinations()), words
-
-
-def approve_form(office: Office, ack: Ack, body: Mapping[str, Any]) -> None:
+def approve_form(office: Office, body: Body) -> Told:
     """An approval with typed amount, reason or condition."""
     view = body["view"]
     amount = forms.typed_in(view, forms.AMOUNT)
@@ -114,20 +89,20 @@ def approve_form(office: Office, ack: Ack, body: Mapping[str, Any]) -> None:
         typed = to_minor(amount, proposal.currency) if amount else None
         return {"typed_minor": typed, "conditions": _conditions(view), "on_behalf_of": forms.typed_in(view, forms.BEHALF) or None}
 
-    _submitted(office, ack, body, Verdict.APPROVE, forms.AMOUNT if amount else forms.REASON, with_typed)
+    return _submitted(office, body, Verdict.APPROVE, with_typed)
 
 
-def reject(office: Office, ack: Ack, body: Mapping[str, Any]) -> None:
+def reject(office: Office, body: Body) -> Told:
     """A rejection with code and text."""
-    _submitted(office, ack, body, Verdict.REJECT, forms.REASON, lambda _: {})
+    return _submitted(office, body, Verdict.REJECT, lambda _: {})
 
 
-def give_back(office: Office, ack: Ack, body: Mapping[str, Any]) -> None:
+def give_back(office: Office, body: Body) -> Told:
     """A question to the analyst, with code and text."""
-    _submitted(office, ack, body, Verdict.RETURN, forms.REASON, lambda _: {})
+    return _submitted(office, body, Verdict.RETURN, lambda _: {})
 
 
-def counter(office: Office, ack: Ack, body: Mapping[str, Any]) -> None:
+def counter(office: Office, body: Body) -> Told:
     """A counter-offer; with the proposal's own figures and a condition it is an approval on that condition."""
     view = body["view"]
 
@@ -145,17 +120,24 @@ def counter(office: Office, ack: Ack, body: Mapping[str, Any]) -> None:
             return {**more, "verdict": Verdict.APPROVE}
         return {**more, "counter": offer}
 
-    _submitted(office, ack, body, Verdict.COUNTER, forms.AMOUNT, offered)
+    return _submitted(office, body, Verdict.COUNTER, offered)
 
 
 def offer_in(view: Mapping[str, Any], proposal: Proposal) -> CounterOffer:
-    """The figures of a counter-offer's form. Raises BadInput for an amount that is none."""
+    """The figures of a counter-offer's form. Raises BadInput for an amount or a number of days that is none."""
     amount, terms = forms.typed_in(view, forms.AMOUNT), forms.typed_in(view, forms.TERMS)
     return CounterOffer(
         to_minor=to_minor(amount, proposal.currency) if amount else proposal.to_minor,
-        terms_days=int(terms) if terms else proposal.terms_days,
+        terms_days=days_of(terms) if terms else proposal.terms_days,
         effective_to=forms.day_in(view, forms.UNTIL) or proposal.effective_to,
     )
+
+
+def days_of(text: str) -> int:
+    """A number of days as typed. Raises BadInput when it is none."""
+    if not (text.isascii() and text.isdigit() and len(text) <= 4):
+        raise BadInput(said("payment terms are a whole number of days"))
+    return int(text)
 
 
 def _conditions(view: Mapping[str, Any]) -> tuple[ConditionAsked, ...]:
@@ -167,42 +149,25 @@ def _conditions(view: Mapping[str, Any]) -> tuple[ConditionAsked, ...]:
     return (ConditionAsked(kind=kind, text=forms.typed_in(view, forms.CONDITION_TEXT), due=due),)
 
 
-def _submitted(
-    office: Office, ack: Ack, body: Mapping[str, Any], verdict: Verdict, field: str, more: Callable[[Proposal], dict[str, Any]]
-) -> None:
-    """Decide what a form asks for; a refusal stays in the form, where the person reads it."""
+def _submitted(office: Office, body: Body, verdict: Verdict, more: Callable[[Proposal], dict[str, Any]]) -> Told:
     view = body["view"]
-    words = office.company.words
-    try:
-        proposal_id, digest = read_value(view["private_metadata"], "proposal", "digest")
-        words = office.reading_words(body)
-        about = {"reason": forms.typed_in(view, forms.REASON), "reason_code": forms.typed_in(view, forms.CODE)}
-        outcome, words = _decide(office, body, submission_key(body), proposal_id, digest, verdict, about, more)
-    except (BadInput, Refused) as error:
-        ack(response_action="errors", errors={field: messages.cleaned(words.error(error), 150)})
-        return
-    if not outcome.accepted:
-        ack(response_action="errors", errors={field: messages.cleaned(words.say(outcome.text), 150)})
-        office.pump.wake()
-        return
-    ack(response_action="update", view=dict(said_in_modal(outcome.text, words)))
-    office.pump.wake()
+    about = {"reason": forms.typed_in(view, forms.REASON), "reason_code": forms.typed_in(view, forms.CODE)}
+    return _decide(office, body, view["private_metadata"], verdict, about, more)
 
 
 def _decide(
     office: Office,
-    body: Mapping[str, Any],
-    about: str,
-    proposal_id: str,
-    digest: str,
+    body: Body,
+    carried: str,
     verdict: Verdict,
     fields: Mapping[str, Any] | None = None,
     more: Callable[[Proposal], dict[str, Any]] | None = None,
-) -> tuple[Outcome, Words]:
+) -> Told:
+    """Decide on the proposal and packet that a button or form carries. Whatever refuses before the decision function raises."""
+    proposal_id, digest = read_value(carried, "proposal", "digest")
     services, account = office.services, account_of(body)
-    _require_ours(office, body, about)
     command: dict[str, Any] = {
-        "delivery_key": delivery_key(account, about),
+        "delivery_key": delivery_key(account, interaction_key(body)),
         "proposal_id": proposal_id,
         "digest": digest,
         "verdict": verdict,
@@ -211,78 +176,46 @@ def _decide(
         "channel": "slack",
         **(fields or {}),
     }
-    with services.store.begin(interactive=True) as uow:
-        words = _words(office, uow, body)
+    with office.writing() as uow:
+        words = office.words_of(uow, body)
         proposal = uow.get(Proposal, proposal_id=proposal_id)
         if more is not None and proposal is not None:
             command |= more(proposal)
         now, to = services.clock.now(), services.settings.slack.destinations()
-        return decide(DecideCommand(**command), uow, now, zone=services.settings.zone, to=to), words
+        outcome = decide(DecideCommand(**command), uow, now, zone=services.settings.zone, to=to)
+    return Told(outcome.text, words, accepted=outcome.accepted)
 
 
-def _require_ours(office: Office, body: Mapping[str, Any], about: str) -> None:
-    """Refused, and recorded, for whoever Slack does not call a full member of our workspaces."""
-    try:
-        office.directory.require_ours(account_of(body))
-    except Refused as refusal:
-        office.refuse_stranger(body, refusal, about)
-        raise
-
-
-def _words(office: Office, uow: UnitOfWork, body: Mapping[str, Any]) -> Words:
-    """How the person reads; somebody our directory does not know reads the company's words, and is refused by `decide`."""
-    try:
-        return office.words(uow, office.person(uow, body))
-    except Refused:
-        return office.company.words
-
-
-def confirm(office: Office, ack: Ack, body: Mapping[str, Any]) -> None:
+def confirm(office: Office, body: Body) -> None:
     """A second person's word, with evidence, that a condition is met."""
     view = body["view"]
-    words = office.reading_words(body)
-    try:
-        (condition_id,) = read_value(view["private_metadata"], "condition")
-        _require_ours(office, body, submission_key(body))
-        with office.services.store.begin(interactive=True) as uow:
-            person = office.person(uow, body)
-            conditions.confirm(
-                uow,
-                condition_id,
-                person_id=person.person_id,
-                evidence=forms.typed_in(view, forms.EVIDENCE),
-                now=office.services.clock.now(),
-                zone=office.services.settings.zone,
-            )
-            uow.commit()
-    except (BadInput, Refused) as error:
-        ack(response_action="errors", errors={forms.EVIDENCE: messages.cleaned(words.error(error), 150)})
-        return
-    ack()
-    office.pump.wake()
+    (condition_id,) = read_value(view["private_metadata"], "condition")
+    with office.writing() as uow:
+        if not office.once(uow, body):
+            return
+        conditions.confirm(
+            uow,
+            condition_id,
+            person_id=office.person(uow, body).person_id,
+            evidence=forms.typed_in(view, forms.EVIDENCE),
+            now=office.services.clock.now(),
+            zone=office.services.settings.zone,
+        )
+        uow.commit()
 
 
-def answer(office: Office, ack: Ack, body: Mapping[str, Any]) -> None:
+def answer(office: Office, body: Body) -> None:
     """The analyst's answer from the form."""
-    view = body["view"]
-    words = office.reading_words(body)
-    try:
-        (proposal_id,) = read_value(view["private_metadata"], "proposal")
-        answered(office, body, proposal_id, forms.typed_in(view, forms.REASON), submission_key(body))
-    except (BadInput, Refused) as error:
-        ack(response_action="errors", errors={forms.REASON: messages.cleaned(words.error(error), 150)})
-        return
-    ack()
-    office.pump.wake()
+    (proposal_id,) = read_value(body["view"]["private_metadata"], "proposal")
+    answered(office, body, proposal_id, forms.typed_in(body["view"], forms.REASON))
 
 
-def answered(office: Office, body: Mapping[str, Any], proposal_id: str, text: str, about: str) -> None:
+def answered(office: Office, body: Body, proposal_id: str, text: str) -> None:
     """Store an answer, once for each delivery. Raises BadInput or Refused."""
-    _require_ours(office, body, about)
     services = office.services
     now = services.clock.now()
-    with services.store.begin(interactive=True) as uow:
-        if not uow.add_if_absent(InboxEntry(delivery_key=delivery_key(account_of(body), about), outcome_json="{}", at=now)):
+    with office.writing() as uow:
+        if not office.once(uow, body):
             return
         person = office.person(uow, body)
         to = services.settings.slack.destinations()

@@ -19,6 +19,10 @@ FRESH = timedelta(minutes=15)
 """How old what Slack says about an account may be; then it is asked again, and nobody decides before it answers."""
 
 
+class NotOurs(Refused):
+    """An account that is no full member of our workspaces, whatever our directory says of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """A Slack account as an interaction names it. `enterprise` is empty outside Enterprise Grid."""
@@ -50,15 +54,16 @@ class Directory:
     """What Slack says about accounts, asked at most every 15 minutes for each."""
 
     def __init__(self, services: Services, client: WebClient) -> None:
+        """`client` must be impatient: people wait for a decision while it asks."""
         self._services, self._client = services, client
-        self._known: dict[str, tuple[datetime, Refused | None]] = {}
+        self._known: dict[str, tuple[datetime, NotOurs | None]] = {}
         self._lock = threading.Lock()
 
     def require_ours(self, account: Account) -> None:
-        """Returns for a full member of one of our workspaces. Refused otherwise; Unavailable when Slack does not say."""
+        """Returns for a full member of one of our workspaces. Raises NotOurs otherwise; Unavailable when Slack does not say."""
         chosen = self._services.settings.slack
         if account.team not in chosen.team_ids or (chosen.enterprise_id and account.enterprise != chosen.enterprise_id):
-            raise Refused("slack.workspace", said("your Slack workspace may not decide here; ask the risk team to add it"))
+            raise NotOurs("slack.workspace", said("your Slack workspace may not decide here; ask the risk team to add it"))
         now = self._services.clock.now()
         with self._lock:
             at, refusal = self._known.get(account.name, (None, None))
@@ -69,27 +74,27 @@ class Directory:
         if refusal is not None:
             raise refusal
 
-    def _ask(self, account: Account) -> Refused | None:
+    def _ask(self, account: Account) -> NotOurs | None:
         from slack_sdk.errors import SlackApiError, SlackClientError
 
         try:
             about = self._client.users_info(user=account.user).get("user") or {}
         except SlackApiError as error:
             if error.response.get("error") in ("user_not_found", "users_not_found", "user_not_visible"):
-                return Refused("slack.unknown", said("Slack does not know your account in our workspace"))
+                return NotOurs("slack.unknown", said("Slack does not know your account in our workspace"))
             raise Unavailable("Slack does not say who you are", next_step="click again in a moment") from None
         except (SlackClientError, OSError):
             raise Unavailable("Slack does not say who you are", next_step="click again in a moment") from None
         return _refusal(about, account)
 
 
-def _refusal(about: Mapping[str, Any], account: Account) -> Refused | None:
+def _refusal(about: Mapping[str, Any], account: Account) -> NotOurs | None:
     if about.get("deleted"):
-        return Refused("slack.deactivated", said("your Slack account is deactivated"))
+        return NotOurs("slack.deactivated", said("your Slack account is deactivated"))
     if about.get("is_bot") or about.get("is_app_user") or account.user == "USLACKBOT":
-        return Refused("slack.bot", said("bots and apps decide nothing"))
+        return NotOurs("slack.bot", said("bots and apps decide nothing"))
     if about.get("is_restricted") or about.get("is_ultra_restricted"):
-        return Refused("slack.guest", said("guests of our workspace decide nothing"))
+        return NotOurs("slack.guest", said("guests of our workspace decide nothing"))
     if about.get("is_stranger") or str(about.get("team_id") or account.team) != account.team:
-        return Refused("slack.stranger", said("people of other companies decide nothing"))
+        return NotOurs("slack.stranger", said("people of other companies decide nothing"))
     return None

@@ -1,11 +1,11 @@
-"""Interactions that decide nothing: Why, forms, lists, the App Home, `/credit`. Each is acknowledged at once."""
+"""Interactions that decide nothing: Why, forms, lists, the App Home, `/credit`. `answering` has acknowledged each, and answers refusals."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from credit_review import messages
 from credit_review.errors import BadInput, CreditReviewError, Refused
@@ -24,27 +24,26 @@ from credit_review.review.directory import current_delegations
 from credit_review.words import Words, said
 from deployments.slack_listener import credit, evidence
 from deployments.slack_listener.deciding import offer_in
-from deployments.slack_listener.office import Office, tell
-
-if TYPE_CHECKING:
-    from slack_bolt import Ack, Respond
+from deployments.slack_listener.identity import account_of
+from deployments.slack_listener.office import Office, Told
 
 LOG = logging.getLogger("credit_review.slack")
 OPENED = "credit_review_opened"
+Body = Mapping[str, Any]
 
 
-def _show(office: Office, body: Mapping[str, Any], view: Block) -> Mapping[str, Any]:
+def _show(office: Office, body: Body, view: Block) -> Mapping[str, Any]:
     """Open a modal, or put it over the one the click came from."""
     over = (body.get("view") or {}).get("type") == "modal"
     opening = office.client.views_push if over else office.client.views_open
     return opening(trigger_id=body["trigger_id"], view=dict(view))["view"]  # type: ignore[no-any-return]
 
 
-def _asked(office: Office, uow: UnitOfWork, body: Mapping[str, Any]) -> tuple[Proposal, Words, str, str]:
+def _asked(office: Office, uow: UnitOfWork, body: Body) -> tuple[Proposal, Words, str, str]:
     """The proposal a button speaks of, the reader's words, what is asked in them, and the reader's id. Refused for strangers."""
-    proposal_id, digest = read_value(body["actions"][0]["value"], "proposal", "digest")
     person = office.person(uow, body)
     words = office.words(uow, person)
+    proposal_id, digest = read_value(body["actions"][0].get("value", ""), "proposal", "digest")
     proposal = uow.get(Proposal, proposal_id=proposal_id)
     if proposal is None:
         raise Refused("unknown_proposal", said("there is no such proposal"))
@@ -53,75 +52,51 @@ def _asked(office: Office, uow: UnitOfWork, body: Mapping[str, Any]) -> tuple[Pr
     return proposal, words, messages.asked(proposal, gathering.customer_name(proposal), words), person.person_id
 
 
-def reject(office: Office, ack: Ack, body: Mapping[str, Any], respond: Respond) -> None:
+def reject(office: Office, body: Body) -> None:
     """Open the form that asks why."""
-    _form(office, ack, body, respond, forms.reject_form)
+    _form(office, body, forms.reject_form)
 
 
-def give_back(office: Office, ack: Ack, body: Mapping[str, Any], respond: Respond) -> None:
+def give_back(office: Office, body: Body) -> None:
     """Open the form that asks for the question."""
-    _form(office, ack, body, respond, forms.return_form)
+    _form(office, body, forms.return_form)
 
 
-def _form(office: Office, ack: Ack, body: Mapping[str, Any], respond: Respond, form: Any) -> None:
-    ack()
-    words = office.company.words
-    try:
-        with office.services.store.read() as uow:
-            proposal, words, ask, _ = _asked(office, uow, body)
-        _show(office, body, form(proposal, ask, words))
-    except (BadInput, Refused) as error:
-        tell(office, body, respond, words.error(error), words)
+def _form(office: Office, body: Body, form: Any) -> None:
+    with office.services.store.read() as uow:
+        proposal, words, ask, _ = _asked(office, uow, body)
+    _show(office, body, form(proposal, ask, words))
 
 
-def approve_typed(office: Office, ack: Ack, body: Mapping[str, Any], respond: Respond) -> None:
+def approve_typed(office: Office, body: Body) -> None:
     """Open the form that asks for the amount and a reason."""
-    ack()
-    words = office.company.words
-    try:
-        with office.services.store.read() as uow:
-            proposal, words, ask, person_id = _asked(office, uow, body)
-            stands_for = current_delegations(uow, on=office.services.today(), known_at=office.services.clock.now())
-            names = gathering.names_in(uow, office.services.clock.now())
-        principals = [(d.principal_id, names.get(d.principal_id, d.principal_id)) for d in stands_for if d.delegate_id == person_id]
-        _show(office, body, forms.approve_form(proposal, ask, words, typed=True, principals=principals))
-    except (BadInput, Refused) as error:
-        tell(office, body, respond, words.error(error), words)
+    with office.services.store.read() as uow:
+        proposal, words, ask, person_id = _asked(office, uow, body)
+        stands_for = current_delegations(uow, on=office.services.today(), known_at=office.services.clock.now())
+        names = gathering.names_in(uow, office.services.clock.now())
+    principals = [(d.principal_id, names.get(d.principal_id, d.principal_id)) for d in stands_for if d.delegate_id == person_id]
+    _show(office, body, forms.approve_form(proposal, ask, words, typed=True, principals=principals))
 
 
-def approve_outside(office: Office, ack: Ack, body: Mapping[str, Any], respond: Respond) -> None:
+def approve_outside(office: Office, body: Body) -> Told:
     """Give the person his single-use link to the page outside Slack, or say what to type instead."""
-    ack()
-    words = office.company.words
     base = office.services.settings.step_up.url
-    try:
-        with office.services.store.begin(interactive=True) as uow:
-            proposal, words, _, person_id = _asked(office, uow, body)
-            token, link = step_up.new_link(proposal, person_id, office.services.clock.now())
-            if base:
-                uow.add(link)
-                uow.commit()
-        if base:
-            address = f"{base.rstrip('/')}/d/{token}"
-            text = said("Sign in and decide here, once, until {moment}: {link}", moment=link.expires_at, link=address)
-        else:
-            text = said("Decide at the command line: credit-review decide {proposal} approve", proposal=proposal.proposal_id)
-        tell(office, body, respond, text, words)
-    except (BadInput, Refused) as error:
-        tell(office, body, respond, words.error(error), words)
+    with office.writing() as uow:
+        proposal, words, _, person_id = _asked(office, uow, body)
+        if not base:
+            return Told(said("Decide at the command line: credit-review decide {proposal} approve", proposal=proposal.proposal_id), words)
+        token, link = step_up.new_link(proposal, person_id, office.services.clock.now())
+        uow.add(link)
+        uow.commit()
+    text = said("Sign in and decide on the page outside Slack, once, until {moment}.", moment=link.expires_at)
+    return Told(text, words, link=f"{base.rstrip('/')}/d/{token}")
 
 
-def show_why(office: Office, ack: Ack, body: Mapping[str, Any], respond: Respond) -> None:
+def show_why(office: Office, body: Body) -> None:
     """Open Why at once with what the packet says, then fill in what the review's files say."""
-    ack()
-    words = office.company.words
-    try:
-        with office.services.store.read() as uow:
-            proposal, words, ask, _ = _asked(office, uow, body)
-            names = gathering.names_in(uow, office.services.clock.now())
-    except (BadInput, Refused) as error:
-        tell(office, body, respond, words.error(error), words)
-        return
+    with office.services.store.read() as uow:
+        proposal, words, ask, _ = _asked(office, uow, body)
+        names = gathering.names_in(uow, office.services.clock.now())
     view = _show(office, body, why(proposal, ask, None, words))
     found = evidence.gather(office.services, proposal, names, words)
     image = _uploaded(office, proposal, words)
@@ -149,32 +124,26 @@ def _uploaded(office: Office, proposal: Proposal, words: Words) -> str:
 # --- counter-offers -----------------------------------------------------------------------------------------------------------------
 
 
-def counter(office: Office, ack: Ack, body: Mapping[str, Any], respond: Respond) -> None:
+def counter(office: Office, body: Body) -> None:
     """Open the form of a counter-offer."""
-    ack()
-    words = office.company.words
-    try:
-        with office.services.store.read() as uow:
-            proposal, words, ask, _ = _asked(office, uow, body)
-            view = gathering.view_of(uow, proposal.proposal_id, office.company, office.services.clock.now())
-        needs = view.assurance
-        form = forms.counter_form(
-            proposal,
-            ask,
-            words,
-            foreseen=None,
-            names={},
-            typed=needs == Assurance.TYPED,
-            outside=needs == Assurance.SIGNED_IN,
-        )
-        _show(office, body, form)
-    except (BadInput, Refused) as error:
-        tell(office, body, respond, words.error(error), words)
+    with office.services.store.read() as uow:
+        proposal, words, ask, _ = _asked(office, uow, body)
+        view = gathering.view_of(uow, proposal.proposal_id, office.company, office.services.clock.now())
+    needs = view.assurance
+    form = forms.counter_form(
+        proposal,
+        ask,
+        words,
+        foreseen=None,
+        names={},
+        typed=needs == Assurance.TYPED,
+        outside=needs == Assurance.SIGNED_IN,
+    )
+    _show(office, body, form)
 
 
-def counter_changed(office: Office, ack: Ack, body: Mapping[str, Any]) -> None:
+def counter_changed(office: Office, body: Body) -> None:
     """Say what the offer would become with the values as they stand now in the form."""
-    ack()
     view = body["view"]
     services = office.services
     proposal_id, _ = read_value(view["private_metadata"], "proposal", "digest")
@@ -189,7 +158,7 @@ def counter_changed(office: Office, ack: Ack, body: Mapping[str, Any]) -> None:
             found: Any = foresee(
                 uow, proposal_id, person.person_id, offer_in(view, proposal), services.clock.now(), zone=services.settings.zone
             )
-        except (BadInput, Refused) as error:
+        except (BadInput, Refused) as error:  # said in the form; nothing is asked for yet, so nothing is refused
             found = error.what
     ask = messages.asked(proposal, gathering.customer_name(proposal), words)
     form = forms.counter_form(proposal, ask, words, foreseen=found, names=names)
@@ -205,74 +174,55 @@ def counter_changed(office: Office, ack: Ack, body: Mapping[str, Any]) -> None:
 # --- lists, one proposal in a modal, condition, answer ------------------------------------------------------------------------------
 
 
-def page(office: Office, ack: Ack, body: Mapping[str, Any], respond: Respond) -> None:
+def page(office: Office, body: Body) -> None:
     """Turn the page of a list, or filter it."""
-    ack()
     action = body["actions"][0]
-    try:
-        part: Listing = listing_of(action.get("value") or action["selected_option"]["value"])
-        with office.services.store.read() as uow:
-            person = office.person(uow, body)
-            shown = render.listing(uow, person.person_id, part, office.company, office.services.clock.now())
-        place = body["container"]
-        office.client.chat_update(channel=place["channel_id"], ts=place["message_ts"], text=shown.text, blocks=list(shown.blocks))
-    except (BadInput, Refused) as error:
-        words = office.reading_words(body)
-        tell(office, body, respond, words.error(error), words)
+    part: Listing = listing_of(action.get("value") or (action.get("selected_option") or {}).get("value", ""))
+    with office.services.store.read() as uow:
+        person = office.person(uow, body)
+        shown = render.listing(uow, person.person_id, part, office.company, office.services.clock.now())
+    place = body["container"]
+    office.client.chat_update(channel=place["channel_id"], ts=place["message_ts"], text=shown.text, blocks=list(shown.blocks))
 
 
-def open_card(office: Office, ack: Ack, body: Mapping[str, Any], respond: Respond) -> None:
+def open_card(office: Office, body: Body) -> None:
     """Show a proposal's card in a modal, buttons and all."""
-    ack()
-    words = office.company.words
-    try:
-        with office.services.store.read() as uow:
-            proposal, words, _, person_id = _asked(office, uow, body)
-            view = gathering.view_of(uow, proposal.proposal_id, office.company, office.services.clock.now(), reader_id=person_id)
-        shown = card(view)
-        _show(office, body, modal(OPENED, words.say(said("Proposal")), shown.blocks, close=words.say(said("Close"))))
-    except (BadInput, Refused) as error:
-        tell(office, body, respond, words.error(error), words)
+    with office.services.store.read() as uow:
+        proposal, words, _, person_id = _asked(office, uow, body)
+        view = gathering.view_of(uow, proposal.proposal_id, office.company, office.services.clock.now(), reader_id=person_id)
+    shown = card(view)
+    _show(office, body, modal(OPENED, words.say(said("Proposal")), shown.blocks, close=words.say(said("Close"))))
 
 
-def confirm_form(office: Office, ack: Ack, body: Mapping[str, Any], respond: Respond) -> None:
+def confirm_form(office: Office, body: Body) -> None:
     """Open the form in which a second person confirms a condition."""
-    ack()
-    words = office.company.words
-    try:
-        (condition_id,) = read_value(body["actions"][0]["value"], "condition")
-        with office.services.store.read() as uow:
-            words = office.words(uow, office.person(uow, body))
-            condition = uow.get(ApprovalCondition, condition_id=condition_id)
-        if condition is None:
-            raise Refused("unknown_condition", said("there is no such condition"))
-        what = words.say(CONDITIONS[ConditionKind(condition.kind)]) + (f": {condition.text}" if condition.text else "")
-        _show(office, body, forms.confirm_form(condition_id, what, words))
-    except (BadInput, Refused) as error:
-        tell(office, body, respond, words.error(error), words)
+    (condition_id,) = read_value(body["actions"][0].get("value", ""), "condition")
+    with office.services.store.read() as uow:
+        words = office.words(uow, office.person(uow, body))
+        condition = uow.get(ApprovalCondition, condition_id=condition_id)
+    if condition is None:
+        raise Refused("unknown_condition", said("there is no such condition"))
+    what = words.say(CONDITIONS[ConditionKind(condition.kind)]) + (f": {condition.text}" if condition.text else "")
+    _show(office, body, forms.confirm_form(condition_id, what, words))
 
 
-def answer_form(office: Office, ack: Ack, body: Mapping[str, Any], respond: Respond) -> None:
+def answer_form(office: Office, body: Body) -> None:
     """Open the form in which the analyst answers a question."""
-    ack()
-    words = office.company.words
-    try:
-        (proposal_id,) = read_value(body["actions"][0]["value"], "proposal")
-        with office.services.store.read() as uow:
-            words = office.words(uow, office.person(uow, body))
-            asked = uow.find(Note, proposal_id=proposal_id, kind="question", order_by=("at",))
-        _show(office, body, forms.answer_form(proposal_id, asked[-1].text if asked else "-", words))
-    except (BadInput, Refused) as error:
-        tell(office, body, respond, words.error(error), words)
+    (proposal_id,) = read_value(body["actions"][0].get("value", ""), "proposal")
+    with office.services.store.read() as uow:
+        words = office.words(uow, office.person(uow, body))
+        asked = uow.find(Note, proposal_id=proposal_id, kind="question", order_by=("at",))
+    _show(office, body, forms.answer_form(proposal_id, asked[-1].text if asked else "-", words))
 
 
 # --- App Home and /credit -----------------------------------------------------------------------------------------------------------
 
 
-def publish_home(office: Office, body: Mapping[str, Any], user: str) -> None:
-    """Draw a person's App Home; somebody our directory does not know is told so there."""
-    now = office.services.clock.now()
+def publish_home(office: Office, body: Body) -> None:
+    """Draw a person's App Home; somebody who is nobody of ours is told so there. Opening it asks for nothing, so it refuses nothing."""
+    now, account = office.services.clock.now(), account_of(body)
     try:
+        office.directory.require_ours(account)
         with office.services.store.read() as uow:
             person = office.person(uow, body)
             words = office.words(uow, person)
@@ -280,15 +230,12 @@ def publish_home(office: Office, body: Mapping[str, Any], user: str) -> None:
     except CreditReviewError as error:
         text = office.company.words.error(error)
         view = {"type": "home", "blocks": list(notices.answer(text).blocks)}
-    office.client.views_publish(user_id=user, view=dict(view))
+    office.client.views_publish(user_id=account.user, view=dict(view))
 
 
-def credit_command(office: Office, ack: Ack, body: Mapping[str, Any], respond: Respond) -> None:
+def credit_command(office: Office, body: Body) -> Told:
     """`/credit NAME`: limit in force, exposure, last review, pending request, for people with the right to read it."""
-    ack()
-    words = office.reading_words(body)
-    try:
-        shown = credit.answer(office, body, words)
-    except (BadInput, Refused) as error:
-        shown = notices.answer(words.error(error))
-    respond(text=shown.text, blocks=list(shown.blocks), response_type="ephemeral")
+    with office.services.store.read() as uow:
+        words = office.words_of(uow, body)
+    shown = credit.answer(office, body, words)
+    return Told(shown.text, words, message=shown)

@@ -1,70 +1,114 @@
-"""What every handler works with, and how it answers: the person who clicked reads the answer in his language, wherever he clicked."""
+"""What every handler works with, and what tells one interaction from another."""
 
 from __future__ import annotations
 
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from credit_review import messages
 from credit_review.adapters.wiring import Services
-from credit_review.errors import CreditReviewError, Refused
-from credit_review.messages import notices
-from credit_review.messages.text import Block, modal, section
+from credit_review.errors import Refused
 from credit_review.model.records import InboxEntry, Person
 from credit_review.ports import UnitOfWork
-from credit_review.review.decide import refused_login
+from credit_review.review.decide import refused_early, refused_login
 from credit_review.review.directory import person_for
-from credit_review.words import Words, said
-from deployments.slack_listener.identity import Account, Directory, account_of
+from credit_review.words import Words
+from deployments.slack_listener.asker import Asker
+from deployments.slack_listener.identity import Account, Directory, NotOurs, account_of
 from deployments.slack_listener.pump import Pump
 
 if TYPE_CHECKING:
-    from slack_bolt import Respond
     from slack_sdk import WebClient
 
 LOG = logging.getLogger("credit_review.slack")
+ANSWER_WITHIN = 2.5
+"""Seconds from the arrival of a request in which what it decides is stored, or not at all: Slack gives up after 3."""
+DEADLINE = "credit_review_deadline"
+"""Where bolt's context keeps the moment, in time.monotonic() seconds, until which a request may still decide."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a person is told. `accepted` is false for a refusal; `link` is an address behind a button; no text: nothing needs saying."""
+
+    text: str
+    words: Words
+    accepted: bool = True
+    link: str = ""
+    message: messages.Message | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Office:
-    """Services, the bot's client, what Slack knows of people, and the pump that sends what is owed."""
+    """Services, the bot's client, what Slack knows of people, and those who send and ask. `deadline` is the request's own."""
 
     services: Services
     client: WebClient
     directory: Directory
     pump: Pump
+    asker: Asker
     company: messages.Company
+    deadline: float | None = None
+
+    def start(self) -> None:
+        """Begin to send what is owed, and to pass on requests that wait."""
+        self.pump.start()
+        self.asker.start()
+
+    def stop(self) -> None:
+        """End after what is under way."""
+        self.asker.stop()
+        self.pump.stop()
+
+    def until(self, deadline: float | None) -> Office:
+        """The office for a request that decides: nothing is stored past its deadline."""
+        return replace(self, deadline=deadline)
+
+    def writing(self) -> AbstractContextManager[UnitOfWork]:
+        """The one way in which handlers store anything. Slack must not be called inside: others wait for their turn."""
+        return self.services.store.begin(interactive=True, deadline=self.deadline)
 
     def person(self, uow: UnitOfWork, body: Mapping[str, Any]) -> Person:
-        """The person behind an interaction. Refused when Slack or our directory says that he is nobody of ours."""
-        account = account_of(body)
-        self.directory.require_ours(account)
-        now = self.services.clock.now()
-        return person_for(uow, "slack", account.name, on=self.services.today(), known_at=now)
+        """The person behind an interaction, by our directory alone. Refused when he is nobody of ours."""
+        return person_for(uow, "slack", account_of(body).name, on=self.services.today(), known_at=self.services.clock.now())
 
     def words(self, uow: UnitOfWork, person: Person | None) -> Words:
         """How a person reads."""
         return self.company.reader(uow, person.person_id, self.services.clock.now()) if person else self.company.words
 
-    def reading_words(self, body: Mapping[str, Any]) -> Words:
-        """How whoever clicked reads; the company's words for somebody unknown."""
+    def words_of(self, uow: UnitOfWork, body: Mapping[str, Any]) -> Words:
+        """How whoever acts reads; the company's words for somebody unknown."""
         try:
-            with self.services.store.read() as uow:
-                return self.words(uow, self.person(uow, body))
-        except CreditReviewError:
+            return self.words(uow, self.person(uow, body))
+        except Refused:
             return self.company.words
 
-    def refuse_stranger(self, body: Mapping[str, Any], refusal: Refused, about: str) -> None:
-        """Records that somebody who is nobody of ours tried; once for each delivery."""
-        key = delivery_key(account_of(body), about, "refused")
-        with self.services.store.begin(interactive=True) as uow:
-            if uow.add_if_absent(InboxEntry(delivery_key=key, outcome_json="{}", at=self.services.clock.now())):
-                refused_login(uow, "slack", account_of(body).name, refusal)
-                uow.commit()
+    def once(self, uow: UnitOfWork, body: Mapping[str, Any], *about: str) -> bool:
+        """Whether an interaction is new; from now on it is known, if the transaction is committed."""
+        key = delivery_key(account_of(body), interaction_key(body), *about)
+        return uow.add_if_absent(InboxEntry(delivery_key=key, outcome_json="{}", at=self.services.clock.now()))
+
+    def record(self, body: Mapping[str, Any], refusal: Refused) -> None:
+        """Puts a refusal on record, once for each delivery: of somebody who is nobody of ours, or of a person by a rule."""
+        account = account_of(body)
+        with self.writing() as uow:
+            if not self.once(uow, body, "refused"):
+                return
+            try:
+                if isinstance(refusal, NotOurs):
+                    raise refusal
+                person = self.person(uow, body)
+            except Refused as nobody:
+                refused_login(uow, "slack", account.name, nobody)
+            else:
+                key = delivery_key(account, interaction_key(body))
+                refused_early(uow, refusal, person_id=person.person_id, proposal_id=_proposal_in(body), channel="slack", delivery_key=key)
+            uow.commit()
 
 
 def delivery_key(account: Account, *about: str) -> str:
@@ -72,34 +116,26 @@ def delivery_key(account: Account, *about: str) -> str:
     return "slack:" + sha256("|".join((account.name, *about)).encode()).hexdigest()
 
 
-def click_key(body: Mapping[str, Any]) -> str:
-    """What tells one click from another: message or view, button, moment and value."""
-    action = body["actions"][0]
-    place = body.get("container") or {}
-    where = place.get("message_ts") or place.get("view_id") or ""
-    return json.dumps([action["action_id"], action.get("action_ts", ""), where, action.get("value", "")])
+def interaction_key(body: Mapping[str, Any]) -> str:
+    """What tells one click, submission, reply or command from another.
+
+    A submission's key holds what stands in the form: a refused form is corrected and sent again with the same id and hash.
+    """
+    if body.get("actions"):
+        action, place = body["actions"][0], body.get("container") or {}
+        where = place.get("message_ts") or place.get("view_id") or ""
+        return json.dumps([action["action_id"], action.get("action_ts", ""), where, action.get("value", "")])
+    if view := body.get("view"):
+        return json.dumps([view["id"], view["hash"], view["state"]["values"]], sort_keys=True)
+    if event := body.get("event"):
+        return f"{event.get('channel', '')}|{event.get('ts', '')}"
+    return json.dumps([body.get("command", ""), body.get("text", ""), body.get("trigger_id", "")])
 
 
-def submission_key(body: Mapping[str, Any]) -> str:
-    """What tells one submission of a form from another: the view, and what stands in it. A refused form is corrected and sent again."""
-    view = body["view"]
-    return json.dumps([view["id"], view["hash"], view["state"]["values"]], sort_keys=True)
-
-
-def tell(office: Office, body: Mapping[str, Any], respond: Respond, text: str, words: Words) -> None:
-    """Answer whoever clicked: below the message, or in the modal it was clicked in."""
-    shown = notices.answer(words.say(text))
+def _proposal_in(body: Mapping[str, Any]) -> str:
+    """The id of the proposal that a button or form speaks of; empty when none."""
+    carried = body["actions"][0].get("value") if body.get("actions") else (body.get("view") or {}).get("private_metadata")
     try:
-        if body.get("view") and body["view"].get("type") == "modal":
-            office.client.views_update(view_id=body["view"]["id"], view=dict(said_in_modal(text, words)))
-        elif body.get("response_url") or body.get("channel"):
-            respond(text=shown.text, blocks=list(shown.blocks), response_type="ephemeral", replace_original=False)
-        else:
-            office.client.views_open(trigger_id=body["trigger_id"], view=dict(said_in_modal(text, words)))
-    except Exception:  # the decision stands; only its echo was lost
-        LOG.warning("the person who clicked could not be answered")
-
-
-def said_in_modal(text: str, words: Words) -> Block:
-    """A modal that only says something."""
-    return modal("credit_review_said", words.say(said("Credit review")), [section(words.say(text))], close=words.say(said("Close")))
+        return str(json.loads(carried or "{}").get("proposal", ""))
+    except (ValueError, AttributeError):
+        return ""

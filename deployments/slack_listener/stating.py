@@ -1,19 +1,16 @@
-"""What people state in Slack about themselves, and what sales asks for: delegation, absence, preferences, conflicts, requests."""
+"""What people state in Slack about themselves, and what sales asks for: delegation, absence, preferences, conflicts, requests.
+
+`answering` acknowledges a form once it is stored, and answers refusals; a form delivered twice is stored once.
+"""
 
 from __future__ import annotations
 
-import json
-import logging
-import subprocess
-import sys
-import threading
 from collections.abc import Callable, Mapping
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from credit_review import messages
-from credit_review.errors import BadInput, CreditReviewError, Refused
-from credit_review.messages import forms, notices, requests
+from credit_review.errors import BadInput, Refused
+from credit_review.messages import forms, requests
 from credit_review.messages import home as homes
 from credit_review.messages.text import read_value
 from credit_review.model.records import Delegation, Person, PersonPreference
@@ -21,44 +18,30 @@ from credit_review.model.states import Right
 from credit_review.ports import UnitOfWork
 from credit_review.review import directory, personal
 from credit_review.words import Words, said
+from deployments.slack_listener import asker
+from deployments.slack_listener.deciding import days_of
 from deployments.slack_listener.identity import account_of
-from deployments.slack_listener.looking import publish_home
-from deployments.slack_listener.office import Office
+from deployments.slack_listener.office import Office, delivery_key, interaction_key
 
-if TYPE_CHECKING:
-    from slack_bolt import Ack
-
-LOG = logging.getLogger("credit_review.slack")
-
-_Act = Callable[[UnitOfWork, Person], None]
+Body = Mapping[str, Any]
 
 
-def _form(office: Office, ack: Ack, body: Mapping[str, Any], draw: Callable[[UnitOfWork, Person, Words], Any]) -> None:
-    ack()
-    try:
-        with office.services.store.read() as uow:
-            person = office.person(uow, body)
-            view = draw(uow, person, office.words(uow, person))
-        office.client.views_open(trigger_id=body["trigger_id"], view=dict(view))
-    except CreditReviewError:
-        LOG.info("a form was not opened: the person is nobody of ours")
+def _form(office: Office, body: Body, draw: Callable[[UnitOfWork, Person, Words], Any]) -> None:
+    with office.services.store.read() as uow:
+        person = office.person(uow, body)
+        view = draw(uow, person, office.words(uow, person))
+    office.client.views_open(trigger_id=body["trigger_id"], view=dict(view))
 
 
-def _saved(office: Office, ack: Ack, body: Mapping[str, Any], field: str, act: _Act) -> None:
-    """Store what a form states, say what is wrong in the form, and draw the App Home anew."""
-    words = office.reading_words(body)
-    try:
-        with office.services.store.begin(interactive=True) as uow:
+def _saved(office: Office, body: Body, act: Callable[[UnitOfWork, Person], None]) -> None:
+    """Store what a person states, once for each delivery."""
+    with office.writing() as uow:
+        if office.once(uow, body):
             act(uow, office.person(uow, body))
             uow.commit()
-    except (BadInput, Refused) as error:
-        ack(response_action="errors", errors={field: messages.cleaned(words.error(error), 150)})
-        return
-    ack()
-    publish_home(office, body, account_of(body).user)
 
 
-def delegate_form(office: Office, ack: Ack, body: Mapping[str, Any]) -> None:
+def delegate_form(office: Office, body: Body) -> None:
     """Open the form that names a delegate."""
 
     def draw(uow: UnitOfWork, person: Person, words: Words) -> Any:
@@ -66,10 +49,10 @@ def delegate_form(office: Office, ack: Ack, body: Mapping[str, Any]) -> None:
         others = [p for p in directory.persons(uow, on=today, known_at=office.services.clock.now()) if p.active]
         return homes.delegate_form([(p.person_id, p.name) for p in others if p.person_id != person.person_id], today, words)
 
-    _form(office, ack, body, draw)
+    _form(office, body, draw)
 
 
-def delegate(office: Office, ack: Ack, body: Mapping[str, Any]) -> None:
+def delegate(office: Office, body: Body) -> None:
     """Record a delegation, an absence, or both."""
     view, now = body["view"], office.services.clock.now()
     whom = forms.typed_in(view, homes.PERSON)
@@ -88,27 +71,23 @@ def delegate(office: Office, ack: Ack, body: Mapping[str, Any]) -> None:
         if is_away:
             personal.away(uow, person.person_id, start=start, end=end, by=person.person_id, now=now)
 
-    _saved(office, ack, body, homes.UNTIL, act)
+    _saved(office, body, act)
 
 
-def end_delegation(office: Office, ack: Ack, body: Mapping[str, Any]) -> None:
+def end_delegation(office: Office, body: Body) -> None:
     """End one's own delegation today."""
-    ack()
-    (delegation_id,) = read_value(body["actions"][0]["value"], "delegation")
+    (delegation_id,) = read_value(body["actions"][0].get("value", ""), "delegation")
     now, today = office.services.clock.now(), office.services.today()
-    try:
-        with office.services.store.begin(interactive=True) as uow:
-            person = office.person(uow, body)
-            mine = [d for d in uow.find(Delegation, delegation_id=delegation_id) if d.principal_id == person.person_id]
-            if mine:
-                directory.end_delegation(uow, delegation_id, on=today, by=person.person_id, now=now)
-                uow.commit()
-    except CreditReviewError:
-        LOG.info("a delegation was not ended")
-    publish_home(office, body, account_of(body).user)
+
+    def act(uow: UnitOfWork, person: Person) -> None:
+        if not [d for d in uow.find(Delegation, delegation_id=delegation_id) if d.principal_id == person.person_id]:
+            raise Refused("delegation.another", said("you end your own delegations only"))
+        directory.end_delegation(uow, delegation_id, on=today, by=person.person_id, now=now)
+
+    _saved(office, body, act)
 
 
-def prefer_form(office: Office, ack: Ack, body: Mapping[str, Any]) -> None:
+def prefer_form(office: Office, body: Body) -> None:
     """Open the form of preferences."""
 
     def draw(uow: UnitOfWork, person: Person, words: Words) -> Any:
@@ -122,10 +101,10 @@ def prefer_form(office: Office, ack: Ack, body: Mapping[str, Any]) -> None:
             calendar=kept.calendar if kept else "",
         )
 
-    _form(office, ack, body, draw)
+    _form(office, body, draw)
 
 
-def prefer(office: Office, ack: Ack, body: Mapping[str, Any]) -> None:
+def prefer(office: Office, body: Body) -> None:
     """Record how the person reads and works."""
     view = body["view"]
 
@@ -142,15 +121,15 @@ def prefer(office: Office, ack: Ack, body: Mapping[str, Any]) -> None:
         )
         personal.prefer(uow, chosen, by=person.person_id)
 
-    _saved(office, ack, body, homes.LOCALE, act)
+    _saved(office, body, act)
 
 
-def declare_form(office: Office, ack: Ack, body: Mapping[str, Any]) -> None:
+def declare_form(office: Office, body: Body) -> None:
     """Open the form of a conflict of interest."""
-    _form(office, ack, body, lambda _uow, _person, words: homes.declare_form(words))
+    _form(office, body, lambda _uow, _person, words: homes.declare_form(words))
 
 
-def declare(office: Office, ack: Ack, body: Mapping[str, Any]) -> None:
+def declare(office: Office, body: Body) -> None:
     """Record a declaration, for a year."""
     customer = forms.typed_in(body["view"], homes.CUSTOMER).strip()
     now, today = office.services.clock.now(), office.services.today()
@@ -158,32 +137,28 @@ def declare(office: Office, ack: Ack, body: Mapping[str, Any]) -> None:
     def act(uow: UnitOfWork, person: Person) -> None:
         personal.declare_conflict(uow, person.person_id, customer, start=today, by=person.person_id, now=now)
 
-    _saved(office, ack, body, homes.CUSTOMER, act)
+    _saved(office, body, act)
 
 
 # --- requests -----------------------------------------------------------------------------------------------------------------------
 
 
-def request_form(office: Office, ack: Ack, body: Mapping[str, Any]) -> None:
+def request_form(office: Office, body: Body) -> None:
     """Open the form with which sales asks for a limit."""
-    _form(office, ack, body, lambda _uow, _person, words: requests.request_form(words))
+    _form(office, body, lambda _uow, _person, words: requests.request_form(words))
 
 
-def request(office: Office, ack: Ack, body: Mapping[str, Any]) -> None:
-    """Start the review of one customer that a request is; what becomes of it is told in a direct message."""
-    view, words = body["view"], office.reading_words(body)
-    try:
-        with office.services.store.read() as uow:
-            person = office.person(uow, body)
-            now, today = office.services.clock.now(), office.services.today()
-            if not personal.has_right(uow, person.person_id, Right.REQUEST_LIMITS, on=today, known_at=now):
-                raise Refused("may_not_request", said("you may not ask for limits; ask the risk team for the right to"))
-            asked = _asked_in(view, person.person_id, today)
-    except (BadInput, Refused) as error:
-        ack(response_action="errors", errors={requests.CUSTOMER: messages.cleaned(words.error(error), 150)})
-        return
-    ack()
-    threading.Thread(target=_run, args=(office, asked, account_of(body).user, words), daemon=True).start()
+def request(office: Office, body: Body) -> None:
+    """Keep the request; the asker starts the review of one customer that it is, and what becomes of it is told in a direct message."""
+    account = account_of(body)
+    with office.writing() as uow:
+        person = office.person(uow, body)
+        now, today = office.services.clock.now(), office.services.today()
+        if not personal.has_right(uow, person.person_id, Right.REQUEST_LIMITS, on=today, known_at=now):
+            raise Refused("may_not_request", said("you may not ask for limits; ask the risk team for the right to"))
+        asked = _asked_in(body["view"], person.person_id, today)
+        if asker.keep(uow, delivery_key(account, interaction_key(body)), asked, account.user, now):
+            uow.commit()
 
 
 def _asked_in(view: Mapping[str, Any], person_id: str, today: date) -> dict[str, Any]:
@@ -194,19 +169,7 @@ def _asked_in(view: Mapping[str, Any], person_id: str, today: date) -> dict[str,
         "customer_id": forms.typed_in(view, requests.CUSTOMER).strip(),
         "amount": forms.typed_in(view, requests.AMOUNT),
         "until": until.isoformat() if until else None,
-        "terms_days": int(terms) if terms else None,
+        "terms_days": days_of(terms) if terms else None,
         "reason": forms.typed_in(view, requests.REASON),
         "person_id": person_id,
     }
-
-
-def _run(office: Office, asked: Mapping[str, Any], user: str, words: Words) -> None:
-    """The flow in a process of its own: the listener stays small and quick."""
-    config = str(office.services.settings.folder)
-    command = [sys.executable, "-m", "deployments.slack_listener.asking", config]
-    done = subprocess.run(command, input=json.dumps(dict(asked)), capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        what = done.stderr.strip().splitlines()[-1:] or [said("it stopped without a word")]
-        shown = notices.answer(words.say(said("Your request was not recorded: {why}", why=what[0])))
-        office.client.chat_postMessage(channel=user, text=shown.text, blocks=list(shown.blocks))
-    office.pump.wake()

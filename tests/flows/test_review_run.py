@@ -23,6 +23,16 @@ from deployments.cli import governing, starting
 AS_OF = date(2026, 9, 30)
 MARKER = "Zzmarkername"
 SECRET = "zz-canary-secret-zz"
+CANARIES = {
+    "CREDIT_REVIEW_ERP_URL": f"postgresql+psycopg://erp:{SECRET}@localhost/erp",
+    "CREDIT_REVIEW_SLACK_BOT_TOKEN": f"xoxb-{SECRET}",
+    "CREDIT_REVIEW_SLACK_APP_TOKEN": f"xapp-{SECRET}",
+    "CREDIT_REVIEW_SLACK_SIGNING_SECRET": SECRET,
+    "CREDIT_REVIEW_TOKEN_KEY": SECRET,
+    "CREDIT_REVIEW_OIDC_CLIENT_SECRET": SECRET,
+    "CREDIT_REVIEW_STEP_UP_KEY": SECRET,
+}
+"""Every secret an installation may have, in the environment of everything that runs."""
 
 pytestmark = pytest.mark.prefect
 
@@ -70,7 +80,7 @@ def command(config, home, *words):
         **os.environ,
         "PREFECT_HOME": str(home),
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
-        "CREDIT_REVIEW_ERP_URL": f"postgresql+psycopg://erp:{SECRET}@localhost/erp",
+        **CANARIES,
     }
     program = [str(Path(sys.executable).parent / "credit-review"), *words, "--config", str(config)]
     return subprocess.run(program, capture_output=True, text=True, timeout=300, env=environment, check=False)
@@ -90,10 +100,13 @@ def test_it_says_what_happened_and_where_the_report_is(ran):
 
 
 def test_prefects_database_holds_no_name_and_no_secret(ran):
-    _, home, _ = ran
+    config, home, done = ran
     held = b"".join(path.read_bytes() for path in home.rglob("*") if path.is_file())
     assert len(held) > 100_000
     assert MARKER.encode() not in held and SECRET.encode() not in held
+    kept = b"".join(path.read_bytes() for path in config.rglob("*") if path.is_file())
+    assert MARKER.encode() in kept and SECRET.encode() not in kept, "names are in our own data, secrets nowhere"
+    assert SECRET not in done.stdout + done.stderr
 
 
 def test_an_auditor_reads_the_run_in_prefect_alone(ran):

@@ -11,12 +11,14 @@ import pytest
 from decision_world import NOON, World, person
 from test_apply import approved
 
+from credit_review.adapters.store.verify import verify_log
 from credit_review.errors import Conflict, Unavailable
 from credit_review.model.records import Decision, InboxEntry, LimitChange, OutboxEntry, Proposal
 from credit_review.model.states import Verdict
 from credit_review.review.counter import CounterOffer
 
 ROUNDS = 25
+OF_DECISIONS = ("decision.approve", "decision.reject", "decision.return")
 
 
 @pytest.fixture
@@ -24,8 +26,8 @@ def world(store):
     return World(store)
 
 
-def at_once(*calls):
-    """Results of all calls, started together in a random order; a refusal by the store is the result of its call.
+def at_once(*calls, seed=0):
+    """Results of all calls, started together in an order that `seed` chooses; a refusal by the store is the result of its call.
 
     Whoever found the database busy has stored nothing and calls again, as Slack and Prefect do.
     """
@@ -44,7 +46,7 @@ def at_once(*calls):
                 return
 
     threads = [threading.Thread(target=run, args=item) for item in enumerate(calls)]
-    random.Random(len(calls)).shuffle(threads)
+    random.Random(seed * 97 + len(calls)).shuffle(threads)
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -147,3 +149,44 @@ def test_an_approver_who_leaves_while_his_approval_is_applied(world):
         state = world.proposal(proposal).state
         assert (state, world.in_force(f"c-{n}")) in (("applied", 200_000_00), ("rejected", 10_000_00))
         world.write(person("p-manager", recorded_at=start + timedelta(seconds=40)))
+
+
+@pytest.mark.parametrize("rounds", [5, pytest.param(300, marks=pytest.mark.soak)])
+def test_twelve_calls_at_once_have_no_double_effect(world, rounds):
+    """Copies of one click, other approvers, a rejection, a question and appliers, all about one proposal that takes two approvals."""
+    for n in range(rounds):
+        proposal = world.propose(f"c-{n}", had=400_000_00, to=900_000_00)
+        copies = [deliver(world, world.command("p-cfo", proposal))] * 4
+        others = [deliver(world, world.command(who, proposal)) for who in ("p-ceo", "p-chair", "p-manager")]
+        against = [
+            deliver(world, world.command("p-ceo", proposal, Verdict.REJECT)),
+            deliver(world, world.command("p-cfo", proposal, Verdict.RETURN)),
+        ]
+        appliers = [lambda p=proposal: world.apply(p)] * 3
+        results = at_once(*copies, *others, *against, *appliers, seed=n)
+        assert len({o.to_json() for o in results[:4]}) == 1 and sum(not o.repeated for o in results[:4]) == 1, "one click, one outcome"
+        assert_decided_once(world, proposal)
+        assert_applied_at_most_once(world, proposal, f"c-{n}")
+    changes = world.find(LimitChange, kind="decision")
+    assert len(changes) == len(world.owed("erp")) == len(world.entries("limit.applied"))
+    assert verify_log(world.store.engine).consistent
+
+
+def assert_decided_once(world, proposal):
+    """Each person once at most, two approvals for what was approved, and nothing both approved and ended."""
+    decisions = world.find(Decision, proposal_id=proposal)
+    assert len({d.approver_id for d in decisions}) == len(decisions)
+    verdicts = Counter(d.verdict for d in decisions)
+    state = world.proposal(proposal).state
+    approved = {"approved": 2, "applied": 2}.get(state)
+    assert verdicts["approve"] <= 2 and (approved is None or verdicts == Counter(approve=approved))
+    assert (verdicts["reject"], verdicts["return"]) == (int(state == "rejected"), int(state == "returned"))
+    assert state in ("pending", "approved", "applied", "rejected", "returned")
+    acted = [e["action"] for e in world.entries(entity=f"proposal:{proposal}") if e["action"] in OF_DECISIONS]
+    assert len(acted) == len(decisions), "each decision has one entry"
+
+
+def assert_applied_at_most_once(world, proposal, customer):
+    applied = len(world.find(LimitChange, proposal_id=proposal))
+    assert applied == int(world.proposal(proposal).state == "applied")
+    assert world.in_force(customer) == (900_000_00 if applied else 400_000_00)

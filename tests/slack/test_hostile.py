@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import copy
 import json
 import random
+import time
 import unicodedata
 import urllib.error
+import urllib.parse
 import urllib.request
 from dataclasses import replace
 
@@ -16,16 +20,23 @@ from slack_sdk.signature import SignatureVerifier
 
 from credit_review import audit
 from credit_review.authority import judge
-from credit_review.messages import notices
+from credit_review.messages import asked, digest, forms, notices
+from credit_review.messages import card as card_module
 from credit_review.messages.card import View, card
-from credit_review.messages.text import escaped
+from credit_review.messages.text import Message, escaped, value_of
+from credit_review.messages.why import why
+from credit_review.model.records import Decision
 from credit_review.model.states import Assurance
 from credit_review.review.standing import gather
 from credit_review.words import ENGLISH
+from deployments.slack_listener import app, serving
+from deployments.slack_listener.answering import said_in_modal
+from deployments.slack_listener.office import Told
+from deployments.slack_listener.shape import well_formed
 from deployments.slack_sandbox import block_kit
 from tests.review.decision_world import MATRIX, NOON, World, digest_of
 from tests.slack.test_in_sandbox import whole
-from tests.slack.test_listener import listener, slack
+from tests.slack.test_listener import SECRET, _shown, listener, slack
 
 __all__ = ["listener", "slack"]
 
@@ -74,7 +85,7 @@ def texts(value):
 
 def assert_nothing_survives(message):
     shown = [dict(block) for block in message.blocks]
-    assert block_kit.problems_of_blocks(shown) == []
+    assert not message.text or block_kit.problems_of_blocks(shown) == []
     for one in texts(shown):
         assert one["type"] != "mrkdwn"
         hidden = {unicodedata.category(c) for c in one["text"].replace("\n", "")} & {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
@@ -84,11 +95,46 @@ def assert_nothing_survives(message):
     assert "&" not in message.text.replace("&amp;", "").replace("&lt;", "").replace("&gt;", "") and "://" not in message.text
 
 
-@settings(max_examples=300, deadline=None)
+def messages_about(view, name, other):
+    """Every message and modal that shows what others wrote: of a customer called `name`, with `other` as reason, label and answer."""
+    v = with_texts(view, name, other)
+    p, w = v.proposal, ENGLISH
+    ask, about = asked(p, name, w), digest.Listing(review="r")
+    yield card(v)
+    yield notices.answer(name + other)
+    yield digest.digest([p], about, w, label=other or "x", together=[p.proposal_id])
+    yield notices.question(p, name, other, name, w, answered=False)
+    yield notices.question(p, name, other, name, w, answered=True)
+    yield notices.request_status(p, name, w, documents=[])
+    yield notices.reminder([(p, name)], w)
+    yield notices.owner_notice([(p, name)], w)
+    yield notices.daily_summary(NOON.date(), [(decision_of(p, other), p, name)], "p-x", w, {"p-x": name})
+    yield notices.credit_answer({"Limit in force": other}, name, w)
+    for form in (
+        forms.reject_form(p, ask, w),
+        forms.return_form(p, ask, w),
+        forms.approve_form(p, ask, w, typed=True, principals=[("p-x", name or "x")]),
+        forms.counter_form(p, ask, w, foreseen=other or None, names={}),
+        forms.confirm_form("k", other or "x", w),
+        forms.answer_form("p", other or "-", w),
+        why(p, ask, None, w),
+        said_in_modal(Told(name + other, w)),
+    ):
+        assert block_kit.problems_of_view(dict(form), kinds=("modal",)) == []
+        yield Message("", tuple(form["blocks"]))
+
+
+def decision_of(proposal, reason):
+    about = {"proposal_id": proposal.proposal_id, "digest": proposal.digest, "proposer_id": proposal.proposer_id}
+    given = {"approver_id": "p-y", "on_behalf_of": "p-x", "verdict": "approve", "tier": "T1", "reason": reason}
+    return Decision(**about, **given, channel="slack", delivery_key="d", at=NOON, reason_code="", assurance="click")
+
+
+@settings(max_examples=100, deadline=None)
 @given(name=HOSTILE, reason=HOSTILE)
 def test_nothing_others_wrote_survives_as_markup(view, name, reason):
-    assert_nothing_survives(card(with_texts(view, name, reason)))
-    assert_nothing_survives(notices.answer(name + reason))
+    for message in messages_about(view, name, reason):
+        assert_nothing_survives(message)
 
 
 @pytest.mark.soak
@@ -96,7 +142,8 @@ def test_fifty_thousand_names_leave_no_markup(view):
     dice = random.Random(20261124)
     for _ in range(50_000):
         parts = [_part(dice) for _ in range(dice.randrange(12))]
-        assert_nothing_survives(card(with_texts(view, "".join(parts), "".join(reversed(parts)))))
+        for message in messages_about(view, "".join(parts), "".join(reversed(parts))):
+            assert_nothing_survives(message)
 
 
 def _part(dice):
@@ -121,6 +168,29 @@ def broken(dice):
     return body, {"x-slack-request-timestamp": stamp, "x-slack-signature": signature, "content-type": kind}
 
 
+def out_of_date(dice):
+    """What Slack signed once: too old or too new, or its body re-encoded, cut or lengthened on the way."""
+    body = b"payload=" + urllib.parse.quote(json.dumps(click("p", "0" * 64))).encode()
+    stamp = str(int(time.time()) + dice.choice([-86_400, -301, 302, 5_000]))
+    if dice.random() < 0.7:
+        stamp = str(int(time.time()))
+    signature = SignatureVerifier(SECRET).generate_signature(timestamp=stamp, body=body)
+    if abs(int(stamp) - time.time()) < 300:  # genuine, so the body must be another
+        body = dice.choice(
+            [
+                urllib.parse.unquote(body.decode()).encode(),
+                body.replace(b"%22", b"%u0022"),
+                body.decode().encode("utf-16"),
+                body.lower(),
+                body[:-1],
+                body + b"&x=1",
+                body + b"\n",
+            ]
+        )
+    kind = dice.choice(["application/x-www-form-urlencoded", "application/json"])
+    return body, {"x-slack-request-timestamp": stamp, "x-slack-signature": signature, "content-type": kind}
+
+
 def send(url, body, headers):
     request = urllib.request.Request(url, data=body, headers={k: v.encode().decode("latin-1") for k, v in headers.items()})
     try:
@@ -134,6 +204,136 @@ def send(url, body, headers):
 def test_no_broken_request_is_accepted_or_makes_an_error(count, listener):
     dice = random.Random(20261124)
     proposal = listener.world.propose()
-    answers = {send(listener.url, *broken(dice)) for _ in range(count)}
+    answers = {send(listener.url, *dice.choice([broken, out_of_date])(dice)) for _ in range(count)}
     assert answers == {401}
     assert listener.world.proposal(proposal).state == "pending"
+
+
+# --- signed, and yet not Slack's ----------------------------------------------------------------------------------------------------
+
+
+def click(proposal, digest_shown):
+    return {
+        "type": "block_actions",
+        "user": {"id": "U-manager", "team_id": "T1"},
+        "team": {"id": "T1"},
+        "container": {"type": "message", "message_ts": "1.0", "channel_id": "C1"},
+        "channel": {"id": "C1"},
+        "trigger_id": "t.1",
+        "response_url": "http://127.0.0.1:9/",
+        "actions": [{"action_id": card_module.APPROVE, "action_ts": "1.5", "value": value_of(proposal=proposal, digest=digest_shown)}],
+    }
+
+
+def submission(callback_id, proposal, digest_shown):
+    values = {"reason": {"input": {"type": "plain_text_input", "value": "because"}}, "until": {"input": {"selected_date": "2026-12-01"}}}
+    view = {
+        "id": "V1", "hash": "h", "type": "modal", "callback_id": callback_id, "blocks": [],
+        "private_metadata": value_of(proposal=proposal, digest=digest_shown, condition="k"),
+        "state": {"values": values | {"amount": {"input": {"value": "5"}}, "terms": {"input": {"value": "30"}}}},
+    }  # fmt: skip
+    return {"type": "view_submission", "user": {"id": "U-manager", "team_id": "T1"}, "team": {"id": "T1"}, "view": view}
+
+
+NONSENSE = (None, "", "x", 0, -1, 2**70, True, [], {}, [[]], {"id": 1}, "\ud800", "a\u0000b", "9" * 5000, "2026-13-45", ["x"], 1.5)
+
+
+def mangled(dice, body):
+    """A copy in which one part, or several, is gone or is something else."""
+    body = copy.deepcopy(body)
+    for _ in range(dice.choice([1, 1, 1, 2, 5])):
+        parent, key = dice.choice(list(places(body)) or [({}, "")])
+        if dice.random() < 0.4 and isinstance(parent, dict):
+            parent.pop(key, None)
+        elif parent:
+            parent[key] = dice.choice(NONSENSE)
+    return body
+
+
+def places(value):
+    for key, one in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        yield value, key
+        yield from places(one)
+
+
+def signed(body, kind="application/x-www-form-urlencoded"):
+    stamp = str(int(time.time()))
+    raw = body if isinstance(body, bytes) else body.encode()
+    signature = SignatureVerifier(SECRET).generate_signature(timestamp=stamp, body=raw)
+    return raw, {"x-slack-request-timestamp": stamp, "x-slack-signature": signature, "content-type": kind}
+
+
+@pytest.mark.parametrize("count", [150, pytest.param(10_000, marks=pytest.mark.soak)])
+def test_a_signed_request_of_another_shape_makes_no_error(count, listener):
+    dice = random.Random(20261127)
+    proposal = _shown(listener.world)
+    shown = ("pr-none", "0" * 64)  # what is mangled may still be whole enough to be understood, and is refused then
+    forms_known = [*app._FORMS, "unknown"]
+    event = {
+        "type": "event_callback",
+        "team_id": "T1",
+        "event": {"type": "message", "channel": "C1", "ts": "1.1", "thread_ts": "1.0", "user": "U-manager", "text": "x"},
+    }
+    command = {
+        "command": "/credit",
+        "text": "x",
+        "user_id": "U-manager",
+        "team_id": "T1",
+        "trigger_id": "t",
+        "response_url": "http://127.0.0.1:9/",
+    }
+    for _ in range(count):
+        which = dice.randrange(4)
+        if which == 0:
+            body = mangled(dice, command)
+            request = signed(urllib.parse.urlencode({k: str(v) for k, v in body.items()}, errors="replace"))
+        elif which == 1:
+            request = signed(json.dumps(mangled(dice, event)), "application/json")
+        else:
+            whole_one = click(*shown) if which == 2 else submission(dice.choice(forms_known), *shown)
+            request = signed("payload=" + urllib.parse.quote(json.dumps(mangled(dice, whole_one))))
+        assert send(listener.url, *request) in (200, 401, 404), request
+    assert listener.world.proposal(proposal).state == "pending" and listener.world.find(Decision) == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["payload=%7B%7D", "x=1", "payload=notjson", "payload=[]", "", "command=/credit", "payload=" + "[" * 100_000, "payload=%22" + "%5B" * 9,
+     "payload=%7B%22type%22%3A%22view_submission%22%2C%22view%22%3A%7B%22callback_id%22%3A%22credit_review_reject_form%22%7D%7D"],
+)  # fmt: skip
+def test_what_is_signed_and_no_request_of_slacks_is_401(listener, body):
+    assert send(listener.url, *signed(body)) == 401
+    assert send(listener.url, *signed(body, "application/json")) == 401
+
+
+def test_the_payloads_slack_publishes_have_the_shape_we_read(shared_data):
+    found = 0
+    for path in sorted((shared_data / "slack").glob("*.json")):
+        body = json.loads(path.read_text(encoding="utf-8"))
+        if path.name == "view_submission-02.json":
+            continue  # of a form without any field, as none of ours is
+        if isinstance(body, dict) and body.get("type") in ("block_actions", "view_submission", "event_callback"):
+            found += 1
+            assert well_formed(body), path.name
+    assert found, "there are payloads to look at"
+
+
+def test_a_body_is_read_no_further_than_any_of_slacks(listener):
+    """An unsigned sender fills no memory: the listener answers while he still sends."""
+    taken = []
+
+    async def receive():
+        taken.append(1)
+        return {"type": "http.request", "body": b"x" * 100_000, "more_body": len(taken) < 1_000}
+
+    answers = []
+
+    async def answer(message):
+        answers.append(message)
+
+    scope = {
+        "type": "http", "http_version": "1.1", "method": "POST", "path": serving.PATH, "raw_path": b"", "root_path": "", "scheme": "http",
+        "query_string": b"", "headers": [], "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 2),
+    }  # fmt: skip
+    asyncio.run(serving.asgi(app.build_app(listener.office), SECRET)(scope, receive, answer))
+    assert answers[0]["status"] == 401 and len(taken) * 100_000 <= serving.LONGEST_BODY + 200_000

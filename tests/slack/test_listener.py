@@ -84,10 +84,10 @@ def listener(store, clock, slack, monkeypatch):
     )
     services = SimpleNamespace(settings=settings, store=store, clock=clock, today=lambda: NOON.date())
     office = build_office(services)
-    office.pump.start()
+    office.start()
     with _served(serving.asgi(build_app(office), SECRET)) as url:
         yield SimpleNamespace(world=world, url=url, slack=slack, services=services, api=api, office=office)
-    office.pump.stop()
+    office.stop()
 
 
 @contextmanager
