@@ -14,11 +14,9 @@ from credit_review import messages
 from credit_review.adapters import settings as configuration
 from credit_review.adapters.slack_chat import SlackChat, web_client, without_tokens
 from credit_review.adapters.wiring import Services
-from credit_review.errors import CreditReviewError
 from credit_review.messages import card, digest, forms, home, notices, requests
-from credit_review.model.records import SlackMessage
-from deployments.slack_listener import deciding, looking, stating
-from deployments.slack_listener.identity import Directory, account_of
+from deployments.slack_listener import deciding, looking, replies, stating
+from deployments.slack_listener.identity import Directory
 from deployments.slack_listener.office import Office
 from deployments.slack_listener.pump import Pump
 
@@ -74,7 +72,7 @@ def _route(app: App, office: Office) -> None:
     }.items():
         app.view(view)(_quiet(office, handler))
     app.event("app_home_opened")(lambda body, event: looking.publish_home(office, body, event["user"]))
-    app.event("message")(lambda body, event: _reply(office, body, event))
+    app.event("message")(lambda body, event: replies.reply(office, body, event))
     app.command("/credit")(lambda ack, body, respond: looking.credit_command(office, ack, body, respond))
 
 
@@ -111,25 +109,6 @@ def _quiet(office: Office, handler: Callable[..., None]) -> Callable[..., None]:
         handler(office, ack, body)
 
     return handle
-
-
-def _reply(office: Office, body: Mapping[str, Any], event: Mapping[str, Any]) -> None:
-    """A reply in the thread of a question is its answer, when it comes from who may answer; anything else is none of our business."""
-    thread = str(event.get("thread_ts") or "")
-    if not thread or event.get("bot_id") or event.get("subtype"):
-        return
-    with office.services.store.read() as uow:
-        posted = uow.find(SlackMessage, channel=str(event["channel"]), ts=thread)
-    asked = [m.subject.partition(":")[2] for m in posted if m.subject.startswith("question:")]
-    for proposal_id in asked:
-        try:
-            deciding.answered(office, body, proposal_id, str(event.get("text") or ""), f"{event['channel']}|{event['ts']}")
-        except CreditReviewError as error:
-            shown = notices.answer(office.reading_words(body).error(error))
-            user = account_of(body).user
-            place = {"channel": event["channel"], "user": user, "thread_ts": thread}
-            office.client.chat_postEphemeral(**place, text=shown.text, blocks=list(shown.blocks))
-    office.pump.wake()
 
 
 class _WithoutTokens(logging.Filter):

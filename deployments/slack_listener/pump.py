@@ -21,7 +21,12 @@ class Pump:
 
     def __init__(self, services: Services, chat: SlackChat, company: messages.Company) -> None:
         self._services = services
-        self._outside = Outside(chat=chat, render=messages.renderer(services.clock, company))
+        self._outside = Outside(
+            chat=chat,
+            render=messages.renderer(services.clock, company),
+            teams=services.settings.slack.team_ids,
+            owner_id=services.settings.limits_owner,
+        )
         self._wanted, self._stopped = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="credit-review-pump", daemon=True)
 

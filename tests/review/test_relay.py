@@ -18,7 +18,8 @@ from credit_review.model.states import Verdict
 from credit_review.review.counter import CounterOffer
 from credit_review.review.outbox import card_of, owe_messages
 from credit_review.review.reconcile import reconcile
-from credit_review.review.relay import GIVE_UP_AFTER, LEASE, Card, Outside, backoff, relay, requeue
+from credit_review.review.relay import GIVE_UP_AFTER, LEASE, Outside, backoff, relay, requeue
+from credit_review.review.showing import Card
 
 
 @pytest.fixture
@@ -302,6 +303,9 @@ def test_openings_are_the_erps_own_and_not_compared(world, clock):
 class Chatter:
     def __init__(self):
         self.posts, self.updates = [], []
+
+    def place(self, to):
+        return to
 
     def post(self, *, channel, text, blocks, dedup_key, thread_ts="", again=False):
         self.posts.append((channel, text, dedup_key))
