@@ -15,12 +15,13 @@ from typing import Any
 from credit_review.audit import Action
 from credit_review.errors import BadInput
 from credit_review.model.records import ApprovalCondition, Decision, OutboxEntry, Proposal, SlackMessage
-from credit_review.model.states import ProposalState
+from credit_review.model.states import OutboxState, ProposalState
 from credit_review.ports import Chat, Entry, Store, UnitOfWork
 from credit_review.review.directory import slack_account
 from credit_review.review.inbox import put_before_me
 from credit_review.review.outbox import (
     DIGEST,
+    PARKED,
     PROPOSAL,
     QUESTION,
     REQUEST,
@@ -126,6 +127,8 @@ def _record_of(uow: UnitOfWork, subject: str, address: str, *, lock: bool = Fals
     kind, _, key = subject.partition(":")
     if kind == DIGEST:
         return tuple(p.proposal_id for p in put_before_me(uow, person_of(address), key))
+    if kind == PARKED:
+        return tuple(uow.tally(OutboxEntry, by=("outbox_id",), kind=(SLACK_POST, SLACK_UPDATE), state=OutboxState.PARKED))
     if kind not in (PROPOSAL, QUESTION, REQUEST):
         return ()
     proposal = uow.get(Proposal, proposal_id=key, lock=lock)
