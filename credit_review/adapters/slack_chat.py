@@ -98,10 +98,10 @@ class SlackChat:
             return False
         return True
 
-    def signed_in_as(self) -> str:
-        """Team and user of the bot token. Raises Unavailable or BadInput."""
+    def signed_in_as(self) -> tuple[str, str]:
+        """Id of the bot token's workspace, and workspace and user by name. Raises Unavailable or BadInput."""
         answer = self._call("auth.test")
-        return f"{answer['team']} / {answer['user']}"
+        return str(answer["team_id"]), f"{answer['team']} / {answer['user']}"
 
     def scopes(self) -> frozenset[str]:
         """What the bot token may do. Raises Unavailable or BadInput."""
@@ -116,12 +116,10 @@ class SlackChat:
             raise _not_ours(channel, "is shared with another company")
         if not (about.get("is_im") or about.get("is_mpim") or about.get("is_private")):
             raise _not_ours(channel, "is public")
+        if about.get("is_archived"):
+            raise _to_mend(channel, "is archived", "unarchive the channel, or name another")
         if not about.get("is_im") and about.get("is_member") is False:
-            raise Unavailable(
-                f"Slack channel {channel} does not have the app as a member",
-                next_step="invite the app to the channel",
-                retry_after_seconds=MENDED_AFTER,
-            )
+            raise _to_mend(channel, "does not have the app as a member", "invite the app to the channel")
 
     def key_of(self, channel: str, ts: str, *, app_id: str) -> str:
         """The dedup key of the message of our app that stands at `ts`; empty for any other. Raises Unavailable or BadInput."""
@@ -226,8 +224,13 @@ def _as_ours(method: str, response: Any) -> CreditReviewError:
     return _Unclear(f"Slack answers {method} with {code}")
 
 
-def _not_ours(channel: str, why: str, next_step: str = "choose a private channel of your own workspace") -> BadInput:
-    return BadInput(f"Slack channel {channel} {why}", expected="a private channel of our own that has the app in it", next_step=next_step)
+def _not_ours(channel: str, why: str) -> BadInput:
+    mend = "choose a private channel of your own workspace"
+    return BadInput(f"Slack channel {channel} {why}", expected="a private channel of our own that has the app in it", next_step=mend)
+
+
+def _to_mend(channel: str, why: str, next_step: str) -> Unavailable:
+    return Unavailable(f"Slack channel {channel} {why}", next_step=next_step, retry_after_seconds=MENDED_AFTER)
 
 
 def without_tokens(text: str) -> str:
