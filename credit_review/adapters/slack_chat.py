@@ -124,7 +124,7 @@ class SlackChat:
     def key_of(self, channel: str, ts: str, *, app_id: str) -> str:
         """The dedup key of the message of our app that stands at `ts`; empty for any other. Raises Unavailable or BadInput."""
         found = self._call("conversations.history", channel=channel, latest=ts, inclusive=True, limit=1, include_all_metadata=True)
-        ours = (m for m in found.get("messages", ()) if m.get("ts") == ts and m.get("app_id") == app_id)
+        ours = (m for m in found.get("messages", ()) if m.get("ts") == ts and _app_of(m) == app_id)
         return next((_dedup_key(message) for message in ours), "")
 
     def connects(self, app_token: str) -> None:
@@ -196,6 +196,10 @@ _OUTSIDERS = {
     Outsider.GUEST: "is a guest",
     Outsider.STRANGER: "belongs to another workspace",
 }
+
+
+def _app_of(message: Mapping[str, Any]) -> str:
+    return str(message.get("app_id") or (message.get("bot_profile") or {}).get("app_id") or "")
 
 
 def _dedup_key(message: Mapping[str, Any]) -> str:

@@ -9,7 +9,6 @@ import threading
 from credit_review import messages
 from credit_review.adapters.slack_chat import SlackChat
 from credit_review.adapters.wiring import Services
-from credit_review.errors import CreditReviewError
 from credit_review.review.relay import Outside, relay
 
 LOG = logging.getLogger("credit_review.slack")
@@ -53,5 +52,5 @@ class Pump:
                 return
             try:
                 relay(self._services.store, self._outside, self._services.clock, worker=f"slack-{os.getpid()}-{id(self)}")
-            except CreditReviewError:
+            except Exception:  # whatever it was, the next round tries again: without this thread nobody would be told anything
                 LOG.exception("messages could not be sent now; they stay owed")
