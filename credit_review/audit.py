@@ -93,6 +93,9 @@ class Action(StrEnum):
     ERP_REQUEUED = "erp.requeued"
     ERP_DIFFERENCE_FOUND = "erp.difference_found"
     ERP_DIFFERENCE_SETTLED = "erp.difference_settled"
+    # messages
+    MESSAGE_PARKED = "message.parked"
+    MESSAGE_REQUEUED = "message.requeued"
     # rules, people, identities
     DOCUMENT_SUBMITTED = "document.submitted"
     DOCUMENT_ADOPTED = "document.adopted"

@@ -123,15 +123,25 @@ class WriteBack(Protocol):
 
 
 class Chat(Protocol):
-    """Where approvers see cards. Losing it loses nothing: cards are rebuilt from the record."""
+    """Where approvers see cards. Losing it loses nothing: cards are rebuilt from the record.
+
+    BadInput means that trying again is of no use; Unavailable that it is: with `retry_after_seconds` this address waits, without it all do.
+    """
+
+    def place(self, to: str) -> str:
+        """Where a channel id, or a person's account as our directory writes it, is reached.
+
+        Raises BadInput where anybody but full members of our own workspaces would read, or Unavailable.
+        """
+        ...
 
     def post(
         self, *, channel: str, text: str, blocks: Sequence[Mapping[str, Any]], dedup_key: str, thread_ts: str = "", again: bool = False
     ) -> Mapping[str, str]:
-        """Post a message to a channel or a user id; returns channel and ts.
+        """Post a message to a place; returns channel and ts.
 
-        `again` says that an earlier attempt may have arrived: a message with the dedup key is then looked for first, and its place
-        returned. Raises Unavailable, or BadInput when trying again is of no use.
+        `again` says that an earlier attempt may have arrived: a message with the dedup key is then looked for first, replaced
+        where it stands, and its place returned. Raises Unavailable or BadInput.
         """
         ...
 

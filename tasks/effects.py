@@ -101,5 +101,6 @@ def _outside(opened: Services) -> relay.Outside:
         write_back=open_write_back(opened.settings),
         chat=chat,
         render=messages.renderer(opened.clock, messages.Company(opened.settings.words())) if chat else None,
+        teams=opened.settings.slack.team_ids,
         owner_id=opened.settings.limits_owner,
     )

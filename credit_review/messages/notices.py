@@ -11,6 +11,7 @@ from credit_review.messages.text import Message, button, buttons, cleaned, escap
 from credit_review.model.money import Money
 from credit_review.model.records import Decision, Proposal
 from credit_review.model.states import ProposalState, Verdict
+from credit_review.review.outbox import DAILY, DIGEST, OWNER, PARKED, PROPOSAL, QUESTION, REMINDER, REQUEST, SUMMARY, person_of
 from credit_review.words import Words, marked, said, said_many
 
 ANSWER = "credit_review_answer"
@@ -110,6 +111,44 @@ def _for_owner(proposal: Proposal) -> str:
         )
         return said(text, had=had, amount=amount, day=proposal.effective_from)
     return said("limit of {amount} from {day}", amount=amount, day=proposal.effective_from)
+
+
+def parked(rows: Sequence[tuple[str, str, str]], names: Mapping[str, str], words: Words) -> Message:
+    """Messages (subject, address, why) that did not reach anybody, for who sees to it that they do."""
+    w = words
+    title = w.say(said_many("{n} message could not be delivered", "{n} messages could not be delivered", n=len(rows)))
+    shown = [(w.say(what(subject)), w.say(_undelivered(address, why, names))) for subject, address, why in rows[:_MOST]]
+    foot = said("`credit-review deliveries list` shows all; when the cause is mended, `credit-review deliveries requeue --all` sends them.")
+    return Message(escaped(title), (header(title), lines(shown), notes(w.say(foot))))
+
+
+def _undelivered(address: str, why: str, names: Mapping[str, str]) -> str:
+    return said("to {address}: {why}", address=whose(address, names), why=why)
+
+
+def what(subject: str) -> str:
+    """What a message shows, in words."""
+    kind, _, key = subject.partition(":")
+    return said(_SUBJECTS[kind], key=key)
+
+
+def whose(address: str, names: Mapping[str, str]) -> str:
+    """Who sees a message: a person by name and id, or the channel's id."""
+    person_id = person_of(address)
+    return f"{names.get(person_id, person_id)} ({person_id})" if person_id else address
+
+
+_SUBJECTS = {
+    PROPOSAL: marked("card of proposal {key}"),
+    DIGEST: marked("list of review {key}"),
+    SUMMARY: marked("summary of review {key}"),
+    QUESTION: marked("question about proposal {key}"),
+    REQUEST: marked("status of request {key}"),
+    REMINDER: marked("reminder of {key}"),
+    DAILY: marked("daily summary of {key}"),
+    OWNER: marked("news for an account owner of {key}"),
+    PARKED: marked("notice of messages not delivered, {key}"),
+}
 
 
 def credit_answer(facts: Mapping[str, str], title: str, words: Words) -> Message:

@@ -12,23 +12,26 @@ from credit_review.messages.digest import Listing, digest
 from credit_review.messages.gathering import Company, customer_name, names_in, summary_of, together_of, view_of
 from credit_review.messages.summary import summary
 from credit_review.messages.text import Message
-from credit_review.model.records import Decision, Note, Proposal, Review
-from credit_review.model.states import ProposalState
+from credit_review.model.records import Decision, Note, OutboxEntry, Proposal, Review
+from credit_review.model.states import OutboxState, ProposalState
 from credit_review.ports import Clock, UnitOfWork
 from credit_review.review.inbox import asked_of, awaiting, put_before_me
 from credit_review.review.outbox import (
     DAILY,
     DIGEST,
     OWNER,
+    PARKED,
     PROPOSAL,
     QUESTION,
     REMINDER,
     REQUEST,
+    SLACK_POST,
+    SLACK_UPDATE,
     SUMMARY,
     card_of,
     person_of,
 )
-from credit_review.review.relay import Card, Render, Showing
+from credit_review.review.showing import Card, Render, Showing
 
 _Draw = Callable[[UnitOfWork, Showing, Company, datetime], Card | None]
 
@@ -136,6 +139,15 @@ def _owner(uow: UnitOfWork, showing: Showing, company: Company, now: datetime) -
     return _as_card(notices.owner_notice([(p, customer_name(p)) for p in found], words))
 
 
+def _parked(uow: UnitOfWork, showing: Showing, company: Company, now: datetime) -> Card | None:
+    found = uow.find(OutboxEntry, kind=(SLACK_POST, SLACK_UPDATE), state=OutboxState.PARKED, order_by=("created_at", "outbox_id"))
+    if not found:
+        return None
+    about = [json.loads(row.payload_json) for row in found]
+    rows = [(one["subject"], one["address"], row.last_error) for one, row in zip(about, found, strict=True)]
+    return _as_card(notices.parked(rows, names_in(uow, now), company.reader(uow, person_of(showing.address), now)))
+
+
 _DRAW: dict[str, _Draw] = {
     PROPOSAL: _card,
     DIGEST: _digest,
@@ -145,4 +157,5 @@ _DRAW: dict[str, _Draw] = {
     REMINDER: _reminder,
     DAILY: _daily,
     OWNER: _owner,
+    PARKED: _parked,
 }

@@ -43,6 +43,11 @@ def escaped(text: str) -> str:
     return plain.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
+def as_written(text: str) -> str:
+    """Text of a message or a slash command as the person wrote it: Slack escapes three characters in what it delivers."""
+    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+
+
 def plain(text: str, longest: int = LONGEST_RUN) -> Block:
     """A plain-text object; never empty, since Slack refuses that."""
     return {"type": "plain_text", "text": cleaned(text, longest) or "-", "emoji": False}

@@ -6,7 +6,7 @@ commits.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
@@ -94,16 +94,21 @@ def accounts_of(uow: UnitOfWork, person_id: str, *, on: date, known_at: datetime
     return sorted((a for a in mapped if a.person_id == person_id), key=lambda a: (a.kind, a.account))
 
 
-def slack_user(uow: UnitOfWork, person_id: str, *, on: date, known_at: datetime) -> str:
-    """The Slack user id of a person. Raises BadInput when no Slack account is mapped to him."""
-    found = [a.account for a in accounts_of(uow, person_id, on=on, known_at=known_at) if a.kind == "slack"]
-    if not found:
-        raise BadInput(
-            f"{called(uow, person_id)} has no Slack account in our directory",
-            expected="an account mapped to the person",
-            next_step=f"`credit-review people account {person_id} slack 'TEAM|USER'`, then `credit-review deliveries requeue`",
-        )
-    return found[0].rpartition("|")[2]
+def slack_account(uow: UnitOfWork, person_id: str, teams: Collection[str], *, on: date, known_at: datetime) -> str:
+    """The person's Slack account in one of our workspaces, the first of `teams` first. Raises BadInput when none is mapped to him.
+
+    A user id of another workspace means somebody else in ours, or nobody.
+    """
+    mine = [a.account for a in accounts_of(uow, person_id, on=on, known_at=known_at) if a.kind == "slack"]
+    for team in teams:
+        for account in mine:
+            if account.split("|")[-2:-1] == [team]:
+                return account
+    raise BadInput(
+        f"{called(uow, person_id)} has no Slack account in our workspaces",
+        expected=f"an account of {' or '.join(teams) or 'one of slack.team_ids'} mapped to the person",
+        next_step=f"`credit-review people account {person_id} slack 'TEAM|USER'`, then `credit-review deliveries requeue --all`",
+    )
 
 
 def set_person(uow: UnitOfWork, person: Person, *, by: str) -> None:

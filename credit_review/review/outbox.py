@@ -18,9 +18,9 @@ from credit_review.review.naming import short_id
 
 APPLY, ERP, SLACK_POST, SLACK_UPDATE = "apply", "erp", "slack_post", "slack_update"
 PROPOSAL, DIGEST, SUMMARY, QUESTION, REQUEST = "proposal", "digest", "summary", "question", "request"
-REMINDER, DAILY, OWNER = "reminder", "daily", "owner"
+REMINDER, DAILY, OWNER, PARKED = "reminder", "daily", "owner", "parked"
 """What a message may show: a proposal's card, a person's list of a review, the review at a glance, a question about a proposal, what became
-of a request, and of a day: what still waits, what was decided in a person's name, what an account owner is told."""
+of a request, and of a day: what still waits, what was decided in a person's name, what an account owner is told, what could not be sent."""
 
 
 def owe(
@@ -81,6 +81,11 @@ def card_of(proposal_id: str) -> str:
 def message_key(subject: str, address: str) -> str:
     """Dedup key of the first posting of a subject to an address."""
     return f"{SLACK_POST}:{subject}:{address}"
+
+
+def subject_of(dedup_key: str) -> str:
+    """The subject in the dedup key of a message; empty where there is none."""
+    return ":".join(dedup_key.split(":")[1:3])
 
 
 def owe_messages(uow: UnitOfWork, wanted: Iterable[tuple[str, str]], now: datetime, **about: Any) -> None:

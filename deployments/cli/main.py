@@ -371,15 +371,16 @@ def deliveries_list(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption =
 
 @deliveries_app.command("requeue")
 def deliveries_requeue(
-    deliveries: Annotated[list[str], typer.Argument(metavar="DELIVERY...", help="Delivery ids, as `deliveries list` shows them.")],
+    deliveries: Annotated[list[str] | None, typer.Argument(metavar="DELIVERY...", help="Ids, as `deliveries list` shows them.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Everything that is parked.")] = False,
     config: ConfigOption = DEFAULT_CONFIG,
     as_person: AsOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Try parked deliveries again for another day, once what stood in the way is mended. All of them, or none."""
+    """Try parked deliveries again, once what stood in the way is mended. All that are named, or none."""
     from deployments.cli import mending
 
-    mending.requeue(config, deliveries, as_person=as_person, as_json=as_json)
+    mending.requeue(config, deliveries or [], everything=everything, as_person=as_person, as_json=as_json)
 
 
 @differences_app.command("list")

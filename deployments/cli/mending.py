@@ -9,13 +9,15 @@ from typing import Any
 
 import typer
 
-from credit_review.errors import Refused
+from credit_review.errors import BadInput, Refused
+from credit_review.messages import notices
 from credit_review.model.money import format_minor
 from credit_review.model.records import ErpDifference, LimitAccount, OutboxEntry
 from credit_review.model.states import OutboxState
 from credit_review.ports import UnitOfWork
 from credit_review.review import opening, relay
 from credit_review.review.outbox import ERP
+from credit_review.words import said
 from deployments.cli.frame import names_of, services, show_json, show_table
 from deployments.cli.governing import me
 
@@ -26,12 +28,13 @@ def list_parked(config: Path, *, as_json: bool) -> None:
     with opened.store.read() as uow:
         parked = uow.find(OutboxEntry, state=OutboxState.PARKED, order_by=("created_at", "outbox_id"))
         accounts = _accounts(uow, [_about(row).get("account_id", "") for row in parked])
-    rows = [_parked(row, accounts) for row in parked]
+        names = names_of(uow)
+    rows = [_message(row, names) if "subject" in _about(row) else _parked(row, accounts) for row in parked]
     if as_json:
         show_json(rows)
     elif rows:
-        names = ("delivery", "to", "about", "attempts", "last error")
-        show_table("Deliveries parked (credit-review deliveries requeue DELIVERY)", names, [[str(r[n]) for n in names] for r in rows])
+        columns = ("delivery", "to", "about", "attempts", "last error")
+        show_table("Deliveries parked (credit-review deliveries requeue DELIVERY)", columns, [[str(r[n]) for n in columns] for r in rows])
     else:
         typer.echo("no delivery is parked")
 
@@ -52,16 +55,27 @@ def _parked(row: OutboxEntry, accounts: Mapping[str, LimitAccount]) -> dict[str,
     return {"delivery": row.outbox_id, "to": to, "about": about, "attempts": row.attempts, "last error": row.last_error}
 
 
+def _message(row: OutboxEntry, names: Mapping[str, str]) -> dict[str, Any]:
+    about = _about(row)
+    to = said("Slack: {address}", address=notices.whose(about["address"], names))
+    shows = notices.what(about["subject"])
+    return {"delivery": row.outbox_id, "to": to, "about": shows, "attempts": row.attempts, "last error": row.last_error}
+
+
 def _accounts(uow: UnitOfWork, ids: Sequence[str]) -> dict[str, LimitAccount]:
     wanted = sorted({i for i in ids if i})
     return {a.account_id: a for a in uow.find(LimitAccount, account_id=wanted)} if wanted else {}
 
 
-def requeue(config: Path, deliveries: Sequence[str], *, as_person: str, as_json: bool) -> None:
-    """Put parked deliveries back in the queue, all or none."""
+def requeue(config: Path, deliveries: Sequence[str], *, everything: bool, as_person: str, as_json: bool) -> None:
+    """Put parked deliveries back in the queue, all or none; `everything` that is parked where none is named."""
+    if bool(deliveries) == everything:
+        raise BadInput(said("which deliveries?"), expected=said("DELIVERY..., as `credit-review deliveries list` shows them, or --all"))
     opened = services(config)
     with opened.store.begin() as uow:
         person = me(opened, uow, as_person)
+        if everything:
+            deliveries = [row.outbox_id for row in uow.find(OutboxEntry, state=OutboxState.PARKED, order_by=("created_at", "outbox_id"))]
         for one in deliveries:
             if not relay.requeue(uow, one, by=person.person_id, now=opened.clock.now()):
                 raise Refused(
@@ -73,6 +87,8 @@ def requeue(config: Path, deliveries: Sequence[str], *, as_person: str, as_json:
         uow.commit()
     if as_json:
         show_json({"requeued": list(deliveries)})
+    elif not deliveries:
+        typer.echo(said("no delivery is parked"))
     else:
         typer.echo(f"queued again: {', '.join(deliveries)}; next: `credit-review apply` delivers now, or wait for the scheduled run")
 

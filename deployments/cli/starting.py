@@ -141,7 +141,7 @@ def examine(folder: Path) -> Iterator[Finding]:
     try:
         settings = configuration.load(folder)
     except CreditReviewError as error:
-        yield _wrong("settings", error)
+        yield wrong("settings", error)
         return
     yield Finding("settings", True, str(folder / configuration.FILE_NAME))
     yield from _documents(settings)
@@ -152,7 +152,7 @@ def examine(folder: Path) -> Iterator[Finding]:
     yield from _prefect()
 
 
-def _wrong(subject: str, error: CreditReviewError, next_step: str = "") -> Finding:
+def wrong(subject: str, error: CreditReviewError, next_step: str = "") -> Finding:
     """What is wrong as the error says it, with the next step, or what was expected."""
     return Finding(subject, False, error.what, next_step or error.next_step or error.expected)
 
@@ -166,13 +166,13 @@ def _documents(settings: configuration.Settings) -> Iterator[Finding]:
         try:
             load(settings.document(name))
         except CreditReviewError as error:
-            yield _wrong(subject, error)
+            yield wrong(subject, error)
         else:
             yield Finding(subject, True, name)
     try:
         card = scoring.load(configuration.read_text(settings.path(settings.scorecard), known_as=settings.scorecard))
     except CreditReviewError as error:
-        yield _wrong("scorecard", error, "`credit-review scorecard fit` writes one from your history, or the expert scorecard")
+        yield wrong("scorecard", error, "`credit-review scorecard fit` writes one from your history, or the expert scorecard")
     else:
         yield Finding("scorecard", True, f"{settings.scorecard}: {card.name}")
 
@@ -189,7 +189,7 @@ def _sources(settings: configuration.Settings) -> Iterator[Finding]:
     try:
         posted = posting.posted_through(settings)
     except CreditReviewError as error:
-        yield _wrong("posted through", error, "correct `posted_through` in settings.yaml, or have the source state the day")
+        yield wrong("posted through", error, "correct `posted_through` in settings.yaml, or have the source state the day")
     else:
         yield Finding("posted through", True, "not stated: scheduled reviews start on their day" if posted is None else str(posted))
 
@@ -201,7 +201,7 @@ def _database(settings: configuration.Settings) -> Iterator[Finding]:
         url = settings.database_url()
         shown = _shown(url)
     except CreditReviewError as error:
-        yield _wrong("database", error, f"correct `database` in settings.yaml or CREDIT_REVIEW_DATABASE_URL: {error.expected}")
+        yield wrong("database", error, f"correct `database` in settings.yaml or CREDIT_REVIEW_DATABASE_URL: {error.expected}")
         return
     try:
         current, newest = schema.current(url), schema.newest()
@@ -242,7 +242,7 @@ def _signed_in(opened: Services, uow: UnitOfWork) -> Finding:
         kind, account = acting(opened)
         person = directory.person_for(uow, kind, account, on=today, known_at=now)
     except CreditReviewError as error:
-        return _wrong("you", error)
+        return wrong("you", error)
     return Finding("you", True, f"{person.name} ({person.person_id}), by {kind} account {account}")
 
 
@@ -262,7 +262,7 @@ def _adopted(opened: Services, uow: UnitOfWork) -> Iterator[Finding]:
         try:
             adopt.require_adopted(uow, kind, name, digest, at=opened.clock.now())
         except CreditReviewError as error:
-            yield _wrong(f"adoption of {name}", error)
+            yield wrong(f"adoption of {name}", error)
         else:
             yield Finding(f"adoption of {name}", True, f"in force (digest {digest[:12]})")
 
@@ -274,7 +274,7 @@ def _write_back(settings: configuration.Settings) -> Iterator[Finding]:
     try:
         open_write_back(settings)
     except CreditReviewError as error:
-        yield _wrong("write-back", error)
+        yield wrong("write-back", error)
     else:
         yield Finding(
             "write-back", True, {"none": "off: nobody is told"}.get(chosen.kind, f"{chosen.kind} {chosen.folder or chosen.table}")
@@ -295,23 +295,9 @@ def _slack(settings: configuration.Settings) -> Iterator[Finding]:
     if malformed:
         yield Finding("Slack", False, "; ".join(malformed), "copy it from the app's settings at api.slack.com/apps")
         return
-    from credit_review.adapters.slack_chat import SlackChat
+    from deployments.cli import slack_health
 
-    try:
-        chat = SlackChat.from_settings(settings)
-        who, lacking = chat.signed_in_as(), sorted(_SCOPES - chat.scopes())
-        if lacking:
-            yield Finding("Slack", False, f"scopes missing: {', '.join(lacking)}", "add them as deployments/slack_manifest.yaml has them")
-        if settings.slack.channel:
-            chat.require_private(settings.slack.channel)
-    except CreditReviewError as error:
-        yield _wrong("Slack", error, "check the bot token, the channel, and that this machine reaches Slack")
-    else:
-        yield Finding("Slack", True, f"{mode}: signed in as {who}")
-
-
-_SCOPES = {"chat:write", "im:write", "im:history", "groups:history", "groups:read", "im:read", "users:read", "commands", "files:write"}
-"""What the bot is asked to do; the manifest in deployments/ asks for exactly these."""
+    yield from slack_health.examine(settings)
 
 
 def _formed(name: str, form: str) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -13,13 +12,11 @@ from credit_review import messages
 from credit_review.adapters import settings as configuration
 from credit_review.adapters.slack_chat import SlackChat, web_client
 from credit_review.adapters.wiring import Services
-from credit_review.errors import CreditReviewError
 from credit_review.messages import card, digest, forms, home, notices, requests
-from credit_review.model.records import SlackMessage
-from deployments.slack_listener import deciding, looking, stating
-from deployments.slack_listener.answering import LINK, Handler, Then, answer, decides, looks, refused, submits
+from deployments.slack_listener import deciding, looking, replies, stating
+from deployments.slack_listener.answering import LINK, Handler, Then, decides, looks, submits
 from deployments.slack_listener.asker import Asker
-from deployments.slack_listener.identity import Directory, account_of
+from deployments.slack_listener.identity import Directory
 from deployments.slack_listener.logs import quiet_logger
 from deployments.slack_listener.office import Office
 from deployments.slack_listener.pump import Pump
@@ -103,23 +100,4 @@ def _route(app: App, office: Office) -> None:
     app.action(LINK)(lambda ack: ack())
     app.command("/credit")(looks(office, looking.credit_command))
     app.event("app_home_opened")(lambda body: looking.publish_home(office, body))
-    app.event("message")(lambda body, event: _reply(office, body, event))
-
-
-def _reply(office: Office, body: Mapping[str, Any], event: Mapping[str, Any]) -> None:
-    """A reply in the thread of a question is its answer, when it comes from who may answer; anything else is none of our business."""
-    thread = str(event.get("thread_ts") or "")
-    if not thread or event.get("bot_id") or event.get("subtype"):
-        return
-    with office.services.store.read() as uow:
-        posted = uow.find(SlackMessage, channel=str(event["channel"]), ts=thread)
-    asked = [m.subject.partition(":")[2] for m in posted if m.subject.startswith("question:")]
-    for proposal_id in asked:
-        try:
-            office.directory.require_ours(account_of(body))
-            deciding.answered(office, body, proposal_id, str(event.get("text") or ""))
-        except CreditReviewError as error:
-            shown = answer(refused(office, body, error))
-            place = {"channel": event["channel"], "user": account_of(body).user, "thread_ts": thread}
-            office.client.chat_postEphemeral(**place, text=shown.text, blocks=list(shown.blocks))
-    office.pump.wake()
+    app.event("message")(lambda body, event: replies.reply(office, body, event))

@@ -10,7 +10,7 @@ from credit_review.adapters.snapshot import open_snapshot
 from credit_review.adapters.workspace import Workspace
 from credit_review.errors import BadInput, Refused
 from credit_review.messages import notices
-from credit_review.messages.text import Message, cleaned
+from credit_review.messages.text import Message, as_written, cleaned
 from credit_review.model.money import Money
 from credit_review.model.records import CreditLimit, CustomerAlias, LimitAccount, Proposal, Review
 from credit_review.model.states import OPEN_PROPOSAL_STATES, ReviewState, Right
@@ -27,7 +27,7 @@ _DONE = (ReviewState.ROUTED, ReviewState.SETTLED, ReviewState.CLOSED)
 
 def answer(office: Office, body: Mapping[str, Any], words: Words) -> Message:
     """The answer to `/credit NAME`. Refused to whoever may not read it; BadInput when no customer fits, or several do."""
-    wanted = str(body.get("text") or "").strip()
+    wanted = as_written(str(body.get("text") or "")).strip()
     if not wanted:
         raise BadInput(said("name a customer"), next_step=said("/credit NAME, an id or a number"))
     with office.services.store.read() as uow:

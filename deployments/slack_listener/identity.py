@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from credit_review.adapters.slack_accounts import Outsider, outsider
 from credit_review.adapters.wiring import Services
 from credit_review.errors import Refused, Unavailable
-from credit_review.words import said
+from credit_review.words import marked, said
 
 if TYPE_CHECKING:
     from slack_sdk import WebClient
@@ -85,16 +86,13 @@ class Directory:
             raise Unavailable("Slack does not say who you are", next_step="click again in a moment") from None
         except (SlackClientError, OSError):
             raise Unavailable("Slack does not say who you are", next_step="click again in a moment") from None
-        return _refusal(about, account)
+        why = outsider(about, team=account.team, user=account.user)
+        return NotOurs(why, said(_OUTSIDERS[why])) if why else None
 
 
-def _refusal(about: Mapping[str, Any], account: Account) -> NotOurs | None:
-    if about.get("deleted"):
-        return NotOurs("slack.deactivated", said("your Slack account is deactivated"))
-    if about.get("is_bot") or about.get("is_app_user") or account.user == "USLACKBOT":
-        return NotOurs("slack.bot", said("bots and apps decide nothing"))
-    if about.get("is_restricted") or about.get("is_ultra_restricted"):
-        return NotOurs("slack.guest", said("guests of our workspace decide nothing"))
-    if about.get("is_stranger") or str(about.get("team_id") or account.team) != account.team:
-        return NotOurs("slack.stranger", said("people of other companies decide nothing"))
-    return None
+_OUTSIDERS = {
+    Outsider.DEACTIVATED: marked("your Slack account is deactivated"),
+    Outsider.BOT: marked("bots and apps decide nothing"),
+    Outsider.GUEST: marked("guests of our workspace decide nothing"),
+    Outsider.STRANGER: marked("people of other companies decide nothing"),
+}

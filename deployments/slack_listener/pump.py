@@ -9,7 +9,6 @@ import threading
 from credit_review import messages
 from credit_review.adapters.slack_chat import SlackChat
 from credit_review.adapters.wiring import Services
-from credit_review.errors import CreditReviewError
 from credit_review.review.relay import Outside, relay
 
 LOG = logging.getLogger("credit_review.slack")
@@ -21,7 +20,12 @@ class Pump:
 
     def __init__(self, services: Services, chat: SlackChat, company: messages.Company) -> None:
         self._services = services
-        self._outside = Outside(chat=chat, render=messages.renderer(services.clock, company))
+        self._outside = Outside(
+            chat=chat,
+            render=messages.renderer(services.clock, company),
+            teams=services.settings.slack.team_ids,
+            owner_id=services.settings.limits_owner,
+        )
         self._wanted, self._stopped = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="credit-review-pump", daemon=True)
 
@@ -48,5 +52,5 @@ class Pump:
                 return
             try:
                 relay(self._services.store, self._outside, self._services.clock, worker=f"slack-{os.getpid()}-{id(self)}")
-            except CreditReviewError:
+            except Exception:  # whatever it was, the next round tries again: without this thread nobody would be told anything
                 LOG.exception("messages could not be sent now; they stay owed")

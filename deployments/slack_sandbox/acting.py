@@ -111,14 +111,20 @@ class Acting:
             self._answer_command(key, channel, result.body)
         return self._told(result)
 
-    async def say(self, key: str, channel_id: str, text: str, thread_ts: str | None) -> dict[str, Any]:
-        """Write in a channel or, with `thread_ts`, in a thread; the app hears of it where it is a member."""
+    async def say(self, key: str, channel_id: str, text: str, thread_ts: str | None, *, broadcast: bool = False) -> dict[str, Any]:
+        """Write in a channel or, with `thread_ts`, in a thread (`broadcast`: and send it to the channel too); the app, where it is a
+        member, hears of it.
+        """
         channel = self._channel(key, channel_id)
         if not text or channel.is_archived:
             raise BadInput("nothing can be written here", expected="some text, and a channel that is not archived")
-        if thread_ts and self.core.workspace.message(channel.id, thread_ts) is None:
+        parent = self.core.workspace.message(channel.id, thread_ts) if thread_ts else None
+        if thread_ts and parent is None:
             raise BadInput(f"there is no message {thread_ts} to reply to")
-        message = Message(channel.id, self.core.workspace.next_ts(), key, text, by_app=False, thread_ts=thread_ts or None)
+        text = payloads.escaped(text)
+        message = Message(channel.id, self.core.workspace.next_ts(), key, text, by_app=False)
+        if parent is not None:  # a thread has no threads of its own
+            message.thread_ts, message.broadcast = parent.thread_ts or parent.ts, broadcast
         self.core.workspace.add_message(message)
         bot = self.core.workspace.app.bot_user
         if bot in channel.members:

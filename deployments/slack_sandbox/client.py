@@ -173,9 +173,9 @@ class PersonClient:
         """Write in a channel; the time stamp of the message."""
         return str(self._do("say", {"channel": channel, "text": text})["ts"])
 
-    def reply(self, channel: str, ts: str, text: str) -> str:
-        """Write in the thread of a message; the time stamp of the reply."""
-        return str(self._do("say", {"channel": channel, "text": text, "thread_ts": ts})["ts"])
+    def reply(self, channel: str, ts: str, text: str, *, broadcast: bool = False) -> str:
+        """Write in the thread of a message, and to the channel as well if `broadcast`; the time stamp of the reply."""
+        return str(self._do("say", {"channel": channel, "text": text, "thread_ts": ts, "broadcast": broadcast})["ts"])
 
     def open_home(self, tab: str = "home") -> None:
         """Open the app's Home tab."""

@@ -84,7 +84,8 @@ def history(call: Call) -> dict[str, Any]:
     channel = call.channel()
     if call.workspace.app.bot_user not in channel.members:
         raise Refusal("not_in_channel")
-    kept = [m for m in call.workspace.messages.get(channel.id, ()) if m.ephemeral_for is None and m.thread_ts is None and _within(call, m)]
+    shown = [m for m in call.workspace.messages.get(channel.id, ()) if m.ephemeral_for is None and (m.thread_ts is None or m.broadcast)]
+    kept = [m for m in shown if _within(call, m)]
     return _page(call, list(reversed(kept)), most=999)
 
 

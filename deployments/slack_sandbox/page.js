@@ -99,7 +99,7 @@ async function send(field, channel, thread) {
   here.typed.delete(field.dataset.key);
   const command = text.match(/^(\/\S+)\s*([\s\S]*)$/);
   if (command && !thread) await does("command", { command: command[1], text: command[2], channel });
-  else await does("say", { channel, text: text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;"), thread_ts: thread });
+  else await does("say", { channel, text, thread_ts: thread });
 }
 
 async function look() {

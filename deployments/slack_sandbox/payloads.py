@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Mapping
 from typing import Any
@@ -31,6 +32,12 @@ def _common(core: Core, key: str) -> dict[str, Any]:
         made["team"]["enterprise_id"] = team.enterprise_id
         made["enterprise"] = {"id": team.enterprise_id, "name": team.name}
     return made
+
+
+def escaped(text: str) -> str:
+    """Text as Slack delivers what a person typed: three characters are escaped, a mention (`<@U...>`) is not."""
+    parts = re.split(r"(<@[A-Z0-9]+>)", text)
+    return "".join(part if n % 2 else part.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;") for n, part in enumerate(parts))
 
 
 def action_json(core: Core, block: Mapping[str, Any], element: Mapping[str, Any], value: Any) -> dict[str, Any]:
@@ -110,7 +117,7 @@ def slash_command(core: Core, key: str, channel: Channel, command: str, text: st
         "user_id": person.id,
         "user_name": person.name,
         "command": command,
-        "text": text,
+        "text": escaped(text),
         "api_app_id": space.app.app_id,
         "is_enterprise_install": "false",
         "response_url": f"{core.base_url}/response/{token}",

@@ -65,7 +65,11 @@ class People:
                 key, str(given.get("command")), str(given.get("text") or ""), str(given.get("channel") or "")
             ),
             "say": lambda key, given: self.acting.say(
-                key, str(given.get("channel")), str(given.get("text") or ""), given.get("thread_ts") or None
+                key,
+                str(given.get("channel")),
+                str(given.get("text") or ""),
+                given.get("thread_ts") or None,
+                broadcast=bool(given.get("broadcast")),
             ),
             "home": lambda key, given: self.acting.open_home(key, str(given.get("tab") or "home")),
         }

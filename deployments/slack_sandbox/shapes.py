@@ -82,7 +82,9 @@ def message_json(space: Workspace, message: Message, *, base_url: str, metadata:
 
 def _thread_json(space: Workspace, message: Message) -> dict[str, Any]:
     if message.thread_ts:
-        return {"thread_ts": message.thread_ts}
+        parent = space.message(message.channel, message.thread_ts)
+        about = {"parent_user_id": user_id(space, parent.author)} if parent else {}
+        return {"thread_ts": message.thread_ts, **about, **({"subtype": "thread_broadcast"} if message.broadcast else {})}
     replies = [m for m in space.messages.get(message.channel, ()) if m.thread_ts == message.ts and m.ephemeral_for is None]
     if not replies:
         return {}

@@ -59,7 +59,10 @@ class Channel:
 
 @dataclass
 class Message:
-    """A message; `ephemeral_for` is the key of the only person who sees it, `author` a person's key or the bot's user id."""
+    """A message; `ephemeral_for` is the key of the only person who sees it, `author` a person's key or the bot's user id.
+
+    `broadcast`: a reply in a thread that was sent to the channel as well.
+    """
 
     channel: str
     ts: str
@@ -68,6 +71,7 @@ class Message:
     by_app: bool = True
     blocks: list[dict[str, Any]] = field(default_factory=list)
     thread_ts: str | None = None
+    broadcast: bool = False
     metadata: dict[str, Any] | None = None
     edited_ts: str | None = None
     ephemeral_for: str | None = None

@@ -15,10 +15,12 @@ from credit_review.adapters.write_back import NullWriteBack
 from credit_review.errors import BadInput, Unavailable
 from credit_review.model.records import ErpDifference, OutboxEntry, Proposal, SlackMessage
 from credit_review.model.states import Verdict
+from credit_review.review import relay as relaying
 from credit_review.review.counter import CounterOffer
 from credit_review.review.outbox import card_of, owe_messages
 from credit_review.review.reconcile import reconcile
-from credit_review.review.relay import GIVE_UP_AFTER, LEASE, Card, Outside, backoff, relay, requeue
+from credit_review.review.relay import GIVE_UP_AFTER, LEASE, Outside, backoff, relay, requeue
+from credit_review.review.showing import Card
 
 
 @pytest.fixture
@@ -303,6 +305,9 @@ class Chatter:
     def __init__(self):
         self.posts, self.updates = [], []
 
+    def place(self, to):
+        return to
+
     def post(self, *, channel, text, blocks, dedup_key, thread_ts="", again=False):
         self.posts.append((channel, text, dedup_key))
         return {"channel": channel, "ts": f"{len(self.posts)}.0"}
@@ -355,3 +360,155 @@ def test_without_a_chat_cards_wait_and_the_erp_does_not(world, clock):
     owe(world, proposal)
     run(world, clock, Receiver())
     assert {r.kind: r.state for r in world.find(OutboxEntry) if r.kind != "apply"} == {"erp": "confirmed", "slack_post": "queued"}
+
+
+def test_a_card_decided_while_it_was_posted_is_drawn_again(world, clock):
+    proposal = world.propose(to=800_000_00)  # takes two approvals, so the first changes the card and not the state
+
+    class Slow(Chatter):
+        def post(self, **message):
+            posted = super().post(**message)
+            assert world.decide("p-cfo", proposal).accepted
+            return posted
+
+    chat = Slow()
+    owe(world, proposal)
+    show(world, clock, chat)
+    assert chat.updates == [("1.0", f"{proposal} is pending")]
+    assert {r.state for r in world.find(OutboxEntry)} == {"confirmed"}
+
+
+def test_a_card_superseded_while_it_was_posted_is_drawn_again_and_followed_by_its_successors(world, clock):
+    proposal, offers = world.propose(to=60_000_00), []
+
+    class Slow(Chatter):
+        def post(self, **message):
+            posted = super().post(**message)
+            if not offers:
+                offers.append(world.decide("p-manager", proposal, Verdict.COUNTER, counter=CounterOffer(to_minor=70_000_00)).successor_id)
+            return posted
+
+    chat = Slow()
+    owe(world, proposal)
+    show(world, clock, chat)
+    assert chat.updates == [("1.0", f"{proposal} is superseded")]
+    assert [text for _, text, _ in chat.posts] == [f"{proposal} is pending", f"{offers[0]} is pending"]
+
+
+def test_a_card_nobody_touched_is_posted_once_and_left_alone(world, clock):
+    proposal, other = world.propose("c-1"), world.propose("c-2")
+
+    class Slow(Chatter):
+        def post(self, **message):
+            world.decide("p-controller", other)
+            return super().post(**message)
+
+    chat = Slow()
+    owe(world, proposal)
+    show(world, clock, chat)
+    assert (len(chat.posts), chat.updates) == (1, [])
+
+
+def test_each_message_is_on_record_before_the_next_is_sent(world, clock):
+    seen = []
+
+    class Watched(Chatter):
+        def post(self, **message):
+            seen.append(len(world.find(SlackMessage)))
+            return super().post(**message)
+
+    owe_cards(world, "C1", "C2", "C3", "C4")
+    show(world, clock, Watched())
+    assert seen == [0, 1, 2, 3]
+
+
+class Failing(Chatter):
+    """A chat that fails at some places."""
+
+    def __init__(self, **errors):
+        super().__init__()
+        self.errors = errors
+
+    def place(self, to):
+        if to in self.errors:
+            raise self.errors[to]
+        return to
+
+
+def owe_cards(world, *places):
+    wanted = [(card_of(world.propose(f"c-{place}")), place) for place in places]
+    with world.store.begin() as uow:
+        owe_messages(uow, wanted, NOON)
+        uow.commit()
+
+
+def states(world):
+    rows = world.find(OutboxEntry, kind="slack_post", order_by=("created_at", "outbox_id"))
+    return [r.state for r in rows if "parked:" not in r.dedup_key]
+
+
+def test_a_message_refused_for_good_is_parked_with_an_entry_and_its_owner_hears_of_it(world, clock):
+    owe_cards(world, "C1", "C2")
+    outside = Outside(chat=Failing(C1=BadInput("not one of ours: Söhne")), render=render, owner_id="p-analyst")
+    report = relay(world.store, outside, clock, worker="w-1")
+    assert states(world) == ["parked", "confirmed"] and len(report.parked) == 1
+    (entry,) = world.entries("message.parked")
+    assert entry["data"]["subject"] == entry["entity"] == "proposal:pr-c-C1-6000000"
+    assert (entry["data"]["address"], entry["data"]["owner"], entry["data"]["outbox"]) == ("C1", "p-analyst", report.parked[0])
+    assert "Söhne" not in str(entry["data"])
+    assert [r.dedup_key for r in world.find(OutboxEntry) if "parked:" in r.dedup_key] == ["slack_post:parked:2026-10-01:@p-analyst"]
+
+
+def test_an_outage_parks_no_message_and_a_fault_of_ours_holds_up_one_address_for_a_day(world, clock):
+    owe_cards(world, "C1", "C2", "C3")
+    chat = Failing(C1=Unavailable("no such channel", retry_after_seconds=300.0), C2=ZeroDivisionError())
+    for hour in range(30):
+        clock.set(NOON + timedelta(hours=hour))
+        show(world, clock, chat)
+    assert states(world) == ["queued", "parked", "confirmed"]
+    chat.errors.clear()
+    clock.set(NOON + timedelta(hours=32))
+    show(world, clock, chat)
+    assert states(world) == ["confirmed", "parked", "confirmed"]
+
+
+def test_an_address_that_takes_nothing_hides_nobody_however_much_waits_for_it(world, clock, monkeypatch):
+    monkeypatch.setattr(relaying, "_LOOKED_THROUGH", 3)
+    proposals = [world.propose(f"c-{n}") for n in range(6)]
+    with world.store.begin() as uow:
+        owe_messages(uow, [*((card_of(p), "C1") for p in proposals[:5]), (card_of(proposals[5]), "C2")], NOON)
+        uow.commit()
+    chat = Failing(C1=Unavailable("archived", retry_after_seconds=300.0))
+    show(world, clock, chat)
+    assert [channel for channel, *_ in chat.posts] == ["C2"]
+
+
+def test_what_was_parked_keeps_its_attempts_when_it_is_sent_again_so_that_it_is_looked_for(world, clock):
+    owe_cards(world, "C1")
+    show(world, clock, Failing(C1=BadInput("no")))
+    (row,) = world.find(OutboxEntry, state="parked")
+    with world.store.begin() as uow:
+        requeue(uow, row.outbox_id, by="p-analyst", now=NOON)
+        uow.commit()
+    looked = []
+
+    class Asked(Chatter):
+        def post(self, *, again, **message):
+            looked.append(again)
+            return super().post(**message)
+
+    show(world, clock, Asked())
+    assert looked == [True] and world.entries("message.requeued")[0]["entity"] == "proposal:pr-c-C1-6000000"
+
+
+def test_a_lease_that_ended_before_its_turn_costs_no_attempt(world, clock):
+    owe_cards(world, "C1", "C2")
+
+    class Slow(Chatter):
+        def post(self, **message):
+            clock.advance(LEASE)
+            return super().post(**message)
+
+    show(world, clock, Slow())
+    sent, late = world.find(OutboxEntry, kind="slack_post", order_by=("created_at", "outbox_id"))
+    assert (sent.state, late.state, late.attempts) == ("confirmed", "queued", 0) and "lease ended" in late.last_error

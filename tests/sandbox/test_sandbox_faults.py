@@ -154,7 +154,7 @@ def test_over_http_signed_clicks_and_forms_reach_the_app():
         assert manager.submit(modal["id"], {"why": {"text": "Söhne & <b>"}})["errors"] == {"why": "no"}
         assert office.heard[-1][1]["view"]["state"]["values"]["why"]["text"]["value"] == "Söhne & <b>"
         manager.command("/credit", "Müller & Söhne", channel=CHANNEL)
-        assert office.heard[-1][1]["text"] == "Müller & Söhne" and manager.sees(CHANNEL)[-1]["text"] == "looking"
+        assert office.heard[-1][1]["text"] == "Müller &amp; Söhne" and manager.sees(CHANNEL)[-1]["text"] == "looking"
 
 
 def test_over_http_a_wrong_signing_secret_is_refused_by_the_app_and_seen_by_the_person():

@@ -97,7 +97,7 @@ def desk(workspace, line, sqlite_store, clock, monkeypatch):
     world = World(sqlite_store)
     world.write(*(os_account(f"T1|{user(p)}", p, kind="slack") for p in PEOPLE), os_account("T1|USECOND", "p-manager", kind="slack"))
     slack = SlackSettings(mode="socket", team_ids=("T1",), api_url=workspace.api_url)
-    settings = SimpleNamespace(slack=slack, step_up=StepUpSettings(), zone=NOON.tzinfo, words=lambda: ENGLISH)
+    settings = SimpleNamespace(slack=slack, step_up=StepUpSettings(), zone=NOON.tzinfo, words=lambda: ENGLISH, limits_owner="p-analyst")
     services = SimpleNamespace(settings=settings, store=Watched(sqlite_store, monkeypatch), clock=clock, today=lambda: NOON.date())
     office = build_office(services)
     line.app = build_app(office)

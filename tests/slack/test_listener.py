@@ -81,6 +81,7 @@ def listener(store, clock, slack, monkeypatch):
         step_up=StepUpSettings(),
         zone=NOON.tzinfo,
         words=lambda: ENGLISH,
+        limits_owner="p-analyst",
     )
     services = SimpleNamespace(settings=settings, store=store, clock=clock, today=lambda: NOON.date())
     office = build_office(services)
