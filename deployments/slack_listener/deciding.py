@@ -83,7 +83,8 @@ def _decide_listed(office: Office, body: Mapping[str, Any], part: Any, bound: st
     with services.store.begin(interactive=True) as uow:
         person = office.person(uow, body)
         words = office.words(uow, person)
-        shown = page_of(put_before_me(uow, person.person_id, part.review), part)
+        mine = put_before_me(uow, person.person_id, part.review)
+        shown = page_of(mine, part, gathering.sizes_of(uow, mine, office.company, now))
         if listed_digest(shown) != bound:
             text = said("the list changed after it was shown; nothing was decided: read the new list")
             raise Refused("list_changed", text)
@@ -134,7 +135,7 @@ def counter(office: Office, ack: Ack, body: Mapping[str, Any]) -> None:
     def offered(proposal: Proposal) -> dict[str, Any]:
         offer = offer_in(view, proposal)
         asked = _conditions(view)
-        typed = forms.typed_in(view, "typed")
+        typed = forms.typed_in(view, forms.TYPED)
         more: dict[str, Any] = {"typed_minor": to_minor(typed, proposal.currency) if typed else None, "conditions": asked}
         unchanged = (offer.to_minor, offer.terms_days, offer.effective_to) == (
             proposal.to_minor,
@@ -150,11 +151,12 @@ def counter(office: Office, ack: Ack, body: Mapping[str, Any]) -> None:
 
 def offer_in(view: Mapping[str, Any], proposal: Proposal) -> CounterOffer:
     """The figures of a counter-offer's form. Raises BadInput for an amount that is none."""
-    amount, terms = forms.typed_in(view, forms.AMOUNT), forms.typed_in(view, forms.TERMS)
+    amount, terms, until = forms.typed_in(view, forms.AMOUNT), forms.typed_in(view, forms.TERMS), forms.day_in(view, forms.UNTIL)
     return CounterOffer(
         to_minor=to_minor(amount, proposal.currency) if amount else proposal.to_minor,
         terms_days=int(terms) if terms else proposal.terms_days,
-        effective_to=forms.day_in(view, forms.UNTIL) or proposal.effective_to,
+        effective_to=until,
+        open_ended=until is None,
     )
 
 
@@ -163,7 +165,7 @@ def _conditions(view: Mapping[str, Any]) -> tuple[ConditionAsked, ...]:
     if not kind:
         return ()
     if due is None:
-        raise Refused("bad_condition", said("say by when the condition must be met"))
+        raise Refused("condition_due", said("say by when the condition must be met"))
     return (ConditionAsked(kind=kind, text=forms.typed_in(view, forms.CONDITION_TEXT), due=due),)
 
 
@@ -179,14 +181,37 @@ def _submitted(
         about = {"reason": forms.typed_in(view, forms.REASON), "reason_code": forms.typed_in(view, forms.CODE)}
         outcome, words = _decide(office, body, submission_key(body), proposal_id, digest, verdict, about, more)
     except (BadInput, Refused) as error:
-        ack(response_action="errors", errors={field: messages.cleaned(words.error(error), 150)})
+        here = _field_of(view, error.code if isinstance(error, Refused) else "", field)
+        ack(response_action="errors", errors={here: messages.cleaned(words.error(error), 150)})
         return
     if not outcome.accepted:
-        ack(response_action="errors", errors={field: messages.cleaned(words.say(outcome.text), 150)})
+        ack(response_action="errors", errors={_field_of(view, outcome.code, field): messages.cleaned(words.say(outcome.text), 150)})
         office.pump.wake()
         return
     ack(response_action="update", view=dict(said_in_modal(outcome.text, words)))
     office.pump.wake()
+
+
+_FIELDS = {
+    "bad_condition": forms.CONDITION_TEXT,
+    "condition_due": forms.CONDITION_DUE,
+    "no_approval": forms.CONDITION,
+    "bad_counter_end": forms.UNTIL,
+    "type_amount": forms.TYPED,
+    "reason_needed": forms.REASON,
+    "reason_too_long": forms.REASON,
+    "unknown_reason_code": forms.CODE,
+    "choose_principal": forms.BEHALF,
+    "not_delegate": forms.BEHALF,
+}
+"""Under which field of a form a refusal stands, by its code."""
+
+
+def _field_of(view: Mapping[str, Any], code: str, otherwise: str) -> str:
+    """The field a refusal is about, when the form has it. The amount typed again is the one that is not as offered."""
+    fields = {b["block_id"] for b in view["blocks"] if b["type"] == "input"}
+    wanted = forms.TYPED if code == "typed_otherwise" and forms.TYPED in fields else _FIELDS.get(code, otherwise)
+    return wanted if wanted in fields else otherwise
 
 
 def _decide(
