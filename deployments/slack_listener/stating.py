@@ -20,7 +20,10 @@ from credit_review.model.records import Delegation, Person, PersonPreference
 from credit_review.model.states import Right
 from credit_review.ports import UnitOfWork
 from credit_review.review import directory, personal
+from credit_review.review.rerouting import reroute
 from credit_review.words import Words, said
+from deployments.slack_listener import deciding
+from deployments.slack_listener.credit import known_customer
 from deployments.slack_listener.identity import account_of
 from deployments.slack_listener.looking import publish_home
 from deployments.slack_listener.office import Office
@@ -55,6 +58,7 @@ def _saved(office: Office, ack: Ack, body: Mapping[str, Any], field: str, act: _
         ack(response_action="errors", errors={field: messages.cleaned(words.error(error), 150)})
         return
     ack()
+    office.pump.wake()
     publish_home(office, body, account_of(body).user)
 
 
@@ -87,8 +91,49 @@ def delegate(office: Office, ack: Ack, body: Mapping[str, Any]) -> None:
             )
         if is_away:
             personal.away(uow, person.person_id, start=start, end=end, by=person.person_id, now=now)
+        _ask_others(office, uow, person)
 
     _saved(office, ack, body, homes.UNTIL, act)
+
+
+def _ask_others(office: Office, uow: UnitOfWork, person: Person, *, customer_id: str = "") -> None:
+    """Put what waits for a person before whoever would be asked instead of him, or beside him, from now on."""
+    to, now, zone = office.services.settings.slack.destinations(), office.services.clock.now(), office.services.settings.zone
+    reroute(uow, [person.person_id], to, now, zone=zone, by=person.person_id, customer_id=customer_id)
+
+
+def end_absence(office: Office, ack: Ack, body: Mapping[str, Any]) -> None:
+    """End one's own absence today."""
+
+    def act(uow: UnitOfWork, person: Person, absence_id: str) -> None:
+        now, today = office.services.clock.now(), office.services.today()
+        personal.end_absence(uow, absence_id, person_id=person.person_id, on=today, now=now)
+
+    _pressed(office, ack, body, "absence", act)
+
+
+def withdraw(office: Office, ack: Ack, body: Mapping[str, Any]) -> None:
+    """Withdraw one's own declaration about a customer."""
+
+    def act(uow: UnitOfWork, person: Person, customer_id: str) -> None:
+        personal.withdraw_conflict(uow, person.person_id, customer_id, on=office.services.today(), now=office.services.clock.now())
+        _ask_others(office, uow, person, customer_id=customer_id)
+
+    _pressed(office, ack, body, "customer", act)
+
+
+def _pressed(office: Office, ack: Ack, body: Mapping[str, Any], name: str, act: Callable[[UnitOfWork, Person, str], None]) -> None:
+    """Do what a button of the App Home says, and draw it anew: of what is over already it shows so."""
+    ack()
+    (about,) = read_value(body["actions"][0]["value"], name)
+    try:
+        with office.services.store.begin(interactive=True) as uow:
+            act(uow, office.person(uow, body), about)
+            uow.commit()
+    except CreditReviewError:
+        LOG.info("a button of the App Home changed nothing")
+    office.pump.wake()
+    publish_home(office, body, account_of(body).user)
 
 
 def end_delegation(office: Office, ack: Ack, body: Mapping[str, Any]) -> None:
@@ -152,13 +197,22 @@ def declare_form(office: Office, ack: Ack, body: Mapping[str, Any]) -> None:
 
 def declare(office: Office, ack: Ack, body: Mapping[str, Any]) -> None:
     """Record a declaration, for a year."""
-    customer = forms.typed_in(body["view"], homes.CUSTOMER).strip()
+    wanted = forms.typed_in(body["view"], homes.CUSTOMER).strip()
     now, today = office.services.clock.now(), office.services.today()
 
     def act(uow: UnitOfWork, person: Person) -> None:
+        customer = known_customer(office, uow, wanted) if wanted else ""
         personal.declare_conflict(uow, person.person_id, customer, start=today, by=person.person_id, now=now)
+        if customer:
+            _ask_others(office, uow, person, customer_id=customer)
 
     _saved(office, ack, body, homes.CUSTOMER, act)
+
+
+def confirm(office: Office, ack: Ack, body: Mapping[str, Any]) -> None:
+    """A second person's word that a condition is met; the App Home lists it no more."""
+    deciding.confirm(office, ack, body)
+    publish_home(office, body, account_of(body).user)
 
 
 # --- requests -----------------------------------------------------------------------------------------------------------------------
