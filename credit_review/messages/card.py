@@ -207,6 +207,8 @@ def worst_fact(packet: Mapping[str, Any]) -> str:
         return said("{days} days past due, {amount} overdue", days=oldest, amount=overdue)
     if limit is not None and exposure > limit:
         return said("exposure is {amount} above the limit in force", amount=about(exposure - limit, currency))
+    if packet["to_minor"] and exposure > packet["to_minor"]:
+        return said("exposure is {amount} above the limit asked for", amount=about(exposure - packet["to_minor"], currency))
     if facts.get("grade_before") and packet["grade"] > facts["grade_before"]:
         return said("grade fell from {before} to {after}", before=facts["grade_before"], after=packet["grade"])
     if overdue.minor > 0:
@@ -405,7 +407,9 @@ def _outcome(view: View) -> tuple[str, str]:
     w, proposal = view.words, view.proposal
     outcome = w.say(outcome_of(proposal, view.conditions))
     if view.successor is None:
-        return outcome, w.say(said(proposal.outcome_code.replace("_", " "))) if not view.standing.decisions else ""
+        code = "by_rule" if proposal.straight_through_rule else proposal.outcome_code
+        untold = code != proposal.state and not view.standing.decisions
+        return outcome, w.say(said(code.replace("_", " "))) if untold else ""
     new, who_may = view.successor
     shown = offered(new.to_minor, new.currency, new.terms_days, new.effective_to)
     if new.state == ProposalState.PENDING:
