@@ -160,9 +160,9 @@ def _follow_up(opened: Services) -> None:
 
 
 def _mixed(drafts: list[Proposal]) -> list[Proposal]:
-    """Some of each tier: most of the lowest, and all tiers that there are."""
+    """Some of each tier: most of the lowest, where those without an exception come first, so that some can be approved together."""
     by_tier: dict[str, list[Proposal]] = {}
-    for draft in drafts:
+    for draft in sorted(drafts, key=lambda p: (p.tier == "T1" and bool(p.exceptional), p.proposal_id)):
         by_tier.setdefault(draft.tier, []).append(draft)
     found = [p for tier, some in sorted(by_tier.items()) if tier for p in some[: 26 if tier == "T1" else 5]]
     return found[:RELEASED]
