@@ -9,7 +9,7 @@ import gettext
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
@@ -168,11 +168,11 @@ class Words:
         return str(format_date(day, format="medium", locale=self.locale))
 
     def moment(self, at: datetime) -> str:
-        """A moment in the reader's time zone, `30 Sept 2026, 14:05 CEST`."""
+        """A moment in the reader's time zone, `30 Sept 2026, 14:05 UTC+2`: abbreviations such as CST mean several zones."""
         from babel.dates import format_datetime
 
         local = at.astimezone(self.zone)
-        return f"{format_datetime(local, 'medium', tzinfo=None, locale=self.locale).rpartition(':')[0]} {local:%Z}"
+        return f"{format_datetime(local, 'medium', tzinfo=None, locale=self.locale).rpartition(':')[0]} {_offset(local)}"
 
     def _shown(self, value: Any) -> str:
         if isinstance(value, Money):
@@ -207,6 +207,13 @@ def words_for(*, language: str = "", locale: str = "", zone: str = "UTC") -> Wor
     except (ValueError, OSError, KeyError):
         raise BadInput(f"unknown time zone {zone!r}", expected="an IANA time zone such as Europe/Berlin") from None
     return Words(language or ("zh_CN" if found in _SIMPLIFIED or found.startswith("zh_Hans") else "en"), found, place)
+
+
+def _offset(local: datetime) -> str:
+    """How far a moment's zone is from UTC: `UTC`, `UTC+2`, `UTC-3:30`."""
+    seconds = int((local.utcoffset() or timedelta()).total_seconds())
+    hours, rest = divmod(abs(seconds) // 60, 60)
+    return "UTC" + (f"{'+' if seconds > 0 else '-'}{hours}" + (f":{rest:02}" if rest else "") if hours or rest else "")
 
 
 @lru_cache(maxsize=8)

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from credit_review.authority import Judgement, Standing
 from credit_review.limits.codes import EXCEPTIONAL_WORDS
+from credit_review.limits.own_risk import own_risk_if_used
 from credit_review.messages.text import Block, Message, button, buttons, cleaned, escaped, header, lines, notes, value_of
 from credit_review.model.money import Money, exponent
 from credit_review.model.records import ApprovalCondition, AuditRow, Proposal
 from credit_review.model.states import Asked, Assurance, ConditionKind, ConditionState, ProposalState, ReasonCode, Verdict
-from credit_review.words import Words, listed, said, said_many
+from credit_review.words import Words, listed, marked, said, said_many
 
 APPROVE, APPROVE_TYPED, APPROVE_OUTSIDE = "credit_review_approve", "credit_review_approve_typed", "credit_review_approve_outside"
 REJECT, RETURN, COUNTER, WHY = "credit_review_reject", "credit_review_return", "credit_review_counter", "credit_review_why"
-CONFIRM = "credit_review_confirm"
+APPROVE_IF, CONFIRM = "credit_review_approve_if", "credit_review_confirm"
 
 OUTCOMES = {
     ProposalState.APPROVED: said("Approved, waiting to be applied"),
@@ -52,13 +54,15 @@ DONE = {
 }
 _OLD_DPD_DAYS = 90
 _MOST_NAMES = 3
+_CLAUSES = marked("{first} · {rest}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
     """What a card is drawn from: the evidence and its judgement, the reader, and what stands on record around the proposal.
 
-    `names` are people by id, `entries` the log's rows of the decisions by approver, `before` the packet of the card this one replaces.
+    `names` are people by id, `entries` the log's rows of the decisions by approver, `before` the packet of the card this one replaces,
+    `successor` what replaced it and who may decide that, `confirmers` who may confirm its conditions.
     """
 
     standing: Standing
@@ -71,6 +75,8 @@ class View:
     conditions: Sequence[ApprovalCondition] = ()
     entries: Mapping[str, AuditRow] | None = None
     before: Mapping[str, Any] | None = None
+    successor: tuple[Proposal, Sequence[str]] | None = None
+    confirmers: Collection[str] = ()
 
     @property
     def proposal(self) -> Proposal:
@@ -81,6 +87,11 @@ class View:
         """A person's name, the id where it is unknown."""
         return self.names.get(person_id, person_id)
 
+    @property
+    def decided(self) -> bool:
+        """Whether the reader stands behind a decision of it."""
+        return any(self.reader in (d.approver_id, d.on_behalf_of) for d in self.standing.decisions)
+
 
 def card(view: View) -> Message:
     """The card of a proposal: with buttons while it is pending, with its outcome in their place afterwards."""
@@ -89,29 +100,42 @@ def card(view: View) -> Message:
     blocks: list[Block] = [header(ask), lines(list(_first_look(view, packet))), notes(*_small_print(view, packet))]
     if changed := list(_changes(view, packet)):
         blocks.insert(1, lines([(view.words.say(said("Changed since the card before")), "; ".join(changed))]))
-    if view.proposal.state == ProposalState.PENDING:
-        blocks.append(_buttons(view))
+    if view.proposal.state != ProposalState.PENDING:
+        blocks.append(lines([_outcome(view), *_decisions(view)]))
     else:
-        blocks.append(lines(list(_outcome(view))))
+        if view.standing.decisions:
+            blocks.append(lines(list(_decisions(view))))
+        blocks.append(_buttons(view))
     blocks += _condition_blocks(view)
     return Message(escaped(cleaned(ask, 300)), tuple(blocks))
 
 
 def asked(proposal: Proposal, name: str, words: Words) -> str:
-    """What is asked in one line: customer, from, to, change in percent and amount."""
+    """What is asked in one line: customer, from, to, change in percent and amount, and terms where they change."""
     who = f"{cleaned(name, 60) or proposal.customer_id} ({proposal.customer_id})" if name else proposal.customer_id
     to = Money(proposal.to_minor, proposal.currency)
     had = None if proposal.from_minor is None else Money(proposal.from_minor, proposal.currency)
-    if proposal.effective_to is not None:
-        end = proposal.effective_to
+    return words.say(_asked(who, to, had, proposal, words))
+
+
+def _asked(who: str, to: Money, had: Money | None, proposal: Proposal, words: Words) -> str:
+    if (end := proposal.effective_to) is not None:
         if had is None:
-            return words.say(said("{who}: temporary limit {to} until {day}", who=who, to=to, day=end))
-        return words.say(said("{who}: temporary limit {to} until {day} (now {had})", who=who, to=to, day=end, had=had))
+            return said("{who}: temporary limit {to} until {day}", who=who, to=to, day=end)
+        return said("{who}: temporary limit {to} until {day} (now {had})", who=who, to=to, day=end, had=had)
     if had is None:
-        return words.say(said("{who}: first limit {to}", who=who, to=to))
-    change = words.money(to.minor - had.minor, proposal.currency, signed=True)
-    percent = f"{words.percent((to.minor - had.minor) / had.minor, signed=True)}, " if had.minor else ""
-    return words.say(said("{who}: {had} to {to} ({change})", who=who, had=had, to=to, change=percent + change))
+        return said("{who}: first limit {to}", who=who, to=to)
+    before, after = in_days(proposal.from_terms_days), in_days(proposal.terms_days)
+    if had == to and before != after:
+        return said("{who}: terms {before} to {after}, limit stays {to}", who=who, before=before, after=after, to=to)
+    change: str = words.money(to.minor - had.minor, proposal.currency, signed=True)
+    if had.minor:
+        percent = words.percent((to.minor - had.minor) / had.minor, signed=True)
+        change = said("{percent}, {amount}", percent=percent, amount=change)
+    if before != after:
+        text = marked("{who}: {had} to {to} ({change}), terms {before} to {after}")
+        return said(text, who=who, had=had, to=to, change=change, before=before, after=after)
+    return said("{who}: {had} to {to} ({change})", who=who, had=had, to=to, change=change)
 
 
 def figures(packet: Mapping[str, Any], words: Words) -> list[tuple[str, str]]:
@@ -126,7 +150,7 @@ def figures(packet: Mapping[str, Any], words: Words) -> list[tuple[str, str]]:
         (w.say(said("Grade")), w.say(grade_line(packet))),
     ]
     if packet["terms_days"] != packet["from_terms_days"]:
-        terms = said("{before} to {after}", before=_days(packet["from_terms_days"]), after=_days(packet["terms_days"]))
+        terms = said("{before} to {after}", before=in_days(packet["from_terms_days"]), after=in_days(packet["terms_days"]))
         found.append((w.say(said("Terms")), w.say(terms)))
     if packet["exceptional"]:
         found.append((w.say(said("Needs a person")), w.say(_exceptions(packet))))
@@ -154,10 +178,9 @@ def _first_look(view: View, packet: Mapping[str, Any]) -> Iterator[tuple[str, st
 
 def own_risk(packet: Mapping[str, Any]) -> str:
     """What is at our own risk when the limit is used in full, before and after, with the cover of today."""
-    currency, exposure = packet["currency"], packet["exposure_minor"]
-    cover = exposure - packet["own_risk_minor"]
-    after = max(packet["to_minor"], exposure) - cover
-    before = max(packet.get("from_minor") or 0, exposure) - cover
+    currency, today = packet["currency"], {name: packet[name] for name in ("exposure_minor", "own_risk_minor")}
+    after = own_risk_if_used(packet["to_minor"], **today)
+    before = own_risk_if_used(packet.get("from_minor"), **today)
     now = about(packet["own_risk_minor"], currency)
     if after == before:
         return said("{now} today, {after} if used in full, as before", now=now, after=about(after, currency))
@@ -186,6 +209,8 @@ def worst_fact(packet: Mapping[str, Any]) -> str:
         return said("{days} days past due, {amount} overdue", days=oldest, amount=overdue)
     if limit is not None and exposure > limit:
         return said("exposure is {amount} above the limit in force", amount=about(exposure - limit, currency))
+    if packet["to_minor"] and exposure > packet["to_minor"]:
+        return said("exposure is {amount} above the limit asked for", amount=about(exposure - packet["to_minor"], currency))
     if facts.get("grade_before") and packet["grade"] > facts["grade_before"]:
         return said("grade fell from {before} to {after}", before=facts["grade_before"], after=packet["grade"])
     if overdue.minor > 0:
@@ -220,7 +245,7 @@ def _small_print(view: View, packet: Mapping[str, Any]) -> Iterator[str]:
     yield w.say(_risk(packet, w))
     yield w.say(grade_line(packet))
     if packet["terms_days"] != packet["from_terms_days"]:
-        yield w.say(said("Terms: {before} to {after}", before=_days(packet["from_terms_days"]), after=_days(packet["terms_days"])))
+        yield w.say(said("Terms: {before} to {after}", before=in_days(packet["from_terms_days"]), after=in_days(packet["terms_days"])))
     if packet["exceptional"]:
         yield w.say(said("Needs a person: {why}", why=_exceptions(packet)))
     yield w.say(_who(view, packet))
@@ -241,7 +266,7 @@ def _exposure(packet: Mapping[str, Any], w: Words) -> str:
         else:
             parts.append(said("used {after} of the new limit", after=after))
     parts.append(said("overdue {amount}", amount=about(packet["overdue_minor"], currency)))
-    return listed(list(parts))
+    return listed(list(parts), by=_CLAUSES)
 
 
 def _risk(packet: Mapping[str, Any], w: Words) -> str:
@@ -255,7 +280,7 @@ def _risk(packet: Mapping[str, Any], w: Words) -> str:
         dso = said("DSO {now} days, {before} at the last review", now=w.number(float(now)), before=w.number(float(before)))
     insured = about((facts.get("insured_minor") or 0) + (facts.get("security_minor") or 0), currency)
     own = said("insured and secured {amount}, own risk {own}", amount=insured, own=about(packet["own_risk_minor"], currency))
-    return listed([dso, own])
+    return listed([dso, own], by=_CLAUSES)
 
 
 def grade_line(packet: Mapping[str, Any]) -> str:
@@ -270,6 +295,8 @@ def _who(view: View, packet: Mapping[str, Any]) -> str:
     """Who asks, who may approve, and why the reader is asked."""
     judgement, review = view.judgement, packet.get("review", {}).get("label", "")
     asks = view.name(view.proposal.proposer_id) if view.proposal.proposer_id != "system" else said("review {label}", label=review)
+    if view.proposal.state != ProposalState.PENDING:
+        return said("Asked by {asks}; {tier}", asks=asks, tier=view.proposal.tier or judgement.tier)
     text: str = said(
         "Asked by {asks}; {tier}, {given} of {needed} approvals; may approve: {names}",
         asks=asks,
@@ -295,6 +322,8 @@ def why_me(view: View) -> str:
         return ""
     if view.reader in view.standing.conflicted:
         return said("You declared a conflict of interest: others decide")
+    if view.decided:
+        return said("You have decided it; others decide now")
     if view.reader not in view.judgement.who_may:
         return said("You may not decide it")
     because = listed([_rule(rule) for rule in view.judgement.because])
@@ -322,7 +351,8 @@ def _rule(rule: str) -> str:
     return said("grade {grade}", grade=grade) if kind == "grade" else _RULES.get(kind, kind)
 
 
-def _days(days: int | None) -> str:
+def in_days(days: int | None) -> str:
+    """Payment terms in words."""
     return said("no terms") if days is None else said_many("{n} day", "{n} days", n=days)
 
 
@@ -335,7 +365,7 @@ def _changes(view: View, packet: Mapping[str, Any]) -> Iterator[str]:
         old, new = Money(before["to_minor"], currency), Money(packet["to_minor"], currency)
         yield w.say(said("limit asked for {old} to {new}", old=old, new=new))
     if before["terms_days"] != packet["terms_days"]:
-        yield w.say(said("terms {old} to {new}", old=_days(before["terms_days"]), new=_days(packet["terms_days"])))
+        yield w.say(said("terms {old} to {new}", old=in_days(before["terms_days"]), new=in_days(packet["terms_days"])))
     if before["effective_to"] != packet["effective_to"]:
         yield w.say(said("end {old} to {new}", old=before["effective_to"] or said("none"), new=packet["effective_to"] or said("none")))
     for name, text in (("policy", said("policy")), ("authority", said("authority matrix"))):
@@ -352,26 +382,63 @@ def _changes(view: View, packet: Mapping[str, Any]) -> Iterator[str]:
 def _buttons(view: View) -> Block:
     value = value_of(proposal=view.proposal.proposal_id, digest=view.proposal.digest)
     w = view.words
+    block_id = f"decide:{view.proposal.proposal_id}:{view.proposal.digest[:12]}"
+    reasons = button(WHY, w.say(said("Why")), value)
+    if view.reader and (view.decided or view.reader in view.standing.conflicted):
+        return buttons(block_id, reasons)
     first = {
-        Assurance.CLICK: button(APPROVE, w.say(said("Approve")), value, style="primary"),
-        Assurance.TYPED: button(APPROVE_TYPED, w.say(said("Approve …")), value, style="primary"),
-        Assurance.SIGNED_IN: button(APPROVE_OUTSIDE, w.say(said("Approve outside Slack")), value, style="primary"),
+        Assurance.CLICK: [
+            button(APPROVE, w.say(said("Approve")), value, style="primary"),
+            button(APPROVE_IF, w.say(said("Approve on condition")), value),
+        ],
+        Assurance.TYPED: [button(APPROVE_TYPED, w.say(said("Approve …")), value, style="primary")],
+        Assurance.SIGNED_IN: [button(APPROVE_OUTSIDE, w.say(said("Approve outside Slack")), value, style="primary")],
     }[view.assurance]
     return buttons(
-        f"decide:{view.proposal.proposal_id}:{view.proposal.digest[:12]}",
-        first,
+        block_id,
+        *first,
         button(REJECT, w.say(said("Reject")), value, style="danger"),
         button(COUNTER, w.say(said("Counter-offer")), value),
         button(RETURN, w.say(said("Return with a question")), value),
-        button(WHY, w.say(said("Why")), value),
+        reasons,
     )
 
 
-def _outcome(view: View) -> Iterator[tuple[str, str]]:
-    """What became of it: outcome, then each decision with actor, time and the log's entry."""
+def _outcome(view: View) -> tuple[str, str]:
+    """What became of it; of one that was replaced also by what, and who has that now."""
     w, proposal = view.words, view.proposal
-    outcome = LIMIT_CHANGED if proposal.outcome_code == "base_changed" else OUTCOMES[ProposalState(proposal.state)]
-    yield w.say(outcome), proposal.outcome_code.replace("_", " ") if not view.standing.decisions else ""
+    outcome = w.say(outcome_of(proposal, view.conditions))
+    if view.successor is None:
+        code = "by_rule" if proposal.straight_through_rule else proposal.outcome_code
+        untold = code != proposal.state and not view.standing.decisions
+        return outcome, w.say(said(code.replace("_", " "))) if untold else ""
+    new, who_may = view.successor
+    shown = offered(new.to_minor, new.currency, new.terms_days, new.effective_to)
+    if new.state == ProposalState.PENDING:
+        return outcome, w.say(said("{offer}; waits for {who}", offer=shown, who=_some([view.name(p) for p in who_may])))
+    return outcome, w.say(said("{offer}; {state}", offer=shown, state=said(new.state)))
+
+
+def offered(to_minor: int, currency: str, terms_days: int | None, effective_to: date | None) -> str:
+    """The figures of an offer: amount, terms and end."""
+    amount, terms = Money(to_minor, currency), in_days(terms_days)
+    if effective_to is None:
+        return said("{amount}, {terms}, no end", amount=amount, terms=terms)
+    return said("{amount}, {terms}, until {day}", amount=amount, terms=terms, day=effective_to)
+
+
+def outcome_of(proposal: Proposal, conditions: Sequence[ApprovalCondition] = ()) -> str:
+    """What became of a proposal, in words."""
+    if proposal.outcome_code == "base_changed":
+        return LIMIT_CHANGED
+    if proposal.state == ProposalState.APPROVED and any(c.state == ConditionState.OPEN for c in conditions):
+        return said("Approved on condition, not applied yet")
+    return OUTCOMES[ProposalState(proposal.state)]
+
+
+def _decisions(view: View) -> Iterator[tuple[str, str]]:
+    """Each decision with actor, time and the log's entry."""
+    w = view.words
     for one in sorted(view.standing.decisions, key=lambda d: (d.at, d.approver_id)):
         who = view.name(one.approver_id)
         if one.on_behalf_of:
@@ -387,16 +454,25 @@ def _outcome(view: View) -> Iterator[tuple[str, str]]:
         yield who, text
 
 
+def condition_in_words(condition: ApprovalCondition) -> str:
+    """What must come true."""
+    kind = CONDITIONS[ConditionKind(condition.kind)]
+    return said("{kind}: {text}", kind=kind, text=cleaned(condition.text, 300)) if condition.text else kind
+
+
 def _condition_blocks(view: View) -> list[Block]:
     """The conditions of an approval, each open one with a button for the second person."""
     found: list[Block] = []
     w = view.words
     for one in view.conditions:
-        what = w.say(CONDITIONS[ConditionKind(one.kind)]) + (f": {cleaned(one.text, 300)}" if one.text else "")
+        what = w.say(condition_in_words(one))
         if one.state == ConditionState.OPEN:
             due = w.say(said("due {day}, set by {name}", day=one.due, name=view.name(one.asked_by)))
-            found.append(lines([(w.say(said("Condition")), f"{what} ({due})")]))
-            if view.proposal.state in (ProposalState.APPROVED, ProposalState.PENDING):
+            others = sorted(view.name(p) for p in set(view.confirmers) - {one.asked_by})
+            who = w.say(said("may be confirmed by {names}", names=_some(others)))
+            found.append(lines([(w.say(said("Condition")), f"{what} ({due}); {who}")]))
+            mine = not view.reader or (view.reader in view.confirmers and view.reader != one.asked_by)
+            if mine and view.proposal.state in (ProposalState.APPROVED, ProposalState.PENDING):
                 value = value_of(condition=one.condition_id)
                 found.append(buttons(f"condition:{one.condition_id}", button(CONFIRM, w.say(said("Confirm with evidence")), value)))
         else:

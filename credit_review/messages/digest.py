@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -11,14 +11,26 @@ from typing import Any
 from credit_review.errors import BadInput
 from credit_review.messages.card import asked
 from credit_review.messages.text import Block, Message, button, buttons, escaped, header, notes, plain, section, select, value_of
+from credit_review.model.money import MAX_MINOR, Money, exponent, to_minor
 from credit_review.model.records import Proposal
-from credit_review.words import Words, said, said_many
+from credit_review.words import Words, marked, said, said_many
 
 OPEN, PAGE, FILTER_GRADE, FILTER_AMOUNT = "credit_review_open", "credit_review_page", "credit_review_grade", "credit_review_amount"
 APPROVE_LISTED = "credit_review_approve_listed"
 A_PAGE = 10
 BANDS = {"all": (0, None), "small": (0, 50_000), "middle": (50_000, 250_000), "large": (250_000, None)}
-"""Filters by amount asked for, in whole units of the proposal's currency: above the first, up to the second."""
+"""Filters by a proposal's size in whole units of control currency: from the first, below the second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How much each proposal is about, by id: the larger of its limits before and after, minor units of one currency.
+
+    One whose rate nobody recorded has no size: it comes first, and passes every filter by amount.
+    """
+
+    currency: str
+    minor: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,22 +59,22 @@ def listing_of(value: str) -> Listing:
         raise BadInput("this list is not one of ours", next_step="open the App Home") from None
 
 
-def chosen(proposals: Sequence[Proposal], listing: Listing) -> list[Proposal]:
+def chosen(proposals: Sequence[Proposal], listing: Listing, sizes: Sizes) -> list[Proposal]:
     """The proposals that pass the filters, largest first."""
-    from credit_review.model.money import exponent
-
     above, up_to = BANDS[listing.band]
+    unit = 10 ** exponent(sizes.currency)
 
     def fits(p: Proposal) -> bool:
-        whole = p.to_minor / 10 ** exponent(p.currency)
-        return (not listing.grade or p.grade == listing.grade) and whole >= above and (up_to is None or whole < up_to)
+        size = sizes.minor.get(p.proposal_id)
+        within = size is None or (size >= above * unit and (up_to is None or size < up_to * unit))
+        return within and (not listing.grade or p.grade == listing.grade)
 
-    return sorted((p for p in proposals if fits(p)), key=lambda p: (-p.to_minor, p.proposal_id))
+    return sorted((p for p in proposals if fits(p)), key=lambda p: (-sizes.minor.get(p.proposal_id, MAX_MINOR), p.proposal_id))
 
 
-def page_of(proposals: Sequence[Proposal], listing: Listing) -> list[Proposal]:
+def page_of(proposals: Sequence[Proposal], listing: Listing, sizes: Sizes) -> list[Proposal]:
     """The proposals listed on the page."""
-    return list(chosen(proposals, listing)[listing.page * A_PAGE : (listing.page + 1) * A_PAGE])
+    return list(chosen(proposals, listing, sizes)[listing.page * A_PAGE : (listing.page + 1) * A_PAGE])
 
 
 def listed_digest(proposals: Sequence[Proposal]) -> str:
@@ -70,7 +82,7 @@ def listed_digest(proposals: Sequence[Proposal]) -> str:
     return sha256("\n".join(f"{p.proposal_id} {p.digest}" for p in proposals).encode()).hexdigest()
 
 
-def digest(proposals: Sequence[Proposal], listing: Listing, words: Words, *, label: str, together: Sequence[str]) -> Message:
+def digest(proposals: Sequence[Proposal], listing: Listing, words: Words, *, label: str, together: Sequence[str], sizes: Sizes) -> Message:
     """A page of a person's pending proposals of a review; `together` are the ids that policy lets him approve at once."""
     w = words
     title = w.say(
@@ -79,27 +91,29 @@ def digest(proposals: Sequence[Proposal], listing: Listing, words: Words, *, lab
     if not proposals:
         title = w.say(said("Nothing of {label} waits for you", label=label))
         return Message(escaped(title), (header(title),))
-    found = chosen(proposals, listing)
-    shown = page_of(proposals, listing)
-    blocks: list[Block] = [header(title), _filters(proposals, listing, w)]
+    found = chosen(proposals, listing, sizes)
+    shown = page_of(proposals, listing, sizes)
+    blocks: list[Block] = [header(title), _filters(proposals, listing, w, sizes.currency)]
     blocks += [_row(p, w) for p in shown] or [section(w.say(said("No proposal passes these filters.")))]
     pages = max(1, -(-len(found) // A_PAGE))
-    blocks.append(notes(w.say(said("Page {page} of {pages}, {n} listed", page=listing.page + 1, pages=pages, n=len(found)))))
+    text = marked("Page {page} of {pages}, {n} listed; the largest first, by the larger of limit before and after in {currency}")
+    blocks.append(notes(w.say(said(text, page=listing.page + 1, pages=pages, n=len(found), currency=sizes.currency))))
     row = _row_of_buttons(shown, listing, pages, w, together)
     if row:
         blocks.append(buttons(f"pages:{listing.review}", *row))
     return Message(escaped(title), tuple(blocks))
 
 
-def _filters(proposals: Sequence[Proposal], listing: Listing, w: Words) -> Block:
+def _filters(proposals: Sequence[Proposal], listing: Listing, w: Words, currency: str) -> Block:
     first = Listing(review=listing.review, grade=listing.grade, band=listing.band)
     grades = sorted({p.grade for p in proposals if p.grade})
     by_grade = [(Listing(review=first.review, grade=g, band=first.band).value(), g or w.say(said("all grades"))) for g in ("", *grades)]
+    low, high = (Money(to_minor(edge, currency), currency) for edge in (50_000, 250_000))
     texts = {
         "all": said("all amounts"),
-        "small": said("below 50,000"),
-        "middle": said("50,000 to 250,000"),
-        "large": said("250,000 and more"),
+        "small": said("below {amount}", amount=low),
+        "middle": said("{amount} to {more}", amount=low, more=high),
+        "large": said("{amount} and more", amount=high),
     }
     by_band = [(Listing(review=first.review, grade=first.grade, band=b).value(), w.say(texts[b])) for b in BANDS]
     here = first.value()

@@ -7,10 +7,12 @@ from datetime import date
 from typing import Any
 
 from credit_review.errors import BadInput
-from credit_review.messages.card import CONDITIONS, REASON_CODES
+from credit_review.limits.own_risk import own_risk_if_used
+from credit_review.messages.card import CONDITIONS, REASON_CODES, about, offered
 from credit_review.messages.text import Block, field, lines, modal, section, select, text_input, value_of
 from credit_review.model.money import Money, exponent
 from credit_review.model.records import Proposal
+from credit_review.model.states import Assurance
 from credit_review.review.counter import Foreseen
 from credit_review.words import Words, listed, said, said_many
 
@@ -20,6 +22,7 @@ COUNTER_CHANGED = "credit_review_counter_changed"
 
 CODE, REASON, AMOUNT, UNTIL, TERMS = "code", "reason", "amount", "until", "terms"
 CONDITION, CONDITION_TEXT, CONDITION_DUE, EVIDENCE, BEHALF = "condition", "condition_text", "condition_due", "evidence", "behalf"
+TYPED = "typed"
 INPUT = "input"
 """Action id of the element in every field; the field is told by its block id."""
 
@@ -93,10 +96,12 @@ def counter_form(
     *,
     foreseen: Foreseen | str | None,
     names: Mapping[str, str],
-    typed: bool = False,
-    outside: bool = False,
+    assurance: Assurance = Assurance.CLICK,
 ) -> Block:
-    """Amount, end and terms of a counter-offer; below them what it would become (`foreseen`), said anew at every change."""
+    """Amount, end and terms of a counter-offer; below them what it would become (`foreseen`), said anew at every change.
+
+    `assurance` is what an approval for less by the reader himself takes.
+    """
     w = words
     currency = proposal.currency
     amount = _action(_number(currency, initial=_major(proposal.to_minor, currency), dispatches=True))
@@ -115,15 +120,15 @@ def counter_form(
         section(ask),
         field(AMOUNT, w.say(said("Limit in {currency}", currency=currency)), amount, dispatches=True),
         field(UNTIL, w.say(said("Ends on (empty: no end)")), until, optional=True, dispatches=True),
-        field(TERMS, w.say(said("Payment terms, days net")), terms, optional=True, dispatches=True),
+        field(TERMS, w.say(said("Payment terms, days net (empty: as proposed)")), terms, optional=True, dispatches=True),
         lines(_foreseen_lines(proposal, foreseen, w, names)),
         field(REASON, w.say(said("Reason")), text_input(INPUT, multiline=True, shortest=3)),
         *_condition_fields(w),
     ]
-    if typed:
-        hint = w.say(said("Asked for because you would approve a high tier yourself"))
-        blocks.append(field("typed", w.say(said("Type the amount again")), _number(currency), optional=True, hint=hint))
-    if outside:
+    if assurance == Assurance.TYPED:
+        hint = w.say(said("An approval for less of this tier takes it; an offer that others decide does not"))
+        blocks.append(field(TYPED, w.say(said("Type the amount again")), _number(currency), optional=True, hint=hint))
+    if assurance == Assurance.SIGNED_IN:
         blocks.append(
             section(w.say(said("An approval for less of this tier is given outside Slack; an offer that others decide is made here.")))
         )
@@ -142,16 +147,14 @@ def _major(minor: int, currency: str) -> str:
 
 def _foreseen_lines(proposal: Proposal, foreseen: Foreseen | str | None, w: Words, names: Mapping[str, str]) -> list[tuple[str, str]]:
     if foreseen is None:
-        return [(w.say(said("What it would mean")), w.say(said("change a value to see it")))]
+        text = said("as proposed so far: change a value to see it. With a condition and no change, Send approves what is proposed.")
+        return [(w.say(said("What it would mean")), w.say(text))]
     if not isinstance(foreseen, Foreseen):
         return [(w.say(said("Not possible")), w.say(foreseen))]
     currency, figures = proposal.currency, foreseen.figures
     used = "–" if foreseen.utilisation is None else w.percent(foreseen.utilisation)
-    risk = said(
-        "{own} today, {most} if used in full",
-        own=Money(proposal.own_risk_minor, currency),
-        most=Money(max(figures.to_minor - proposal.exposure_minor + proposal.own_risk_minor, 0), currency),
-    )
+    most = own_risk_if_used(figures.to_minor, exposure_minor=proposal.exposure_minor, own_risk_minor=proposal.own_risk_minor)
+    risk = said("{own} today, {most} if used in full", own=about(proposal.own_risk_minor, currency), most=about(most, currency))
     who = listed([names.get(p, p) for p in foreseen.asked]) or said("nobody")
     if foreseen.mine:
         then: str = said("An approval for less, by you, under {tier}.", tier=foreseen.need.tier)
@@ -164,6 +167,8 @@ def _foreseen_lines(proposal: Proposal, foreseen: Foreseen | str | None, w: Word
             tier=foreseen.need.tier,
         )
     return [
+        # which figures an answer speaks of, so that it can never be read as the answer to others
+        (w.say(said("For this offer")), w.say(offered(figures.to_minor, currency, figures.terms_days, figures.effective_to))),
         (w.say(said("Use of the limit")), used),
         (w.say(said("Own risk")), w.say(risk)),
         (w.say(said("What happens")), w.say(then)),

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from credit_review.authority import Matrix, judge
-from credit_review.messages.card import View
+from credit_review.fx import MissingRate, RateTable
+from credit_review.limits.own_risk import own_risk_if_used
+from credit_review.messages.card import View, condition_in_words
+from credit_review.messages.digest import Sizes
 from credit_review.messages.home import Home
 from credit_review.messages.summary import Moved, ReviewSummary
 from credit_review.model.money import Money, to_minor
@@ -19,15 +22,17 @@ from credit_review.model.records import (
     ApprovalCondition,
     AuditRow,
     Decision,
+    Delegation,
     Proposal,
     Review,
 )
-from credit_review.model.states import Assurance, ProposalState, Right
+from credit_review.model.states import Assurance, ConditionState, ProposalState, Right, Verdict
 from credit_review.ports import UnitOfWork
-from credit_review.review.directory import delegations_to_come, persons
+from credit_review.review.conditions import confirmers, to_confirm
+from credit_review.review.directory import delegations_over, delegations_to_come, persons
 from credit_review.review.inbox import asked_of, awaiting, judged, put_before_me
-from credit_review.review.personal import conflicts_of, has_right, reader
-from credit_review.review.standing import gather, matrix_in_force, policy_in_force
+from credit_review.review.personal import absences_of, conflicts_of, has_right, reader
+from credit_review.review.standing import gather, matrix_in_force, policy_in_force, rates_to
 from credit_review.words import Words, listed, said
 
 _DECISIONS = ("decision.approve", "decision.reject", "decision.return", "decision.counter")
@@ -63,6 +68,8 @@ def view_of(uow: UnitOfWork, proposal_id: str, company: Company, now: datetime, 
     asked = uow.find(Addressee, proposal_id=proposal_id, person_id=reader_id) if reader_id else []
     old = standing.proposal.supersedes_id
     before = uow.get(Proposal, proposal_id=old) if old else None
+    conditions = uow.find(ApprovalCondition, proposal_id=proposal_id, order_by=("due", "condition_id"))
+    today = now.astimezone(company.words.zone).date()
     return View(
         standing=standing,
         judgement=judgement,
@@ -71,10 +78,25 @@ def view_of(uow: UnitOfWork, proposal_id: str, company: Company, now: datetime, 
         names=names_in(uow, now),
         reader=reader_id,
         why_asked=asked[0].why if asked else "",
-        conditions=uow.find(ApprovalCondition, proposal_id=proposal_id, order_by=("due", "condition_id")),
+        conditions=conditions,
+        confirmers=confirmers(uow, standing.proposal, matrix, today=today, now=now) if conditions else (),
+        successor=_successor(uow, standing.proposal, matrix, company, now),
         entries=_entries(uow, proposal_id, standing.decisions),
         before=json.loads(before.packet_json) if before and before.review_id == standing.proposal.review_id else None,
     )
+
+
+def _successor(
+    uow: UnitOfWork, proposal: Proposal, matrix: Matrix, company: Company, now: datetime
+) -> tuple[Proposal, Sequence[str]] | None:
+    """What a proposal was replaced by, and who may decide that."""
+    if proposal.state != ProposalState.SUPERSEDED:
+        return None
+    found = uow.find(Proposal, supersedes_id=proposal.proposal_id)
+    if not found:
+        return None
+    judgements = [j for _, j in judged(uow, found[:1], matrix, now, zone=company.words.zone)]
+    return found[0], judgements[0].who_may if judgements else ()
 
 
 def _entries(uow: UnitOfWork, proposal_id: str, decisions: Sequence[Decision]) -> Mapping[str, AuditRow]:
@@ -85,44 +107,89 @@ def _entries(uow: UnitOfWork, proposal_id: str, decisions: Sequence[Decision]) -
     return {row.actor.removeprefix("person:"): row for row in rows}
 
 
-def summary_of(uow: UnitOfWork, review_id: str, *, reader_id: str = "") -> ReviewSummary:
-    """A review's proposals added up; superseded ones are counted by their successors."""
+@dataclass(frozen=True, slots=True)
+class _Control:
+    """Turns sums into control currency; what has no rate on record stays as it is."""
+
+    currency: str
+    rates: RateTable
+    today: date
+
+    @classmethod
+    def read(cls, uow: UnitOfWork, currencies: Iterable[str], company: Company, now: datetime) -> _Control:
+        control, today = matrix_in_force(uow, now).control_currency, now.astimezone(company.words.zone).date()
+        return cls(control, rates_to(uow, set(currencies) - {control}, control, today, now), today)
+
+    def of(self, minor: int, currency: str) -> Money:
+        """The amount in control currency, or as it is."""
+        try:
+            converted = self.rates.convert(minor, base=currency, quote=self.currency, on=self.today)
+        except MissingRate:
+            return Money(minor, currency)
+        return Money(converted.minor, self.currency)
+
+
+def sizes_of(uow: UnitOfWork, proposals: Sequence[Proposal], company: Company, now: datetime) -> Sizes:
+    """How much each proposal is about, in control currency."""
+    control = _Control.read(uow, (p.currency for p in proposals), company, now)
+    found = {p.proposal_id: control.of(max(p.from_minor or 0, p.to_minor), p.currency) for p in proposals}
+    return Sizes(control.currency, {i: size.minor for i, size in found.items() if size.currency == control.currency})
+
+
+def summary_of(uow: UnitOfWork, review_id: str, company: Company, now: datetime, *, reader_id: str = "") -> ReviewSummary:
+    """A review's proposals added up in control currency; superseded ones are counted by their successors."""
     review = uow.get(Review, review_id=review_id)
     by = ("proposal_id", "currency", "direction", "state", "straight_through_rule")
     totals = ("from_minor", "to_minor", "exposure_minor", "own_risk_minor")
     rows = [r for r in uow.tally(Proposal, by=by, total=totals, review_id=review_id) if r[3] != ProposalState.SUPERSEDED]
     automatic = [r for r in rows if r[4] and r[3] in (ProposalState.APPROVED, ProposalState.APPLIED)]
-    largest = sorted(rows, key=lambda r: (-abs(r[7] - r[6]), r[0]))[:10]
-    found = {p.proposal_id: p for p in uow.find(Proposal, proposal_id=[r[0] for r in largest])} if largest else {}
+    control = _Control.read(uow, {r[1] for r in rows}, company, now)
+    largest = _largest(rows, control)
+    found = {p.proposal_id: p for p in uow.find(Proposal, proposal_id=largest)} if largest else {}
     return ReviewSummary(
         label=review.label if review else review_id,
         as_of=review.as_of if review else None,
-        moved=_moved(rows),
-        by_rule=_moved(automatic),
-        own_risk=_own_risk(rows),
-        largest=[(found[r[0]], customer_name(found[r[0]])) for r in largest],
+        moved=_moved(rows, control),
+        by_rule=_moved(automatic, control),
+        own_risk=_own_risk(rows, control),
+        largest=[(found[i], customer_name(found[i])) for i in largest],
         waits_for_reader=len(put_before_me(uow, reader_id, review_id)) if reader_id else None,
         waiting=sum(r[3] == ProposalState.PENDING for r in rows),
     )
 
 
-def _moved(rows: Sequence[tuple[Any, ...]]) -> list[Moved]:
-    """Rows (id, currency, direction, state, rule, count, from, to, ...) added up by currency and direction."""
+def _largest(rows: Sequence[tuple[Any, ...]], control: _Control) -> list[str]:
+    """Ids of the ten whose limit moves most, compared in control currency; those without a rate first."""
+    sized = [(control.of(abs(r[7] - r[6]), r[1]), r[0]) for r in rows]
+    return [i for _, i in sorted(sized, key=lambda s: (s[0].currency == control.currency, -s[0].minor, s[1]))[:10]]
+
+
+def _moved(rows: Sequence[tuple[Any, ...]], control: _Control) -> list[Moved]:
+    """Rows (id, currency, direction, state, rule, count, from, to, ...) added up by direction, each currency's sum converted once."""
     sums: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0, 0])
     for row in rows:
         for n, value in enumerate((1, row[6], row[7])):
-            sums[row[1], row[2]][n] += value
-    return [Moved(currency=c, direction=d, count=v[0], before_minor=v[1], after_minor=v[2]) for (c, d), v in sorted(sums.items())]
+            sums[row[2], row[1]][n] += value
+    found: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0, 0])
+    for (direction, currency), (count, before, after) in sums.items():
+        old, new = control.of(before, currency), control.of(after, currency)
+        for n, value in enumerate((count, old.minor, new.minor)):
+            found[direction, new.currency][n] += value
+    return [Moved(currency=c, direction=d, count=v[0], before_minor=v[1], after_minor=v[2]) for (d, c), v in sorted(found.items())]
 
 
-def _own_risk(rows: Sequence[tuple[Any, ...]]) -> list[tuple[str, int, int]]:
-    """Per currency the own risk of all limits used in full, before and after, each with the cover of today."""
+def _own_risk(rows: Sequence[tuple[Any, ...]], control: _Control) -> list[tuple[str, int, int]]:
+    """The own risk of all limits used in full, before and after, each with the cover of today, in control currency."""
     sums: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     for _, currency, _, _, _, _, before, after, exposure, own in rows:
-        cover = exposure - own
-        sums[currency][0] += max(before, exposure) - cover
-        sums[currency][1] += max(after, exposure) - cover
-    return [(currency, before, after) for currency, (before, after) in sorted(sums.items())]
+        for n, limit in enumerate((before, after)):
+            sums[currency][n] += own_risk_if_used(limit, exposure_minor=exposure, own_risk_minor=own)
+    found: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+    for currency, both in sums.items():
+        for n, minor in enumerate(both):
+            converted = control.of(minor, currency)
+            found[converted.currency][n] += converted.minor
+    return [(currency, before, after) for currency, (before, after) in sorted(found.items())]
 
 
 def together_of(uow: UnitOfWork, proposals: Sequence[Proposal], person_id: str, company: Company, now: datetime) -> list[str]:
@@ -150,20 +217,34 @@ def home_of(uow: UnitOfWork, person_id: str, company: Company, now: datetime) ->
     mine = asked_of(uow, person_id, may)
     declared = conflicts_of(uow, person_id, on=today, known_at=now)
     stands = [d for d in delegations_to_come(uow, on=today, known_at=now) if person_id in (d.principal_id, d.delegate_id)]
+    past = delegations_over(uow, person_id, on=today, known_at=now)
     may_request = has_right(uow, person_id, Right.REQUEST_LIMITS, on=today, known_at=now)
     return Home(
         name=names.get(person_id, person_id),
         mine=[(p, customer_name(p)) for p in mine],
         could_decide=len(may) - len(mine),
+        conditions=[(c, p, customer_name(p)) for c, p in to_confirm(uow, person_id, now, zone=zone)],
         others=_others(uow, person_id, {p.proposal_id for p in mine}, matrix, company, now, names),
         decided=_decided(uow, person_id),
-        delegations=[(d, names.get(d.principal_id, d.principal_id), names.get(d.delegate_id, d.delegate_id)) for d in stands],
+        delegations=[(d, *_both(d, names)) for d in stands],
+        past=[(d, *_both(d, names)) for d in past],
+        absences=absences_of(uow, person_id, on=today, known_at=now),
         authority=_authority(matrix, person_id, now, company),
-        conflicts=[c.customer_id for c in declared if c.customer_id],
+        conflicts=[(c, name_on_record(uow, c.customer_id)) for c in declared if c.customer_id],
         declared_until=max((c.valid_to for c in declared if c.valid_to), default=None),
         may_request=may_request,
         reader=person_id,
     )
+
+
+def _both(one: Delegation, names: Mapping[str, str]) -> tuple[str, str]:
+    return names.get(one.principal_id, one.principal_id), names.get(one.delegate_id, one.delegate_id)
+
+
+def name_on_record(uow: UnitOfWork, customer_id: str) -> str:
+    """A customer's name as its newest proposal has it; empty when it never had one."""
+    found = uow.find(Proposal, customer_id=customer_id, order_by=("created_at",))
+    return customer_name(found[-1]) if found else ""
 
 
 def _others(
@@ -171,18 +252,37 @@ def _others(
 ) -> list[tuple[Proposal, str, str]]:
     """Pending proposals the person had a part in (asked, decided, made) that now wait for others."""
     asked = {a.proposal_id for a in uow.find(Addressee, person_id=person_id)}
-    decided = {d.proposal_id for d in uow.find(Decision, approver_id=person_id)}
-    ids = sorted((asked | decided) - mine)
+    decisions = uow.find(Decision, approver_id=person_id)
+    decided = {d.proposal_id for d in decisions}
+    made = {p.proposal_id for p in _offers(uow, decisions).values()}
+    ids = sorted((asked | decided | made) - mine)
     pending = uow.find(Proposal, proposal_id=ids, state=ProposalState.PENDING, limit=_SHOWN) if ids else []
     found = judged(uow, pending, matrix, now, zone=company.words.zone)
-    return [(s.proposal, customer_name(s.proposal), listed([names.get(p, p) for p in j.who_may[:4]]) or said("nobody")) for s, j in found]
+    rows = [(s.proposal, customer_name(s.proposal), listed([names.get(p, p) for p in j.who_may[:4]]) or said("nobody")) for s, j in found]
+    return [*rows, *_on_condition(uow, person_id)]
 
 
-def _decided(uow: UnitOfWork, person_id: str) -> list[tuple[Decision, Proposal, str]]:
+def _on_condition(uow: UnitOfWork, person_id: str) -> list[tuple[Proposal, str, str]]:
+    """Approvals of a person that wait for a condition he set."""
+    set_by_me = uow.find(ApprovalCondition, asked_by=person_id, state=ConditionState.OPEN, order_by=("due", "condition_id"))
+    ids = sorted({c.proposal_id for c in set_by_me})
+    approved = {p.proposal_id: p for p in uow.find(Proposal, proposal_id=ids, state=ProposalState.APPROVED)} if ids else {}
+    waits = [(approved[c.proposal_id], c) for c in set_by_me if c.proposal_id in approved]
+    return [(p, customer_name(p), said("{condition}, by {day}", condition=condition_in_words(c), day=c.due)) for p, c in waits]
+
+
+def _decided(uow: UnitOfWork, person_id: str) -> list[tuple[Decision, Proposal, str, Proposal | None]]:
     own = [*uow.find(Decision, approver_id=person_id), *uow.find(Decision, on_behalf_of=person_id)]
     newest = sorted(own, key=lambda d: d.at, reverse=True)[:_SHOWN]
     found = {p.proposal_id: p for p in uow.find(Proposal, proposal_id=[d.proposal_id for d in newest])} if newest else {}
-    return [(d, found[d.proposal_id], customer_name(found[d.proposal_id])) for d in newest]
+    offers = _offers(uow, newest)
+    return [(d, found[d.proposal_id], customer_name(found[d.proposal_id]), offers.get(d.proposal_id)) for d in newest]
+
+
+def _offers(uow: UnitOfWork, decisions: Sequence[Decision]) -> dict[str | None, Proposal]:
+    """What counter-offers became, by the proposal they were made to."""
+    countered = [d.proposal_id for d in decisions if d.verdict == Verdict.COUNTER]
+    return {p.supersedes_id: p for p in uow.find(Proposal, supersedes_id=countered)} if countered else {}
 
 
 def _authority(matrix: Matrix, person_id: str, now: datetime, company: Company) -> list[str]:

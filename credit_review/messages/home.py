@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from credit_review.messages.card import DONE, asked
+from credit_review.messages.card import CONFIRM, DONE, asked, condition_in_words, offered
 from credit_review.messages.digest import OPEN
 from credit_review.messages.text import (
     Block,
@@ -25,12 +25,13 @@ from credit_review.messages.text import (
     text_input,
     value_of,
 )
-from credit_review.model.records import Decision, Delegation, Proposal
+from credit_review.model.records import Absence, ApprovalCondition, ConflictOfInterest, Decision, Delegation, Proposal
 from credit_review.model.states import Verdict
 from credit_review.words import LANGUAGES, Words, marked, said, said_many
 
-DELEGATE, END_DELEGATION, PREFER, DECLARE, REQUEST = (
-    "credit_review_delegate", "credit_review_end_delegation", "credit_review_prefer", "credit_review_declare", "credit_review_request",
+DELEGATE, END_DELEGATION, END_ABSENCE, PREFER, DECLARE, WITHDRAW, REQUEST = (
+    "credit_review_delegate", "credit_review_end_delegation", "credit_review_end_absence", "credit_review_prefer",
+    "credit_review_declare", "credit_review_withdraw", "credit_review_request",
 )  # fmt: skip
 DELEGATE_FORM, PREFER_FORM, DECLARE_FORM, REQUEST_FORM = (
     "credit_review_delegate_form", "credit_review_prefer_form", "credit_review_declare_form", "credit_review_request_form",
@@ -39,24 +40,29 @@ PERSON, FROM, UNTIL, LANGUAGE, LOCALE, ZONE, CALENDAR, CUSTOMER, AWAY = (
     "person", "from", "until", "language", "locale", "zone", "calendar", "customer", "away",
 )  # fmt: skip
 _INPUT = "input"
-_MOST = 15
+_MOST, _MOST_PAST = 15, 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Home:
     """Everything the App Home of one person shows. Proposals come with the customer's name; `authority` are whole sentences.
 
-    `mine` was put before the person; `could_decide` counts what his authority reaches and others were asked.
+    `mine` was put before the person; `could_decide` counts what his authority reaches and others were asked. `conditions` are those he
+    may confirm, `decided` has what an offer became, `past` are delegations that are over, `conflicts` his declarations in force, with the
+    customer's name (empty: none known).
     """
 
     name: str
     mine: Sequence[tuple[Proposal, str]]
     could_decide: int
+    conditions: Sequence[tuple[ApprovalCondition, Proposal, str]]
     others: Sequence[tuple[Proposal, str, str]]
-    decided: Sequence[tuple[Decision, Proposal, str]]
+    decided: Sequence[tuple[Decision, Proposal, str, Proposal | None]]
     delegations: Sequence[tuple[Delegation, str, str]]
+    past: Sequence[tuple[Delegation, str, str]]
+    absences: Sequence[Absence]
     authority: Sequence[str]
-    conflicts: Sequence[str]
+    conflicts: Sequence[tuple[ConflictOfInterest, str]]
     declared_until: date | None
     may_request: bool
     reader: str
@@ -74,8 +80,9 @@ def home(found: Home, words: Words) -> Block:
             "{n} more that you could decide is before others", "{n} more that you could decide are before others", n=found.could_decide
         )
         blocks.append(notes(w.say(text)))
+    blocks += _conditions(found, w)
     blocks += _titled(w.say(said("Waiting for others")), [_other(p, name, who, w) for p, name, who in found.others[:_MOST]], w)
-    blocks += _titled(w.say(said("Decided by you or in your name")), [_decided(d, p, name, w) for d, p, name in found.decided[:_MOST]], w)
+    blocks += _titled(w.say(said("Decided by you or in your name")), [_decided(*row, w) for row in found.decided[:_MOST]], w)
     blocks += _titled(w.say(said("Your authority")), [("", w.say(text)) for text in found.authority], w)
     blocks += _delegations(found, w)
     blocks += _conflicts(found, w)
@@ -102,8 +109,25 @@ def _other(proposal: Proposal, name: str, who: str, w: Words) -> tuple[str, str]
     return cleaned(asked(proposal, name, w), 200), w.say(said("waits for {who}", who=who))
 
 
-def _decided(one: Decision, proposal: Proposal, name: str, w: Words) -> tuple[str, str]:
-    return f"{w.say(DONE[Verdict(one.verdict)])} {w.moment(one.at)}", cleaned(asked(proposal, name, w), 200)
+def _conditions(found: Home, w: Words) -> list[Block]:
+    """Conditions the reader may confirm, the most urgent first; nothing where there are none."""
+    if not found.conditions:
+        return []
+    blocks = [heading(w.say(said("Conditions you can confirm")))]
+    for one, proposal, name in found.conditions[:_MOST]:
+        text = said("{condition}, by {day}: {ask}", condition=condition_in_words(one), day=one.due, ask=asked(proposal, name, w))
+        confirm = button(CONFIRM, w.say(said("Confirm with evidence")), value_of(condition=one.condition_id))
+        blocks.append({"type": "section", "text": plain(w.say(text), 400), "accessory": confirm})
+    return blocks
+
+
+def _decided(one: Decision, proposal: Proposal, name: str, offer: Proposal | None, w: Words) -> tuple[str, str]:
+    text: str = cleaned(asked(proposal, name, w), 200)
+    if offer is not None:
+        text = said(
+            "{ask}; offered: {offer}", ask=text, offer=offered(offer.to_minor, offer.currency, offer.terms_days, offer.effective_to)
+        )
+    return f"{w.say(DONE[Verdict(one.verdict)])} {w.moment(one.at)}", w.say(text)
 
 
 def _titled(title: str, rows: Sequence[tuple[str, str]], w: Words) -> list[Block]:
@@ -121,19 +145,40 @@ def _delegations(found: Home, w: Words) -> list[Block]:
             ends = button(END_DELEGATION, w.say(said("End")), value_of(delegation=one.delegation_id), style="danger")
             shown = {**shown, "accessory": ends}
         blocks.append(shown)
-    if not found.delegations:
+    for absence in found.absences[:_MOST]:
+        end = w.day(absence.valid_to) if absence.valid_to else w.say(said("no end"))
+        away = section(w.say(said("You are away from {start}, back on {end}", start=absence.valid_from, end=end)))
+        ends = button(END_ABSENCE, w.say(said("End")), value_of(absence=absence.absence_id), style="danger")
+        blocks.append({**away, "accessory": ends})
+    if not found.delegations and not found.absences:
         blocks.append(section(w.say(said("none"))))
+    blocks += _past(found, w)
     return [*blocks, buttons("delegate", button(DELEGATE, w.say(said("Name a delegate, or say when you are away")), "delegate"))]
 
 
+def _past(found: Home, w: Words) -> list[Block]:
+    rows = []
+    for one, principal, delegate in found.past[:_MOST_PAST]:
+        sentence = marked("over: {delegate} stood in for {principal}, {start} to {end}")
+        rows.append(w.say(said(sentence, delegate=delegate, principal=principal, start=one.valid_from, end=one.valid_to or "-")))
+    return [notes(*rows)] if rows else []
+
+
 def _conflicts(found: Home, w: Words) -> list[Block]:
-    declared = [("", name) for name in found.conflicts] or [("", w.say(said("none declared")))]
+    declared: list[Block] = []
+    for one, name in found.conflicts[:_MOST]:
+        text = said(
+            "{customer}, until {day}", customer=f"{cleaned(name, 80)} ({one.customer_id})" if name else one.customer_id, day=one.valid_to
+        )
+        withdraw = button(WITHDRAW, w.say(said("Withdraw")), value_of(customer=one.customer_id))
+        declared.append({**section(w.say(text)), "accessory": withdraw})
+    declared = declared or [lines([("", w.say(said("none declared")))])]
     if found.declared_until is None:
         foot = w.say(said("Your yearly declaration is missing: please declare, also when there is none."))
     else:
-        foot = w.say(said("Declared until {day}", day=found.declared_until))
+        foot = w.say(said("Your yearly declaration holds until {day}; renew it by then", day=found.declared_until))
     ask = buttons("declare", button(DECLARE, w.say(said("Declare a conflict of interest")), "declare"))
-    return [heading(w.say(said("Your conflicts of interest"))), lines(declared), notes(foot), ask]
+    return [heading(w.say(said("Your conflicts of interest"))), *declared, notes(foot), ask]
 
 
 # --- its forms ----------------------------------------------------------------------------------------------------------------------
@@ -178,6 +223,6 @@ def _text(initial: str) -> Block:
 def declare_form(words: Words) -> Block:
     """A conflict of interest about one customer, or that there is none; for a year at most."""
     w = words
-    hint = w.say(said("Customer id, such as D-1001; empty: I have no conflict of interest"))
+    hint = w.say(said("Customer id, such as D-1001, or the exact name; empty: I have no conflict of interest"))
     blocks = [field(CUSTOMER, w.say(said("Customer")), text_input(_INPUT, longest=80), optional=True, hint=hint)]
     return modal(DECLARE_FORM, w.say(said("Conflict of interest")), blocks, close=w.say(said("Cancel")), submit=w.say(said("Declare")))

@@ -6,12 +6,25 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from credit_review.messages.card import DONE, OUTCOMES, asked
+from credit_review.messages.card import CONFIRM, DONE, OUTCOMES, asked, condition_in_words
 from credit_review.messages.text import Message, button, buttons, cleaned, escaped, header, lines, notes, section, value_of
 from credit_review.model.money import Money
-from credit_review.model.records import Decision, Proposal
-from credit_review.model.states import ProposalState, Verdict
-from credit_review.review.outbox import DAILY, DIGEST, OWNER, PARKED, PROPOSAL, QUESTION, REMINDER, REQUEST, SUMMARY, person_of
+from credit_review.model.records import ApprovalCondition, Decision, Proposal
+from credit_review.model.states import ConditionState, ProposalState, Verdict
+from credit_review.review.outbox import (
+    CONDITION,
+    DAILY,
+    DIGEST,
+    LAPSED,
+    OWNER,
+    PARKED,
+    PROPOSAL,
+    QUESTION,
+    REMINDER,
+    REQUEST,
+    SUMMARY,
+    person_of,
+)  # fmt: skip
 from credit_review.words import Words, marked, said, said_many
 
 ANSWER = "credit_review_answer"
@@ -34,6 +47,31 @@ def question(proposal: Proposal, name: str, text: str, who: str, words: Words, *
         value = value_of(proposal=proposal.proposal_id)
         blocks.append(buttons(f"answer:{proposal.proposal_id}", button(ANSWER, w.say(said("Answer")), value)))
         blocks.append(notes(w.say(said("Answer with the button, or reply in this thread."))))
+    return Message(escaped(title), tuple(blocks))
+
+
+def condition(
+    one: ApprovalCondition, proposal: Proposal, name: str, words: Words, names: Mapping[str, str], *, may: bool, lapsed: bool = False
+) -> Message:
+    """A condition of an approval, to who may confirm it (`may`) with a button; what became of it afterwards, and that it `lapsed`."""
+    w = words
+    titles = {
+        ConditionState.OPEN: said("An approval waits for your confirmation") if may else said("An approval waits for a condition"),
+        ConditionState.MET: said("A condition was confirmed"),
+        ConditionState.LAPSED: said("A condition was not confirmed in time: the approval lapsed"),
+    }
+    title = w.say(titles[ConditionState.LAPSED if lapsed else ConditionState(one.state)])
+    rows = [
+        (w.say(said("Condition")), w.say(condition_in_words(one))),
+        (w.say(said("Due")), w.say(said("{day}, set by {name}", day=one.due, name=names.get(one.asked_by, one.asked_by)))),
+    ]
+    if one.state == ConditionState.MET:
+        rows.append((w.say(said("Confirmed by")), f"{names.get(one.settled_by, one.settled_by)}: “{cleaned(one.evidence, 300)}”"))
+    blocks = [header(title), section(asked(proposal, name, w)), lines(rows)]
+    if may and one.state == ConditionState.OPEN and proposal.state in (ProposalState.PENDING, ProposalState.APPROVED):
+        value = value_of(condition=one.condition_id)
+        blocks.append(buttons(f"condition:{one.condition_id}", button(CONFIRM, w.say(said("Confirm with evidence")), value)))
+        blocks.append(notes(w.say(said("The limit is applied once it is confirmed; who set the condition cannot confirm it."))))
     return Message(escaped(title), tuple(blocks))
 
 
@@ -148,10 +186,12 @@ _SUBJECTS = {
     DAILY: marked("daily summary of {key}"),
     OWNER: marked("news for an account owner of {key}"),
     PARKED: marked("notice of messages not delivered, {key}"),
+    CONDITION: marked("condition of proposal {key}"),
+    LAPSED: marked("lapsed condition of proposal {key}"),
 }
 
 
-def credit_answer(facts: Mapping[str, str], title: str, words: Words) -> Message:
+def credit_answer(facts: Sequence[tuple[str, str]], title: str, words: Words) -> Message:
     """What `/credit NAME` answers."""
-    rows = [(words.say(label), words.say(text)) for label, text in facts.items()]
+    rows = [(words.say(label), words.say(text)) for label, text in facts]
     return Message(escaped(cleaned(title, 300)), (header(cleaned(title, 150)), lines(rows)))

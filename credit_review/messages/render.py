@@ -9,16 +9,19 @@ from datetime import date, datetime, time, timedelta
 from credit_review.messages import notices
 from credit_review.messages.card import card
 from credit_review.messages.digest import Listing, digest
-from credit_review.messages.gathering import Company, customer_name, names_in, summary_of, together_of, view_of
+from credit_review.messages.gathering import Company, customer_name, names_in, sizes_of, summary_of, together_of, view_of
 from credit_review.messages.summary import summary
 from credit_review.messages.text import Message
-from credit_review.model.records import Decision, Note, OutboxEntry, Proposal, Review
+from credit_review.model.records import ApprovalCondition, Decision, Note, OutboxEntry, Proposal, Review
 from credit_review.model.states import OutboxState, ProposalState
 from credit_review.ports import Clock, UnitOfWork
+from credit_review.review.conditions import confirmers
 from credit_review.review.inbox import asked_of, awaiting, put_before_me
 from credit_review.review.outbox import (
+    CONDITION,
     DAILY,
     DIGEST,
+    LAPSED,
     OWNER,
     PARKED,
     PROPOSAL,
@@ -32,6 +35,7 @@ from credit_review.review.outbox import (
     person_of,
 )
 from credit_review.review.showing import Card, Render, Showing
+from credit_review.review.standing import matrix_in_force
 
 _Draw = Callable[[UnitOfWork, Showing, Company, datetime], Card | None]
 
@@ -73,12 +77,13 @@ def listing(uow: UnitOfWork, person_id: str, part: Listing, company: Company, no
     mine = put_before_me(uow, person_id, part.review)
     words = company.reader(uow, person_id, now)
     together = together_of(uow, mine, person_id, company, now)
-    return digest(mine, part, words, label=review.label if review else part.review, together=together)
+    sizes = sizes_of(uow, mine, company, now)
+    return digest(mine, part, words, label=review.label if review else part.review, together=together, sizes=sizes)
 
 
 def _summary(uow: UnitOfWork, showing: Showing, company: Company, now: datetime) -> Card | None:
     person = person_of(showing.address)
-    return _as_card(summary(summary_of(uow, _key(showing), reader_id=person), company.reader(uow, person, now)))
+    return _as_card(summary(summary_of(uow, _key(showing), company, now, reader_id=person), company.reader(uow, person, now)))
 
 
 def _question(uow: UnitOfWork, showing: Showing, company: Company, now: datetime) -> Card | None:
@@ -92,6 +97,19 @@ def _question(uow: UnitOfWork, showing: Showing, company: Company, now: datetime
     words = company.reader(uow, person, now)
     message = notices.question(proposal, customer_name(proposal), asked[-1].text, who, words, answered=answered)
     return _as_card(message, under="" if person else card_of(proposal.proposal_id))
+
+
+def _condition(uow: UnitOfWork, showing: Showing, company: Company, now: datetime) -> Card | None:
+    one = uow.get(ApprovalCondition, condition_id=_key(showing))
+    proposal = uow.get(Proposal, proposal_id=one.proposal_id) if one else None
+    if one is None or proposal is None:
+        return None
+    person, lapsed = person_of(showing.address), showing.subject.startswith(f"{LAPSED}:")
+    today = now.astimezone(company.words.zone).date()
+    able = confirmers(uow, proposal, matrix_in_force(uow, now), today=today, now=now)
+    may = not lapsed and person in able and person != one.asked_by
+    words, names = company.reader(uow, person, now), names_in(uow, now)
+    return _as_card(notices.condition(one, proposal, customer_name(proposal), words, names, may=may, lapsed=lapsed))
 
 
 def _request(uow: UnitOfWork, showing: Showing, company: Company, now: datetime) -> Card | None:
@@ -158,4 +176,6 @@ _DRAW: dict[str, _Draw] = {
     DAILY: _daily,
     OWNER: _owner,
     PARKED: _parked,
+    CONDITION: _condition,
+    LAPSED: _condition,
 }

@@ -6,16 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from credit_review.messages.card import asked
+from credit_review.messages.card import about, asked
 from credit_review.messages.text import Block, Message, cleaned, escaped, header, heading, lines
-from credit_review.model.money import Money
 from credit_review.model.records import Proposal
 from credit_review.words import Words, said, said_many
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moved:
-    """Limits of one currency and direction: how many proposals, and their sums before and after, minor units."""
+    """Limits of one direction: how many proposals, and their sums before and after, minor units of control currency.
+
+    What has no rate on record has a row of its own, in its own currency.
+    """
 
     currency: str
     direction: str
@@ -44,12 +46,12 @@ def summary(found: ReviewSummary, words: Words) -> Message:
     title = w.say(said("Credit review {label}", label=found.label))
     if found.as_of is not None:
         title = w.say(said("Credit review {label} as of {day}", label=found.label, day=found.as_of))
-    moved = [(_way(one.direction, w), _sums(one, w)) for one in found.moved]
+    moved = [*_together(found.moved, w), *((_way(one.direction, w), _sums(one, w)) for one in found.moved)]
     blocks: list[Block] = [header(title), lines(moved or [("", w.say(said("no limit moves")))])]
     risk = [
         (
             currency,
-            w.say(said("{before} to {after} if all were used in full", before=Money(before, currency), after=Money(after, currency))),
+            w.say(said("{before} to {after} if all were used in full", before=about(before, currency), after=about(after, currency))),
         )
         for currency, before, after in found.own_risk
     ]
@@ -62,6 +64,17 @@ def summary(found: ReviewSummary, words: Words) -> Message:
         blocks += [heading(w.say(said("The ten largest"))), lines(shown)]
     blocks.append(lines(_waiting(found, w)))
     return Message(escaped(title), tuple(blocks))
+
+
+def _together(moved: Sequence[Moved], w: Words) -> list[tuple[str, str]]:
+    """All limits that move, before and after: a row for each currency, of which there is one unless a rate is missing."""
+    found = []
+    for currency in dict.fromkeys(one.currency for one in moved):
+        mine = [one for one in moved if one.currency == currency]
+        sums = {f"{name}_minor": sum(getattr(one, f"{name}_minor") for one in mine) for name in ("before", "after")}
+        whole = Moved(currency=currency, direction="", count=sum(one.count for one in mine), **sums)
+        found.append((w.say(said("all together")), _sums(whole, w)))
+    return found
 
 
 def _waiting(found: ReviewSummary, w: Words) -> list[tuple[str, str]]:
@@ -79,6 +92,6 @@ def _way(direction: str, w: Words) -> str:
 
 
 def _sums(one: Moved, w: Words) -> str:
-    before, after = Money(one.before_minor, one.currency), Money(one.after_minor, one.currency)
+    before, after = about(one.before_minor, one.currency), about(one.after_minor, one.currency)
     many = said_many("{n} customer: {before} to {after}", "{n} customers: {before} to {after}", n=one.count, before=before, after=after)
     return w.say(many)

@@ -77,7 +77,9 @@ def _labelled(label: str, text: str, more: bool) -> Block:
     runs: list[Block] = []
     if label:
         runs.append({"type": "text", "text": f"{cleaned(label, 200)}  ", "style": {"bold": True}})
-    runs.append({"type": "text", "text": (cleaned(text, LONGEST_RUN) or "-") + ("\n" if more else "")})
+    shown = cleaned(text, LONGEST_RUN) or ("" if label else "-")
+    if shown or more:
+        runs.append({"type": "text", "text": shown + ("\n" if more else "")})
     return {"type": "rich_text_section", "elements": runs}
 
 

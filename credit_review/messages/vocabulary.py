@@ -8,5 +8,6 @@ STORED_WORDS = (
     marked("temporary"), marked("group"), marked("segment"), marked("insured"), marked("ceiling"), marked("active"),
     marked("prepayment"), marked("blocked"), marked("legal"), marked("insolvent"), marked("intercompany"), marked("one off"),
     marked("dormant"), marked("new"), marked("reviewed"), marked("not due"), marked("quarantined"), marked("excluded"), marked("deferred"),
+    marked("by rule"), marked("condition lapsed"), marked("approver invalid"), marked("base changed"), marked("limit changed"),
 )  # fmt: skip
 """Stored names, underscores as spaces: proposal states, change kinds, layers, credit statuses, customer states."""

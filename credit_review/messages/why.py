@@ -23,12 +23,15 @@ _LONGEST_LIST = 12
 class Evidence:
     """What a review's files and the record say about one customer.
 
-    `features` are (name, figure as text), `points` are (factor in words, points), `data_dates` are (what, day), `quarantined` are
-    sentences, `changes` and `decisions` are of the customer's limits, oldest first. `picture` is the id of an uploaded image.
+    `features` are (name, figure as text), `points` are (factor in words, points), `score` what they add up to, `basis` how need and caps
+    were computed, `data_dates` are (what, day), `quarantined` are sentences, `changes` and `decisions` are of the customer's limits,
+    oldest first. `picture` is the id of an uploaded image.
     """
 
     features: Sequence[tuple[str, str]] = ()
     points: Sequence[tuple[str, int]] = ()
+    score: Sequence[tuple[str, str]] = ()
+    basis: Sequence[tuple[str, str]] = ()
     data_dates: Sequence[tuple[str, date | None]] = ()
     quarantined: Sequence[str] = ()
     changes: Sequence[LimitChange] = ()
@@ -67,9 +70,13 @@ def _evidence(found: Evidence, w: Words) -> list[Block]:
     if found.picture:
         alt = w.say(said("Ageing of open items, and exposure at month ends"))
         blocks.append({"type": "image", "slack_file": {"id": found.picture}, "alt_text": alt})
+    if found.basis:
+        blocks.append(heading(w.say(said("How need and caps were computed"))))
+        blocks.append(lines([(w.say(label), w.say(text)) for label, text in found.basis]))
     if found.points:
         blocks.append(heading(w.say(said("Points of the score"))))
-        blocks.append(lines([(w.say(name), f"{points:+d}") for name, points in found.points]))
+        rows = [(w.say(name), f"{points:+d}") for name, points in found.points]
+        blocks.append(lines([*rows, *((w.say(label), w.say(text)) for label, text in found.score)]))
     if found.features:
         blocks.append(heading(w.say(said("Figures of the customer"))))
         blocks.append(lines([(w.say(name), w.say(figure)) for name, figure in found.features]))

@@ -9,19 +9,31 @@ from datetime import date, datetime, tzinfo
 from typing import Any
 
 from credit_review.audit import Action
+from credit_review.authority import Matrix
 from credit_review.errors import BadInput, Conflict, Refused
-from credit_review.model.records import ApprovalCondition, Proposal
+from credit_review.model.records import ApprovalCondition, Proposal, SlackMessage
 from credit_review.model.states import ConditionKind, ConditionState, ProposalState
 from credit_review.ports import Clock, Entry, Store, UnitOfWork
-from credit_review.review.directory import active_person, delegates_of
+from credit_review.review.directory import active_person, delegates_of, persons
 from credit_review.review.ending import end
 from credit_review.review.naming import actor, short_id
-from credit_review.review.outbox import owe_apply, owe_card_updates
+from credit_review.review.outbox import (
+    CONDITION,
+    LAPSED,
+    card_of,
+    owe_apply,
+    owe_card_updates,
+    owe_messages,
+    owe_updates,
+    person_of,
+    to_person,
+)
 from credit_review.review.standing import matrix_in_force
 from credit_review.words import said
 
 SWEEPER = "system:sweep"
 MOST = 5
+_STILL = (ProposalState.PENDING, ProposalState.APPROVED)
 _LONGEST_TEXT = 1000
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -46,15 +58,24 @@ def check_conditions(asked: Sequence[ConditionAsked], proposal: Proposal, today:
         if len(one.text) > _LONGEST_TEXT:
             raise Refused("bad_condition", said("a condition's text has {most} characters at most", most=_LONGEST_TEXT))
         if not today <= one.due < last:
-            raise Refused("bad_condition", said("a condition is due from today and before the proposal expires on {day}", day=last))
+            raise Refused("condition_due", said("a condition is due from today and before the proposal expires on {day}", day=last))
 
 
-def record_conditions(uow: UnitOfWork, proposal: Proposal, asked: Sequence[ConditionAsked], person_id: str, now: datetime) -> None:
-    """Keeps the conditions of a person's approval; the entry of the decision names them."""
-    for n, one in enumerate(asked):
+def record_conditions(
+    uow: UnitOfWork,
+    proposal: Proposal,
+    asked: Sequence[ConditionAsked],
+    person_id: str,
+    now: datetime,
+    *,
+    tell: Collection[str] = (),
+) -> None:
+    """Keeps the conditions of a person's approval and tells these people of them; the entry of the decision names them."""
+    ids = [short_id("k", proposal.proposal_id, person_id, str(n)) for n in range(len(asked))]
+    for condition_id, one in zip(ids, asked, strict=True):
         uow.add(
             ApprovalCondition(
-                condition_id=short_id("k", proposal.proposal_id, person_id, str(n)),
+                condition_id=condition_id,
                 proposal_id=proposal.proposal_id,
                 kind=one.kind,
                 text=one.text,
@@ -68,6 +89,35 @@ def record_conditions(uow: UnitOfWork, proposal: Proposal, asked: Sequence[Condi
                 evidence_sha256="",
             )
         )
+    owe_messages(uow, [(f"{CONDITION}:{i}", to_person(p)) for i in ids for p in sorted(tell)], now)
+
+
+def confirmers(uow: UnitOfWork, proposal: Proposal, matrix: Matrix, *, today: date, now: datetime) -> frozenset[str]:
+    """Who may confirm a condition that somebody else set: the analyst, his delegates, holders of any tier; not who asked for the limit."""
+    prepares = {proposal.assigned_to, *delegates_of(uow, proposal.assigned_to, on=today, known_at=now)}
+    holds = {h.person for h in matrix.holders if matrix.highest(h.person, today, proposal.region) >= 0}
+    active = {p.person_id for p in persons(uow, on=today, known_at=now) if p.active}
+    return frozenset((prepares | holds) & active - {proposal.proposer_id})
+
+
+def told(uow: UnitOfWork, proposal: Proposal, matrix: Matrix, setter: str, *, today: date, now: datetime) -> frozenset[str]:
+    """Who is told that a condition waits: the analyst and holders of the tier that decides; where there are none, all who may confirm."""
+    may = confirmers(uow, proposal, matrix, today=today, now=now) - {setter}
+    rank = matrix.rank(proposal.tier)
+    holders = {h.person for h in matrix.holders}
+    near = {p for p in may if p not in holders or matrix.highest(p, today, proposal.region) == rank}
+    return frozenset(near or may)
+
+
+def to_confirm(uow: UnitOfWork, person_id: str, now: datetime, *, zone: tzinfo) -> list[tuple[ApprovalCondition, Proposal]]:
+    """Open conditions that a person may confirm, those due first first."""
+    waiting = uow.find(ApprovalCondition, state=ConditionState.OPEN, order_by=("due", "condition_id"))
+    if not waiting:
+        return []
+    matrix, today = matrix_in_force(uow, now), now.astimezone(zone).date()
+    found = {p.proposal_id: p for p in uow.find(Proposal, proposal_id=sorted({c.proposal_id for c in waiting}), state=_STILL)}
+    may = {i: person_id in confirmers(uow, p, matrix, today=today, now=now) for i, p in found.items()}
+    return [(c, found[c.proposal_id]) for c in waiting if c.asked_by != person_id and may.get(c.proposal_id)]
 
 
 def condition_data(asked: ConditionAsked) -> dict[str, Any]:
@@ -114,12 +164,9 @@ def _may_confirm(uow: UnitOfWork, condition: ApprovalCondition, proposal: Propos
     active_person(uow, person_id, on=today, known_at=now)
     if person_id in (condition.asked_by, proposal.proposer_id):
         raise Refused("condition_own", said("you set this condition or asked for the limit; somebody else confirms it"))
-    matrix = matrix_in_force(uow, now)
-    holds = matrix.highest(person_id, today, proposal.region) >= 0
-    analyst = {proposal.assigned_to, *delegates_of(uow, proposal.assigned_to, on=today, known_at=now)}
-    if not holds and person_id not in analyst:
+    if person_id not in confirmers(uow, proposal, matrix_in_force(uow, now), today=today, now=now):
         raise Refused("condition_not_yours", said("the analyst, his delegate or a holder of a tier confirms a condition"))
-    if condition.state != ConditionState.OPEN or proposal.state not in (ProposalState.PENDING, ProposalState.APPROVED):
+    if condition.state != ConditionState.OPEN or proposal.state not in _STILL:
         raise Refused("condition_settled", said("the condition is settled already"))
 
 
@@ -146,12 +193,21 @@ def _lapse(uow: UnitOfWork, condition: ApprovalCondition, now: datetime) -> bool
         return False
     _settle(uow, still, ConditionState.LAPSED, SWEEPER, now, "", "")
     _append(uow, Action.CONDITION_LAPSED, still, SWEEPER, {"condition": still.condition_id, "kind": still.kind}, None)
-    if proposal.state not in (ProposalState.PENDING, ProposalState.APPROVED):
+    if proposal.state not in _STILL:
         return False
+    _tell_of_lapse(uow, still, now)
     end(uow, proposal, ProposalState.EXPIRED, code="condition_lapsed", now=now)
     data = {"code": "condition_lapsed", "from": proposal.state, "to": ProposalState.EXPIRED, "digest": proposal.digest}
     uow.append(Entry(action=Action.PROPOSAL_EXPIRED, actor=SWEEPER, entity=f"proposal:{proposal.proposal_id}", data=data))
     return True
+
+
+def _tell_of_lapse(uow: UnitOfWork, condition: ApprovalCondition, now: datetime) -> None:
+    """Owes word of it to who set the condition and who could have confirmed it, where they were asked in Slack at all."""
+    subjects = [f"{CONDITION}:{condition.condition_id}", card_of(condition.proposal_id)]
+    shown = {m.address for m in uow.find(SlackMessage, subject=subjects) if person_of(m.address)}
+    people = shown | {to_person(condition.asked_by)} if shown else set()
+    owe_messages(uow, [(f"{LAPSED}:{condition.condition_id}", address) for address in sorted(people)], now)
 
 
 def _settle(
@@ -161,6 +217,7 @@ def _settle(
     fields = {"state": to, "settled_by": by, "settled_at": now, "evidence": evidence, "evidence_sha256": evidence_sha256}
     if uow.change(ApprovalCondition, where=where, to=fields) != 1:
         raise Conflict(f"condition {condition.condition_id} was settled meanwhile")
+    owe_updates(uow, [f"{CONDITION}:{condition.condition_id}"], now)
 
 
 def _append(

@@ -10,7 +10,7 @@ from credit_review.errors import Refused
 from credit_review.fx import MissingRate
 from credit_review.model.money import MAX_MINOR
 from credit_review.model.records import Proposal
-from credit_review.model.states import Assurance
+from credit_review.model.states import Assurance, Layer
 from credit_review.ports import UnitOfWork
 from credit_review.review.propose import direction_of
 from credit_review.review.standing import gather, matrix_in_force, no_rate
@@ -21,11 +21,15 @@ LONGEST_TERMS = 3650
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CounterOffer:
-    """What the approver would sign instead; None leaves the proposal's figure. Minor units of the proposal's currency, net days."""
+    """What the approver would sign instead; None leaves the proposal's figure. Minor units of the proposal's currency, net days.
+
+    `open_ended` takes the proposal's end away.
+    """
 
     to_minor: int | None = None
     terms_days: int | None = None
     effective_to: date | None = None
+    open_ended: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +45,14 @@ class Figures:
 class Foreseen:
     """What a counter-offer would become. `mine`: an approval for less by the person himself; otherwise `asked` decide it.
 
-    `exposure_minor` and `own_risk_minor` are today's, `utilisation` is exposure over the new limit (None for a limit of 0).
+    `assurance` is what his own approval would take, `utilisation` is exposure over the new limit (None for a limit of 0).
     """
 
     figures: Figures
     mine: bool
     need: Requirement
     asked: tuple[str, ...]
+    assurance: Assurance
     utilisation: float | None
 
 
@@ -57,12 +62,14 @@ def figures_of(offer: CounterOffer, standing: Standing) -> Figures:
     figures = Figures(
         proposal.to_minor if offer.to_minor is None else offer.to_minor,
         proposal.terms_days if offer.terms_days is None else offer.terms_days,
-        offer.effective_to or proposal.effective_to,
+        None if offer.open_ended else offer.effective_to or proposal.effective_to,
     )
     if not 0 <= figures.to_minor <= MAX_MINOR or not 0 <= (figures.terms_days or 0) <= LONGEST_TERMS:
         raise Refused("bad_counter", said("the counter-offer's amount or terms are out of range"))
+    if figures.effective_to is None and standing.layer == Layer.TEMPORARY:
+        raise Refused("bad_counter_end", said("a temporary limit ends on some day: choose one"))
     if figures.effective_to is not None and figures.effective_to <= max(proposal.effective_from, standing.today):
-        raise Refused("bad_counter", said("the counter-offer would end on {day}, before it begins", day=figures.effective_to))
+        raise Refused("bad_counter_end", said("the counter-offer would end on {day}, before it begins", day=figures.effective_to))
     if figures == Figures(proposal.to_minor, proposal.terms_days, proposal.effective_to):
         raise Refused("same_as_proposed", said("the counter-offer is what is proposed; approve it instead"))
     return figures
@@ -113,11 +120,12 @@ def _foreseen(standing: Standing, figures: Figures, person_id: str, matrix: Matr
         raise Refused(verdict.code, verdict.text)
     mine = less and verdict.allowed
     others = ahead if mine else replace(ahead, makers=ahead.makers | {person_id}, asking=None)
-    exposure = standing.proposal.exposure_minor
+    exposure, need = standing.proposal.exposure_minor, requirement(others, matrix)
     return Foreseen(
         figures=figures,
         mine=mine,
-        need=requirement(others, matrix),
+        need=need,
         asked=tuple(person for person, _ in asked_first(others, matrix)),
+        assurance=matrix.assurance(need.tier),
         utilisation=exposure / figures.to_minor if figures.to_minor else None,
     )

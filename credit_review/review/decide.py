@@ -21,12 +21,19 @@ from credit_review.model.records import Decision, InboxEntry, Note, Person, Prop
 from credit_review.model.states import Assurance, ProposalState, ReasonCode, Verdict
 from credit_review.ports import Entry, UnitOfWork
 from credit_review.review.addressing import NOWHERE, Destinations, put_before
-from credit_review.review.conditions import ConditionAsked, check_conditions, condition_data, open_conditions, record_conditions
+from credit_review.review.conditions import (
+    ConditionAsked,
+    check_conditions,
+    condition_data,
+    open_conditions,
+    record_conditions,
+    told,
+)
 from credit_review.review.counter import CounterOffer, Figures, figures_of, stricter, with_figures
 from credit_review.review.directory import person_for
 from credit_review.review.ending import created_data, end, end_outdated, move, put_in_place, successor_of
 from credit_review.review.naming import actor, short_id
-from credit_review.review.outbox import owe_apply, owe_card_updates
+from credit_review.review.outbox import card_of, owe_apply, owe_card_updates, owe_messages, to_person
 from credit_review.review.questions import ask_analyst
 from credit_review.review.standing import gather, lock_group, matrix_in_force, no_rate
 from credit_review.words import Said, marked, packed, said, said_many, unpacked
@@ -273,7 +280,7 @@ def _approved(click: _Click, proposal: Proposal, judgement: Judgement, **told: A
     uow, now = click.uow, click.now
     needs = {"tier": judgement.tier, "required_approvals": judgement.approvals_needed}
     given = judgement.approvals_given + 1
-    record_conditions(uow, proposal, click.command.conditions, click.person.person_id, now)
+    _condition(click, replace(proposal, tier=judgement.tier))
     figures = {"given": given, "needed": judgement.approvals_needed, "tier": judgement.tier}
     if judgement.completes:
         move(uow, proposal, ProposalState.APPROVED, now=now, decided_at=now, **needs)
@@ -289,6 +296,15 @@ def _approved(click: _Click, proposal: Proposal, judgement: Judgement, **told: A
     if judgement.on_behalf_of:
         text = said("{text} You decided on behalf of {principal}.", text=text, principal=judgement.on_behalf_of)
     return _outcome(click, judgement, **{"code": state, "text": text, "state": state, "given": given, **told})
+
+
+def _condition(click: _Click, proposal: Proposal) -> None:
+    """Keeps the approval's conditions, and tells in Slack who may confirm them."""
+    asked, person_id, uow = click.command.conditions, click.person.person_id, click.uow
+    if not asked:
+        return
+    people = told(uow, proposal, click.matrix, person_id, today=click.standing.today, now=click.now) if click.to.direct else frozenset()
+    record_conditions(uow, proposal, asked, person_id, click.now, tell=people)
 
 
 def _on_condition(figures: Mapping[str, Any], waits: int) -> Said:
@@ -324,6 +340,7 @@ def _approve_for_less(click: _Click, figures: Figures) -> Outcome:
     _record(click, old, judgement, Verdict.COUNTER, command.delivery_key, successor=new, stricter=True)
     _put(click, old, new, {}, code="counter_stricter")
     _record(click, new, judgement, Verdict.APPROVE, f"{command.delivery_key}:carried")
+    _show_successor(click, new, judgement)
     return _approved(click, new, judgement, successor_id=new.proposal_id)
 
 
@@ -361,9 +378,19 @@ def _put(click: _Click, old: Proposal, new: Proposal, makers: dict[str, str], *,
     entity = f"proposal:{new.proposal_id}"
     by = actor(click.person.person_id)
     click.uow.append(Entry(action=Action.PROPOSAL_CREATED, actor=by, entity=entity, data={**created_data(new), "cause": code}))
-    if code != "counter_stricter":  # which this person's approval decides, or leaves to those asked by then
+    if code != "counter_stricter":  # which is put before others once this person's own approval counts
         ahead = replace(click.standing, proposal=new, decisions=(), makers=click.standing.makers | makers.keys(), asking=None)
         put_before(click.uow, [ahead], click.matrix, replace(click.to, channel=""), click.now)
+
+
+def _show_successor(click: _Click, new: Proposal, judgement: Judgement) -> None:
+    """Puts an approval for less before the others it still needs, and shows the person what his own became."""
+    if not judgement.completes:
+        given = tuple(click.uow.find(Decision, proposal_id=new.proposal_id))
+        still = replace(click.standing, proposal=new, decisions=given, asking=None)
+        put_before(click.uow, [still], click.matrix, replace(click.to, channel=""), click.now)
+    if click.to.direct:
+        owe_messages(click.uow, [(card_of(new.proposal_id), to_person(click.person.person_id))], click.now)
 
 
 def _renew(click: _Click) -> Proposal:

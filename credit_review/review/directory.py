@@ -248,6 +248,12 @@ def delegations_to_come(uow: UnitOfWork, *, on: date, known_at: datetime) -> lis
     return sorted(found, key=lambda d: (d.principal_id, d.valid_from, d.delegation_id))
 
 
+def delegations_over(uow: UnitOfWork, person_id: str, *, on: date, known_at: datetime) -> list[Delegation]:
+    """Delegations from or to a person that ended by a day, as known at a moment, the last first."""
+    mine = (d for d in _newest(uow.find(Delegation), known_at) if person_id in (d.principal_id, d.delegate_id))
+    return sorted((d for d in mine if not _overlaps(d, on, None)), key=lambda d: (d.valid_to or on, d.delegation_id), reverse=True)
+
+
 def delegates_of(uow: UnitOfWork, principal_id: str, *, on: date, known_at: datetime) -> frozenset[str]:
     """Who may act for `principal_id` on a day."""
     return frozenset(d.delegate_id for d in current_delegations(uow, on=on, known_at=known_at) if d.principal_id == principal_id)

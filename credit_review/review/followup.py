@@ -17,12 +17,14 @@ from credit_review.authority import Matrix, Standing, next_asked
 from credit_review.calendar import WorkingCalendar, working_hours_between
 from credit_review.errors import Refused
 from credit_review.fx import MissingRate
-from credit_review.model.records import Absence, Addressee, Decision, Person, PersonPreference, Proposal
+from credit_review.model.records import Absence, Addressee, ConflictOfInterest, Decision, Person, PersonPreference, Proposal
 from credit_review.model.states import ProposalState
 from credit_review.policy import Approvals
 from credit_review.ports import Clock, Entry, Store, UnitOfWork
 from credit_review.review.addressing import Destinations, ask
+from credit_review.review.directory import current_delegations
 from credit_review.review.outbox import DAILY, OWNER, REMINDER, owe_messages, to_person
+from credit_review.review.rerouting import reroute
 from credit_review.review.standing import gather_many, matrix_in_force, policy_in_force
 
 FOLLOW_UP = "system:follow_up"
@@ -65,8 +67,9 @@ def follow_up(store: Store, clock: Clock, company: Company, to: Destinations) ->
             return FollowUp()
         waiting = _waiting(uow, now)
         habits = _Habits.read(uow, company, now)
+    moved = _reroute(store, habits, to, company, now)
     late = {i for i, asked in waiting.items() if _overdue(asked, habits, rules.escalate_after_hours, now)}
-    escalated = _escalate(store, sorted(late), matrix, company, to, now)
+    escalated = (*moved, *_escalate(store, sorted(late - set(moved)), matrix, company, to, now))
     reminded = _remind(store, waiting, habits, rules, now)
     yesterday = now.astimezone(company.zone).date() - timedelta(days=1)
     with store.begin(interactive=False) as uow:
@@ -78,17 +81,21 @@ def follow_up(store: Store, clock: Clock, company: Company, to: Destinations) ->
 
 @dataclass(frozen=True, slots=True)
 class _Habits:
-    """Working days and time zone of each person, and who is away today."""
+    """Working days and time zone of each person, who is away today, and in whose place others may be asked today."""
 
     company: Company
     chosen: Mapping[str, PersonPreference]
     away: frozenset[str]
+    replaced: frozenset[str]
 
     @classmethod
     def read(cls, uow: UnitOfWork, company: Company, now: datetime) -> _Habits:
         today = now.astimezone(company.zone).date()
         chosen = {p.person_id: p for p in uow.facts(PersonPreference, valid_at=today, known_at=now)}
-        return cls(company, chosen, frozenset(a.person_id for a in uow.facts(Absence, valid_at=today, known_at=now)))
+        away = frozenset(a.person_id for a in uow.facts(Absence, valid_at=today, known_at=now))
+        principals = {d.principal_id for d in current_delegations(uow, on=today, known_at=now)}
+        conflicted = {c.person_id for c in uow.facts(ConflictOfInterest, valid_at=today, known_at=now) if c.customer_id}
+        return cls(company, chosen, away, away | principals | conflicted)
 
     def hours(self, person_id: str, since: datetime, now: datetime) -> float:
         """Working hours of a person from a moment until now."""
@@ -113,6 +120,16 @@ def _overdue(asked: Sequence[Addressee], habits: _Habits, after_hours: int, now:
     """Whether everybody asked has had his time, or is away."""
     newest = max(a.at for a in asked)
     return all(a.person_id in habits.away or habits.hours(a.person_id, max(a.at, newest), now) >= after_hours for a in asked)
+
+
+def _reroute(store: Store, habits: _Habits, to: Destinations, company: Company, now: datetime) -> tuple[str, ...]:
+    """Asks those who would be asked today in the place of somebody asked before: an absence or a delegation may have begun since."""
+    done: list[str] = []
+    for person_id in sorted(habits.replaced):
+        with store.begin(interactive=False) as uow:
+            done += reroute(uow, [person_id], to, now, zone=company.zone, by=FOLLOW_UP)
+            uow.commit()
+    return tuple(dict.fromkeys(done))
 
 
 def _escalate(

@@ -19,8 +19,10 @@ from credit_review.review.naming import short_id
 APPLY, ERP, SLACK_POST, SLACK_UPDATE = "apply", "erp", "slack_post", "slack_update"
 PROPOSAL, DIGEST, SUMMARY, QUESTION, REQUEST = "proposal", "digest", "summary", "question", "request"
 REMINDER, DAILY, OWNER, PARKED = "reminder", "daily", "owner", "parked"
+CONDITION, LAPSED = "condition", "lapsed"
 """What a message may show: a proposal's card, a person's list of a review, the review at a glance, a question about a proposal, what became
-of a request, and of a day: what still waits, what was decided in a person's name, what an account owner is told, what could not be sent."""
+of a request, and of a day: what still waits, what was decided in a person's name, what an account owner is told, what could not be sent; a
+condition to be confirmed, and one that nobody confirmed in time."""
 
 
 def owe(

@@ -5,12 +5,13 @@ All of it is facts: a change is a new row recorded later. The functions write an
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 from credit_review.audit import Action
 from credit_review.calendar import WorkingCalendar
 from credit_review.errors import BadInput, Refused
-from credit_review.model.records import Absence, AccessRight, ConflictOfInterest, PersonPreference
+from credit_review.model.records import Absence, AccessRight, ConflictOfInterest, CustomerAlias, LimitAccount, PersonPreference
 from credit_review.model.states import Right
 from credit_review.ports import Entry, UnitOfWork
 from credit_review.review.directory import active_person
@@ -60,6 +61,27 @@ def away(uow: UnitOfWork, person_id: str, *, start: date, end: date, by: str, no
     return fact
 
 
+def absences_of(uow: UnitOfWork, person_id: str, *, on: date, known_at: datetime) -> list[Absence]:
+    """A person's absences of a day or later, as known at a moment, by start."""
+    newest: dict[str, Absence] = {}
+    for row in uow.find(Absence, person_id=person_id, order_by=("recorded_at",)):
+        if row.recorded_at <= known_at:
+            newest[row.absence_id] = row
+    still = (a for a in newest.values() if a.valid_to is None or a.valid_to > max(on, a.valid_from))
+    return sorted(still, key=lambda a: (a.valid_from, a.absence_id))
+
+
+def end_absence(uow: UnitOfWork, absence_id: str, *, person_id: str, on: date, now: datetime) -> None:
+    """Ends a person's own absence on a day, the first he is back; one not begun yet never begins. Refused when it is none of his."""
+    mine = [a for a in absences_of(uow, person_id, on=on, known_at=now) if a.absence_id == absence_id]
+    if not mine:
+        raise Refused("absence.none", said("this absence is over, or not yours"))
+    fact = replace(mine[0], valid_to=max(on, mine[0].valid_from), recorded_at=now)
+    uow.add(fact)
+    data = {"valid_from": fact.valid_from.isoformat(), "valid_to": f"{fact.valid_to}"}
+    uow.append(Entry(action=Action.ABSENCE_CHANGED, actor=actor(person_id), entity=f"person:{person_id}", data=data))
+
+
 def declare_conflict(
     uow: UnitOfWork, person_id: str, customer_id: str, *, start: date, end: date | None = None, by: str, now: datetime
 ) -> ConflictOfInterest:
@@ -73,11 +95,29 @@ def declare_conflict(
     if not start < until <= start + A_YEAR:
         raise BadInput(f"a declaration until {until}", expected="a day within a year: it is renewed yearly")
     active_person(uow, person_id, on=start, known_at=now)
+    if customer_id and not is_customer(uow, customer_id):
+        raise BadInput(said("no customer {customer}", customer=customer_id), next_step=said("write a customer's id, or its exact name"))
     fact = ConflictOfInterest(person_id=person_id, customer_id=customer_id, valid_from=start, valid_to=until, recorded_at=now)
     uow.add(fact)
     data = {"customer": customer_id or None, "valid_from": start.isoformat(), "valid_to": until.isoformat()}
     uow.append(Entry(action=Action.CONFLICT_DECLARED, actor=actor(by), entity=f"person:{person_id}", data=data))
     return fact
+
+
+def withdraw_conflict(uow: UnitOfWork, person_id: str, customer_id: str, *, on: date, now: datetime) -> None:
+    """Ends a person's own declaration about a customer on a day, the first without it. Refused when there is none in force."""
+    mine = [c for c in conflicts_of(uow, person_id, on=on, known_at=now) if c.customer_id == customer_id]
+    if not mine:
+        raise Refused("conflict.none", said("you declared no conflict of interest about this customer"))
+    fact = replace(mine[0], valid_to=max(on, mine[0].valid_from), recorded_at=now)
+    uow.add(fact)
+    data = {"customer": customer_id or None, "valid_from": fact.valid_from.isoformat(), "valid_to": f"{fact.valid_to}"}
+    uow.append(Entry(action=Action.CONFLICT_DECLARED, actor=actor(person_id), entity=f"person:{person_id}", data=data))
+
+
+def is_customer(uow: UnitOfWork, customer_id: str) -> bool:
+    """Whether a ledger or a limit on record knows the customer."""
+    return bool(uow.find(CustomerAlias, customer_id=customer_id, limit=1)) or bool(uow.find(LimitAccount, subject_id=customer_id, limit=1))
 
 
 def conflicts_of(uow: UnitOfWork, person_id: str, *, on: date, known_at: datetime) -> list[ConflictOfInterest]:

@@ -201,7 +201,7 @@ class _Book:
             changes=changes,
             approved=approved,
             decided_at=_decided_at(uow, proposals, [c for some in changes.values() for c in some], approved),
-            rates=_rates(uow, {a.currency for a in accounts.values()} - {control}, control, today, now),
+            rates=rates_to(uow, {a.currency for a in accounts.values()} - {control}, control, today, now),
             control=control,
             today=today,
             zone=zone,
@@ -286,7 +286,8 @@ def _decided_at(
     return {p.proposal_id: p.decided_at for p in found if p.decided_at is not None}
 
 
-def _rates(uow: UnitOfWork, currencies: Collection[str], control: str, today: date, now: datetime) -> RateTable:
+def rates_to(uow: UnitOfWork, currencies: Collection[str], control: str, today: date, now: datetime) -> RateTable:
+    """The rates on record of some currencies to another, as authority is reckoned with today."""
     if not currencies:
         return RateTable({})
     codes = [*sorted(currencies), control]

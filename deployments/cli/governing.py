@@ -19,6 +19,7 @@ from credit_review.model.states import DocumentOfRecord
 from credit_review.ports import UnitOfWork
 from credit_review.review import adopt as adoption
 from credit_review.review import directory
+from credit_review.review.rerouting import reroute
 from deployments.cli import starting
 from deployments.cli.frame import acting, names_of, services, show_json, show_table
 
@@ -192,6 +193,12 @@ def list_people(config: Path, *, as_json: bool) -> None:
     )
 
 
+def ask_others(opened: Services, uow: UnitOfWork, person_id: str, *, by: str, customer_id: str = "") -> None:
+    """Put what waits for a person before whoever would be asked now instead of him, or beside him."""
+    to, now, zone = opened.settings.slack.destinations(), opened.clock.now(), opened.settings.zone
+    reroute(uow, [person_id], to, now, zone=zone, by=by, customer_id=customer_id)
+
+
 def delegate(config: Path, delegate_id: str, *, until: date, as_person: str, as_json: bool) -> None:
     """Let somebody decide on my behalf."""
     opened = services(config)
@@ -206,6 +213,7 @@ def delegate(config: Path, delegate_id: str, *, until: date, as_person: str, as_
             by=person.person_id,
             now=opened.clock.now(),
         )
+        ask_others(opened, uow, person.person_id, by=person.person_id)
         names = names_of(uow)
         uow.commit()
     if as_json:

@@ -14,7 +14,7 @@ from credit_review.model.states import ConditionKind
 from credit_review.review import conditions, personal, questions
 from credit_review.words import ENGLISH
 from deployments.cli.frame import counted, names_of, services, show_json, show_table
-from deployments.cli.governing import me
+from deployments.cli.governing import ask_others, me
 
 
 def prefer(config: Path, *, language: str, locale: str, time_zone: str, calendar: str, as_person: str) -> None:
@@ -43,6 +43,7 @@ def away(config: Path, *, start: date, end: date, as_person: str) -> None:
     with opened.store.begin() as uow:
         person = me(opened, uow, as_person)
         personal.away(uow, person.person_id, start=start, end=end, by=person.person_id, now=opened.clock.now())
+        ask_others(opened, uow, person.person_id, by=person.person_id)
         uow.commit()
     typer.echo(f"{person.name} is away from {start} until {end}: others are asked first")
 
@@ -53,6 +54,8 @@ def conflict(config: Path, customer: str, *, as_person: str) -> None:
     with opened.store.begin() as uow:
         person = me(opened, uow, as_person)
         fact = personal.declare_conflict(uow, person.person_id, customer, start=opened.today(), by=person.person_id, now=opened.clock.now())
+        if customer:
+            ask_others(opened, uow, person.person_id, by=person.person_id, customer_id=customer)
         uow.commit()
     about = f"a conflict of interest about {customer}" if customer else "no conflict of interest"
     typer.echo(f"{person.name} declares {about}, until {fact.valid_to}")

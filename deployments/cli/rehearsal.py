@@ -13,17 +13,19 @@ import typer
 
 from credit_review.adapters.settings import SlackSettings
 from credit_review.adapters.wiring import Services
+from credit_review.calendar import WorkingCalendar
 from credit_review.errors import BadInput
 from credit_review.model.records import AccessRight, Addressee, PersonAccount, Proposal, SlackMessage
 from credit_review.model.records import Person as DirectoryPerson
 from credit_review.model.states import ProposalState, Right
 from credit_review.ports import UnitOfWork
+from credit_review.review import followup
 from credit_review.review import release as releasing
 from credit_review.review.directory import persons, record_account
 from credit_review.review.outbox import owe_updates
 from credit_review.review.personal import set_right
 from credit_review.review.release import Analyst
-from credit_review.review.standing import gather_many, matrix_in_force
+from credit_review.review.standing import gather_many, matrix_in_force, policy_in_force
 from deployments.cli.frame import services
 
 if TYPE_CHECKING:
@@ -82,6 +84,7 @@ def rehearsing(config: Path, *, port: int = 0) -> Iterator[Rehearsal]:
         handler.connect()
         sandbox.connected()
         _put_before_people(opened)
+        _follow_up(opened)
         office.start()
         try:
             yield Rehearsal(sandbox, opened)
@@ -114,9 +117,15 @@ def _join(uow: UnitOfWork, account: str, person: DirectoryPerson, opened: Servic
     now, today = opened.clock.now(), opened.today()
     fact = PersonAccount(kind="slack", account=account, person_id=person.person_id, valid_from=today, valid_to=None, recorded_at=now)
     record_account(uow, fact, by=_SYSTEM)
-    for right in Right:
+    for right in Right if person.person_id in _at_work(uow, opened) else (Right.REQUEST_LIMITS,):
         given = AccessRight(person_id=person.person_id, access=right, valid_from=today, valid_to=None, recorded_at=now)
         set_right(uow, given, by=_SYSTEM)
+
+
+def _at_work(uow: UnitOfWork, opened: Services) -> set[str]:
+    """Who prepares or decides; anybody else of the demo sells, and may ask for limits."""
+    now = opened.clock.now()
+    return {w.analyst for w in policy_in_force(uow, now).worklists} | {h.person for h in matrix_in_force(uow, now).holders}
 
 
 def _put_before_people(opened: Services) -> None:
@@ -141,10 +150,18 @@ def _put_before_people(opened: Services) -> None:
         uow.commit()
 
 
+def _follow_up(opened: Services) -> None:
+    """What the daily run would say today: reminders, escalation, yesterday's summaries, what account owners are told."""
+    settings = opened.settings
+    calendar = WorkingCalendar(settings.calendar.country, frozenset(settings.calendar.extra_holidays))
+    company = followup.Company(calendar=calendar, zone=settings.zone)
+    followup.follow_up(opened.store, opened.clock, company, settings.slack.destinations())
+
+
 def _mixed(drafts: list[Proposal]) -> list[Proposal]:
-    """Some of each tier: most of the lowest, and all tiers that there are."""
+    """Some of each tier: most of the lowest, where those without an exception come first, so that some can be approved together."""
     by_tier: dict[str, list[Proposal]] = {}
-    for draft in drafts:
+    for draft in sorted(drafts, key=lambda p: (p.tier == "T1" and bool(p.exceptional), p.proposal_id)):
         by_tier.setdefault(draft.tier, []).append(draft)
     found = [p for tier, some in sorted(by_tier.items()) if tier for p in some[: 26 if tier == "T1" else 5]]
     return found[:RELEASED]

@@ -35,7 +35,14 @@ PEOPLE = (
     ("p-cfo", "Frank Osei (CFO)"),
     ("p-ceo", "Elena Rossi (CEO)"),
     ("p-chair", "Wei Zhang (chair)"),
+    ("p-sales", "R. Franklin"),
 )
+"""The demo's people; the last owns some of the customers' accounts, which name their owner as the ledger does."""
+TO_SHOW = (
+    ("policy.yaml", "approve_listed_up_to: 0     ", "approve_listed_up_to: 50000 "),
+    ("authority.yaml", "group_limit_up_to: 3000000,", "group_limit_up_to: 900000, "),
+)
+"""What the demo sets otherwise than the starter, so that there is something to see: approving several at once, and the highest tier."""
 ADOPTERS = ("p-cfo", "p-manager")
 
 
@@ -102,6 +109,9 @@ def _build(config: Path, customers: int, as_of: date) -> None:
 
     with stage("Making up a company"):
         starting.write_starter(config)
+        for name, starter, shown in TO_SHOW:
+            text = (config / name).read_text(encoding="utf-8")
+            (config / name).write_text(text.replace(starter, shown), encoding="utf-8")
         demo_company.write(config / "ledger", seed=SEED, as_of=as_of, customers=customers)
         for name in ("data", "erp_drop"):
             (config / name).mkdir()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from credit_review import messages
 from credit_review.errors import BadInput, CreditReviewError, Refused
-from credit_review.messages import notices
+from credit_review.messages import forms, notices
 from credit_review.messages.text import Block, Message, button, buttons, modal, section
 from credit_review.words import Words, said
 from deployments.slack_listener.identity import account_of
@@ -65,7 +65,7 @@ def submits(office: Office, handler: Handler, field: str, then: Then | None = No
         told = _decided(office.until(context.get(DEADLINE)), body, handler)
         if told is not None and not told.accepted:
             words = messages.cleaned(told.words.say(told.text), 150)
-            ack(response_action="errors", errors={_field(body["view"], field): words})
+            ack(response_action="errors", errors={_field(body["view"], told.code, field): words})
         elif told is not None:
             ack(response_action="update", view=dict(said_in_modal(told)))
         else:
@@ -101,7 +101,7 @@ def refused(office: Office, body: Body, error: CreditReviewError) -> Told:
         office.record(body, error)
     with office.services.store.read() as uow:
         words = office.words_of(uow, body)
-    return Told(words.error(error), words, accepted=False)
+    return Told(words.error(error), words, accepted=False, code=error.code if isinstance(error, Refused) else "")
 
 
 def _refused_after_all(office: Office, body: Body, error: CreditReviewError) -> Told:
@@ -113,10 +113,27 @@ def _refused_after_all(office: Office, body: Body, error: CreditReviewError) -> 
         return Told(office.company.words.error(error), office.company.words, accepted=False)
 
 
-def _field(view: Body, wanted: str) -> str:
-    """The field of a form at which something is said: the one wanted, or the first where the form has none of that name."""
+_FIELDS = {
+    "bad_condition": forms.CONDITION_TEXT,
+    "condition_due": forms.CONDITION_DUE,
+    "no_approval": forms.CONDITION,
+    "bad_counter_end": forms.UNTIL,
+    "type_amount": forms.TYPED,
+    "reason_needed": forms.REASON,
+    "reason_too_long": forms.REASON,
+    "unknown_reason_code": forms.CODE,
+    "choose_principal": forms.BEHALF,
+    "not_delegate": forms.BEHALF,
+}
+"""Under which field of a form a refusal stands, by its code."""
+
+
+def _field(view: Body, code: str, otherwise: str) -> str:
+    """The field a refusal is about, when the form has it. The amount typed again is the one that is not as offered."""
     fields = [block["block_id"] for block in view.get("blocks", ()) if block.get("type") == "input"]
-    return wanted if wanted in fields or not fields else str(fields[0])
+    wanted = forms.TYPED if code == "typed_otherwise" and forms.TYPED in fields else _FIELDS.get(code, otherwise)
+    kept = [one for one in (wanted, otherwise) if one in fields]
+    return str((kept or fields or [otherwise])[0])
 
 
 def tell(office: Office, body: Body, respond: Respond, told: Told) -> None:

@@ -28,6 +28,7 @@ IMPATIENT_SECONDS = 1
 
 _LOOKS: dict[Any, Handler] = {
     card.APPROVE_TYPED: looking.approve_typed,
+    card.APPROVE_IF: looking.approve_on_condition,
     card.APPROVE_OUTSIDE: looking.approve_outside,
     card.REJECT: looking.reject,
     card.RETURN: looking.give_back,
@@ -49,13 +50,15 @@ _DECIDES: dict[str, tuple[Handler, Then | None]] = {
     card.APPROVE: (deciding.approve, None),
     digest.APPROVE_LISTED: (deciding.approve_listed, None),
     home.END_DELEGATION: (stating.end_delegation, looking.publish_home),
+    home.END_ABSENCE: (stating.end_absence, looking.publish_home),
+    home.WITHDRAW: (stating.withdraw, looking.publish_home),
 }
 _FORMS: dict[str, tuple[Handler, str, Then | None]] = {
     forms.APPROVE_FORM: (deciding.approve_form, forms.AMOUNT, None),
     forms.REJECT_FORM: (deciding.reject, forms.REASON, None),
     forms.RETURN_FORM: (deciding.give_back, forms.REASON, None),
     forms.COUNTER_FORM: (deciding.counter, forms.AMOUNT, None),
-    forms.CONFIRM_FORM: (deciding.confirm, forms.EVIDENCE, None),
+    forms.CONFIRM_FORM: (deciding.confirm, forms.EVIDENCE, looking.publish_home),
     forms.ANSWER_FORM: (deciding.answer, forms.REASON, None),
     home.DELEGATE_FORM: (stating.delegate, home.UNTIL, looking.publish_home),
     home.PREFER_FORM: (stating.prefer, home.LOCALE, looking.publish_home),

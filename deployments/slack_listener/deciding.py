@@ -51,7 +51,8 @@ def approve_listed(office: Office, body: Body) -> Told:
 
 def _listed(office: Office, uow: UnitOfWork, body: Body, part: Listing, bound: str) -> list[DecideCommand]:
     person, account = office.person(uow, body), account_of(body)
-    shown = page_of(put_before_me(uow, person.person_id, part.review), part)
+    mine = put_before_me(uow, person.person_id, part.review)
+    shown = page_of(mine, part, gathering.sizes_of(uow, mine, office.company, office.services.clock.now()))
     if listed_digest(shown) != bound:
         raise Refused("list_changed", said("the list changed after it was shown; nothing was decided: read the new list"))
     allowed = set(gathering.together_of(uow, shown, person.person_id, office.company, office.services.clock.now()))
@@ -109,7 +110,7 @@ def counter(office: Office, body: Body) -> Told:
     def offered(proposal: Proposal) -> dict[str, Any]:
         offer = offer_in(view, proposal)
         asked = _conditions(view)
-        typed = forms.typed_in(view, "typed")
+        typed = forms.typed_in(view, forms.TYPED)
         more: dict[str, Any] = {"typed_minor": to_minor(typed, proposal.currency) if typed else None, "conditions": asked}
         unchanged = (offer.to_minor, offer.terms_days, offer.effective_to) == (
             proposal.to_minor,
@@ -125,11 +126,12 @@ def counter(office: Office, body: Body) -> Told:
 
 def offer_in(view: Mapping[str, Any], proposal: Proposal) -> CounterOffer:
     """The figures of a counter-offer's form. Raises BadInput for an amount or a number of days that is none."""
-    amount, terms = forms.typed_in(view, forms.AMOUNT), forms.typed_in(view, forms.TERMS)
+    amount, terms, until = forms.typed_in(view, forms.AMOUNT), forms.typed_in(view, forms.TERMS), forms.day_in(view, forms.UNTIL)
     return CounterOffer(
         to_minor=to_minor(amount, proposal.currency) if amount else proposal.to_minor,
         terms_days=days_of(terms) if terms else proposal.terms_days,
-        effective_to=forms.day_in(view, forms.UNTIL) or proposal.effective_to,
+        effective_to=until,
+        open_ended=until is None,
     )
 
 
@@ -145,7 +147,7 @@ def _conditions(view: Mapping[str, Any]) -> tuple[ConditionAsked, ...]:
     if not kind:
         return ()
     if due is None:
-        raise Refused("bad_condition", said("say by when the condition must be met"))
+        raise Refused("condition_due", said("say by when the condition must be met"))
     return (ConditionAsked(kind=kind, text=forms.typed_in(view, forms.CONDITION_TEXT), due=due),)
 
 
@@ -183,7 +185,7 @@ def _decide(
             command |= more(proposal)
         now, to = services.clock.now(), services.settings.slack.destinations()
         outcome = decide(DecideCommand(**command), uow, now, zone=services.settings.zone, to=to)
-    return Told(outcome.text, words, accepted=outcome.accepted)
+    return Told(outcome.text, words, accepted=outcome.accepted, code=outcome.code)
 
 
 def confirm(office: Office, body: Body) -> None:

@@ -19,10 +19,12 @@ from credit_review.model.records import Decision, LimitChange, Proposal, Review
 from credit_review.ports import UnitOfWork
 from credit_review.review.manifest import Manifest, from_json
 from credit_review.scoring.reasons import ALREADY, REASONS
-from credit_review.words import Words, said
+from credit_review.words import Words, marked, said
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from credit_review.policy import LimitRules
 
 _FIGURES: dict[str, str] = {
     "open_items_minor": said("open items"),
@@ -88,6 +90,8 @@ def _from_files(services: Services, proposal: Proposal, manifest: Manifest, word
         "features": list(_figures(row, proposal.currency, words, _FIGURES | (_LICENSED if shown else {}))),
         "hidden": "" if shown else said("Data of external reports is not shown here: the provider's licence does not allow it."),
         "points": list(_points(score)),
+        "score": list(_score(score, words)),
+        "basis": list(_basis(row, _row(workspace.read("proposals", bucket), customer), workspace.policy().limits, words, licensed=shown)),
         "data_dates": _dates(manifest, row),
         "quarantined": [_sentence(r) for r in refused],
     }
@@ -114,8 +118,11 @@ def _figures(row: Mapping[str, Any], currency: str, w: Words, wanted: Mapping[st
             yield label, said("{amount}", amount=Money(int(value), currency))  # type: ignore[arg-type]
         elif name.endswith("_fraction"):
             yield label, w.percent(float(value), decimals=1)  # type: ignore[arg-type]
+        elif isinstance(value, str):
+            yield label, value
         else:
-            yield label, value if isinstance(value, str) else w.number(float(value))  # type: ignore[arg-type]
+            figure = w.number(float(value))  # type: ignore[arg-type]
+            yield label, said("{figure} months", figure=figure) if name.startswith("months") else said("{figure} days", figure=figure)
 
 
 def _points(score: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
@@ -126,6 +133,41 @@ def _points(score: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
         name, _, points = part.partition("=")
         if points:
             yield in_words.get(name, name.replace("_", " ")), int(points)
+
+
+def _score(score: Mapping[str, Any], w: Words) -> Iterator[tuple[str, str]]:
+    """What the points add up to, and what that means."""
+    if score.get("points") is not None:
+        yield said("points in all"), f"{int(score['points'])}"
+        yield said("probability of default"), w.percent(float(score["pd_fraction"]), decimals=2)
+        yield said("grade"), str(score["grade"])
+
+
+def _basis(row: Mapping[str, Any], found: Mapping[str, Any], rules: LimitRules, w: Words, *, licensed: bool) -> Iterator[tuple[str, str]]:
+    """How need and the caps were computed, with the figures that went in: what the derivation begins with."""
+    currency = str(found.get("currency") or "")
+
+    def money(value: Any) -> Money | None:
+        return None if value is None or value != value or str(value) == "<NA>" else Money(int(value), currency)
+
+    sales, need = money(row.get("sales_12m_minor")), money(row.get("need_minor"))
+    if sales is not None and need is not None:
+        late = row.get("average_days_late")
+        delay = w.number(max(float(late), 0.0)) if late is not None and late == late else "0"
+        text = marked("sales of 12 months {sales} x ({terms} days of terms + {late} days late on average) / 365 = {need}")
+        yield said("need"), said(text, sales=sales, terms=int(row["terms_days"]), late=delay, need=need)
+    stated, cap = money(row.get("recommended_limit_minor")), money(found.get("cap_recommended_minor"))
+    if stated is not None and cap is not None:
+        factor = f"{rules.caps.recommendation.factor:.2f}"
+        shown: Any = stated if licensed else said("the recommended limit")
+        yield said("cap by the bureau's recommendation"), said("{stated} x {factor}", stated=shown, factor=factor)
+    worth, grade = money(row.get("tangible_net_worth_minor")), rules.by_grade.get(str(found.get("grade") or ""))
+    if worth is not None and grade is not None and money(found.get("cap_net_worth_minor")) is not None:
+        share = w.percent(float(grade.net_worth_fraction), decimals=1)
+        yield (
+            said("cap by tangible net worth"),
+            said("{worth} x {share} (grade {grade})", worth=worth, share=share, grade=str(found["grade"])),
+        )
 
 
 def _dates(manifest: Manifest, row: Mapping[str, Any]) -> list[tuple[str, date | None]]:

@@ -5,30 +5,35 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from credit_review import messages
 from credit_review.errors import BadInput, CreditReviewError, Refused
 from credit_review.messages import forms, gathering, notices, render
-from credit_review.messages.card import CONDITIONS, card
+from credit_review.messages.card import card, condition_in_words
 from credit_review.messages.digest import Listing, listing_of
 from credit_review.messages.home import home
 from credit_review.messages.text import Block, modal, read_value
 from credit_review.messages.why import why
 from credit_review.model.records import ApprovalCondition, Note, Proposal
-from credit_review.model.states import Assurance, ConditionKind
+from credit_review.model.states import Assurance
 from credit_review.ports import UnitOfWork
 from credit_review.review import step_up
-from credit_review.review.counter import foresee
+from credit_review.review.counter import Foreseen, foresee
 from credit_review.review.directory import current_delegations
 from credit_review.words import Words, said
 from deployments.slack_listener import credit, evidence
 from deployments.slack_listener.deciding import offer_in
 from deployments.slack_listener.identity import account_of
+from deployments.slack_listener.newest import Newest
 from deployments.slack_listener.office import Office, Told
+
+if TYPE_CHECKING:
+    from credit_review.adapters.wiring import Services
 
 LOG = logging.getLogger("credit_review.slack")
 OPENED = "credit_review_opened"
+_CHANGES = Newest()
 Body = Mapping[str, Any]
 
 
@@ -70,12 +75,21 @@ def _form(office: Office, body: Body, form: Any) -> None:
 
 def approve_typed(office: Office, body: Body) -> None:
     """Open the form that asks for the amount and a reason."""
+    _approve_form(office, body, typed=True)
+
+
+def approve_on_condition(office: Office, body: Body) -> None:
+    """Open the form of an approval that a click is enough for, with a condition."""
+    _approve_form(office, body, typed=False)
+
+
+def _approve_form(office: Office, body: Body, *, typed: bool) -> None:
     with office.services.store.read() as uow:
         proposal, words, ask, person_id = _asked(office, uow, body)
         stands_for = current_delegations(uow, on=office.services.today(), known_at=office.services.clock.now())
         names = gathering.names_in(uow, office.services.clock.now())
     principals = [(d.principal_id, names.get(d.principal_id, d.principal_id)) for d in stands_for if d.delegate_id == person_id]
-    _show(office, body, forms.approve_form(proposal, ask, words, typed=True, principals=principals))
+    _show(office, body, forms.approve_form(proposal, ask, words, typed=typed, principals=principals))
 
 
 def approve_outside(office: Office, body: Body) -> Told:
@@ -129,22 +143,17 @@ def counter(office: Office, body: Body) -> None:
     with office.services.store.read() as uow:
         proposal, words, ask, _ = _asked(office, uow, body)
         view = gathering.view_of(uow, proposal.proposal_id, office.company, office.services.clock.now())
-    needs = view.assurance
-    form = forms.counter_form(
-        proposal,
-        ask,
-        words,
-        foreseen=None,
-        names={},
-        typed=needs == Assurance.TYPED,
-        outside=needs == Assurance.SIGNED_IN,
-    )
-    _show(office, body, form)
+    _show(office, body, forms.counter_form(proposal, ask, words, foreseen=None, names={}, assurance=view.assurance))
 
 
 def counter_changed(office: Office, body: Body) -> None:
-    """Say what the offer would become with the values as they stand now in the form."""
-    view = body["view"]
+    """Say what the offer would become with the values as they stand now in the form. The newest change has the last word."""
+    with _CHANGES.turn(body["view"]["id"], body["actions"][0]["action_ts"]) as newest:
+        if newest:
+            _foresee(office, body["view"], body)
+
+
+def _foresee(office: Office, view: Block, body: Body) -> None:
     services = office.services
     proposal_id, _ = read_value(view["private_metadata"], "proposal", "digest")
     with services.store.read() as uow:
@@ -154,21 +163,27 @@ def counter_changed(office: Office, body: Body) -> None:
         if proposal is None:
             return
         names = gathering.names_in(uow, services.clock.now())
-        try:
-            found: Any = foresee(
-                uow, proposal_id, person.person_id, offer_in(view, proposal), services.clock.now(), zone=services.settings.zone
-            )
-        except (BadInput, Refused) as error:  # said in the form; nothing is asked for yet, so nothing is refused
-            found = error.what
+        found = _foreseen(uow, view, proposal, person.person_id, services)
+        assurance = gathering.view_of(uow, proposal_id, office.company, services.clock.now()).assurance
+    if isinstance(found, Foreseen):
+        assurance = found.assurance if found.mine else Assurance.CLICK
     ask = messages.asked(proposal, gathering.customer_name(proposal), words)
-    form = forms.counter_form(proposal, ask, words, foreseen=found, names=names)
     # the fields keep their block ids, so Slack keeps what the person typed
-    kept = [b for b in view["blocks"] if b.get("block_id") == "typed"]
-    form = {**form, "blocks": [*form["blocks"], *({k: v for k, v in b.items()} for b in kept)]}
+    form = forms.counter_form(proposal, ask, words, foreseen=found, names=names, assurance=assurance)
     try:
-        office.client.views_update(view_id=view["id"], hash=view["hash"], view=dict(form))
-    except Exception:  # a later change has drawn it anew already
-        LOG.info("a counter-offer's form was drawn anew meanwhile")
+        # without the view's hash: an earlier change's drawing has made it old, and this change is the newer one
+        office.client.views_update(view_id=view["id"], view=dict(form))
+    except Exception:  # the form was closed or sent
+        LOG.info("a counter-offer's form could not be drawn anew")
+
+
+def _foreseen(uow: UnitOfWork, view: Block, proposal: Proposal, person_id: str, services: Services) -> Foreseen | str | None:
+    """What the offer as it stands would become; why it cannot be made; None while it is what is proposed."""
+    try:
+        offer = offer_in(view, proposal)
+        return foresee(uow, proposal.proposal_id, person_id, offer, services.clock.now(), zone=services.settings.zone)
+    except (BadInput, Refused) as error:
+        return None if isinstance(error, Refused) and error.code == "same_as_proposed" else error.what
 
 
 # --- lists, one proposal in a modal, condition, answer ------------------------------------------------------------------------------
@@ -202,8 +217,7 @@ def confirm_form(office: Office, body: Body) -> None:
         condition = uow.get(ApprovalCondition, condition_id=condition_id)
     if condition is None:
         raise Refused("unknown_condition", said("there is no such condition"))
-    what = words.say(CONDITIONS[ConditionKind(condition.kind)]) + (f": {condition.text}" if condition.text else "")
-    _show(office, body, forms.confirm_form(condition_id, what, words))
+    _show(office, body, forms.confirm_form(condition_id, words.say(condition_in_words(condition)), words))
 
 
 def answer_form(office: Office, body: Body) -> None:

@@ -34,11 +34,12 @@ DEADLINE = "credit_review_deadline"
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a person is told. `accepted` is false for a refusal; `link` is an address behind a button; no text: nothing needs saying."""
+    """What a person is told. `accepted` is false for a refusal, `code` says which; `link` is an address behind a button."""
 
     text: str
     words: Words
     accepted: bool = True
+    code: str = ""
     link: str = ""
     message: messages.Message | None = None
 

@@ -17,8 +17,10 @@ from credit_review.model.records import Delegation, Person, PersonPreference
 from credit_review.model.states import Right
 from credit_review.ports import UnitOfWork
 from credit_review.review import directory, personal
+from credit_review.review.rerouting import reroute
 from credit_review.words import Words, said
 from deployments.slack_listener import asker
+from deployments.slack_listener.credit import known_customer
 from deployments.slack_listener.deciding import days_of
 from deployments.slack_listener.identity import account_of
 from deployments.slack_listener.office import Office, delivery_key, interaction_key
@@ -70,6 +72,32 @@ def delegate(office: Office, body: Body) -> None:
             )
         if is_away:
             personal.away(uow, person.person_id, start=start, end=end, by=person.person_id, now=now)
+        _ask_others(office, uow, person)
+
+    _saved(office, body, act)
+
+
+def _ask_others(office: Office, uow: UnitOfWork, person: Person, *, customer_id: str = "") -> None:
+    """Put what waits for a person before whoever would be asked instead of him, or beside him, from now on."""
+    to, now, zone = office.services.settings.slack.destinations(), office.services.clock.now(), office.services.settings.zone
+    reroute(uow, [person.person_id], to, now, zone=zone, by=person.person_id, customer_id=customer_id)
+
+
+def end_absence(office: Office, body: Body) -> None:
+    """End one's own absence today."""
+    (absence_id,) = read_value(body["actions"][0].get("value", ""), "absence")
+    now, today = office.services.clock.now(), office.services.today()
+    _saved(office, body, lambda uow, person: personal.end_absence(uow, absence_id, person_id=person.person_id, on=today, now=now))
+
+
+def withdraw(office: Office, body: Body) -> None:
+    """Withdraw one's own declaration about a customer."""
+    (customer_id,) = read_value(body["actions"][0].get("value", ""), "customer")
+    now, today = office.services.clock.now(), office.services.today()
+
+    def act(uow: UnitOfWork, person: Person) -> None:
+        personal.withdraw_conflict(uow, person.person_id, customer_id, on=today, now=now)
+        _ask_others(office, uow, person, customer_id=customer_id)
 
     _saved(office, body, act)
 
@@ -131,11 +159,14 @@ def declare_form(office: Office, body: Body) -> None:
 
 def declare(office: Office, body: Body) -> None:
     """Record a declaration, for a year."""
-    customer = forms.typed_in(body["view"], homes.CUSTOMER).strip()
+    wanted = forms.typed_in(body["view"], homes.CUSTOMER).strip()
     now, today = office.services.clock.now(), office.services.today()
 
     def act(uow: UnitOfWork, person: Person) -> None:
+        customer = known_customer(office, uow, wanted) if wanted else ""
         personal.declare_conflict(uow, person.person_id, customer, start=today, by=person.person_id, now=now)
+        if customer:
+            _ask_others(office, uow, person, customer_id=customer)
 
     _saved(office, body, act)
 

@@ -21,13 +21,16 @@ from credit_review.model.records import (
     OutboxEntry,
     PersonPreference,
     Proposal,
+    SlackMessage,
 )
 from credit_review.model.states import Verdict
 from credit_review.review import conditions, followup, personal, questions
 from credit_review.review.addressing import Destinations, put_before
 from credit_review.review.conditions import ConditionAsked
 from credit_review.review.counter import CounterOffer, foresee
+from credit_review.review.decide import decide
 from credit_review.review.inbox import asked_of, awaiting, put_before_me
+from credit_review.review.rerouting import reroute
 from credit_review.review.standing import gather_many
 from credit_review.review.sweep import sweep
 from credit_review.words import ENGLISH
@@ -133,8 +136,9 @@ def test_however_many_are_released_each_is_put_before_somebody(count, sqlite_sto
 
 
 def test_who_declared_a_conflict_decides_nothing_about_that_customer_and_is_told_who_can(world):
+    proposal = world.propose("c-1")
     do(world, personal.declare_conflict, "p-controller", "c-1", start=TODAY, by="p-controller", now=NOON - timedelta(hours=1))
-    refused = world.decide("p-controller", world.propose("c-1"))
+    refused = world.decide("p-controller", proposal)
     assert refused.code == "conflict_of_interest" and "Manager (p-manager)" in refused.text
     assert world.decide("p-controller", world.propose("c-2")).accepted
 
@@ -149,12 +153,75 @@ def test_an_approval_of_somebody_who_declares_a_conflict_before_it_is_applied_co
 def test_a_declaration_is_ones_own_and_lasts_a_year(world):
     with pytest.raises(Refused, match="by the person himself"):
         do(world, personal.declare_conflict, "p-controller", "c-1", start=TODAY, by="p-manager", now=NOON)
+    world.propose("c-1")
     with pytest.raises(BadInput, match="within a year"):
         do(
             world, personal.declare_conflict, "p-cfo", "c-1", start=TODAY, end=TODAY + timedelta(days=400), by="p-cfo", now=NOON
         )  # fmt: skip
     fact = do(world, personal.declare_conflict, "p-cfo", "", start=TODAY, by="p-cfo", now=NOON)
     assert fact.valid_to == TODAY + timedelta(days=366) and world.entries("conflict.declared")[0]["data"]["customer"] is None
+
+
+def test_a_conflict_is_declared_about_a_customer_we_know_and_may_be_withdrawn(world):
+    with pytest.raises(BadInput, match="no customer nonsense-1"):
+        do(world, personal.declare_conflict, "p-controller", "nonsense-1", start=TODAY, by="p-controller", now=NOON)
+    proposal = world.propose("c-1")
+    do(world, personal.declare_conflict, "p-controller", "c-1", start=TODAY, by="p-controller", now=NOON - timedelta(hours=2))
+    assert not world.decide("p-controller", proposal).accepted
+    do(world, personal.withdraw_conflict, "p-controller", "c-1", on=TODAY, now=NOON - timedelta(hours=1))
+    assert world.entries("conflict.declared")[-1]["data"]["valid_to"] == TODAY.isoformat()
+    assert world.decide("p-controller", proposal).accepted
+    with pytest.raises(Refused, match="declared no conflict"):
+        do(world, personal.withdraw_conflict, "p-controller", "c-1", on=TODAY, now=NOON)
+
+
+def test_an_absence_is_ended_by_the_person_himself(world):
+    fact = do(
+        world, personal.away, "p-controller", start=TODAY, end=TODAY + timedelta(days=9), by="p-controller", now=NOON - timedelta(hours=2)
+    )
+    with pytest.raises(Refused, match="not yours"):
+        do(world, personal.end_absence, fact.absence_id, person_id="p-cfo", on=TODAY, now=NOON - timedelta(hours=1))
+    do(world, personal.end_absence, fact.absence_id, person_id="p-controller", on=TODAY, now=NOON - timedelta(hours=1))
+    proposal = world.propose()
+    ask_people(world, proposal)
+    assert asked(world, proposal) == {"p-controller": "tier"}
+
+
+def rerouted(world, person, *, customer="", now=NOON + timedelta(minutes=5)):
+    return do(world, reroute, [person], SLACK, now, zone=UTC, by=person, customer_id=customer)
+
+
+def test_a_conflict_declared_after_the_cards_went_out_puts_them_before_others_at_once(world):
+    mine, other = world.propose("c-1"), world.propose("c-2")
+    ask_people(world, mine, other)
+    world.write(SlackMessage(subject=f"proposal:{mine}", address="@p-controller", channel="D1", ts="1.0", shown_digest="d"))
+    do(world, personal.declare_conflict, "p-controller", "c-1", start=TODAY, by="p-controller", now=NOON + timedelta(minutes=5))
+    assert rerouted(world, "p-controller", customer="c-1") == (mine,)
+    assert asked(world, mine) == {"p-controller": "tier", "p-manager": "tier"} and asked(world, other) == {"p-controller": "tier"}
+    assert f"proposal:{mine}:@p-manager" in messages(world)
+    assert [e.dedup_key for e in world.owed("slack_update")] == [f"slack_update:proposal:{mine}:@p-controller"], "his card is drawn anew"
+    (entry,) = world.entries("proposal.escalated")
+    assert entry["actor"] == "person:p-controller" and entry["data"]["also"] == ["p-manager"]
+    assert rerouted(world, "p-controller", customer="c-1") == (), "once"
+
+
+def test_a_delegate_named_after_the_cards_went_out_gets_those_that_wait(world):
+    waits, decided = world.propose("c-1"), world.propose("c-2")
+    ask_people(world, waits, decided)
+    world.decide("p-controller", decided)
+    world.delegate("p-controller", "p-deputy")
+    assert rerouted(world, "p-controller") == (waits,)
+    assert asked(world, waits) == {"p-controller": "tier", "p-deputy": "delegate"} and f"proposal:{waits}:@p-deputy" in messages(world)
+
+
+def test_an_absence_that_begins_later_puts_what_waits_before_others_on_its_day(world, clock):
+    proposal = world.propose()
+    ask_people(world, proposal)
+    start = TODAY + timedelta(days=1)
+    do(world, personal.away, "p-controller", start=start, end=start + timedelta(days=5), by="p-controller", now=NOON)
+    assert rerouted(world, "p-controller") == () and follow(world, clock, NOON + timedelta(minutes=9)).escalated == ()
+    assert follow(world, clock, NOON + timedelta(days=1)).escalated == (proposal,)
+    assert asked(world, proposal) == {"p-controller": "tier", "p-manager": "tier"}
 
 
 def test_nobody_gives_himself_a_right(world):
@@ -189,8 +256,6 @@ def test_people_read_as_they_chose_and_otherwise_as_the_company(world):
 def give_back(world, proposal, to=SLACK):
     command = world.command("p-controller", proposal, Verdict.RETURN, reason="Why so much?", reason_code="not_justified")
     with world.store.begin() as uow:
-        from credit_review.review.decide import decide
-
         return decide(command, uow, NOON, to=to)
 
 
@@ -288,18 +353,63 @@ def test_a_condition_nobody_confirms_in_time_lapses_with_the_approval(world, clo
         confirm(world, "p-analyst")
 
 
+def in_slack(world, who, proposal, verdict=Verdict.APPROVE, **fields):
+    command = world.command(who, proposal, verdict, **fields)
+    with world.store.begin() as uow:
+        return decide(command, uow, NOON, to=SLACK)
+
+
+def test_who_may_confirm_a_condition_is_told_and_told_again_when_it_lapses(world, clock):
+    proposal = world.propose()
+    ask_people(world, proposal)
+    in_slack(world, "p-manager", proposal, conditions=(GUARANTEE,))
+    key = world.one(ApprovalCondition).condition_id
+    told = [m for m in messages(world) if m.startswith("condition:")]
+    assert told == [f"condition:{key}:@p-analyst", f"condition:{key}:@p-controller"], "the analyst, and who holds the tier"
+    with world.store.read() as uow:
+        mine = {p: [c.condition_id for c, _ in conditions.to_confirm(uow, p, NOON, zone=UTC)] for p in ("p-analyst", "p-cfo", "p-manager")}
+    assert mine == {"p-analyst": [key], "p-cfo": [key], "p-manager": []}, "who set it confirms nothing"
+    world.write(SlackMessage(subject=f"condition:{key}", address="@p-analyst", channel="D1", ts="1.0", shown_digest=""))
+    clock.set(NOON + timedelta(days=6))
+    sweep(world.store, clock)
+    assert {m for m in messages(world) if m.startswith("lapsed:")} == {f"lapsed:{key}:@p-analyst", f"lapsed:{key}:@p-manager"}
+    assert f"slack_update:condition:{key}:@p-analyst" in [e.dedup_key for e in world.owed("slack_update")]
+
+
+def test_an_approval_for_less_that_needs_a_second_is_put_before_the_others_who_may_give_it(world):
+    proposal = world.propose(to=800_000_00)
+    ask_people(world, proposal)
+    less = {"counter": CounterOffer(to_minor=700_000_00)}
+    outcome = in_slack(world, "p-cfo", proposal, Verdict.COUNTER, **less)
+    assert (outcome.state, outcome.approvals_given, outcome.approvals_needed) == ("pending", 1, 2)
+    assert asked(world, outcome.successor_id) == {"p-ceo": "tier", "p-chair": "tier"}
+    assert {m for m in messages(world) if outcome.successor_id in m} == {
+        f"proposal:{outcome.successor_id}:@{p}" for p in ("p-ceo", "p-chair", "p-cfo")
+    }, "and its maker sees what became of his offer"
+    assert world.decide("p-ceo", outcome.successor_id).state == "approved"
+
+
+def test_an_offer_without_the_proposed_end_is_more_generous_and_a_temporary_limit_keeps_one(world):
+    proposal = world.propose(effective_to=TODAY + timedelta(days=90))
+    outcome = world.decide("p-controller", proposal, Verdict.COUNTER, counter=CounterOffer(open_ended=True))
+    successor = world.proposal(outcome.successor_id)
+    assert (outcome.code, successor.effective_to) == ("countered", None)
+    temporary = world.propose("c-2", layer="temporary", effective_to=TODAY + timedelta(days=90))
+    assert world.decide("p-controller", temporary, Verdict.COUNTER, counter=CounterOffer(open_ended=True)).code == "bad_counter_end"
+
+
 @pytest.mark.parametrize(
-    "wrong",
+    ("wrong", "code"),
     [
-        replace(GUARANTEE, due=TODAY - timedelta(days=1)),
-        replace(GUARANTEE, due=TODAY + timedelta(days=40)),
-        replace(GUARANTEE, kind="other", text=" "),
-        replace(GUARANTEE, kind="whatever"),
+        (replace(GUARANTEE, due=TODAY - timedelta(days=1)), "condition_due"),
+        (replace(GUARANTEE, due=TODAY + timedelta(days=40)), "condition_due"),
+        (replace(GUARANTEE, kind="other", text=" "), "bad_condition"),
+        (replace(GUARANTEE, kind="whatever"), "bad_condition"),
     ],
 )
-def test_a_condition_that_cannot_be_met_in_time_or_says_nothing_is_refused(world, wrong):
+def test_a_condition_that_cannot_be_met_in_time_or_says_nothing_is_refused(world, wrong, code):
     proposal = world.propose()
-    assert world.decide("p-controller", proposal, conditions=(wrong,)).code == "bad_condition"
+    assert world.decide("p-controller", proposal, conditions=(wrong,)).code == code
     assert world.proposal(proposal).state == "pending"
 
 

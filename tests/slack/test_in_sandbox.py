@@ -19,7 +19,6 @@ from credit_review.adapters import slack_chat
 from credit_review.adapters.settings import SlackSettings, StepUpSettings
 from credit_review.messages import card, digest, forms, home
 from credit_review.model.records import (
-    ApprovalCondition,
     ConflictOfInterest,
     Decision,
     Delegation,
@@ -30,6 +29,8 @@ from credit_review.model.records import (
 )
 from credit_review.review import step_up
 from credit_review.review.addressing import Destinations, put_before
+from credit_review.review.conditions import ConditionAsked
+from credit_review.review.counter import CounterOffer
 from credit_review.review.standing import gather_many
 from credit_review.words import ENGLISH
 from deployments.slack_listener.answering import LINK, said_in_modal
@@ -261,7 +262,7 @@ def test_people_read_amounts_and_times_as_they_chose_to(desk):
     proposal = desk.propose()
     desk.put_before(proposal)
     shown = text(desk.card("p-controller", proposal))
-    assert "50.000 EUR to 60.000 EUR (+20%, +10.000 EUR)" in shown and "20:00 CST" in shown
+    assert "50.000 EUR to 60.000 EUR (+20%, +10.000 EUR)" in shown and "20:00 UTC+8" in shown
 
 
 def test_a_customers_name_stays_a_name(desk):
@@ -330,23 +331,102 @@ def test_an_offer_for_less_is_an_approval(desk):
 def test_a_limit_approved_on_condition_waits_for_a_second_person_with_evidence(desk):
     proposal = desk.propose(makers=["p-analyst"])
     desk.put_before(proposal)
-    desk.click("p-controller", proposal, card.COUNTER)
+    desk.click("p-controller", proposal, card.APPROVE_IF)
+    no_date = desk.submit("p-controller", condition="guarantee_received", reason="Guarantee first.")
+    assert "say by when" in no_date["errors"]["condition_due"], "the error stands under the date"
     due = (TODAY + timedelta(days=7)).isoformat()
-    assert desk.submit("p-controller", reason="Guarantee first.", condition="guarantee_received", condition_due=due)["accepted"]
-    condition = desk.world.one(ApprovalCondition)
-    assert desk.world.proposal(proposal).state == "approved" and desk.world.owed("apply") == []
-    shown = desk.direct("p-controller", lambda m: card.CONFIRM in text(m))
-    assert "guarantee received (due 8 Oct 2026, set by Controller)" in text(shown)
-    desk.click("p-controller", proposal, card.CONFIRM)
-    assert "somebody else confirms" in text(desk.submit("p-controller", evidence="I saw it."))
-    with desk.world.store.begin() as uow:
-        from credit_review.review import conditions
-
-        conditions.confirm(
-            uow, condition.condition_id, person_id="p-analyst", evidence="Letter 17, in the vault.", now=NOON, zone=NOON.tzinfo
-        )
-        uow.commit()
+    assert desk.submit("p-controller", condition="guarantee_received", condition_due=due, reason="Guarantee first.")["accepted"]
+    assert (desk.world.one(Decision).verdict, desk.world.proposal(proposal).state) == ("approve", "approved")
+    assert desk.world.owed("apply") == []
+    shown = desk.direct("p-controller", lambda m: "Approved on condition, not applied yet" in text(m))
+    assert "guarantee received (due 8 Oct 2026, set by Controller); may be confirmed by Analyst, Ceo, Cfo and 2 more" in text(shown)
+    assert card.CONFIRM not in text(shown), "who set it has no button"
+    desk.as_("p-analyst").open_home()
+    seen = desk.sandbox.until(lambda: (h := desk.as_("p-analyst").home()) and "Conditions you can confirm" in text(h) and h)
+    assert "guarantee received, by 8 Oct 2026: Customer c-1 (c-1): 50,000 EUR to 60,000 EUR" in text(seen)
+    told = desk.direct("p-analyst", lambda m: "An approval waits for your confirmation" in text(m))
+    desk.as_("p-analyst").click(desk.channel("p-analyst"), told["ts"], card.CONFIRM)
+    assert desk.submit("p-analyst", evidence="Letter 17, in the vault.")["accepted"]
+    desk.direct("p-analyst", lambda m: "A condition was confirmed" in text(m) and "Letter 17" in text(m) and card.CONFIRM not in text(m))
+    desk.sandbox.until(lambda: "Conditions you can confirm" not in text(desk.as_("p-analyst").home()))
+    desk.direct("p-controller", lambda m: "met, confirmed by Analyst" in text(m))
     assert desk.world.apply(proposal).state == "applied"
+
+
+def test_the_last_change_of_an_offer_has_the_last_word_however_fast_and_in_whatever_order_they_arrive(desk):
+    proposal = desk.propose()
+    desk.put_before(proposal)
+    desk.click("p-controller", proposal, card.COUNTER)
+    view = desk.modal("p-controller")
+    change = desk.as_("p-controller").change
+
+    def settled(words):
+        return desk.sandbox.until(lambda: (m := desk.as_("p-controller").modal()) and words in text(m) and m)
+
+    change(view["id"], forms.COUNTER_CHANGED, "55000", block_id="amount")
+    change(view["id"], forms.COUNTER_CHANGED, "90", block_id="terms")
+    seen = settled("55,000 EUR, 90 days, no end")
+    assert "You become its maker. It goes to Manager: T1, 1 approval." in text(seen)
+    desk.sandbox.disturb("held", payload_type="block_actions", times=1)
+    change(view["id"], forms.COUNTER_CHANGED, "58000", block_id="amount")
+    change(view["id"], forms.COUNTER_CHANGED, "20", block_id="terms")
+    seen = settled("58,000 EUR, 20 days, no end")
+    assert "An approval for less, by you, under T1." in text(seen)
+    desk.sandbox.quiet()
+    change(view["id"], forms.COUNTER_CHANGED, "60000", block_id="amount")
+    change(view["id"], forms.COUNTER_CHANGED, "30", block_id="terms")
+    assert "as proposed so far" in text(settled("What it would mean")) and "Not possible" not in text(settled("What it would mean"))
+
+
+def test_own_risk_is_the_same_figure_on_the_card_in_the_form_and_in_the_summary(desk):
+    proposal = desk.propose(to=20_000_00)
+    desk.put_before(proposal)
+    assert "30,000 EUR today, 30,000 EUR if used in full, before 40,000 EUR" in text(desk.card("p-controller", proposal))
+    desk.direct("p-controller", lambda m: "40,000 EUR to 30,000 EUR if all were used in full" in text(m))
+    desk.click("p-controller", proposal, card.COUNTER)
+    view = desk.modal("p-controller")
+    desk.as_("p-controller").change(view["id"], forms.COUNTER_CHANGED, "15000", block_id="amount")
+    seen = desk.sandbox.until(lambda: (m := desk.as_("p-controller").modal()) and "15,000 EUR, 30 days" in text(m) and m)
+    assert "30,000 EUR today, 30,000 EUR if used in full" in text(seen), "a lower limit does not take back what is owed already"
+
+
+def test_an_offer_with_its_end_cleared_is_one_without_end(desk):
+    proposal = desk.propose(effective_to=TODAY + timedelta(days=90))
+    desk.put_before(proposal)
+    desk.click("p-controller", proposal, card.COUNTER)
+    desk.modal("p-controller")
+    assert desk.submit("p-controller", until=None, reason="For good.")["accepted"]
+    (offer,) = [p for p in desk.world.find(type(desk.world.proposal(proposal))) if p.supersedes_id == proposal]
+    assert (offer.effective_to, offer.proposer_id) == (None, "p-controller")
+
+
+def test_the_first_of_two_approvals_stands_on_both_cards(desk):
+    proposal = desk.propose(to=800_000_00)
+    desk.put_before(proposal)
+    desk.click("p-cfo", proposal, card.APPROVE_TYPED)
+    assert desk.submit("p-cfo", amount="800000", reason="Known for years.")["accepted"]
+    (entry,) = desk.world.entries("decision.approve")
+    mine = desk.direct("p-cfo", lambda m: f"audit entry {entry['seq']}, " in text(m))
+    assert "Cfo" in text(mine) and "You have decided it; others decide now" in text(mine)
+    assert [a for a in (card.APPROVE_TYPED, card.REJECT, card.COUNTER, card.RETURN) if f'"{a}"' in text(mine)] == []
+    assert card.WHY in text(mine)
+    theirs = desk.direct("p-ceo", lambda m: f"audit entry {entry['seq']}, " in text(m))
+    assert "1 of 2 approvals" in text(theirs) and card.APPROVE_TYPED in text(theirs)
+
+
+def test_an_approval_for_less_in_a_tier_of_two_reaches_the_second_and_the_old_card_says_what_replaced_it(desk):
+    proposal = desk.propose(to=800_000_00)
+    desk.put_before(proposal)
+    desk.click("p-cfo", proposal, card.COUNTER)
+    refused = desk.submit("p-cfo", amount="700000", reason="Enough.")
+    assert "type the amount" in refused["errors"]["typed"], "under the field that was left empty"
+    assert desk.submit("p-cfo", amount="700000", typed="700000", reason="Enough.")["accepted"]
+    (offer,) = [p for p in desk.world.find(type(desk.world.proposal(proposal))) if p.supersedes_id == proposal]
+    desk.direct("p-cfo", lambda m: "Replaced by a newer proposal" in text(m) and "700,000 EUR, 30 days, no end; waits for Ceo" in text(m))
+    desk.click("p-ceo", offer.proposal_id, card.APPROVE_TYPED)
+    assert desk.submit("p-ceo", amount="700000", reason="Fine.")["accepted"]
+    desk.direct("p-cfo", lambda m: offer.proposal_id in text(m) and "Approved, waiting to be applied" in text(m))
+    assert desk.world.apply(offer.proposal_id).state == "applied"
 
 
 # --- step-up ------------------------------------------------------------------------------------------------------------------------
@@ -434,6 +514,59 @@ def test_the_home_shows_my_queue_my_authority_and_sets_a_delegate(desk):
     assert desk.submit("p-controller", person="p-deputy", **{"from": TODAY.isoformat(), "until": until})["accepted"]
     assert desk.world.one(Delegation).delegate_id == "p-deputy"
     desk.sandbox.until(lambda: "Deputy stands in for Controller" in text(desk.as_("p-controller").home()))
+
+
+def test_a_conflict_declared_in_slack_asks_others_at_once_and_takes_the_buttons_away(desk):
+    proposal = desk.propose()
+    desk.put_before(proposal)
+    desk.card("p-controller", proposal)
+    desk.as_("p-controller").open_home()
+    seen = desk.sandbox.until(lambda: desk.as_("p-controller").home())
+    desk.as_("p-controller").change(seen["id"], home.DECLARE)
+    assert "no customer nonsense-1" in desk.submit("p-controller", customer="nonsense-1")["errors"]["customer"]
+    assert desk.world.find(ConflictOfInterest) == []
+    assert desk.submit("p-controller", customer="c-1")["accepted"]
+    desk.card("p-manager", proposal)
+    mine = desk.direct("p-controller", lambda m: "You declared a conflict of interest: others decide" in text(m))
+    assert f'"{card.APPROVE}"' not in text(mine) and card.REJECT not in text(mine) and card.WHY in text(mine)
+    seen = desk.sandbox.until(lambda: (h := desk.as_("p-controller").home()) and "Customer c-1 (c-1), until 2 Oct 2027" in text(h) and h)
+    desk.services.clock.set(NOON + timedelta(minutes=1))
+    desk.as_("p-controller").change(seen["id"], home.WITHDRAW)
+    desk.direct("p-controller", lambda m: proposal in text(m) and f'"{card.APPROVE}"' in text(m))
+    desk.sandbox.until(lambda: "Customer c-1 (c-1), until" not in text(desk.as_("p-controller").home()))
+
+
+def test_who_goes_away_and_names_a_delegate_hands_over_what_waits_and_may_come_back(desk):
+    proposal = desk.propose()
+    desk.put_before(proposal)
+    desk.card("p-controller", proposal)
+    desk.as_("p-controller").open_home()
+    seen = desk.sandbox.until(lambda: desk.as_("p-controller").home())
+    desk.as_("p-controller").change(seen["id"], home.DELEGATE)
+    until = (TODAY + timedelta(days=10)).isoformat()
+    values = {"person": "p-deputy", "from": TODAY.isoformat(), "until": until, "away": ["away"]}
+    assert desk.submit("p-controller", **values)["accepted"]
+    assert "You, because you stand in for Controller" in text(desk.card("p-deputy", proposal))
+    seen = desk.sandbox.until(
+        lambda: (h := desk.as_("p-controller").home()) and "You are away from 1 Oct 2026, back on 11 Oct 2026" in text(h) and h
+    )
+    desk.services.clock.set(NOON + timedelta(minutes=1))
+    desk.as_("p-controller").change(seen["id"], home.END_ABSENCE)
+    seen = desk.sandbox.until(lambda: (h := desk.as_("p-controller").home()) and "You are away" not in text(h) and h)
+    desk.as_("p-controller").change(seen["id"], home.END_DELEGATION)
+    desk.sandbox.until(lambda: "over: Deputy stood in for Controller, 1 Oct 2026 to 1 Oct 2026" in text(desk.as_("p-controller").home()))
+
+
+def test_the_home_lists_what_i_offered_and_what_i_approved_on_condition_among_what_waits_for_others(desk):
+    offered, conditional = desk.propose("c-1"), desk.propose("c-2")
+    due = TODAY + timedelta(days=7)
+    desk.world.decide("p-controller", offered, "counter", counter=CounterOffer(to_minor=90_000_00))
+    desk.world.decide("p-controller", conditional, conditions=(ConditionAsked(kind="overdue_paid", text="", due=due),))
+    desk.as_("p-controller").open_home()
+    seen = text(desk.sandbox.until(lambda: desk.as_("p-controller").home()))
+    assert "50,000 EUR to 90,000 EUR (+80%, +40,000 EUR)  " in seen and "waits for Manager" in seen
+    assert "waits for overdue paid, by 8 Oct 2026" in seen
+    assert "50,000 EUR to 60,000 EUR (+20%, +10,000 EUR); offered: 90,000 EUR, 30 days, no end" in seen
 
 
 def test_a_declared_conflict_of_interest_puts_the_decision_to_others(desk):

@@ -1,0 +1,74 @@
+"""What Slack looks up in a review's files: `/credit` for every customer, and the figures behind a derivation."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from credit_review.adapters.workspace import Workspace
+from credit_review.errors import BadInput
+from credit_review.messages import why as derivation
+from credit_review.model.records import Proposal, Review
+from credit_review.review.directory import person_on
+from credit_review.words import ENGLISH
+from deployments.slack_listener import credit, evidence
+from tests.slack.test_in_sandbox import text
+
+
+def desk(reviewed):
+    opened = reviewed.opened
+    person = lambda uow, _: person_on(uow, "p-controller", on=opened.today(), known_at=opened.clock.now())  # noqa: E731
+    return SimpleNamespace(services=opened, person=person)
+
+
+def answers(reviewed):
+    """The results of the newest review, and how `/credit` answers about a customer."""
+    (review,) = reviewed.find(Review)
+    frame = Workspace(reviewed.opened.settings.data, review.review_id).read("proposals", 0)
+    return frame, lambda customer: text(credit.answer(desk(reviewed), {"text": customer}, ENGLISH).blocks)
+
+
+def test_every_reviewed_customer_has_its_exposure_also_where_nothing_was_proposed(reviewed):
+    frame, answer = answers(reviewed)
+    proposed = {p.customer_id for p in reviewed.find(Proposal)}
+    unmoved = frame[(frame["state"] == "reviewed") & ~frame["customer_id"].isin(proposed)].iloc[0]
+    shown = answer(str(unmoved["customer_id"]))
+    assert ENGLISH.money(int(unmoved["exposure_minor"]), str(unmoved["currency"])) + " at the last review" in shown
+
+
+def test_who_was_left_out_of_the_newest_review_is_said_to_be_and_why(reviewed):
+    frame, answer = answers(reviewed)
+    left_out = frame[frame["state"].isin(["quarantined", "excluded"])]
+    assert len(left_out)
+    for _, row in left_out.head(3).iterrows():
+        assert f": {row['state']}, " in answer(str(row["customer_id"]))
+
+
+def test_a_declaration_names_a_customer_by_id_or_exact_name_and_nothing_else(reviewed):
+    frame, _ = answers(reviewed)
+    office, customer = desk(reviewed), str(frame["customer_id"].iloc[0])
+    with reviewed.opened.store.read() as uow:
+        review = credit._newest(uow)
+        name = next(str(r["name"]) for r in credit._customers(office, review) if r["customer_id"] == customer)
+        assert credit.known_customer(office, uow, customer) == credit.known_customer(office, uow, name.upper()) == customer
+        with pytest.raises(BadInput, match="no customer"):
+            credit.known_customer(office, uow, name[:4])
+
+
+def test_why_says_the_score_in_all_how_need_was_computed_and_the_factor_behind_the_bureaus_cap(reviewed):
+    frame, _ = answers(reviewed)
+    wanted = frame[frame["cap_recommended_minor"].notna() & frame["need_minor"].notna()]
+    proposals = {p.customer_id: p for p in reviewed.find(Proposal)}
+    row = next(r for _, r in wanted.iterrows() if r["customer_id"] in proposals and not r["substitutes"])
+    proposal = proposals[row["customer_id"]]
+    opened = reviewed.opened
+    found = evidence.gather(opened, proposal, {}, ENGLISH)
+    basis = dict(found.basis)
+    policy = Workspace(opened.settings.data, proposal.review_id).policy()
+    assert f"= {ENGLISH.money(int(row['need_minor']), proposal.currency)}" in ENGLISH.say(basis["need"]) and " / 365 " in basis["need"]
+    assert f"x {policy.limits.caps.recommendation.factor:.2f}" in basis["cap by the bureau's recommendation"]
+    assert "the recommended limit x" in basis["cap by the bureau's recommendation"], "the provider's own figure is not licensed here"
+    assert dict(found.score)["points in all"] == str(row["points"])
+    shown = text(derivation.why(proposal, "X", found, ENGLISH)["blocks"])
+    assert "How need and caps were computed" in shown and "probability of default" in shown
