@@ -22,6 +22,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from pathlib import Path
 
 import pandas as pd
@@ -166,10 +167,10 @@ class Bench:
         self.given = given
         self.work: Path = given.work.resolve()
 
-    def filled(self, template: str, config: Path) -> list[str]:
+    def filled(self, template: str, config: Path, as_of: date = generate.AS_OF) -> list[str]:
         """A command template with {python}, {bin}, {config}, {ledger}, {scorecard} and {as_of} filled in."""
         names = {"python": sys.executable, "bin": Path(sys.executable).parent, "config": config, "ledger": config / "ledger"}
-        return [part.format(**names, scorecard=self.scorecard(), as_of=generate.AS_OF) for part in shlex.split(template)]
+        return [part.format(**names, scorecard=self.scorecard(), as_of=as_of) for part in shlex.split(template)]
 
     def bare(self, ledger: Path) -> pd.DataFrame:
         """The script's result on a book."""
@@ -199,9 +200,18 @@ class Bench:
 
     def review(self, customers: int) -> Review:
         """Prepare and run the review of one size."""
-        config = self.prepared(customers)
-        say(f"reviewing {customers:,} customers ...")
-        run = measure(self.filled(self.given.review, config))
+        return self.reviewed(self.prepared(customers), customers, generate.AS_OF)
+
+    def again(self, customers: int) -> Review:
+        """Review the same book a day later: limits are compared, not taken over; the first review's proposals, all open, are superseded."""
+        config, day = self.work / str(customers), generate.AS_OF + timedelta(days=1)
+        (config / "ledger" / "posted_through.txt").write_text(f"{day.isoformat()}\n", encoding="utf-8")
+        return self.reviewed(config, customers, day)
+
+    def reviewed(self, config: Path, customers: int, as_of: date) -> Review:
+        """Run the review of a prepared folder."""
+        say(f"reviewing {customers:,} customers as of {as_of} ...")
+        run = measure(self.filled(self.given.review, config, as_of))
         stages = [json.loads(line) for line in newest(config, self.given.stages)[0].read_text(encoding="utf-8").splitlines()]
         files = sorted(newest(config, self.given.proposals))
         proposals = pd.concat([pd.read_parquet(path) for path in files], ignore_index=True)
@@ -218,6 +228,8 @@ class Bench:
         ledger = self.work / str(large.customers) / "ledger"
         runs = [self.bare_run(ledger) for _ in range(self.given.repeat)]
         result = conclude(tiny, small, large, runs, pd.read_parquet(ledger / "bare.parquet"))
+        if self.given.again:
+            result["again"] = second(tiny, self.again(large.customers), float(str(result["script_seconds"])))
         (self.work / "result.json").write_text(json.dumps(result, indent=2, default=str) + "\n", encoding="utf-8")
         say((self.work / "result.json").as_posix())
         return 0 if not result["differences"] and all(result["reached"].values()) else 1
@@ -286,6 +298,15 @@ def conclude(
     }
 
 
+def second(tiny: Review, again: Review, script: float) -> dict[str, object]:
+    """Print and return the figures of a second review of the same book."""
+    marginal = max(again.run.seconds - tiny.run.seconds, in_stages(again) - in_stages(tiny))
+    say("\nA second review of the same book, the proposals of the first still open. Seconds by stage:\n")
+    say(by_stage(again.stages).to_string())
+    say(f"\nmarginal cost / script         {marginal / script:8.2f}  ({marginal:.2f} s)")
+    return {"marginal_seconds": marginal, "ratio": marginal / script, "stages": by_stage(again.stages).reset_index().to_dict("records")}
+
+
 def say(text: str) -> None:
     """Print at once: the benchmark takes minutes."""
     print(text, flush=True)
@@ -303,6 +324,7 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--policy", type=Path, help="policy both sides use (default: the starter policy)")
     parser.add_argument("--scorecard", type=Path, help="scorecard both sides use (default: the policy's expert scorecard)")
     parser.add_argument("--settle", type=int, default=1, help="earlier reviews behind the limits on file; 0: nearly every limit moves")
+    parser.add_argument("--again", action="store_true", help="also measure a second review of the large book, a day later")
     parser.add_argument("--repeat", type=int, default=3, help="runs of the script, and of the review of 10 customers")
     return parser.parse_args(given)
 
