@@ -14,7 +14,7 @@ test: .ready-dev
 	@$(BIN)/pytest -q -n 3 --dist loadfile --no-loadscope-reorder   # one more than two cores: some tests wait for servers
 
 bench: .ready-dev
-	@$(BIN)/python -m benchmarks.bench
+	@$(BIN)/python -m benchmarks.bench; whole=$$?; $(BIN)/python -m benchmarks.clicks && exit $$whole
 
 soak: .ready-dev
 	@$(BIN)/pytest -q -n 2 --dist load -m soak

@@ -185,17 +185,7 @@ class Bench:
 
     def scorecard(self) -> Path:
         """The scorecard both sides use: the one given, or the expert one of the policy, written once."""
-        if self.given.scorecard:
-            return Path(self.given.scorecard)
-        path = self.work / "scorecard.json"
-        if not path.exists():
-            from credit_review import documents, scoring
-            from credit_review import policy as policies
-            from credit_review.scoring.scorecard import dump
-
-            text = (self.given.policy or STARTER / "policy.yaml").read_text(encoding="utf-8")
-            path.write_text(dump(scoring.expert(policies.load(documents.parse(text, name="policy.yaml")))), encoding="utf-8")
-        return path
+        return Path(self.given.scorecard) if self.given.scorecard else scorecard_of(self.work, self.given.policy or STARTER / "policy.yaml")
 
     def prepared(self, customers: int) -> Path:
         """A configuration folder with a generated book of this size, made ready by the install command."""
@@ -231,6 +221,19 @@ class Bench:
         (self.work / "result.json").write_text(json.dumps(result, indent=2, default=str) + "\n", encoding="utf-8")
         say((self.work / "result.json").as_posix())
         return 0 if not result["differences"] and all(result["reached"].values()) else 1
+
+
+def scorecard_of(work: Path, policy: Path) -> Path:
+    """The expert scorecard of a policy, written once into `work`."""
+    path = work / "scorecard.json"
+    if not path.exists():
+        from credit_review import documents, scoring
+        from credit_review import policy as policies
+        from credit_review.scoring.scorecard import dump
+
+        rules = policies.load(documents.parse(policy.read_text(encoding="utf-8"), name="policy.yaml"))
+        path.write_text(dump(scoring.expert(rules)), encoding="utf-8")
+    return path
 
 
 def newest(config: Path, pattern: str) -> list[Path]:

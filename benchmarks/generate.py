@@ -11,6 +11,7 @@ import argparse
 import time
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -30,11 +31,11 @@ RATES = {"USD": "1.0870", "GBP": "0.8620"}
 class Book:
     """Customers as they are: arrays by customer. `late` is the usual days late, `trouble` the day after which it pays nothing."""
 
-    def __init__(self, count: int, seed: int, as_of: date) -> None:
+    def __init__(self, count: int, seed: int, as_of: date, *, first: int = 1_000_001, company: str = "1000") -> None:
         self.rng = rng = np.random.default_rng(seed)
-        self.count = count
+        self.count, self.company = count, company
         self.today = (as_of - date(1970, 1, 1)).days
-        self.number = (1_000_001 + np.arange(count)).astype("U7")
+        self.number = (first + np.arange(count)).astype("U7")
         self.currency = rng.choice(3, count, p=[0.7, 0.2, 0.1])
         self.status = rng.choice(list(STATUSES), count, p=list(STATUSES.values()))
         self.terms = np.where(self.status == "P", 0, rng.choice(TERMS, count))
@@ -66,7 +67,7 @@ def ledger(book: Book) -> pa.Table:
     none = np.datetime64("NaT", "D")
     return pa.table(
         {
-            "company_code": pa.repeat("1000", rows),
+            "company_code": pa.repeat(book.company, rows),
             "customer_number": pa.array(book.number).take(pa.array(customer)),
             "document_type": pa.array(kind),
             "document_number": pc.cast(pa.array(9_000_000_001 + np.arange(rows)), pa.string()),
@@ -100,7 +101,7 @@ def customers(book: Book) -> pa.Table:
             "customer_number": book.number,
             "name": pc.binary_join_element_wise("Customer", pa.array(book.number), " "),
             "parent_number": pa.array(np.where(parent == np.arange(count), "", book.number[parent])),
-            "company_code": pa.repeat("1000", count),
+            "company_code": pa.repeat(book.company, count),
             "country": pa.array(["DE", "US", "GB"]).take(pa.array(book.currency)),
             "region": pa.array(["DACH", "Overseas", "UK and Ireland"]).take(pa.array(book.currency)),
             "segment": pa.array(rng.choice(["Manufacturing", "Wholesale", "Construction", "Retail"], count)),
@@ -184,10 +185,10 @@ def control_totals(items: pa.Table, count: int) -> pa.Table:
     return pa.table(columns)
 
 
-def write(folder: Path, *, count: int, seed: int = SEED, as_of: date = AS_OF) -> dict[str, int]:
-    """Write the book into `folder`; rows by file."""
+def write(folder: Path, *, count: int, seed: int = SEED, as_of: date = AS_OF, **more: Any) -> dict[str, int]:
+    """Write the book into `folder`; rows by file. `more` are further arguments of Book."""
     folder.mkdir(parents=True, exist_ok=True)
-    book = Book(count, seed, as_of)
+    book = Book(count, seed, as_of, **more)
     items = ledger(book)
     tables = {"ledger": items, "customers": customers(book), "bureau": bureau(book), "cover": cover(book), "rates": rates(as_of)}
     tables["control_totals"] = control_totals(items, count)

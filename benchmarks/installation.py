@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmarks import generate
@@ -21,16 +22,20 @@ AUTHOR, ADOPTERS = "p-analyst", ("p-cfo", "p-manager")
 PEOPLE = tuple((one, one) for one in (AUTHOR, "p-controller", "p-manager", "p-cfo", "p-ceo", "p-chair"))
 
 
-def install(config: Path, scorecard: Path) -> None:
-    """Write everything into `config`, which must not hold a configuration yet."""
+def install(
+    config: Path, scorecard: Path, *, people: Sequence[tuple[str, str]] = PEOPLE, change: Callable[[Path], None] | None = None
+) -> Services:
+    """Write everything into `config`, which must not hold a configuration yet. `change` edits the starter files before they are adopted."""
     starting.write_starter(config)
+    if change is not None:
+        change(config)
     for name in ("data", "erp_drop", "ledger"):
         (config / name).mkdir(exist_ok=True)
     shutil.copyfile(scorecard, config / "scorecard.json")
     opened = services(config)
     schema.upgrade(opened.settings.database_url())
     with opened.store.begin() as uow:
-        directory.set_up_demo(uow, PEOPLE, on=generate.AS_OF.replace(month=1, day=1), now=opened.clock.now())
+        directory.set_up_demo(uow, people, on=generate.AS_OF.replace(month=1, day=1), now=opened.clock.now())
         uow.commit()
     settings = opened.settings
     adopt(opened, DocumentOfRecord.POLICY, settings.policy)
@@ -38,6 +43,7 @@ def install(config: Path, scorecard: Path) -> None:
     adopt(opened, DocumentOfRecord.SCORECARD, settings.scorecard)
     for place in settings.sources:
         adopt(opened, DocumentOfRecord.MAPPING, place.mapping)
+    return opened
 
 
 def adopt(opened: Services, kind: DocumentOfRecord, name: str) -> None:

@@ -74,8 +74,11 @@ class UnitOfWork(Protocol):
 class Store(Protocol):
     """Opens units of work. `interactive` ones wait at most 1.5 s for the writer's place, batch ones 30 s; reads need no place."""
 
-    def begin(self, *, interactive: bool = True) -> AbstractContextManager[UnitOfWork]:
-        """A writing transaction; leaving the block without `commit` rolls back."""
+    def begin(self, *, interactive: bool = True, deadline: float | None = None) -> AbstractContextManager[UnitOfWork]:
+        """A writing transaction; leaving the block without `commit` rolls back.
+
+        After `deadline` (seconds of `time.monotonic`) waiting ends and `commit` raises Unavailable: nothing is stored.
+        """
         ...
 
     def read(self) -> AbstractContextManager[UnitOfWork]:

@@ -214,8 +214,8 @@ class CrashingStore:
         return self.store.read()
 
     @contextmanager
-    def begin(self, *, interactive=True):
-        with self.store.begin(interactive=interactive) as uow:
+    def begin(self, *, interactive=True, deadline=None):
+        with self.store.begin(interactive=interactive, deadline=deadline) as uow:
             real = uow.commit
 
             def commit():

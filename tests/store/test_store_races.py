@@ -26,7 +26,7 @@ from credit_review.adapters.store.unit_of_work import open_store
 from credit_review.adapters.store.verify import verify_log
 from credit_review.adapters.store.writer_queue import WriterQueue
 from credit_review.errors import BadInput, Conflict, Unavailable
-from credit_review.model.records import AuditRow, Decision, InboxEntry, Maker, OutboxEntry, Proposal, Review
+from credit_review.model.records import AuditRow, Decision, InboxEntry, LimitAccount, Maker, OutboxEntry, Proposal, Review
 from credit_review.ports import Entry
 
 ENTRY = Entry(action="run.started", actor="system:test", entity="review:r-1", data={"n": 1})
@@ -356,6 +356,48 @@ def test_a_ticket_nobody_showed_is_swept_after_an_hour(queue):
     fresh.touch()
     WriterQueue(queue._folder)
     assert not stale.exists() and fresh.exists()
+
+
+# --- deadlines ----------------------------------------------------------------------------------------------------------------------
+
+
+def test_nothing_is_stored_after_the_deadline(store):
+    """Whoever was told that it failed must not find it done later."""
+    with pytest.raises(Unavailable, match="not stored"), store.begin(deadline=time.monotonic() + 0.2) as uow:
+        uow.add(InboxEntry(delivery_key="late", outcome_json="{}", at=NOW))
+        uow.append(ENTRY)
+        time.sleep(0.3)
+        uow.commit()
+    with pytest.raises(Unavailable, match="not stored"), store.begin(deadline=time.monotonic() - 1):
+        raise AssertionError("it was let in")
+    with store.read() as uow:
+        assert uow.find(InboxEntry) == [] and uow.find(AuditRow) == []
+    with store.begin(deadline=time.monotonic() + 60) as uow:
+        uow.add(InboxEntry(delivery_key="in time", outcome_json="{}", at=NOW))
+        uow.commit()
+
+
+def test_a_click_waits_for_all_its_locks_together_as_long_as_for_one(postgres_store):
+    """Each lock alone would come in time; a click that waited for both would be answered after Slack gave up."""
+    put(postgres_store, account("acc-1"), account("acc-2"))
+
+    def holds(account_id, seconds, held):
+        with postgres_store.begin(interactive=False) as uow:
+            uow.get(LimitAccount, account_id=account_id, lock=True)
+            held.wait()
+            time.sleep(seconds)
+
+    held = threading.Barrier(3)
+    holders = [threading.Thread(target=holds, args=given) for given in (("acc-1", 0.9, held), ("acc-2", 2.3, held))]
+    for thread in holders:
+        thread.start()
+    held.wait()
+    with pytest.raises(Unavailable, match=r"busy|lock"), postgres_store.begin() as uow:
+        uow.get(LimitAccount, account_id="acc-1", lock=True)
+        uow.get(LimitAccount, account_id="acc-2", lock=True)
+        uow.commit()
+    for thread in holders:
+        thread.join()
 
 
 # --- roles of PostgreSQL -----------------------------------------------------------------------------------------------------------

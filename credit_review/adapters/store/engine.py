@@ -10,10 +10,6 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from credit_review.errors import BadInput, Unavailable
 
-INTERACTIVE_BUDGET = 1.5
-"""Seconds a person's click waits for its turn to write; Slack gives up at 3."""
-BATCH_BUDGET = 30.0
-"""Seconds a bulk step waits for its turn to write."""
 WRITE_BUDGET = "credit_review_write_budget"
 """Execution option of a connection: seconds it may wait for locks, or None for one that only reads."""
 
@@ -89,4 +85,9 @@ def _begin_postgresql(connection: Connection) -> None:
     if budget is None:
         connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
     else:
-        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {int(budget * 1000)}")
+        bound_waits(connection, budget)
+
+
+def bound_waits(connection: Connection, seconds: float) -> None:
+    """PostgreSQL: from now on a statement of this transaction waits so long for a lock, and then fails."""
+    connection.exec_driver_sql(f"SET LOCAL lock_timeout = {max(int(seconds * 1000), 1)}")

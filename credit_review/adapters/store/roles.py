@@ -11,8 +11,9 @@ import re
 
 from sqlalchemy import Engine, text
 
-from credit_review.adapters.store.engine import BATCH_BUDGET, WRITE_BUDGET
+from credit_review.adapters.store.engine import WRITE_BUDGET
 from credit_review.adapters.store.models import INSERT_ONLY, RECORDS, WRITTEN_BY_APPEND, Base
+from credit_review.adapters.store.patience import BATCH_BUDGET
 from credit_review.adapters.store.refusals import translated
 from credit_review.errors import BadInput
 

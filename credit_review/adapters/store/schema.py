@@ -10,7 +10,8 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
-from credit_review.adapters.store.engine import BATCH_BUDGET, WRITE_BUDGET, open_engine
+from credit_review.adapters.store.engine import WRITE_BUDGET, open_engine
+from credit_review.adapters.store.patience import BATCH_BUDGET
 from credit_review.adapters.store.refusals import translated
 from credit_review.errors import Unavailable
 

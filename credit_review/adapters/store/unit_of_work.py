@@ -7,18 +7,20 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields
 from datetime import date, datetime
-from functools import cached_property
+from enum import StrEnum
+from functools import cached_property, lru_cache
 from itertools import groupby
 from operator import attrgetter
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, Update, and_, bindparam, func, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from credit_review import audit
-from credit_review.adapters.store.engine import BATCH_BUDGET, INTERACTIVE_BUDGET, WRITE_BUDGET, open_engine, sqlite_file
+from credit_review.adapters.store.engine import WRITE_BUDGET, bound_waits, open_engine, sqlite_file
 from credit_review.adapters.store.models import INSERT_ONLY, RECORDS, WRITTEN_BY_APPEND, Base
+from credit_review.adapters.store.patience import BATCH_BUDGET, INTERACTIVE_BUDGET, Patience
 from credit_review.adapters.store.refusals import translated
 from credit_review.adapters.store.writer_queue import WriterQueue
 from credit_review.errors import BadInput, Conflict, Unavailable
@@ -79,18 +81,87 @@ def _is_membership(value: Any) -> bool:
     return isinstance(value, tuple | list | set | frozenset)
 
 
-def _condition(record: type[Any], name: str, value: Any) -> ColumnElement[bool]:
-    column = _column(record, name)
+class _Way(StrEnum):
+    """How a filter asks: for a missing value, for one, for one of some, or for one of some or none."""
+
+    MISSING = "missing"
+    ONE = "one"
+    SOME = "some"
+    SOME_OR_MISSING = "some_or_missing"
+
+
+_Shape = tuple[tuple[str, _Way], ...]
+"""Fields and ways of filters without their values: statements are built once for each shape, since building costs more than running."""
+
+
+def _shape(filters: Mapping[str, Any]) -> _Shape:
+    return tuple((name, _way(value)) for name, value in filters.items())
+
+
+def _way(value: Any) -> _Way:
+    if value is None:
+        return _Way.MISSING
     if not _is_membership(value):
-        return column.is_(None) if value is None else column == value
-    present = [one for one in value if one is not None]
-    # one parameter, not one for each value: it is bound, typed and named once
-    inside = column.in_(bindparam(None, present, type_=column.type, expanding=True, unique=True))
-    return inside if len(present) == len(value) else or_(inside, column.is_(None))
+        return _Way.ONE
+    return _Way.SOME_OR_MISSING if None in value else _Way.SOME
 
 
-def _conditions(record: type[Any], filters: Mapping[str, Any]) -> list[ColumnElement[bool]]:
-    return [_condition(record, name, value) for name, value in filters.items()]
+def _values(filters: Mapping[str, Any]) -> dict[str, Any]:
+    """What statements built for the filters' shape are run with."""
+    return {
+        f"where_{name}": [one for one in value if one is not None] if _is_membership(value) else value for name, value in filters.items()
+    }
+
+
+def _condition(record: type[Any], name: str, way: _Way) -> ColumnElement[bool]:
+    column = _column(record, name)
+    if way == _Way.MISSING:
+        return column.is_(None)
+    value = bindparam(f"where_{name}", type_=column.type, expanding=way != _Way.ONE)
+    if way == _Way.ONE:
+        return column == value
+    return column.in_(value) if way == _Way.SOME else or_(column.in_(value), column.is_(None))
+
+
+def _conditions(record: type[Any], shape: _Shape) -> list[ColumnElement[bool]]:
+    return [_condition(record, name, way) for name, way in shape]
+
+
+@lru_cache(maxsize=1024)
+def _selection(record: Any, shape: _Shape, order: tuple[str, ...], limit: int | None, lock: bool) -> Select[Any]:
+    query = _all_fields(record).where(*_conditions(record, shape)).order_by(*(_column(record, name) for name in order)).limit(limit)
+    return query.with_for_update() if lock else query
+
+
+@lru_cache(maxsize=512)
+def _facts_selection(record: Any, shape: _Shape) -> Select[Any]:
+    """Of each identity (the primary key but `recorded_at`) the newest row that begins by `valid_at` and was known at `known_at`."""
+    table, key = _table(record), _key(record)
+    if "valid_from" not in table.c or "recorded_at" not in table.c:
+        raise BadInput(f"{record.__name__} is not a dated fact", expected="a record with valid_from, valid_to and recorded_at")
+    identity = [name for name in key if name != "recorded_at"]
+    day, moment = bindparam("valid_at", type_=table.c.valid_from.type), bindparam("known_at", type_=table.c.recorded_at.type)
+    newest = func.row_number().over(partition_by=[table.c[name] for name in identity], order_by=table.c.recorded_at.desc())
+    of_identity = _conditions(record, tuple(one for one in shape if one[0] in identity))
+    ranked = select(table, newest.label("newest")).where(table.c.recorded_at <= moment, table.c.valid_from <= day, *of_identity).subquery()
+    current = (
+        select(ranked.c["newest"], *(ranked.c[name] for name in key))
+        .where(ranked.c.newest == 1, or_(ranked.c.valid_to.is_(None), ranked.c.valid_to > day))
+        .subquery()
+    )
+    query = _all_fields(record).join(current, and_(*(table.c[name] == current.c[name] for name in key)))
+    others = _conditions(record, tuple(one for one in shape if one[0] not in identity))
+    return query.where(*others).order_by(*(table.c[name] for name in key))
+
+
+@lru_cache(maxsize=512)
+def _change(record: Any, shape: _Shape, names: tuple[str, ...]) -> Update:
+    to = {_column(record, name).key: bindparam(f"to_{name}", type_=_column(record, name).type) for name in names}
+    return update(_table(record)).where(*_conditions(record, shape)).values(to)
+
+
+def _all_fields(record: type[Any]) -> Select[Any]:
+    return select(*(_table(record).c[name] for name in _names(record)))
 
 
 def _parts(filters: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -112,10 +183,13 @@ def _as_row(record: Any) -> dict[str, Any]:
 class SqlUnitOfWork:
     """One transaction. After a refusal (Conflict) or an outage it is spent: nothing of it can be stored any more."""
 
-    def __init__(self, connection: Connection, clock: Clock, *, writes: bool, close: Callable[[], None]) -> None:
+    def __init__(
+        self, connection: Connection, clock: Clock, *, writes: bool, close: Callable[[], None], patience: Patience | None = None
+    ) -> None:
         self._connection = connection
         self._clock = clock
         self._writes = writes
+        self._patience = patience
         self._close = close
         self._entries: list[Entry] = []
         self._spent = ""
@@ -134,13 +208,15 @@ class SqlUnitOfWork:
     ) -> list[R]:
         """All records that match, in `order_by` (default: primary key) order."""
         order = tuple(order_by) or _key(record)
-        query = self._select(record).order_by(*(_column(record, name) for name in order)).limit(limit)
         if lock:
             self._must_write(record)
-        if lock and record not in INSERT_ONLY:  # facts never change, and the application's role may not lock what it may not change
-            query = query.with_for_update()
+        # facts never change, and the application's role may not lock what it may not change
+        locks = lock and record not in INSERT_ONLY
+        kind: Any = record  # which mypy does not know to be hashable
         parts = list(_parts(filters))
-        found = [one for part in parts for one in self._fetch(record, query.where(*_conditions(record, part)))]
+        if locks:
+            self._bound_waits()
+        found = [one for part in parts for one in self._fetch(record, _selection(kind, _shape(part), order, limit, locks), _values(part))]
         if len(parts) > 1:
             found.sort(key=lambda one: [(value is not None, value) for value in (getattr(one, name) for name in order)])
         return found[:limit]
@@ -151,25 +227,9 @@ class SqlUnitOfWork:
         Of each identity (the primary key but `recorded_at`) the newest row speaks for every day from its `valid_from` on; the fact is
         in force when that row's `valid_to` is missing or later than `valid_at`.
         """
-        identity = [name for name in _key(record) if name != "recorded_at"]
-        table = _table(record)
-        if "valid_from" not in table.c or "recorded_at" not in table.c:
-            raise BadInput(f"{record.__name__} is not a dated fact", expected="a record with valid_from, valid_to and recorded_at")
-        newest = func.row_number().over(partition_by=[table.c[name] for name in identity], order_by=table.c.recorded_at.desc())
-        of_identity = {name: value for name, value in filters.items() if name in identity}
-        ranked = (
-            select(table, newest.label("newest"))
-            .where(table.c.recorded_at <= known_at, table.c.valid_from <= valid_at, *_conditions(record, of_identity))
-            .subquery()
-        )
-        current = (
-            select(ranked.c["newest"], *(ranked.c[name] for name in _key(record)))
-            .where(ranked.c.newest == 1, or_(ranked.c.valid_to.is_(None), ranked.c.valid_to > valid_at))
-            .subquery()
-        )
-        query = self._select(record).join(current, and_(*(table.c[name] == current.c[name] for name in _key(record))))
-        others = {name: value for name, value in filters.items() if name not in identity}
-        return self._fetch(record, query.where(*_conditions(record, others)).order_by(*(table.c[name] for name in _key(record))))
+        given = {"valid_at": valid_at, "known_at": known_at, **_values(filters)}
+        kind: Any = record
+        return self._fetch(record, _facts_selection(kind, _shape(filters)), given)
 
     def tally(self, record: type[Any], /, *, by: Sequence[str], total: Sequence[str] = (), **filters: Any) -> list[tuple[Any, ...]]:
         """One tuple per combination of the fields `by`, in their order: those values, how many records match, sums of the fields `total`.
@@ -180,18 +240,15 @@ class SqlUnitOfWork:
             raise BadInput(f"too many values to count {record.__name__} by", expected=f"at most {LARGEST_MEMBERSHIP}")
         keys = [_column(record, name) for name in by]
         sums = [func.coalesce(func.sum(_column(record, name)), 0) for name in total]
-        query = select(*keys, func.count(), *sums).where(*_conditions(record, filters)).group_by(*keys).order_by(*keys)
+        query = select(*keys, func.count(), *sums).where(*_conditions(record, _shape(filters))).group_by(*keys).order_by(*keys)
         with self._guarded():
-            rows = self._connection.execute(query).all()
+            rows = self._connection.execute(query, _values(filters)).all()
         return [(*row[: len(keys)], *(int(value) for value in row[len(keys) :])) for row in rows]
 
-    def _select(self, record: type[Any]) -> Select[Any]:
-        return select(*(_table(record).c[name] for name in _names(record)))
-
-    def _fetch(self, record: type[R], query: Select[Any]) -> list[R]:
+    def _fetch(self, record: type[R], query: Select[Any], given: Mapping[str, Any]) -> list[R]:
         names = _names(record)
         with self._guarded():
-            return [record(**dict(zip(names, row, strict=True))) for row in self._connection.execute(query)]
+            return [record(**dict(zip(names, row, strict=True))) for row in self._connection.execute(query, given)]
 
     # --- writing -------------------------------------------------------------------------------------------------------------------
 
@@ -201,6 +258,7 @@ class SqlUnitOfWork:
             self._must_write(record)
             rows = [_as_row(one) for one in group]
             with self._guarded(record, rows):
+                self._bound_waits()
                 self._connection.execute(insert(_table(record)), rows)
 
     def add_if_absent(self, record: object) -> bool:
@@ -213,6 +271,7 @@ class SqlUnitOfWork:
         # RETURNING, not the row count: psycopg reports a count that reads like a duplicate
         statement = dialect_insert(_table(kind)).on_conflict_do_nothing(index_elements=key).returning(key[0])
         with self._guarded(kind, [row]):
+            self._bound_waits()
             return self._connection.execute(statement, row).first() is not None
 
     def change(self, record: type[Any], /, *, where: Mapping[str, Any], to: Mapping[str, Any]) -> int:
@@ -222,12 +281,12 @@ class SqlUnitOfWork:
             raise Conflict(f"{record.__name__} is insert-only", expected="a correction as a new row")
         if not where or not to:
             raise BadInput(f"a change of {record.__name__} names no rows or no fields", expected="a field in where and a field in to")
-        values = {_column(record, name).key: value for name, value in to.items()}
-        changed = 0
+        kind: Any = record
+        values, changed = {f"to_{name}": value for name, value in to.items()}, 0
         for part in _parts(where):
             with self._guarded(record):
-                statement = update(_table(record)).where(*_conditions(record, part)).values(values)
-                changed += self._connection.execute(statement).rowcount
+                self._bound_waits()
+                changed += self._connection.execute(_change(kind, _shape(part), tuple(to)), {**_values(part), **values}).rowcount
         return changed
 
     def append(self, *entries: Entry) -> None:
@@ -239,7 +298,10 @@ class SqlUnitOfWork:
         """Write queued audit entries and commit; the sequence numbers of the entries. Raises Conflict or Unavailable."""
         self._must_write(AuditRow, by_append=True)
         with self._guarded(AuditRow):
+            self._bound_waits()
             seqs = self._append_entries() if self._entries else ()
+            if self._patience is not None:
+                self._patience.require_time()
             self._connection.commit()
         self._spent = "it has been committed"
         self._close()
@@ -247,7 +309,7 @@ class SqlUnitOfWork:
 
     def _append_entries(self) -> tuple[int, ...]:
         heads = _table(AuditHead)
-        row = self._connection.execute(self._select(AuditHead).where(heads.c.id == 1).with_for_update()).one_or_none()
+        row = self._connection.execute(_all_fields(AuditHead).where(heads.c.id == 1).with_for_update()).one_or_none()
         if row is None:
             raise Unavailable("the audit log has no head", expected="a database made by this program", next_step="credit-review db upgrade")
         # the only clock reading, taken under the head's lock: entries can never be out of order in time
@@ -259,6 +321,14 @@ class SqlUnitOfWork:
         return tuple(one.seq for one in built.rows)
 
     # --- guards --------------------------------------------------------------------------------------------------------------------
+
+    def _bound_waits(self) -> None:
+        """Before a statement that may wait for a lock: all waits of a person's transaction together end when its patience does.
+
+        PostgreSQL bounds each wait by itself; SQLite waits only at the beginning.
+        """
+        if self._patience is not None and self._connection.dialect.name == "postgresql":
+            bound_waits(self._connection, self._patience.left())
 
     def _must_write(self, record: type[Any], *, by_append: bool = False) -> None:
         if not self._writes:
@@ -293,15 +363,18 @@ class SqlStore:
         return None if file is None else WriterQueue(file.with_name(file.name + ".writers"))
 
     @contextmanager
-    def begin(self, *, interactive: bool = True) -> Iterator[SqlUnitOfWork]:
-        """A writing transaction; leaving the block without `commit` rolls back. Raises Unavailable when no turn comes in time."""
-        budget = INTERACTIVE_BUDGET if interactive else BATCH_BUDGET
+    def begin(self, *, interactive: bool = True, deadline: float | None = None) -> Iterator[SqlUnitOfWork]:
+        """A writing transaction; leaving the block without `commit` rolls back. Raises Unavailable when no turn comes in time.
+
+        After `deadline` (seconds of `time.monotonic`) nothing is stored any more: `commit` raises Unavailable instead.
+        """
+        patience = Patience(INTERACTIVE_BUDGET if interactive else BATCH_BUDGET, deadline)
         with ExitStack() as held:
             if self._queue is not None:
-                held.enter_context(self._queue.turn(interactive=interactive, budget=budget))
-            connection = self._connect(held, budget)
+                held.enter_context(self._queue.turn(interactive=interactive, budget=patience.left()))
+            connection = self._connect(held, patience.left())
             # the place in the queue goes back with the commit, not with the end of the caller's block
-            yield SqlUnitOfWork(connection, self._clock, writes=True, close=held.close)
+            yield SqlUnitOfWork(connection, self._clock, writes=True, close=held.close, patience=patience if interactive else None)
 
     @contextmanager
     def read(self) -> Iterator[SqlUnitOfWork]:
