@@ -161,9 +161,10 @@ def declare(office: Office, body: Body) -> None:
     """Record a declaration, for a year."""
     wanted = forms.typed_in(body["view"], homes.CUSTOMER).strip()
     now, today = office.services.clock.now(), office.services.today()
+    with office.services.store.read() as read:  # which may read a review's files: not while others wait for their turn to write
+        customer = known_customer(office, read, wanted) if wanted else ""
 
     def act(uow: UnitOfWork, person: Person) -> None:
-        customer = known_customer(office, uow, wanted) if wanted else ""
         personal.declare_conflict(uow, person.person_id, customer, start=today, by=person.person_id, now=now)
         if customer:
             _ask_others(office, uow, person, customer_id=customer)

@@ -102,14 +102,14 @@ def messages_about(view, name, other):
     ask, about = asked(p, name, w), digest.Listing(review="r")
     yield card(v)
     yield notices.answer(name + other)
-    yield digest.digest([p], about, w, label=other or "x", together=[p.proposal_id])
+    yield digest.digest([p], about, w, label=other or "x", together=[p.proposal_id], sizes=digest.Sizes("EUR", {p.proposal_id: p.to_minor}))
     yield notices.question(p, name, other, name, w, answered=False)
     yield notices.question(p, name, other, name, w, answered=True)
     yield notices.request_status(p, name, w, documents=[])
     yield notices.reminder([(p, name)], w)
     yield notices.owner_notice([(p, name)], w)
     yield notices.daily_summary(NOON.date(), [(decision_of(p, other), p, name)], "p-x", w, {"p-x": name})
-    yield notices.credit_answer({"Limit in force": other}, name, w)
+    yield notices.credit_answer([("Limit in force", other)], name, w)
     for form in (
         forms.reject_form(p, ask, w),
         forms.return_form(p, ask, w),

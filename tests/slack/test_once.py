@@ -65,6 +65,7 @@ class Ticking:
 )
 def test_what_a_form_states_is_stored_once(desk, monkeypatch, action, values, record):
     monkeypatch.setattr(desk.services, "clock", Ticking())
+    desk.propose("c-9")
     _form(desk, "p-controller", action)
     before = len(desk.world.entries())
     assert desk.submit("p-controller", **values)["accepted"]

@@ -166,26 +166,27 @@ def test_proposals_that_policy_does_not_let_be_approved_together_are_refused_on_
 
 
 def conditional(desk):
-    """A proposal approved by the controller on condition."""
+    """A proposal approved by the controller on condition, and its card in the channel, where everybody sees its button."""
+    desk.services.settings.slack = desk.services.settings.slack.model_copy(update={"channel": CHANNEL})
     proposal = desk.propose(makers=["p-analyst"])
-    desk.put_before(proposal)
-    desk.click("p-controller", proposal, card.COUNTER)
+    desk.put_before(proposal, channel=CHANNEL)
+    desk.click("p-controller", proposal, card.APPROVE_IF)
     due = (TODAY + timedelta(days=7)).isoformat()
     assert desk.submit("p-controller", reason="First.", condition="guarantee_received", condition_due=due)["accepted"]
-    desk.direct("p-controller", lambda m: card.CONFIRM in text(m))
+    shown = desk.sandbox.until(lambda: next((m for m in desk.as_("p-cfo").sees(CHANNEL) if card.CONFIRM in text(m)), None))
+    desk.as_("p-controller").click(CHANNEL, shown["ts"], card.CONFIRM)
     return proposal
 
 
 def test_confirming_ones_own_condition_is_refused_on_record(desk):
-    proposal = conditional(desk)
-    desk.click("p-controller", proposal, card.CONFIRM)
+    conditional(desk)
     assert "somebody else confirms" in text(desk.submit("p-controller", evidence="I saw it."))
     assert [(action, code) for action, code, _ in refusals(desk)] == [("decision.refused", "condition_own")]
 
 
 def test_a_condition_confirmed_too_late_is_refused_on_record(desk):
-    proposal = conditional(desk)
-    desk.click("p-controller", proposal, card.CONFIRM)
+    conditional(desk)
+    desk.modal("p-controller")
     desk.services.clock.set(NOON + timedelta(days=9))
     assert desk.submit("p-controller", evidence="I saw it.").get("errors")
     assert [action for action, _, _ in refusals(desk)] == ["decision.refused"] and desk.world.one(ApprovalCondition).state == "open"
@@ -194,9 +195,9 @@ def test_a_condition_confirmed_too_late_is_refused_on_record(desk):
 def test_a_condition_without_a_day_is_refused_on_record(desk):
     proposal = desk.propose()
     desk.put_before(proposal)
-    desk.click("p-controller", proposal, card.COUNTER)
+    desk.click("p-controller", proposal, card.APPROVE_IF)
     assert "by when" in text(desk.submit("p-controller", reason="x y z", condition="guarantee_received"))
-    assert refusals(desk) == [("decision.refused", "bad_condition", f"proposal:{proposal}")]
+    assert refusals(desk) == [("decision.refused", "condition_due", f"proposal:{proposal}")]
 
 
 def returned(desk):
