@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import gettext
 import io
+import re
+import string
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, tzinfo
@@ -76,6 +78,60 @@ def listed(parts: list[str], *, by: str = _COMMA) -> str:
     for part in parts[1:]:
         found = Said(by, {"first": found, "rest": part})
     return found
+
+
+_BOTH = marked("{first} and {last}")
+
+
+def joined(parts: list[str]) -> str:
+    """Parts as a list in words that stays translatable: `a`, `a and b`, `a, b and c`; empty text for none."""
+    return listed(parts) if len(parts) < 2 else Said(_BOTH, {"first": listed(parts[:-1]), "last": parts[-1]})
+
+
+@lru_cache(maxsize=20_000)
+def heard(text: str) -> str:
+    """A sentence that a result or a record kept as English text, so that it can be said again in another language.
+
+    It is recognised by the template it was made of, the one with the most letters where several fit; days become dates, and what
+    stands in a field is heard likewise. A text that is none of the catalogues' stays plain text.
+    """
+    sentences, templates = _known()
+    if text in sentences:
+        return Said(text, {})
+    for start, pattern, template in templates:
+        if text.startswith(start) and (found := pattern.fullmatch(text)):
+            return Said(template, {name: _heard(value) for name, value in found.groupdict().items()})
+    return text
+
+
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
+_FEWEST_LETTERS = 5
+"""Letters of a template beside its fields, below which it would fit anything."""
+
+
+def _heard(text: str) -> str | date:
+    return date.fromisoformat(text) if _DAY.fullmatch(text) else heard(text)
+
+
+@lru_cache(maxsize=1)
+def _known() -> tuple[frozenset[str], list[tuple[str, re.Pattern[str], str]]]:
+    """Sentences without figures, and beginning, pattern and template of those with figures, the longest first."""
+    ids = sorted({m.id for language in LANGUAGES for m in _sentences(language) if isinstance(m.id, str) and m.id})
+    parsed = {one: list(string.Formatter().parse(one)) for one in ids}
+    letters = {one: sum(c.isalpha() for literal, *_ in parts for c in literal) for one, parts in parsed.items()}
+    figured = [one for one, parts in parsed.items() if any(name for _, name, *_ in parts)]
+    longest = sorted((one for one in figured if letters[one] >= _FEWEST_LETTERS), key=lambda one: (-letters[one], one))
+    return frozenset(ids) - set(figured), [(parsed[one][0][0], _pattern(parsed[one]), one) for one in longest]
+
+
+def _pattern(parts: list[Any]) -> re.Pattern[str]:
+    found, met = "", set()
+    for literal, name, *_ in parts:
+        found += re.escape(literal)
+        if name:
+            found += f"(?P={name})" if name in met else f"(?P<{name}>.+?)"
+            met.add(name)
+    return re.compile(found, re.DOTALL)
 
 
 def packed(text: str) -> Any:
@@ -210,16 +266,27 @@ def words_for(*, language: str = "", locale: str = "", zone: str = "UTC") -> Wor
 
 
 @lru_cache(maxsize=8)
-def _catalogue(language: str) -> gettext.NullTranslations:
-    """A language's sentences, compiled from its catalogue when first needed."""
-    path = CATALOGUES / language / "LC_MESSAGES" / f"{DOMAIN}.po"
-    if not path.is_file():
-        return gettext.NullTranslations()
-    from babel.messages.mofile import write_mo
+def _sentences(language: str) -> Any:
+    """A language's catalogue as written; empty where there is none, as for English."""
+    from babel.messages.catalog import Catalog
     from babel.messages.pofile import read_po
 
-    compiled = io.BytesIO()
+    path = CATALOGUES / language / "LC_MESSAGES" / f"{DOMAIN}.po"
+    if not path.is_file():
+        return Catalog()
     with path.open("rb") as file:
-        write_mo(compiled, read_po(file, locale=language))
+        return read_po(file, locale=language)
+
+
+@lru_cache(maxsize=8)
+def _catalogue(language: str) -> gettext.NullTranslations:
+    """A language's sentences, compiled from its catalogue when first needed."""
+    sentences = _sentences(language)
+    if not len(sentences):
+        return gettext.NullTranslations()
+    from babel.messages.mofile import write_mo
+
+    compiled = io.BytesIO()
+    write_mo(compiled, sentences)
     compiled.seek(0)
     return gettext.GNUTranslations(compiled)
