@@ -9,7 +9,7 @@ import gettext
 import io
 import re
 import string
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, tzinfo
 from decimal import Decimal
@@ -70,7 +70,7 @@ def said_many(one: str, many: str, /, n: int, **args: Any) -> Said:
 _COMMA = marked("{first}, {rest}")
 
 
-def listed(parts: list[str], *, by: str = _COMMA) -> str:
+def listed(parts: Sequence[str], *, by: str = _COMMA) -> str:
     """Parts that stay translatable as a list with commas, or joined as `by` says; empty text for none."""
     if not parts:
         return ""
@@ -83,7 +83,7 @@ def listed(parts: list[str], *, by: str = _COMMA) -> str:
 _BOTH = marked("{first} and {last}")
 
 
-def joined(parts: list[str]) -> str:
+def joined(parts: Sequence[str]) -> str:
     """Parts as a list in words that stays translatable: `a`, `a and b`, `a, b and c`; empty text for none."""
     return listed(parts) if len(parts) < 2 else Said(_BOTH, {"first": listed(parts[:-1]), "last": parts[-1]})
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import re
 import string
+import tomllib
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -20,14 +21,15 @@ from credit_review.words import CATALOGUES, ENGLISH, LANGUAGES, Words, listed, p
 
 ROOT = Path(__file__).parents[2]
 KEYWORDS = {"said": (1,), "Said": (1,), "said_many": (1, 2), "marked": (1,)}
+MAPPINGS = tomllib.loads((ROOT / "babel.toml").read_text())["mappings"]
 CHINESE = words_for(language="zh_CN", zone="Asia/Shanghai")
 
 
 def sentences():
     """Every sentence the code can say to people; a plural is the pair of its English forms."""
     found = set()
-    for room in ("credit_review", "deployments"):
-        method = [("**.py", "python")]
+    for room in ("credit_review", "deployments", "expectations", "tasks"):
+        method = [(one["pattern"], one["method"]) for one in MAPPINGS]
         found |= {message for _, _, message, _, _ in extract_from_dir(str(ROOT / room), method_map=method, keywords=KEYWORDS)}
     return found
 
