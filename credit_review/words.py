@@ -96,10 +96,14 @@ def heard(text: str) -> str:
     stands in a field is heard likewise. A text that is none of the catalogues' stays plain text.
     """
     sentences, templates = _known()
-    if text in sentences:
-        return Said(text, {})
-    for start, pattern, template in templates:
-        if text.startswith(start) and (found := pattern.fullmatch(text)):
+    return Said(text, {}) if text in sentences else heard_as(text, templates)
+
+
+def heard_as(text: str, templates: Sequence[str]) -> str:
+    """`heard` where one of these templates was used, which is quicker; plain text when none was."""
+    for template in templates:
+        literal, pattern = _pattern(template)
+        if literal in text and (found := pattern.fullmatch(text)):
             return Said(template, {name: _heard(value) for name, value in found.groupdict().items()})
     return text
 
@@ -110,28 +114,32 @@ _FEWEST_LETTERS = 5
 
 
 def _heard(text: str) -> str | date:
-    return date.fromisoformat(text) if _DAY.fullmatch(text) else heard(text)
+    if _DAY.fullmatch(text):
+        return date.fromisoformat(text)
+    return heard(text) if text[:1].isalpha() else text  # figures and keys are no sentences
 
 
 @lru_cache(maxsize=1)
-def _known() -> tuple[frozenset[str], list[tuple[str, re.Pattern[str], str]]]:
-    """Sentences without figures, and beginning, pattern and template of those with figures, the longest first."""
+def _known() -> tuple[frozenset[str], tuple[str, ...]]:
+    """Sentences without figures, and templates of those with figures, those with most letters first."""
     ids = sorted({m.id for language in LANGUAGES for m in _sentences(language) if isinstance(m.id, str) and m.id})
     parsed = {one: list(string.Formatter().parse(one)) for one in ids}
     letters = {one: sum(c.isalpha() for literal, *_ in parts for c in literal) for one, parts in parsed.items()}
     figured = [one for one, parts in parsed.items() if any(name for _, name, *_ in parts)]
     longest = sorted((one for one in figured if letters[one] >= _FEWEST_LETTERS), key=lambda one: (-letters[one], one))
-    return frozenset(ids) - set(figured), [(parsed[one][0][0], _pattern(parsed[one]), one) for one in longest]
+    return frozenset(ids) - set(figured), tuple(longest)
 
 
-def _pattern(parts: list[Any]) -> re.Pattern[str]:
-    found, met = "", set()
-    for literal, name, *_ in parts:
-        found += re.escape(literal)
+@lru_cache(maxsize=4_000)
+def _pattern(template: str) -> tuple[str, re.Pattern[str]]:
+    """The longest literal part, which a text must hold, and the pattern of the whole."""
+    found, met, longest = "", set(), ""
+    for literal, name, *_ in string.Formatter().parse(template):
+        found, longest = found + re.escape(literal), max(longest, literal, key=len)
         if name:
             found += f"(?P={name})" if name in met else f"(?P<{name}>.+?)"
             met.add(name)
-    return re.compile(found, re.DOTALL)
+    return longest, re.compile(found, re.DOTALL)
 
 
 def packed(text: str) -> Any:

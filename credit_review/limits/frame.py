@@ -11,7 +11,7 @@ import pandas as pd
 
 from credit_review.errors import ReviewStopped
 from credit_review.fx import RateTable
-from credit_review.limits import engine
+from credit_review.limits import codes, engine
 from credit_review.limits.arrays import Flags, Ints, Maybe, among, amount_texts, any_of, joined, pick
 from credit_review.limits.codes import CLASS_PREFIX, SEPARATOR, Exceptional
 from credit_review.limits.rows import Rows, aligned, gather
@@ -237,36 +237,28 @@ def _formula_texts(rows: Rows, rules: Rules, classes: engine.Classes, caps: engi
     shown = np.where(by_need, np.maximum(rows.need.value, 0), np.where(caps.from_exposure, rows.exposure, caps.formula.value))
     kinds = _kind(classes, caps, by_need)
     extra = policy.limits.without_need.factor
-    by_exposure = _BY_PART if extra != 1 else _BY_EXPOSURE
+    by_exposure = codes.BY_PART if extra != 1 else codes.BY_EXPOSURE
     said: list[str] = []
     for kind, text, c, g, s in zip(
         kinds.tolist(), amount_texts(shown, unit), rows.currency.tolist(), rows.grade.tolist(), rows.status.tolist(), strict=True
     ):
         amount = f"{text} {rows.currencies[c]}"
         if kind == _NEED:
-            said.append(_BY_NEED.format(amount=amount, factor=factors[g], grade=names[g]))
+            said.append(codes.BY_NEED.format(amount=amount, factor=factors[g], grade=names[g]))
         elif kind == _EXPOSURE:
             said.append(by_exposure.format(amount=amount, part=f"{extra:.2f}", factor=factors[g], grade=names[g]))
         elif kind == _STARTER:
-            said.append(_STARTS.format(amount=amount, status=rules.statuses[s]))
+            said.append(codes.STARTS.format(amount=amount, status=rules.statuses[s]))
         elif kind == _UNUSED:
-            said.append(_FALLS.format(amount=amount, status=rules.statuses[s]))
+            said.append(codes.FALLS.format(amount=amount, status=rules.statuses[s]))
         elif kind == _ZERO:
-            said.append(_NOTHING.format(status=rules.statuses[s]))
+            said.append(codes.NOTHING.format(status=rules.statuses[s]))
         else:
-            said.append(_MAY_FALL if g >= 0 else _STAYS)
+            said.append(codes.MAY_FALL if g >= 0 else codes.STAYS)
     return pd.Series(said, dtype="str")
 
 
 _NEED, _EXPOSURE, _STARTER, _UNUSED, _ZERO, _KEEP = range(6)
-_BY_NEED = marked("need {amount} x {factor} (grade {grade})")
-_BY_EXPOSURE = marked("need not computable: exposure {amount} x {factor} (grade {grade})")
-_BY_PART = marked("need not computable: exposure {amount} x {part} x {factor} (grade {grade})")
-_STARTS = marked("starter limit {amount} of class {status}")
-_FALLS = marked("unused by class {status}: down to {amount}")
-_NOTHING = marked("class {status}: no credit")
-_MAY_FALL = marked("need not computable: the limit in force may stay or fall")
-_STAYS = marked("no grade: the limit in force stays")
 
 
 def _kind(classes: engine.Classes, caps: engine.Caps, by_need: Flags) -> Ints:

@@ -328,7 +328,8 @@ def _accounting(whole: pd.DataFrame) -> pd.DataFrame:
 
 def _notes(whole: pd.DataFrame, mapping: Mapping) -> tuple[str, ...]:
     found = [marked("{count} ledger rows read from {source}").format(count=len(whole), source=mapping.source)]
-    for line, count in whole["line"].value_counts().sort_index().items():
+    for name, count in whole["line"].value_counts().sort_index().items():
+        line = str(name)
         if line.startswith(LEFT_OUT):
             found.append(marked("{count} ledger rows out: {rule}").format(count=count, rule=line.removeprefix(LEFT_OUT)))
         elif line != ITEM:

@@ -10,7 +10,7 @@ from credit_review.report.movements import LIST_UP_TO
 from credit_review.report.named import named, names
 from credit_review.report.table import Column, Table, cut, key, num
 from credit_review.report.text import DASH, count, day, known, major, money, words
-from credit_review.words import heard, joined, listed, marked, said, said_many
+from credit_review.words import Said, heard, joined, listed, marked, said, said_many
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -304,9 +304,9 @@ def not_reviewed(data: ReportData) -> list[tuple[str, Table]]:
 
 def _reason(text: str) -> str:
     """Why a customer was not reviewed; a code in front (`missing_rate: ...`) stays as it is."""
-    known_sentence = heard(text)
+    whole = heard(text)
     code, colon, rest = text.partition(": ")
-    return said("{what}: {why}", what=heard(code), why=heard(rest)) if colon and type(known_sentence) is str else known_sentence
+    return said("{what}: {why}", what=heard(code), why=heard(rest)) if colon and not isinstance(whole, Said) else whole
 
 
 def _why(escalated: str) -> str:
