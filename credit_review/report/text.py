@@ -35,7 +35,7 @@ _STRIPPED_CATEGORIES = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 def clean(text: str) -> str:
     """Text others wrote, fit to be shown: no control, bidirectional, invisible or unassigned characters, cut at 1,000."""
-    if text.isascii() and text.isprintable():
+    if text.isprintable():  # which those characters are not
         plain = text
     else:
         spaced = (" " if c in "\t\r\n\u2028\u2029" else c for c in text)
