@@ -9,7 +9,7 @@ import gettext
 import io
 import re
 import string
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, tzinfo
 from decimal import Decimal
@@ -92,20 +92,30 @@ def joined(parts: Sequence[str]) -> str:
 def heard(text: str) -> str:
     """A sentence that a result or a record kept as English text, so that it can be said again in another language.
 
-    It is recognised by the template it was made of, the one with the most letters where several fit; days become dates, and what
-    stands in a field is heard likewise. A text that is none of the catalogues' stays plain text.
+    It is recognised by the template it was made of; where several fit, by the one that leaves least unexplained. Days become dates, and
+    what stands in a field is heard likewise. A text that is none of the catalogues' stays plain text.
     """
     sentences, templates = _known()
-    return Said(text, {}) if text in sentences else heard_as(text, templates)
+    return Said(text, {}) if text in sentences else min(_readings(text, templates), key=_unexplained, default=text)
 
 
 def heard_as(text: str, templates: Sequence[str]) -> str:
     """`heard` where one of these templates was used, which is quicker; plain text when none was."""
+    return next(_readings(text, templates), text)
+
+
+def _readings(text: str, templates: Sequence[str]) -> Iterator[str]:
     for template in templates:
         literal, pattern = _pattern(template)
         if literal in text and (found := pattern.fullmatch(text)):
-            return Said(template, {name: _heard(value) for name, value in found.groupdict().items()})
-    return text
+            yield Said(template, {name: _heard(value) for name, value in found.groupdict().items()})
+
+
+def _unexplained(text: str) -> int:
+    """Letters of a sentence that no template says."""
+    if not isinstance(text, Said):
+        return sum(c.isalpha() for c in text)
+    return sum(_unexplained(value) for value in text.args.values() if isinstance(value, str))
 
 
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
@@ -116,7 +126,7 @@ _FEWEST_LETTERS = 5
 def _heard(text: str) -> str | date:
     if _DAY.fullmatch(text):
         return date.fromisoformat(text)
-    return heard(text) if text[:1].isalpha() else text  # figures and keys are no sentences
+    return heard(text) if text[:1].isalpha() or text[:1] == "(" else text  # figures and keys are no sentences
 
 
 @lru_cache(maxsize=1)

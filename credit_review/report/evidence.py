@@ -208,7 +208,7 @@ def quarantine_summary(quarantine: pd.DataFrame | None) -> Table:
     for (dataset, rule), group in quarantine.groupby(["dataset", "expectation"], sort=True):
         once = group.drop_duplicates("row_key")
         sums = once.assign(amount=once["amount_minor"].abs())[once["currency"].ne("")].groupby("currency")["amount"].sum()
-        amounts = "; ".join(money(int(sums[c]), str(c)) for c in sums.index) or DASH
+        amounts = listed([money(int(sums[c]), str(c)) for c in sums.index], by=_SEMICOLON) or DASH
         customers = int(group.loc[group["customer_id"].ne(""), "customer_id"].nunique())
         rows.append([words(str(dataset)), _name(rule), heard(str(group["reason"].iloc[0])), count(len(once)), count(customers), amounts])
     return Table(headings, rows)
@@ -272,7 +272,7 @@ def aliases(data: ReportData) -> Table:
 def _decider(decided_by: str) -> str:
     """Who joined two numbers; a mapping by the beginning of its digest, which stands in full under Evidence."""
     kind, _, digest = decided_by.partition(":")
-    return said("rule of mapping {digest}", digest=digest[:12]) if kind == "mapping" and digest else decided_by
+    return said("rule of mapping {digest}", digest=digest[:12]) if kind == "mapping" and digest else words(decided_by)
 
 
 _HEADS = {
@@ -306,7 +306,7 @@ def _reason(text: str) -> str:
     """Why a customer was not reviewed; a code in front (`missing_rate: ...`) stays as it is."""
     whole = heard(text)
     code, colon, rest = text.partition(": ")
-    return said("{what}: {why}", what=heard(code), why=heard(rest)) if colon and not isinstance(whole, Said) else whole
+    return said("{what}: {why}", what=words(code), why=heard(rest)) if colon and not isinstance(whole, Said) else whole
 
 
 def _why(escalated: str) -> str:

@@ -15,6 +15,7 @@ from credit_review.words import Said, heard, marked
 DASH = "–"
 MINUS = "−"
 LONGEST_TEXT = 1000
+_UNITS = marked("{count} minor units {currency}")
 LONGEST_NAME = 80
 _DAYS = (
     marked("{day} January {year}"),
@@ -71,7 +72,7 @@ def money(minor: Any, currency: str) -> str:
     if not known(minor):
         return DASH
     if currency not in EXPONENTS:
-        return f"{int(minor):,} minor units {clean(currency)}".strip()
+        return Said(_UNITS, {"count": f"{int(minor):,}", "currency": clean(currency)})
     return format_minor(int(minor), currency, decimals=True).replace("-", MINUS)
 
 

@@ -11,10 +11,11 @@ STORED_WORDS = (
     marked("probability of default"), marked("probability of serious lateness"),
     # lines of the certificate
     marked("duplicates removed"), marked("unattributed"), marked("posted later"), marked("control total"), marked("duplicates"),
+    marked("source"),
     # datasets and inputs of the manifest
     marked("items"), marked("customers"), marked("external"), marked("cover"), marked("rates"), marked("limits"), marked("history"),
     marked("features"), marked("proposals"), marked("scores"), marked("snapshot"), marked("ledger"), marked("identities"),
-    marked("policy"), marked("authority"), marked("scorecard"), marked("mapping {source}"),
+    marked("policy"), marked("authority"), marked("scorecard"), marked("mapping {source}"), marked("stated totals"),
     # kinds of document
     marked("invoice"), marked("credit note"), marked("payment"), marked("on account"), marked("note"), marked("order"),
     marked("delivery"),
