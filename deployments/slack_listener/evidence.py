@@ -21,7 +21,7 @@ from credit_review.model.records import Decision, LimitChange, Proposal, Review
 from credit_review.ports import UnitOfWork
 from credit_review.review.manifest import Manifest, from_json
 from credit_review.scoring.reasons import ALREADY, REASONS
-from credit_review.words import Words, said
+from credit_review.words import Words, heard, said
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -111,7 +111,7 @@ def _figures(row: Mapping[str, Any], currency: str, w: Words, wanted: Mapping[st
         known = value is not None and value == value and str(value) not in ("<NA>", "")
         if not known:
             if name in missing or name.removesuffix("_minor") in missing:
-                yield label, said("not computable: {why}", why=missing.get(name) or missing[name.removesuffix("_minor")])
+                yield label, said("not computable: {why}", why=heard(missing.get(name) or missing[name.removesuffix("_minor")]))
         elif name.endswith("_minor"):
             yield label, said("{amount}", amount=Money(int(value), currency))  # type: ignore[arg-type]
         elif name.endswith("_fraction"):
@@ -139,7 +139,8 @@ def _dates(manifest: Manifest, row: Mapping[str, Any]) -> list[tuple[str, date |
 
 
 def _sentence(row: Mapping[Any, Any]) -> str:
-    return f"{row['row_key']}: {row['reason']} ({row['column']} = {row['value']!r})"
+    found = {"row": str(row["row_key"]), "why": heard(str(row["reason"])), "column": str(row["column"]), "value": repr(row["value"])}
+    return said("{row}: {why} ({column} = {value})", **found)
 
 
 # --- the picture --------------------------------------------------------------------------------------------------------------------
