@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import gettext
 import io
-import re
-import string
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, tzinfo
 from decimal import Decimal
@@ -70,7 +68,7 @@ def said_many(one: str, many: str, /, n: int, **args: Any) -> Said:
 _COMMA = marked("{first}, {rest}")
 
 
-def listed(parts: Sequence[str], *, by: str = _COMMA) -> str:
+def listed(parts: list[str], *, by: str = _COMMA) -> str:
     """Parts that stay translatable as a list with commas, or joined as `by` says; empty text for none."""
     if not parts:
         return ""
@@ -78,78 +76,6 @@ def listed(parts: Sequence[str], *, by: str = _COMMA) -> str:
     for part in parts[1:]:
         found = Said(by, {"first": found, "rest": part})
     return found
-
-
-_BOTH = marked("{first} and {last}")
-
-
-def joined(parts: Sequence[str]) -> str:
-    """Parts as a list in words that stays translatable: `a`, `a and b`, `a, b and c`; empty text for none."""
-    return listed(parts) if len(parts) < 2 else Said(_BOTH, {"first": listed(parts[:-1]), "last": parts[-1]})
-
-
-@lru_cache(maxsize=20_000)
-def heard(text: str) -> str:
-    """A sentence that a result or a record kept as English text, so that it can be said again in another language.
-
-    It is recognised by the template it was made of; where several fit, by the one that leaves least unexplained. Days become dates, and
-    what stands in a field is heard likewise. A text that is none of the catalogues' stays plain text.
-    """
-    sentences, templates = _known()
-    return Said(text, {}) if text in sentences else min(_readings(text, templates), key=_unexplained, default=text)
-
-
-def heard_as(text: str, templates: Sequence[str]) -> str:
-    """`heard` where one of these templates was used, which is quicker; plain text when none was."""
-    return next(_readings(text, templates), text)
-
-
-def _readings(text: str, templates: Sequence[str]) -> Iterator[str]:
-    for template in templates:
-        literal, pattern = _pattern(template)
-        if literal in text and (found := pattern.fullmatch(text)):
-            yield Said(template, {name: _heard(value) for name, value in found.groupdict().items()})
-
-
-def _unexplained(text: str) -> int:
-    """Letters of a sentence that no template says."""
-    if not isinstance(text, Said):
-        return sum(c.isalpha() for c in text)
-    return sum(_unexplained(value) for value in text.args.values() if isinstance(value, str))
-
-
-_DAY = re.compile(r"\d{4}-\d\d-\d\d")
-_FEWEST_LETTERS = 5
-"""Letters of a template beside its fields, below which it would fit anything."""
-
-
-def _heard(text: str) -> str | date:
-    if _DAY.fullmatch(text):
-        return date.fromisoformat(text)
-    return heard(text) if text[:1].isalpha() or text[:1] == "(" else text  # figures and keys are no sentences
-
-
-@lru_cache(maxsize=1)
-def _known() -> tuple[frozenset[str], tuple[str, ...]]:
-    """Sentences without figures, and templates of those with figures, those with most letters first."""
-    ids = sorted({m.id for language in LANGUAGES for m in _sentences(language) if isinstance(m.id, str) and m.id})
-    parsed = {one: list(string.Formatter().parse(one)) for one in ids}
-    letters = {one: sum(c.isalpha() for literal, *_ in parts for c in literal) for one, parts in parsed.items()}
-    figured = [one for one, parts in parsed.items() if any(name for _, name, *_ in parts)]
-    longest = sorted((one for one in figured if letters[one] >= _FEWEST_LETTERS), key=lambda one: (-letters[one], one))
-    return frozenset(ids) - set(figured), tuple(longest)
-
-
-@lru_cache(maxsize=4_000)
-def _pattern(template: str) -> tuple[str, re.Pattern[str]]:
-    """The longest literal part, which a text must hold, and the pattern of the whole."""
-    found, met, longest = "", set(), ""
-    for literal, name, *_ in string.Formatter().parse(template):
-        found, longest = found + re.escape(literal), max(longest, literal, key=len)
-        if name:
-            found += f"(?P={name})" if name in met else f"(?P<{name}>.+?)"
-            met.add(name)
-    return longest, re.compile(found, re.DOTALL)
 
 
 def packed(text: str) -> Any:
@@ -281,6 +207,12 @@ def words_for(*, language: str = "", locale: str = "", zone: str = "UTC") -> Wor
     return Words(language or ("zh_CN" if found in _SIMPLIFIED or found.startswith("zh_Hans") else "en"), found, place)
 
 
+def templates() -> frozenset[str]:
+    """Every sentence of the catalogues in English, but for those that count."""
+    known = (getattr(_catalogue(language), "_catalog", {}) for language in LANGUAGES)
+    return frozenset(one for sentences in known for one in sentences if isinstance(one, str) and one)
+
+
 @lru_cache(maxsize=64)
 def _number_pattern(pattern: str) -> Any:
     """A pattern parsed once: a report writes thousands of amounts with the same one."""
@@ -297,27 +229,16 @@ def _locale(name: str) -> Any:
 
 
 @lru_cache(maxsize=8)
-def _sentences(language: str) -> Any:
-    """A language's catalogue as written; empty where there is none, as for English."""
-    from babel.messages.catalog import Catalog
-    from babel.messages.pofile import read_po
-
-    path = CATALOGUES / language / "LC_MESSAGES" / f"{DOMAIN}.po"
-    if not path.is_file():
-        return Catalog()
-    with path.open("rb") as file:
-        return read_po(file, locale=language)
-
-
-@lru_cache(maxsize=8)
 def _catalogue(language: str) -> gettext.NullTranslations:
     """A language's sentences, compiled from its catalogue when first needed."""
-    sentences = _sentences(language)
-    if not len(sentences):
+    path = CATALOGUES / language / "LC_MESSAGES" / f"{DOMAIN}.po"
+    if not path.is_file():
         return gettext.NullTranslations()
     from babel.messages.mofile import write_mo
+    from babel.messages.pofile import read_po
 
     compiled = io.BytesIO()
-    write_mo(compiled, sentences)
+    with path.open("rb") as file:
+        write_mo(compiled, read_po(file, locale=language))
     compiled.seek(0)
     return gettext.GNUTranslations(compiled)

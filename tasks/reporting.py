@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 from credit_review import authority, fx, report
 from credit_review.adapters import files
 from credit_review.errors import Refused
+from credit_review.hearing import heard
 from credit_review.model.frames import STATES
 from credit_review.model.money import format_minor
 from credit_review.model.records import Decision, Person, Proposal, Review, RiskKept
 from credit_review.model.states import CustomerState, Direction, ProposalState, ReviewState
 from credit_review.review import lifecycle, manifest
 from credit_review.review.close import Certified
-from credit_review.words import LANGUAGES, Words, heard, said, words_for
+from credit_review.words import LANGUAGES, Words, said, words_for
 from tasks import assess, figures, outcome, prepare, validate
 from tasks.artifacts import MOST_ROWS
 from tasks.defaults import task

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from credit_review.hearing import heard, heard_as
 from credit_review.limits.codes import CAP_WORDS, FORMULAS, SEPARATOR, Cap, substitute_words, words
 from credit_review.model.money import Money
-from credit_review.words import heard, heard_as, marked, said
+from credit_review.words import marked, said
 
 _CAPS = (
     (Cap.NET_WORTH, "cap_net_worth_minor"),

@@ -8,8 +8,8 @@ from credit_review.model.money import EXPONENTS
 from credit_review.report.movements import LIST_UP_TO
 from credit_review.report.named import named, names
 from credit_review.report.table import Table, cut, num
-from credit_review.report.text import count, known, major, whole, words
-from credit_review.words import joined, said, said_many
+from credit_review.report.text import count, joined, known, major, whole, words
+from credit_review.words import said, said_many
 
 if TYPE_CHECKING:
     import pandas as pd

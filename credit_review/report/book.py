@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from credit_review.hearing import heard
 from credit_review.model.money import EXPONENTS
 from credit_review.report import charts
 from credit_review.report.charts import NO_GRADE, Ageing, Grades, Steps
 from credit_review.report.named import named, names
 from credit_review.report.table import Column, Table, num
 from credit_review.report.text import DASH, count, days, known, major, percent, whole
-from credit_review.words import heard, listed, marked, said, said_many
+from credit_review.words import listed, marked, said, said_many
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from credit_review.hearing import heard
 from credit_review.model.validation import ERROR, FAIL, Verdict
 from credit_review.report.movements import LIST_UP_TO
 from credit_review.report.named import named, names
 from credit_review.report.table import Column, Table, cut, key, num
-from credit_review.report.text import DASH, count, day, known, major, money, words
-from credit_review.words import Said, heard, joined, listed, marked, said, said_many
+from credit_review.report.text import DASH, count, day, joined, known, major, money, words
+from credit_review.words import Said, listed, marked, said, said_many
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -406,7 +407,7 @@ def _figure(name: str) -> str:
 def states_words(data: ReportData) -> str:
     """How many customers ended in which state, in one sentence."""
     counts = data.proposals["state"].value_counts()
-    others = [said(_LEFT[s], count=count(counts[s])) for s in reversed(UNREVIEWED) if counts.get(s, 0)]
+    others: list[str] = [said(_LEFT[s], count=count(counts[s])) for s in reversed(UNREVIEWED) if counts.get(s, 0)]
     book, reviewed = len(data.proposals), count(counts.get("reviewed", 0))
     customers = said_many("{count} customer", "{count} customers", n=book, count=count(book))
     if not others:

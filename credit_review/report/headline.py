@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from credit_review.hearing import heard
 from credit_review.model.money import EXPONENTS
 from credit_review.report.above import first_limits, over_limit_words
 from credit_review.report.book import currencies, directions, steps
 from credit_review.report.evidence import quarantine_words, states_words, tied_words, unrated_words, validation_words
 from credit_review.report.movements import changes, stopped_by
-from credit_review.report.text import count, known, percent, whole
-from credit_review.words import heard, joined, listed, marked, said, said_many
+from credit_review.report.text import count, joined, known, percent, whole
+from credit_review.words import listed, marked, said, said_many
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -224,7 +225,7 @@ def _lateness_warning(data: ReportData) -> list[str]:
     """One sentence over all currencies, however many are late: it is one extract."""
     if data.lateness_hold is None:
         return []
-    late_books = []
+    late_books: list[str] = []
     for currency, rows in data.features.groupby("currency", sort=True):
         total, late = int(rows["open_items_minor"].sum()), int(rows["overdue_minor"].sum())
         if known(data.lateness_hold) and total and late / total > data.lateness_hold:

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from credit_review.hearing import heard
 from credit_review.limits import explain
 from credit_review.limits.codes import CLASS_PREFIX, words
 from credit_review.report.named import named, names
 from credit_review.report.table import Table, cut, num
-from credit_review.report.text import DASH, count, known, major, percent, whole
+from credit_review.report.text import DASH, count, joined, known, major, percent, whole
 from credit_review.report.text import words as words_of
-from credit_review.words import heard, joined, listed, marked, said, said_many
+from credit_review.words import listed, marked, said, said_many
 
 if TYPE_CHECKING:
     import pandas as pd

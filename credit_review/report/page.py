@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 from markupsafe import Markup
 
+from credit_review.hearing import heard
 from credit_review.report import above, book, evidence, file_name, headline, movements
 from credit_review.report.charts import translated
 from credit_review.report.text import clean, count, day, words
-from credit_review.words import LANGUAGES, Said, Words, heard, said
+from credit_review.words import LANGUAGES, Said, Words, said
 
 if TYPE_CHECKING:
     import pandas as pd

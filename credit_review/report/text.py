@@ -9,8 +9,9 @@ import unicodedata
 from datetime import date
 from typing import Any
 
+from credit_review.hearing import heard
 from credit_review.model.money import EXPONENTS, exponent, format_minor
-from credit_review.words import Said, heard, marked
+from credit_review.words import Said, listed, marked, said
 
 DASH = "–"
 MINUS = "−"
@@ -105,6 +106,11 @@ def day(value: Any) -> str:
         return DASH
     moment: date = value
     return Said(_DAYS[moment.month - 1], {"day": moment.day, "year": moment.year})
+
+
+def joined(parts: list[str]) -> str:
+    """Parts as a list in words: `a`, `a and b`, `a, b and c`; empty text for none."""
+    return listed(parts) if len(parts) < 2 else said("{first} and {last}", first=listed(parts[:-1]), last=parts[-1])
 
 
 def words(code: str) -> str:

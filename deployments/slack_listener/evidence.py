@@ -14,6 +14,7 @@ from credit_review.adapters.snapshot import open_snapshot
 from credit_review.adapters.wiring import Services
 from credit_review.adapters.workspace import Workspace
 from credit_review.errors import CreditReviewError
+from credit_review.hearing import heard
 from credit_review.messages.why import Evidence, unknown
 from credit_review.model.frames import QUARANTINE, bucket_of
 from credit_review.model.money import Money, exponent
@@ -21,7 +22,7 @@ from credit_review.model.records import Decision, LimitChange, Proposal, Review
 from credit_review.ports import UnitOfWork
 from credit_review.review.manifest import Manifest, from_json
 from credit_review.scoring.reasons import ALREADY, REASONS
-from credit_review.words import Words, heard, said
+from credit_review.words import Words, said
 
 if TYPE_CHECKING:
     import pandas as pd

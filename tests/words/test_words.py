@@ -21,7 +21,7 @@ from credit_review.words import CATALOGUES, ENGLISH, LANGUAGES, Words, listed, p
 
 ROOT = Path(__file__).parents[2]
 KEYWORDS = {"said": (1,), "Said": (1,), "said_many": (1, 2), "marked": (1,)}
-MAPPINGS = tomllib.loads((ROOT / "babel.toml").read_text())["mappings"]
+MAPPINGS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["babel"]["mappings"]
 CHINESE = words_for(language="zh_CN", zone="Asia/Shanghai")
 
 
