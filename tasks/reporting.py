@@ -374,11 +374,16 @@ def refuse_unwritten(plan: Plan) -> None:
         raise Refused("report.none", f"review {plan.review_id} has no results yet", next_step="`credit-review review resume` goes on")
 
 
-def write_again(config: str, review_id: str) -> Path:
-    """Write the report of a review as its record stands now; returns where it is. Refused when it has no results yet."""
+def write_again(config: str, review_id: str, *, language: str = "") -> Path:
+    """Write the report of a review as its record stands now; returns where it is, in that language or the company's.
+
+    Refused when it has no results yet. Raises BadInput for a language nobody knows.
+    """
     plan = prepare.plan_of(config, review_id)
     refuse_unwritten(plan)
-    return write.fn(plan).report
+    company = prepare.services(config).settings.words().language
+    name = report.file_name("report", words_for(language=language or company).language, company)
+    return write.fn(plan).report.with_name(name)
 
 
 def certified(config: str, review_id: str) -> Certified:
