@@ -145,11 +145,11 @@ def test_reasons_kept_in_english_by_earlier_steps_are_said_in_the_readers_langua
     shown = " ".join(Seen(chinese).texts)
     said_in_chinese = (
         "不在范围 segment:retail 内",
-        "2026年9月30日 无 EUR 兑 CHF 的汇率",
+        "2026年9月30日 没有从 EUR 到 CHF 的汇率",
         "另有 4 行",
         "连续 2 次复核被隔离或延期；从未复核",
-        "10 行账簿数据：已隔离",
-        "7 行账簿数据按规则剔除：small balances",
+        "10 行台账数据：已隔离",
+        "7 行台账数据按规则剔除：small balances",
     )
     for text in said_in_chinese:
         assert text in shown

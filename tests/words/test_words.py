@@ -73,7 +73,7 @@ def test_a_sentence_kept_as_plain_english_is_known_again_by_its_template():
     for text, chinese in (
         ("deferred by p-analyst until 2026-11-15", "由 p-analyst 延期至 2026年11月15日"),
         ("the posting date is missing", "过账日期缺失"),
-        ("10 ledger rows quarantined", "10 行账簿数据：已隔离"),
+        ("10 ledger rows quarantined", "10 行台账数据：已隔离"),
         ("overdue", "逾期"),
     ):
         again = heard(text)
