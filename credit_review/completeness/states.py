@@ -286,7 +286,7 @@ def _escalations(frame: pd.DataFrame, policy: Policy, as_of: date) -> pd.Series[
     person = _text(frame[["portfolio"]], lambda portfolio: policy.analyst_for(str(portfolio)))
     again = missed & (in_a_row >= often)
     texts = [
-        in_a_row[again].map(lambda n: _AGAIN.format(count=n)).reindex(frame.index, fill_value="").astype("str"),
+        in_a_row[again].map(lambda n: _AGAIN.format(count=n)).astype("str").reindex(frame.index, fill_value=""),
         _days(frame["last_review"]).map(_since(longest)).where(old, ""),
     ]
     joined = texts[0].str.cat(texts[1], sep="; ").str.strip("; ")
