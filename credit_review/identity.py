@@ -10,6 +10,7 @@ import pandas as pd
 
 from credit_review.model.frames import ALIASES, CUSTOMERS, PANDAS, QUARANTINE, Dataset
 from credit_review.model.states import Severity
+from credit_review.words import marked
 
 _NUMBER = ["source", "legal_entity", "source_number"]
 _HIDES_RISK = ("limit_minor", "currency", "status")
@@ -126,7 +127,7 @@ def from_ledger(parties: pd.DataFrame, *, source: str, terms: Mapping[str, int],
 
 def not_in_master(customers: pd.DataFrame) -> pd.DataFrame:
     """QUARANTINE rows for customers that only the ledger knows: currency, terms and limit in force are unknown."""
-    reason = "the customer is not in the customer master, so its currency, terms and limit are unknown"
+    reason = marked("the customer is not in the customer master, so its currency, terms and limit are unknown")
     return _listed(
         customers, expectation="customer_is_in_master", column="customer_id", value=customers["customer_id"], hides=True, reason=reason
     )
@@ -156,7 +157,9 @@ def _contradictions(rows: pd.DataFrame, distinct: pd.DataFrame) -> pd.DataFrame:
         torn = rows[rows["customer_id"].isin(distinct.index[distinct[name] > 1])]
         said = torn[name].astype("str").fillna("").groupby(torn["customer_id"]).agg(lambda v: " / ".join(dict.fromkeys(x for x in v if x)))
         first = torn.drop_duplicates("customer_id")
-        reason = f"master rows of one customer state different values of {name.removesuffix('_minor').replace('_', ' ')}"
+        reason = marked("master rows of one customer state different values of {field}").format(
+            field=name.removesuffix("_minor").replace("_", " ")
+        )
         hides = name in _HIDES_RISK
         value = said.reindex(first["customer_id"]).set_axis(first.index).str.slice(0, 80)
         found.append(_listed(first, expectation="master_rows_agree", column=name, value=value, hides=hides, reason=reason))

@@ -139,13 +139,11 @@ class Words:
 
     def money(self, minor: int, currency: str, *, signed: bool = False) -> str:
         """An amount with its ISO code, `1,250,000 EUR` or `1.250.000 EUR`: whole major units unless it is not whole."""
-        from babel.numbers import format_decimal
-
         places = exponent(currency)
         value = Decimal(minor).scaleb(-places)
         whole = value == value.to_integral_value()
         pattern = "#,##0" if whole or not places else "#,##0." + "0" * places
-        shown = format_decimal(value, format=f"+{pattern};-{pattern}" if signed and minor else pattern, locale=self.locale)
+        shown = _number_pattern(f"+{pattern};-{pattern}" if signed and minor else pattern).apply(value, _locale(self.locale))
         return f"{shown} {currency}"
 
     def percent(self, fraction: float, *, decimals: int = 0, signed: bool = False) -> str:
@@ -214,6 +212,27 @@ def _offset(local: datetime) -> str:
     seconds = int((local.utcoffset() or timedelta()).total_seconds())
     hours, rest = divmod(abs(seconds) // 60, 60)
     return "UTC" + (f"{'+' if seconds > 0 else '-'}{hours}" + (f":{rest:02}" if rest else "") if hours or rest else "")
+
+
+def templates() -> frozenset[str]:
+    """Every sentence of the catalogues in English, but for those that count."""
+    known = (getattr(_catalogue(language), "_catalog", {}) for language in LANGUAGES)
+    return frozenset(one for sentences in known for one in sentences if isinstance(one, str) and one)
+
+
+@lru_cache(maxsize=64)
+def _number_pattern(pattern: str) -> Any:
+    """A pattern parsed once: a report writes thousands of amounts with the same one."""
+    from babel.numbers import parse_pattern
+
+    return parse_pattern(pattern)
+
+
+@lru_cache(maxsize=64)
+def _locale(name: str) -> Any:
+    from babel import Locale
+
+    return Locale.parse(name)
 
 
 @lru_cache(maxsize=8)

@@ -17,6 +17,7 @@ from credit_review.model.frames import DATASETS, PANDAS, QUARANTINE
 from credit_review.model.money import EXPONENTS
 from credit_review.model.states import Severity
 from credit_review.model.validation import ERROR, EXAMPLES, FAIL, PASS, Outcome, Verdict
+from credit_review.words import marked
 from expectations import customers, external, features, ledger, proposals
 from expectations.promise import Context, Promise, Suite
 
@@ -128,8 +129,8 @@ def _schema(suite: Suite, frame: pd.DataFrame) -> list[_Finding]:
         name="columns_are_as_agreed",
         column="",
         severity=Severity.CRITICAL,
-        words="the columns are exactly those of the data dictionary, in order",
-        reason="a column is missing, added or moved",
+        words=marked("the columns are exactly those of the data dictionary, in order"),
+        reason=marked("a column is missing, added or moved"),
         kind="ExpectTableColumnsToMatchOrderedList",
         arguments={"column_list": list(DATASETS[suite.dataset].names)},
     )

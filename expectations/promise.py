@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from credit_review.model.money import EXPONENTS
 from credit_review.model.states import Severity
+from credit_review.words import marked
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -103,8 +104,8 @@ def known_currency(severity: Severity = Severity.WARNING, column: str = "currenc
         f"{column}_is_iso4217",
         column,
         severity,
-        "every amount carries an ISO 4217 currency code",
-        "the currency is unknown, so the amount cannot be read",
+        marked("every amount carries an ISO 4217 currency code"),
+        marked("the currency is unknown, so the amount cannot be read"),
         tuple(EXPONENTS),
     )
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from credit_review import exposure
 from credit_review.exposure import PortfolioFigures
 from credit_review.model.states import Direction
+from credit_review.words import marked
 from tasks import assess
 
 if TYPE_CHECKING:
@@ -69,17 +70,20 @@ def portfolio(plan: Plan) -> list[PortfolioFigures]:
     return exposure.portfolio(features, sales, as_of=plan.as_of, capabilities=workspace.capabilities())
 
 
+_SIGNAL = marked(
+    "past due, of all open items, are {shares}, more than policy's {threshold}: "
+    "this may be an incomplete extract (cash not posted) rather than bad customers"
+)
+
+
 def lateness_signal(plan: Plan) -> str:
     """Why routing must wait for a person, as a sentence; empty when nothing speaks against the extract."""
     threshold = float(plan.workspace.policy().review.bulk_lateness_hold)
     late = [
-        f"{book.overdue_fraction:.0%} in {book.currency}"
+        f"{book.currency} {book.overdue_fraction:.0%}"
         for book in portfolio(plan)
         if book.overdue_fraction is not None and book.overdue_fraction > threshold
     ]
     if not late:
         return ""
-    return (
-        f"past due, of all open items, are {' and '.join(late)}, more than policy's {threshold:.0%}: "
-        "this may be an incomplete extract (cash not posted) rather than bad customers"
-    )
+    return _SIGNAL.format(shares=", ".join(late), threshold=f"{threshold:.0%}")

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from credit_review import authority, fx, report
 from credit_review.adapters import files
 from credit_review.errors import Refused
+from credit_review.hearing import heard
 from credit_review.model.frames import STATES
 from credit_review.model.money import format_minor
 from credit_review.model.records import Decision, Person, Proposal, Review, RiskKept
 from credit_review.model.states import CustomerState, Direction, ProposalState, ReviewState
 from credit_review.review import lifecycle, manifest
 from credit_review.review.close import Certified
+from credit_review.words import LANGUAGES, Words, said, words_for
 from tasks import assess, figures, outcome, prepare, validate
 from tasks.artifacts import MOST_ROWS
 from tasks.defaults import task
@@ -31,26 +33,44 @@ OPEN = (ProposalState.DRAFT, ProposalState.PENDING)
 
 @task(name="write the report", task_run_name="write the report of {plan.review_id}")
 def write(plan: Plan) -> Summary:
-    """Write validation.html, the complete lists (CSV, and proposals as Parquet) and report.html; returns what the Prefect UI shows."""
+    """Write validation, complete lists (CSV, and proposals as Parquet) and report, pages in every language; returns what the UI shows."""
     workspace = plan.workspace
     record, proposals, risks, decisions, people = _record(plan)
     frame = workspace.read_all("proposals", plan.buckets).sort_values("customer_id", kind="stable", ignore_index=True)
     quarantine = validate.quarantine(plan)
     facts = _facts(plan, record, people)
-    page = report.validation_page(validate.verdicts(plan), facts=facts, quarantine=quarantine)
-    outputs = [("validation.html", workspace.write_text("validation.html", page), "what was promised about the data and what was found")]
+    readers = _readers(plan)
+    pages = report.validation_pages(validate.verdicts(plan), readers, facts=facts, quarantine=quarantine)
+    outputs = [
+        (name, digest, said("what was promised about the data and what was found"))
+        for name, digest in _written(plan, "validation", readers, pages).items()
+    ]
     for name, listed, what in (
-        ("proposals.csv", _listed(plan, frame), "every customer, for spreadsheets"),
-        ("quarantine.csv", quarantine, "every row left out, with key, rule and value"),
-        ("duplicates.csv", plan.snapshot.whole("duplicates"), "every row that said the same thing twice"),
-        ("aliases.csv", plan.snapshot.joined_aliases(), "every customer that stands under several numbers"),
+        ("proposals.csv", _listed(plan, frame), said("every customer, for spreadsheets")),
+        ("quarantine.csv", quarantine, said("every row left out, with key, rule and value")),
+        ("duplicates.csv", plan.snapshot.whole("duplicates"), said("every row that said the same thing twice")),
+        ("aliases.csv", plan.snapshot.joined_aliases(), said("every customer that stands under several numbers")),
     ):
         outputs.append((name, workspace.write_text(name, report.safe_csv(listed)), what))
     path = workspace.write("proposals", frame)
-    outputs.append(("proposals.parquet", files.sha256_of(path), "every customer, every figure"))
+    outputs.append(("proposals.parquet", files.sha256_of(path), said("every customer, every figure")))
     data = _data(plan, record, proposals, risks, decisions, people, frame, quarantine, facts, outputs)
-    digest = workspace.write_text("report.html", report.render(data))
-    return _summary(plan, record, proposals, frame, quarantine, digest)
+    written = _written(plan, "report", readers, report.pages(data, readers))
+    return _summary(plan, record, proposals, frame, quarantine, written)
+
+
+def _readers(plan: Plan) -> list[Words]:
+    """The company, and a reader of each other language: who chose one finds the report in it, whoever else reads it."""
+    settings = prepare.services(plan.config).settings
+    company = settings.words()
+    return [company, *(words_for(language=one, zone=settings.time_zone) for one in sorted(LANGUAGES) if one != company.language)]
+
+
+def _written(plan: Plan, page: str, readers: Sequence[Words], pages: Sequence[str]) -> dict[str, str]:
+    """Digest by name of the pages, the company's last: a review that has it has them all."""
+    names = [report.file_name(page, reader.language, readers[0].language) for reader in readers]
+    digests = {name: plan.workspace.write_text(name, text) for name, text in reversed(list(zip(names, pages, strict=True)))}
+    return {name: digests[name] for name in names}
 
 
 def _record(plan: Plan) -> tuple[Review, list[Proposal], list[RiskKept], list[Decision], dict[str, str]]:
@@ -85,14 +105,18 @@ def _facts(plan: Plan, record: Review, people: Mapping[str, str]) -> report.Revi
         scope=plan.scope,
         attempt=record.attempt,
         control_currency=policy.control_currency,
-        policy=f"{policy.name}, version {policy.version}",
+        policy=said("{name}, version {version}", name=policy.name, version=policy.version),
         outcome=card.outcome,
-        scorecard=f"{card.name}: {card.why}" if card.why else card.name,
+        scorecard=said("{name}: {why}", name=heard(card.name), why=heard(card.why)) if card.why else heard(card.name),
         produced_at=f"{opened.clock.now().astimezone(opened.settings.zone):%Y-%m-%d %H:%M %Z}",
-        signed_off=f"Signed off by {people.get(record.closed_by, record.closed_by)} on {record.closed_at:%Y-%m-%d}"
-        if record.closed_at
-        else "",
+        signed_off=_signed_off(record, people),
     )
+
+
+def _signed_off(record: Review, people: Mapping[str, str]) -> str:
+    if record.closed_at is None:
+        return ""
+    return said("Signed off by {who} on {day}", who=people.get(record.closed_by, record.closed_by), day=record.closed_at.date())
 
 
 def _data(
@@ -138,7 +162,7 @@ def _data(
         files=tuple(report.OutputFile(name=name, sha256=digest, what=what) for name, digest, what in outputs),
         manifest=_inputs(kept),
         manifest_digest=record.manifest_digest,
-        run_facts=(("code", kept.code_commit), ("libraries", kept.lock_sha256[:12]), ("buckets", str(plan.buckets))),
+        run_facts=((said("code"), kept.code_commit), (said("libraries"), kept.lock_sha256[:12]), (said("buckets"), str(plan.buckets))),
     )
 
 
@@ -148,9 +172,14 @@ def _hold_words(record: Review, people: Mapping[str, str]) -> tuple[str, ...]:
         return ()
     if record.hold_released_by:
         who = people.get(record.hold_released_by, record.hold_released_by)
-        return (f"Routing was held ({record.hold}); {who} has confirmed that the extract is complete.",)
-    next_step = f"credit-review review confirm {record.review_id}"
-    return (f"Routing is held until a person confirms that the extract is complete (`{next_step}`): {record.hold}.",)
+        return (said("Routing was held ({why}); {who} has confirmed that the extract is complete.", why=heard(record.hold), who=who),)
+    return (
+        said(
+            "Routing is held until a person confirms that the extract is complete (`{command}`): {why}.",
+            command=f"credit-review review confirm {record.review_id}",
+            why=heard(record.hold),
+        ),
+    )
 
 
 def _certificate(plan: Plan) -> report.Certificate:
@@ -187,7 +216,7 @@ def _decided(
             from_minor=proposal.from_minor,
             to_minor=proposal.to_minor,
             verdict=one.verdict,
-            by=f"{by} for {principal}" if principal else by,
+            by=said("{who} for {principal}", who=by, principal=principal) if principal else by,
             on=f"{one.at.astimezone(zone):%Y-%m-%d %H:%M}",
             reason=one.reason,
         )
@@ -266,7 +295,9 @@ def _inputs(kept: manifest.Manifest) -> dict[str, str]:
     return {name: getattr(kept, name) for name in names if getattr(kept, name)} | {f"mapping {k}": v for k, v in kept.mappings.items()}
 
 
-def _summary(plan: Plan, record: Review, proposals: list[Proposal], frame: pd.DataFrame, quarantine: pd.DataFrame, digest: str) -> Summary:
+def _summary(
+    plan: Plan, record: Review, proposals: list[Proposal], frame: pd.DataFrame, quarantine: pd.DataFrame, pages: Mapping[str, str]
+) -> Summary:
     states = {str(k): int(v) for k, v in frame["state"].value_counts().items()}
     ways = {str(k): int(v) for k, v in frame.loc[frame["state"] == CustomerState.REVIEWED, "direction"].value_counts().items()}
     moves = ", ".join(f"{ways.get(way, 0)} {way}" for way in Direction)
@@ -282,14 +313,14 @@ def _summary(plan: Plan, record: Review, proposals: list[Proposal], frame: pd.Da
     return outcome.Summary(
         headline=headline,
         facts=facts,
-        digests=_inputs(kept) | {"manifest": record.manifest_digest, "certificate": _certificate(plan).digest},
+        digests=_inputs(kept) | {"manifest": record.manifest_digest, "certificate": _certificate(plan).digest, **pages},
         tables={
             "proposals": ("Proposals", len(proposals), _proposal_rows(proposals)),
             "quarantine": ("Quarantine", len(quarantine), _quarantine_rows(quarantine)),
             "coverage": ("Coverage", len(coverage), coverage),
         },
         report=plan.workspace.path("report.html").resolve(),
-        report_sha256=digest,
+        report_sha256=pages["report.html"],
         snapshot=plan.snapshot.folder.resolve(),
         snapshot_digest=kept.snapshot,
     )
@@ -343,11 +374,16 @@ def refuse_unwritten(plan: Plan) -> None:
         raise Refused("report.none", f"review {plan.review_id} has no results yet", next_step="`credit-review review resume` goes on")
 
 
-def write_again(config: str, review_id: str) -> Path:
-    """Write the report of a review as its record stands now; returns where it is. Refused when it has no results yet."""
+def write_again(config: str, review_id: str, *, language: str = "") -> Path:
+    """Write the report of a review as its record stands now; returns where it is, in that language or the company's.
+
+    Refused when it has no results yet. Raises BadInput for a language nobody knows.
+    """
     plan = prepare.plan_of(config, review_id)
     refuse_unwritten(plan)
-    return write.fn(plan).report
+    company = prepare.services(config).settings.words().language
+    name = report.file_name("report", words_for(language=language or company).language, company)
+    return write.fn(plan).report.with_name(name)
 
 
 def certified(config: str, review_id: str) -> Certified:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from credit_review import exposure, fx, policy, receivables, scoring
 from credit_review.adapters import reading
 from credit_review.adapters.wiring import Services
+from credit_review.words import marked
 from tasks import intake, prepare
 from tasks.progress import stage
 
@@ -32,7 +33,7 @@ def fit(config: str, *, as_of: date | None, expert: bool) -> Fitted:
     rules = policy.load(opened.settings.document(opened.settings.policy))
     mappings = [receivables.load(opened.settings.document(place.mapping)) for place in opened.settings.sources]
     if expert:
-        card = scoring.expert(rules, why="chosen by a person", not_available=not_available(mappings))
+        card = scoring.expert(rules, why=marked("chosen by a person"), not_available=not_available(mappings))
         return Fitted(text=scoring.dump(card), lines=(f"{card.name}: {card.why}",))
     day = as_of or opened.today()
     with stage("Reading the sources"):

@@ -108,7 +108,8 @@ class Workspace:
         A review that is routed and has no report was stopped before its end.
         """
         files.remove_orphans(self.folder)
-        self.path("report.html").unlink(missing_ok=True)
+        for page in sorted(self.folder.glob("report*.html")):
+            page.unlink(missing_ok=True)
 
     # --- governed documents, copied when the review starts ----------------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ from credit_review.model.frames import PANDAS, STATES
 from credit_review.model.records import Deferral, Exclusion
 from credit_review.model.states import CustomerState
 from credit_review.policy import Exclude, Policy
+from credit_review.words import marked
 
 HISTORY = ("customer_id", "as_of", "state", "grade", "dso_days")
 """Columns of the history frame: one row a customer and earlier review (superseded ones left out), with the state and grade it ended in.
@@ -29,6 +30,12 @@ HISTORY = ("customer_id", "as_of", "state", "grade", "dso_days")
 
 _MISSED = (CustomerState.QUARANTINED, CustomerState.DEFERRED)
 _SHOWN = 3
+_LARGE, _UNGRADED = marked("large exposure"), marked("not graded")
+_ADDED = marked("reviewed with quarantined rows added to exposure: {rows}")
+_HELD = marked("quarantined rows: {rows}")
+_MORE = marked("{rows} and {count} more")
+_AGAIN = marked("quarantined or deferred {count} reviews in a row")
+_RESOLVES = marked("{person} to resolve")
 
 
 def assign_states(
@@ -163,13 +170,17 @@ def _outside(frame: pd.DataFrame, scope: Scope, policy: Policy, as_of: date) -> 
         later = frame["next_review"] > pd.Timestamp(as_of)
 
         def rule(last: Any, following: Any, grade: Any, large: Any) -> str:
-            why = "large exposure" if large else f"grade {grade}" if grade else "not graded"
-            return f"last review {last}, next {following} ({why}: every {_months(policy, str(grade), bool(large))} months)"
+            why = _LARGE if large else marked("grade {grade}").format(grade=grade) if grade else _UNGRADED
+            months = _months(policy, str(grade), bool(large))
+            due = marked("last review {last}, next {next} ({why}: every {months} months)")
+            return due.format(last=last, next=following, why=why, months=months)
 
         return [(CustomerState.NOT_DUE, later, _text(when, rule))]
 
     def outside(last: Any, following: Any, _grade: Any, _large: Any) -> str:
-        return f"outside scope {scope.text}; " + (f"last review {last}, next {following}" if last else "never reviewed, due now")
+        if not last:
+            return marked("outside scope {scope}; never reviewed, due now").format(scope=scope.text)
+        return marked("outside scope {scope}; last review {last}, next {next}").format(scope=scope.text, last=last, next=following)
 
     return [(CustomerState.NOT_DUE, ~_inside(frame, scope), _text(when, outside))]
 
@@ -191,7 +202,8 @@ def _inside(frame: pd.DataFrame, scope: Scope) -> pd.Series[Any]:
 
 def _deferred(frame: pd.DataFrame, deferrals: Sequence[Deferral], as_of: date) -> State:
     newest = {d.customer_id: d for d in sorted(deferrals, key=lambda d: (d.recorded_at, d.deferral_id))}
-    texts = {c: f"deferred by {d.owner_id} until {d.until}" for c, d in newest.items() if d.until > as_of}
+    text = marked("deferred by {person} until {day}")
+    texts = {c: text.format(person=d.owner_id, day=d.until) for c, d in newest.items() if d.until > as_of}
     reason = _looked_up(frame["customer_id"], texts)
     return (CustomerState.DEFERRED, reason != "", reason)
 
@@ -201,9 +213,9 @@ def _held(
 ) -> pd.DataFrame:
     """By customer: why it is quarantined (empty: it is not), what was added to exposure instead, and the amount in account currency."""
     out = pd.DataFrame({"reason": "", "added": "", "amount": pd.array([0] * len(frame), dtype="Int64")}, index=frame.index)
-    out.loc[~frame["mastered"], "reason"] = "in the ledger but not in the customer master"
+    out.loc[~frame["mastered"], "reason"] = marked("in the ledger but not in the customer master")
     if features is not None:
-        out.loc[frame["mastered"] & ~_among(frame["customer_id"], features["customer_id"]), "reason"] = "features in quarantine"
+        out.loc[frame["mastered"] & ~_among(frame["customer_id"], features["customer_id"]), "reason"] = marked("features in quarantine")
     rows = quarantine[quarantine["could_raise"] & (quarantine["customer_id"] != "")]
     if not len(rows):
         return out
@@ -211,8 +223,8 @@ def _held(
     at = pd.Index(frame["customer_id"]).get_indexer(pd.Index(sizes.index))
     small = _added(sizes, features, policy).to_numpy(dtype=bool)
     out.loc[at, "amount"] = sizes["own"].array
-    out.loc[at[small], "added"] = ("reviewed with quarantined rows added to exposure: " + sizes["names"][small]).to_numpy()
-    out.loc[at[~small], "reason"] = ("quarantined rows: " + sizes["names"][~small]).to_numpy()
+    out.loc[at[small], "added"] = sizes["names"][small].map(lambda rows: _ADDED.format(rows=rows)).to_numpy()
+    out.loc[at[~small], "reason"] = sizes["names"][~small].map(lambda rows: _HELD.format(rows=rows)).to_numpy()
     return out
 
 
@@ -250,7 +262,7 @@ def _sizes(rows: pd.DataFrame, frame: pd.DataFrame, policy: Policy, as_of: date,
     total = total.where(told)
     shown = one[by.cumcount() < _SHOWN].groupby("customer_id", sort=True)["name"].agg(", ".join)
     more = (by.size() - _SHOWN).clip(lower=0)
-    total["names"] = shown + more.map(lambda n: f" and {n} more" if n else "")
+    total["names"] = [_MORE.format(rows=rows, count=n) if n else rows for rows, n in zip(shown, more.reindex(shown.index), strict=True)]
     return total
 
 
@@ -274,17 +286,20 @@ def _escalations(frame: pd.DataFrame, policy: Policy, as_of: date) -> pd.Series[
     person = _text(frame[["portfolio"]], lambda portfolio: policy.analyst_for(str(portfolio)))
     again = missed & (in_a_row >= often)
     texts = [
-        ("quarantined or deferred " + in_a_row.astype("str") + " reviews in a row").where(again, ""),
+        in_a_row[again].map(lambda n: _AGAIN.format(count=n)).astype("str").reindex(frame.index, fill_value=""),
         _days(frame["last_review"]).map(_since(longest)).where(old, ""),
     ]
     joined = texts[0].str.cat(texts[1], sep="; ").str.strip("; ")
-    named: pd.Series[Any] = joined.where(joined == "", joined + "; " + person + " to resolve")
+    resolves = person[joined != ""].map(lambda one: _RESOLVES.format(person=one)).reindex(frame.index, fill_value="")
+    named: pd.Series[Any] = joined.where(joined == "", joined + "; " + resolves)
     return named
 
 
 def _since(longest: int) -> Callable[[str], str]:
     def text(day: str) -> str:
-        return f"not reviewed since {day}, longest is {longest} months" if day else f"never reviewed, longest is {longest} months"
+        if not day:
+            return marked("never reviewed, longest is {months} months").format(months=longest)
+        return marked("not reviewed since {day}, longest is {months} months").format(day=day, months=longest)
 
     return text
 

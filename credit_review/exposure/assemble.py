@@ -19,6 +19,7 @@ from credit_review.exposure.reasons import Reasons
 from credit_review.model.frames import FEATURES, PANDAS
 from credit_review.model.money import MAX_MINOR
 from credit_review.policy import Policy
+from credit_review.words import marked
 
 FRACTION_DECIMALS = 6
 DAYS_A_MONTH = 365.25 / 12
@@ -169,13 +170,14 @@ def _past_columns(b: _Bucket, reasons: Reasons) -> dict[str, Any]:
     start = np.where(known_since, since, np.minimum(past.first_document, today))
     never_bought = past.last_invoice == -NEVER
     if clears:
-        reasons.add(past.cleared == 0, "average_days_late", "no items cleared in the last 12 months")
-        reasons.add(np.isnan(past.days_late_trend), "days_late_trend", "nothing cleared in the last 3 months or in the 9 before")
+        reasons.add(past.cleared == 0, "average_days_late", marked("no items cleared in the last 12 months"))
+        reasons.add(np.isnan(past.days_late_trend), "days_late_trend", marked("nothing cleared in the last 3 months or in the 9 before"))
     if sells:
-        reasons.add(no_terms, "need_minor", "no payment terms")
-        reasons.add(never_bought, "last_invoice_days", "no invoice")
-    reasons.add(b.open_now.open_items == 0, "overdue_fraction", "no open items")
-    reasons.add(no_start, "months_on_book", "no customer_since" + (" and no document" if sells else ", and no full history in source"))
+        reasons.add(no_terms, "need_minor", marked("no payment terms"))
+        reasons.add(never_bought, "last_invoice_days", marked("no invoice"))
+    reasons.add(b.open_now.open_items == 0, "overdue_fraction", marked("no open items"))
+    no_since = marked("no customer_since and no document") if sells else marked("no customer_since, and no full history in source")
+    reasons.add(no_start, "months_on_book", no_since)
     return {
         "average_days_late": late,
         "days_late_trend": past.days_late_trend if clears else np.full(count, np.nan),
@@ -190,13 +192,13 @@ def _past_columns(b: _Bucket, reasons: Reasons) -> dict[str, Any]:
 
 def _outside_columns(b: _Bucket, reasons: Reasons) -> dict[str, Any]:
     found = b.reports
-    none = f"no external report on or before {b.as_of}"
+    none = marked("no external report on or before {day}").format(day=b.as_of)
     for name in ("external_grade", "external_pd_fraction", "external_age_days", "recommended_limit_minor"):
         reasons.add(~found.found, name, none)
-    reasons.add(found.found & found.pd_fraction.isna().to_numpy(dtype=bool), "external_pd_fraction", "not in the newest report")
-    reasons.add(found.without_rate, "recommended_limit_minor", "no exchange rate to the account currency")
+    reasons.add(found.found & found.pd_fraction.isna().to_numpy(dtype=bool), "external_pd_fraction", marked("not in the newest report"))
+    reasons.add(found.without_rate, "recommended_limit_minor", marked("no exchange rate to the account currency"))
     unstated = found.found & ~found.without_rate & found.recommended.isna().to_numpy(dtype=bool)
-    reasons.add(unstated, "recommended_limit_minor", "not in the newest report")
+    reasons.add(unstated, "recommended_limit_minor", marked("not in the newest report"))
     return {
         "external_grade": found.grade,
         "external_pd_fraction": found.pd_fraction,
@@ -213,12 +215,12 @@ def _master_columns(b: _Bucket, reasons: Reasons) -> dict[str, Any]:
     later = ~no_worth & ~undated & (stated > today)
     limit = master["limit_minor"]
     utilisation = _utilisation(b.exposure, limit)
-    reasons.add(no_worth, "tangible_net_worth_minor", "no statements")
-    reasons.add(later, "tangible_net_worth_minor", f"statements dated after {b.as_of}")
-    reasons.add(~no_worth & undated, "net_worth_age_days", "statements without a date")
+    reasons.add(no_worth, "tangible_net_worth_minor", marked("no statements"))
+    reasons.add(later, "tangible_net_worth_minor", marked("statements dated after {day}").format(day=b.as_of))
+    reasons.add(~no_worth & undated, "net_worth_age_days", marked("statements without a date"))
     if "limits" in b.has:
-        reasons.add(limit.isna().to_numpy(dtype=bool), "utilisation_fraction", "no limit on file")
-        reasons.add((limit == 0).fillna(False).to_numpy(dtype=bool), "utilisation_fraction", "the limit is 0")
+        reasons.add(limit.isna().to_numpy(dtype=bool), "utilisation_fraction", marked("no limit on file"))
+        reasons.add((limit == 0).fillna(False).to_numpy(dtype=bool), "utilisation_fraction", marked("the limit is 0"))
     copied = {name: master[name] for name in ("customer_id", "group_id", "currency", "limit_minor", "terms_days", "status")}
     return copied | {
         "utilisation_fraction": utilisation,
@@ -248,7 +250,7 @@ def _lacking(b: _Bucket, reasons: Reasons) -> None:
     for what, names in _NEEDS.items():
         if what.replace(" ", "_") not in b.has:
             for name in names:
-                reasons.add(everyone, name, f"no {what} in source")
+                reasons.add(everyone, name, marked("no {what} in source").format(what=what))
 
 
 def _check_range(frame: pd.DataFrame) -> None:

@@ -12,6 +12,7 @@ import pandas as pd
 from credit_review import fx
 from credit_review.exposure.arrays import NO_DAY, Flags, Ints, day_number, day_numbers, sum_by
 from credit_review.exposure.ledger import positions, quarantine_rows
+from credit_review.words import marked
 
 _MILLION = 1_000_000
 
@@ -126,7 +127,9 @@ def _in_account_currency(
     wanted_rows = pd.Series(wanted, index=rows.index)
     converted, _ = fx.convert_column(rows[column].astype("Int64").where(wanted_rows), rows["currency"], quote, on=as_of, rates=rates)
     without: Flags = wanted & converted.isna().to_numpy(dtype=bool)
-    reason = f"no exchange rate to the customer's account currency on the as-of date, so this {dataset} row is not counted"
+    reason = marked("no exchange rate to the customer's account currency on the as-of date, so this {dataset} row is not counted").format(
+        dataset=dataset
+    )
     left_out = quarantine_rows(rows, without, dataset, keys, "missing_rate", "currency", reason, could_raise=False)
     return converted.fillna(0).to_numpy(dtype=np.int64, copy=True), without, [left_out] if len(left_out) else []
 

@@ -9,6 +9,7 @@ from datetime import date
 import pandas as pd
 
 from credit_review.errors import BadInput
+from credit_review.words import marked
 
 TOP = 10
 DAYS_DECIMALS = 2
@@ -99,9 +100,9 @@ def _figures(currency: str, rows: pd.DataFrame, months: list[tuple[int, int]], a
     not_due, first, second, third, oldest = (total[name] for name in _AGEING)
     sales = sum(sale for sale, _ in months) if months else None
     if sales is None:
-        reasons["sales_12m_minor"] = "no sales in source"
+        reasons["sales_12m_minor"] = marked("no sales in source")
     if not tells_disputes:
-        reasons["disputed_minor"] = "no disputes in source"
+        reasons["disputed_minor"] = marked("no disputes in source")
     days = _days(total["open_items_minor"], not_due, months, as_of, reasons)
     return PortfolioFigures(
         currency=currency,
@@ -137,26 +138,26 @@ Days = tuple[float | None, float | None, float | None, float | None]
 def _days(receivables: int, not_due: int, months: list[tuple[int, int]], as_of: date, reasons: dict[str, str]) -> Days:
     sales, days = sum(sale for sale, _ in months), sum(length for _, length in months)
     if sales <= 0:
-        why = f"no sales in the 12 months to {as_of}" if months else "no sales in source"
+        why = marked("no sales in the 12 months to {day}").format(day=as_of) if months else marked("no sales in source")
         reasons.update(dict.fromkeys(("dso_days", "best_possible_dso_days", "add_days", "countback_dso_days"), why))
         return None, None, None, None
     conventional, best = dso(receivables, sales, days), best_possible_dso(not_due, sales, days)
     countback = countback_dso(receivables, months)
     if countback is None:
-        reasons["countback_dso_days"] = "open items exceed the sales of the last 12 months"
+        reasons["countback_dso_days"] = marked("open items exceed the sales of the last 12 months")
     return conventional, best, round(conventional - best, DAYS_DECIMALS), countback
 
 
 def _share(rows: pd.DataFrame, exposure: int, reasons: dict[str, str]) -> float | None:
     if exposure == 0:
-        reasons["top10_share_fraction"] = "no exposure"
+        reasons["top10_share_fraction"] = marked("no exposure")
         return None
     return round(int(rows["exposure_minor"].nlargest(TOP).sum()) / exposure, FRACTION_DECIMALS)
 
 
 def _overdue(total: dict[str, int], reasons: dict[str, str]) -> float | None:
     if total["open_items_minor"] == 0:
-        reasons["overdue_fraction"] = "no open items"
+        reasons["overdue_fraction"] = marked("no open items")
         return None
     return round(total["overdue_minor"] / total["open_items_minor"], FRACTION_DECIMALS)
 

@@ -17,6 +17,7 @@ from credit_review.exposure.arrays import NO_DAY, Flags, Ints, day_number, day_n
 from credit_review.model.frames import PANDAS, QUARANTINE
 from credit_review.model.money import EXPONENTS
 from credit_review.model.states import DocumentKind
+from credit_review.words import marked
 
 CAPABILITIES = frozenset({"sales", "cleared_items", "orders", "deliveries", "notes", "limits", "disputes", "write_offs"})
 """What a source can state. A figure that needs one the source lacks is not computable, never 0."""
@@ -106,9 +107,9 @@ def read(items: pd.DataFrame, customers: pd.DataFrame, *, as_of: date, rates: fx
     disputed = items["disputed"].to_numpy(dtype=bool)
     ledger = Ledger(customer, kind, posted, document, due, cleared, amount, still_open, disputed)
     refused = [
-        (unknown, "customer_in_master", "customer_id", "the row's customer is not in the customer master"),
-        (undated & ~unknown, "item_is_dated", "posting_date", "the row has no posting, document or due date, so it cannot be aged"),
-        (money.without_rate, "missing_rate", "currency", "no exchange rate to the customer's account currency on the as-of date"),
+        (unknown, "customer_in_master", "customer_id", marked("the row's customer is not in the customer master")),
+        (undated & ~unknown, "item_is_dated", "posting_date", marked("the row has no posting, document or due date, so it cannot be aged")),
+        (money.without_rate, "missing_rate", "currency", marked("no exchange rate to the customer's account currency on the as-of date")),
     ]
     return Read(ledger.where(exists & ~money.without_rate), _quarantine(items, refused), money.used, money.unpriced)
 

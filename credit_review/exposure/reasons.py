@@ -9,6 +9,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from credit_review.exposure.arrays import Flags
+from credit_review.words import marked
+
+NO_CURRENCY = marked("(no currency)")
 
 
 class Reasons:
@@ -30,6 +33,7 @@ class Reasons:
         known = ["; ".join(t for bit, t in enumerate(self._texts) if (int(s) >> bit) & 1) for s in sets]
         found = np.array(known, dtype=object)[codes] if self._count else np.zeros(0, dtype=object)
         for at, base, quote in unpriced:
-            text = f"exposure_minor: without items that have no rate from {base or '(no currency)'} to {quote or '(no currency)'}"
+            pair = {"base": base or NO_CURRENCY, "quote": quote or NO_CURRENCY}
+            text = "exposure_minor: " + marked("without items that have no rate from {base} to {quote}").format(**pair)
             found[at] = f"{found[at]}; {text}" if found[at] else text
         return pd.Series(found, dtype="str")

@@ -96,6 +96,18 @@ OTHERWISE_WORDS: MappingProxyType[str, str] = MappingProxyType(
 )
 
 
+BY_NEED = marked("need {amount} x {factor} (grade {grade})")
+BY_EXPOSURE = marked("need not computable: exposure {amount} x {factor} (grade {grade})")
+BY_PART = marked("need not computable: exposure {amount} x {part} x {factor} (grade {grade})")
+STARTS = marked("starter limit {amount} of class {status}")
+FALLS = marked("unused by class {status}: down to {amount}")
+NOTHING = marked("class {status}: no credit")
+MAY_FALL = marked("need not computable: the limit in force may stay or fall")
+STAYS = marked("no grade: the limit in force stays")
+FORMULAS = (BY_NEED, BY_PART, BY_EXPOSURE, STARTS, FALLS, NOTHING, MAY_FALL, STAYS)
+"""The formula in words with its figures, as PROPOSALS.formula holds it."""
+
+
 def words(codes: str) -> str:
     """Codes joined by | in plain words joined by semicolons; a code that is not ours stays as it is."""
     known = FORBIDS_WORDS | EXCEPTIONAL_WORDS | CAP_WORDS

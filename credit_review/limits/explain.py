@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from credit_review.limits.codes import CAP_WORDS, SEPARATOR, Cap, substitute_words, words
+from credit_review.hearing import heard, heard_as
+from credit_review.limits.codes import CAP_WORDS, FORMULAS, SEPARATOR, Cap, substitute_words, words
 from credit_review.model.money import Money
 from credit_review.words import marked, said
 
@@ -22,7 +23,7 @@ def explain(row: Mapping[str, Any]) -> list[tuple[str, str]]:
     A customer that was not reviewed gets its state and the reason. Missing values may be None, NaN or NA.
     """
     if row["state"] != "reviewed":
-        return [(said("State"), said(str(row["state"]).replace("_", " "))), (said("Reason"), str(row["state_reason"]))]
+        return [(said("State"), said(str(row["state"]).replace("_", " "))), (said("Reason"), heard(str(row["state_reason"])))]
     return [*_start(row), *_caps(row), *_guards(row), *_outcome(row), *_effects(row)]
 
 
@@ -45,7 +46,7 @@ def _start(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if row["grade"]:
         yield said("Grade"), str(row["grade"])
     result = _known(row["formula_minor"])
-    formula = str(row["formula"])
+    formula = heard_as(str(row["formula"]), FORMULAS)
     yield (
         said("Formula"),
         formula if result is None else said("{formula} = {amount}", formula=formula, amount=Money(result, row["currency"])),
@@ -93,7 +94,7 @@ def _outcome(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if row["exceptional"]:
         yield said("Needs a person, because"), words(str(row["exceptional"]))
     if row["straight_through_rule"]:
-        yield said("Passes by rule"), str(row["straight_through_rule"])
+        yield said("Passes by rule"), heard(str(row["straight_through_rule"]))
 
 
 def _effects(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

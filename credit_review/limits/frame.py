@@ -11,7 +11,7 @@ import pandas as pd
 
 from credit_review.errors import ReviewStopped
 from credit_review.fx import RateTable
-from credit_review.limits import engine
+from credit_review.limits import codes, engine
 from credit_review.limits.arrays import Flags, Ints, Maybe, among, amount_texts, any_of, joined, pick
 from credit_review.limits.codes import CLASS_PREFIX, SEPARATOR, Exceptional
 from credit_review.limits.rows import Rows, aligned, gather
@@ -20,10 +20,11 @@ from credit_review.model.frames import PANDAS, PROPOSALS
 from credit_review.model.money import format_minor
 from credit_review.model.states import CustomerState, Direction
 from credit_review.policy import Policy
+from credit_review.words import marked
 
 _EMPTY: dict[str, Any] = {"str": "", "int": 0, "int?": pd.NA, "float": np.nan, "bool": False}
 MISSING_RATE = "missing_rate"
-NO_PROPOSAL = "no proposal possible"
+NO_PROPOSAL = marked("no proposal possible")
 _MOST_REASONS = 4
 
 
@@ -151,20 +152,27 @@ def _judge(frame: pd.DataFrame, rows: Rows, rules: Rules, exceptional: Mapping[s
         format_minor(policy.minor(a), policy.control_currency)
         for a in (through.up_to_increase, through.up_to_limit, through.reductions_up_to)
     ]
-    raise_text = f"policy {policy.version}: increase of at most {most[0]} to at most {most[1]}, grades {grades}"
-    lower_text = f"policy {policy.version}: reduction of at most {most[2]}, grades {grades}"
+    shown = {"version": policy.version, "grades": grades}
+    raise_text = _RAISES.format(increase=most[0], limit=most[1], **shown)
+    lower_text = _LOWERS.format(reduction=most[2], **shown)
     frame["straight_through_rule"] = pick({raise_text: raised, lower_text: lowered}, len(rows))
+
+
+_RAISES = marked("policy {version}: increase of at most {increase} to at most {limit}, grades {grades}")
+_LOWERS = marked("policy {version}: reduction of at most {reduction}, grades {grades}")
 
 
 def _refused(frame: pd.DataFrame, rows: Rows, rules: Rules, result: engine.Result) -> pd.DataFrame:
     """Customers for whom nothing can be proposed become quarantined and keep what they have: no rate, or neither need nor limit."""
     for c, reason in rules.without_rate.items():
-        text = f"{MISSING_RATE}: {reason}, so policy amounts cannot be compared with this account; add the rate and review again"
-        _quarantine(frame, rows.currency == c, text)
-    text = f"{NO_PROPOSAL}: no limit on file, and need cannot be computed (no sales or terms in source, or no grade)"
+        _quarantine(frame, rows.currency == c, f"{MISSING_RATE}: {_INCOMPARABLE.format(reason=reason)}")
+    text = f"{NO_PROPOSAL}: {_NO_FIGURE}"
     _quarantine(frame, ~result.to.known & (frame["state"] == CustomerState.REVIEWED).to_numpy(), text)
     return frame
 
+
+_INCOMPARABLE = marked("{reason}, so policy amounts cannot be compared with this account; add the rate and review again")
+_NO_FIGURE = marked("no limit on file, and need cannot be computed (no sales or terms in source, or no grade)")
 
 _KEPT = {
     "customer_id", "group_id", "currency", "grade", "points", "pd_fraction", "from_minor", "from_terms_days", "exposure_minor",
@@ -223,29 +231,30 @@ def _formula_texts(rows: Rows, rules: Rules, classes: engine.Classes, caps: engi
     """The formula in words with its figures. The one loop over customers here only writes text."""
     unit = rules.unit[rows.currency]
     policy = rules.policy
-    names = [f"grade {g}" for g in policy.grade_names]
+    names = list(policy.grade_names)
     factors = [f"{policy.limits.by_grade[g].need_factor:.2f}" for g in policy.grade_names]
     by_need = caps.need.known
     shown = np.where(by_need, np.maximum(rows.need.value, 0), np.where(caps.from_exposure, rows.exposure, caps.formula.value))
     kinds = _kind(classes, caps, by_need)
-    extra = f" x {policy.limits.without_need.factor:.2f}" if policy.limits.without_need.factor != 1 else ""
+    extra = policy.limits.without_need.factor
+    by_exposure = codes.BY_PART if extra != 1 else codes.BY_EXPOSURE
     said: list[str] = []
     for kind, text, c, g, s in zip(
         kinds.tolist(), amount_texts(shown, unit), rows.currency.tolist(), rows.grade.tolist(), rows.status.tolist(), strict=True
     ):
         amount = f"{text} {rows.currencies[c]}"
         if kind == _NEED:
-            said.append(f"need {amount} x {factors[g]} ({names[g]})")
+            said.append(codes.BY_NEED.format(amount=amount, factor=factors[g], grade=names[g]))
         elif kind == _EXPOSURE:
-            said.append(f"need not computable: exposure {amount}{extra} x {factors[g]} ({names[g]})")
+            said.append(by_exposure.format(amount=amount, part=f"{extra:.2f}", factor=factors[g], grade=names[g]))
         elif kind == _STARTER:
-            said.append(f"starter limit {amount} of class {rules.statuses[s]}")
+            said.append(codes.STARTS.format(amount=amount, status=rules.statuses[s]))
         elif kind == _UNUSED:
-            said.append(f"unused by class {rules.statuses[s]}: down to {amount}")
+            said.append(codes.FALLS.format(amount=amount, status=rules.statuses[s]))
         elif kind == _ZERO:
-            said.append(f"class {rules.statuses[s]}: no credit")
+            said.append(codes.NOTHING.format(status=rules.statuses[s]))
         else:
-            said.append("need not computable: the limit in force may stay or fall" if g >= 0 else "no grade: the limit in force stays")
+            said.append(codes.MAY_FALL if g >= 0 else codes.STAYS)
     return pd.Series(said, dtype="str")
 
 

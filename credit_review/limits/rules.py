@@ -13,6 +13,7 @@ from credit_review.fx import MissingRate, RateTable
 from credit_review.limits.arrays import Flags, Ints, ppm
 from credit_review.model.money import EXPONENTS
 from credit_review.policy import Policy, Starter, UnusedDown
+from credit_review.words import marked
 
 _DAYS_A_MONTH = 365.25 / 12
 
@@ -117,7 +118,9 @@ def _without_rate(policy: Policy, currencies: Sequence[str], rates: RateTable | 
     for c, code in enumerate(currencies):
         if code == policy.control_currency:
             continue
-        reason = f"no rate from {policy.control_currency} to {code or '(no currency)'} on {as_of}"
+        reason = marked("no rate from {base} to {quote} on {day}").format(
+            base=policy.control_currency, quote=code or "(no currency)", day=as_of
+        )
         try:
             if rates is None or code not in EXPONENTS:
                 found.append((c, reason))

@@ -86,7 +86,7 @@ def _evidence(found: Evidence, w: Words) -> list[Block]:
         dated = [(w.say(what), w.day(day) if day else w.say(said("not known"))) for what, day in found.data_dates]
         blocks += [heading(w.say(said("Dates of the data"))), lines(dated)]
     if found.quarantined:
-        rows = [("", cleaned(row, 200)) for row in found.quarantined[:_LONGEST_LIST]]
+        rows = [("", cleaned(w.say(row), 200)) for row in found.quarantined[:_LONGEST_LIST]]
         blocks += [heading(w.say(said("Rows in quarantine"))), lines(rows)]
     if found.changes or found.decisions:
         blocks += [heading(w.say(said("History of its limits"))), lines(_history(found, w))]

@@ -18,6 +18,7 @@ from credit_review.receivables.chunk import Chunk
 from credit_review.receivables.columns import Coded, Flags
 from credit_review.receivables.mapping import Customers, External, Mapping, StatedTotals
 from credit_review.receivables.read import ACCOUNTING, DUPLICATE, ITEM, NUMBERS, QUARANTINED, UNATTRIBUTED, Raw, ReadResult, chunks
+from credit_review.words import marked
 
 _STATUS = frozenset(s.value for s in CreditStatus)
 _KINDS = frozenset(k.value for k in DocumentKind)
@@ -41,7 +42,9 @@ def read_external(raw: Raw, mapping: Mapping, as_of: date, *, origin: str = "") 
     """Reports of bureaus and registries known by `as_of`: EXTERNAL. A row with an unreadable field is quarantined whole."""
     result = _read(raw, origin or _from(mapping.external, "external"), mapping, EXTERNAL, _external_chunk)
     later = result.frame["report_date"] > pd.Timestamp(as_of)
-    notes = (f"{int(later.sum())} external reports dated after the as-of date are left out",) if later.any() else ()
+    notes = (
+        (marked("{count} external reports dated after the as-of date are left out").format(count=int(later.sum())),) if later.any() else ()
+    )
     return _moved(result, later, "posted later", notes)
 
 
@@ -117,7 +120,7 @@ def _left_out(chunk: Chunk, customer: Coded | None) -> pd.Series[str]:
 def _quarantine(chunk: Chunk, number: Coded | None, customer: Coded | None, dataset: Dataset) -> pd.DataFrame:
     if customer is not None:
         unnamed = customer.each(lambda c: c == "", np.bool_)
-        chunk.fault(unnamed, "source_number", "customer_is_named", "the row names no customer")
+        chunk.fault(unnamed, "source_number", "customer_is_named", marked("the row names no customer"))
     found = chunk.findings()
     at = found["at"].to_numpy(dtype=np.int64)
     keys = chunk.keys()
@@ -188,7 +191,7 @@ def _customers_chunk(chunk: Chunk, mapping: Mapping) -> _Fields:
     terms = chunk.coded("terms_code")
     known = terms.each(lambda t: t in mapping.terms, np.bool_)
     unknown_terms = ~known & terms.each(bool, np.bool_)
-    chunk.fault(unknown_terms, "terms_code", "terms_are_known", "the payment terms are not in the mapping's terms", info)
+    chunk.fault(unknown_terms, "terms_code", "terms_are_known", marked("the payment terms are not in the mapping's terms"), info)
     limit, has_limit, _ = chunk.money("limit", currency)
     worth, has_worth, _ = chunk.money("tangible_net_worth", currency, severity=info)
     _, group = chunk.customers(mapping.identity, entity=entity, name="group")
@@ -218,7 +221,7 @@ def _external_chunk(chunk: Chunk, mapping: Mapping) -> _Fields:
     currency = chunk.currency(needed=recommended)
     amount, has_amount, _ = chunk.money("recommended_limit", currency)
     percent = isinstance(table, External) and table.pd_unit == "percent"
-    chunk.fault(chunk.without("provider"), "provider", "provider_is_named", "the report names no provider")
+    chunk.fault(chunk.without("provider"), "provider", "provider_is_named", marked("the report names no provider"))
     values = {
         "customer_id": col.series(customer.replaced(str)),
         "source_number": col.series(number.replaced(str)),
@@ -236,7 +239,7 @@ def _cover_chunk(chunk: Chunk, mapping: Mapping) -> _Fields:
     number, customer = chunk.customers(mapping.identity, entity=None)
     currency = chunk.currency()
     amount, _, nothing = chunk.money("amount", currency)
-    chunk.fault(nothing & currency.each(bool, np.bool_), "amount", "amount_is_present", "the amount is missing")
+    chunk.fault(nothing & currency.each(bool, np.bool_), "amount", "amount_is_present", marked("the amount is missing"))
     days, has_days = chunk.whole("max_terms_days")
     fraction = _fraction(chunk, "cover_fraction", percent=False)
     values = {
@@ -261,7 +264,7 @@ def _rates_chunk(chunk: Chunk, mapping: Mapping) -> _Fields:
     texts = chunk.coded("rate")
     plain = tuple(col.decimal_text(t, chunk.table.numbers) or "" for t in texts.texts)
     good = Coded(texts.positions, tuple(p if p and float(p) > 0 else "" for p in plain))
-    chunk.fault(good.each(lambda t: t == "", np.bool_), "rate", "rate_is_a_positive_number", "the rate is no positive number")
+    chunk.fault(good.each(lambda t: t == "", np.bool_), "rate", "rate_is_a_positive_number", marked("the rate is no positive number"))
     values = {
         "rate_date": chunk.days("rate_date", required=True),
         "base": code("base"),
@@ -282,7 +285,7 @@ def _totals_chunk(chunk: Chunk, mapping: Mapping) -> _Fields:
     currency = Coded(stated.positions, tuple(codes.get(c, c) for c in stated.texts))
     amount, _, _ = chunk.money("amount", currency)
     rows, there = chunk.whole("rows")
-    chunk.fault(~there & chunk.without("rows"), "rows", "rows_is_present", "the number of rows is missing")
+    chunk.fault(~there & chunk.without("rows"), "rows", "rows_is_present", marked("the number of rows is missing"))
     stands_for = chunk.codes("dataset", frozenset({"items", "customers"}), "dataset_is_known") if chunk.has("dataset") else None
     values = {
         "dataset": "items" if stands_for is None else col.series(stands_for.replaced(str)),
@@ -301,7 +304,9 @@ def _fraction(chunk: Chunk, name: str, *, percent: bool) -> Any:
     value: Any = plain.each(lambda t: float(t) / (100 if percent else 1) if t else np.nan, np.float64)
     empty: Flags = texts.each(lambda t: t == "", np.bool_)
     wrong = ~empty & ~((value >= 0) & (value <= 1))
-    chunk.fault(wrong, name, f"{name}_is_a_fraction", f"the {name.replace('_', ' ')} does not lie between 0 and 1")
+    chunk.fault(
+        wrong, name, f"{name}_is_a_fraction", marked("the {field} does not lie between 0 and 1").format(field=name.replace("_", " "))
+    )
     return value
 
 

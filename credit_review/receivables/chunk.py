@@ -19,6 +19,7 @@ from credit_review.model.states import Severity
 from credit_review.receivables import columns as col
 from credit_review.receivables.columns import Coded, Days, Flags, Ints
 from credit_review.receivables.mapping import Identity, Table
+from credit_review.words import marked
 
 _SHOWN = 80
 FINDING = {"at": "int64", "expectation": "str", "column": "str", "value": "str", "severity": "str", "reason": "str"}
@@ -97,7 +98,8 @@ class Chunk:
         unknown = np.array([o == "" and t not in table for o, t in zip(ours, found.texts, strict=True)], dtype=bool)
         if len(unknown):
             listed = ", ".join(sorted(table) if table else sorted(known))
-            reason = f"the code is not in the mapping; known are {listed if len(listed) <= 200 else listed[:197] + '...'}"
+            shown = listed if len(listed) <= 200 else listed[:197] + "..."
+            reason = marked("the code is not in the mapping; known are {codes}").format(codes=shown)
             self.fault(unknown[found.positions], name, expectation, reason, severity)
         return Coded(found.positions, ours)
 
@@ -109,7 +111,7 @@ class Chunk:
         result = Coded(found.positions, ours)
         unknown = result.each(lambda c: c == "", np.bool_)
         rows = unknown if needed is None else unknown & (needed | found.each(lambda t: t != "", np.bool_))
-        self.fault(rows, "currency", "currency_is_iso4217", "no ISO 4217 currency, so the amount cannot be read")
+        self.fault(rows, "currency", "currency_is_iso4217", marked("no ISO 4217 currency, so the amount cannot be read"))
         return result
 
     def days(self, name: str, *, severity: Severity = Severity.WARNING, required: bool = False) -> Days:
@@ -117,26 +119,44 @@ class Chunk:
         texts = self.coded(name)
         found, wrong = col.days(texts, self.table.dates)
         words = name.replace("_", " ")
-        self.fault(wrong, name, f"{name}_is_a_date", f"the {words} is no date in the form {' or '.join(self.table.dates)}", severity)
+        self.fault(
+            wrong,
+            name,
+            f"{name}_is_a_date",
+            marked("the {field} is no date in the form {form}").format(field=words, form=" or ".join(self.table.dates)),
+            severity,
+        )
         if required:
             nothing = np.isnat(found) & ~wrong
-            self.fault(nothing, name, f"{name}_is_present", f"the {words} is missing", severity)
+            self.fault(nothing, name, f"{name}_is_present", marked("the {field} is missing").format(field=words), severity)
         return found
 
     def money(self, name: str, currency: Coded, *, severity: Severity = Severity.WARNING) -> tuple[Ints, Flags, Flags]:
         """Minor units of a field, which rows have one, and which are empty; text that is no amount of the currency is a fault."""
         minor, outcome = col.amounts(self.texts(name), col.places(currency), self.table.numbers)
         self.fault(
-            outcome == col.NOT_A_NUMBER, name, "amount_is_a_number", "the amount is no number as the mapping writes numbers", severity
+            outcome == col.NOT_A_NUMBER,
+            name,
+            "amount_is_a_number",
+            marked("the amount is no number as the mapping writes numbers"),
+            severity,
         )
-        self.fault(outcome == col.EXCESS_DECIMALS, name, "amount_fits_currency", "the amount has more decimals than its currency", severity)
-        self.fault(outcome == col.OUT_OF_RANGE, name, "amount_in_range", "the amount is too large to be true", severity)
+        self.fault(
+            outcome == col.EXCESS_DECIMALS, name, "amount_fits_currency", marked("the amount has more decimals than its currency"), severity
+        )
+        self.fault(outcome == col.OUT_OF_RANGE, name, "amount_in_range", marked("the amount is too large to be true"), severity)
         return minor, outcome == col.READ, outcome == col.EMPTY
 
     def whole(self, name: str, *, severity: Severity = Severity.WARNING) -> tuple[Ints, Flags]:
         """Whole numbers of a field and which rows have one; other text is a fault."""
         value, empty, wrong = col.whole_numbers(self.coded(name))
-        self.fault(wrong, name, f"{name}_is_a_whole_number", f"the {name.replace('_', ' ')} is no whole number", severity)
+        self.fault(
+            wrong,
+            name,
+            f"{name}_is_a_whole_number",
+            marked("the {field} is no whole number").format(field=name.replace("_", " ")),
+            severity,
+        )
         return value, ~(empty | wrong)
 
     def without(self, name: str) -> Flags:

@@ -21,8 +21,10 @@ from credit_review.receivables import history
 from credit_review.receivables.chunk import FINDING, Chunk
 from credit_review.receivables.columns import Coded, Days, Flags, Ints
 from credit_review.receivables.mapping import Items, Mapping
+from credit_review.words import marked
 
 ITEM, QUARANTINED, DUPLICATE, UNATTRIBUTED, POSTED_LATER = "items", "quarantined", "duplicates", "unattributed", "posted later"
+LEFT_OUT = "out: "  # and the name of the rule
 """Where a row read ended; rows taken out by a filter stand under `out: <rule>`."""
 
 ACCOUNTING = ("dataset", "line", "currency", "kind", "rows", "amount_minor", "open_minor", "unreadable")
@@ -166,7 +168,7 @@ def _dates(chunk: Chunk, mapping: Mapping, as_of: date, kind: Coded) -> tuple[Da
     late = posting > np.datetime64(as_of + _FARTHEST, "s")
     early = posting < np.datetime64("1970-01-01", "s")
     chunk.fault(
-        late | early, "posting_date", "posting_date_is_plausible", "the posting date lies so far off that it must be a typing error"
+        late | early, "posting_date", "posting_date_is_plausible", marked("the posting date lies so far off that it must be a typing error")
     )
     document = chunk.days("document_date", severity=Severity.INFO)
     document = np.where(np.isnat(document), posting, document)
@@ -175,7 +177,9 @@ def _dates(chunk: Chunk, mapping: Mapping, as_of: date, kind: Coded) -> tuple[Da
         terms = chunk.coded("terms")
         known = terms.each(lambda t: t in mapping.terms, np.bool_)
         wanted = np.isnat(due) & kind.each(lambda k: k in _WITH_TERMS, np.bool_) & chunk.without("due_date")
-        chunk.fault(wanted & ~known, "terms", "terms_are_known", "no due date, and the payment terms are not in the mapping's terms")
+        chunk.fault(
+            wanted & ~known, "terms", "terms_are_known", marked("no due date, and the payment terms are not in the mapping's terms")
+        )
         net = terms.each(lambda t: mapping.terms.get(t, 0), np.int64).astype("timedelta64[D]")
         due = np.where(wanted & known, document + net, due)
     later = kind.each(lambda k: k in ("order", "delivery"), np.bool_) & np.isnat(due)
@@ -198,7 +202,7 @@ def _amounts(chunk: Chunk, currency: Coded, kind: Coded, clearing: Days, as_of: 
     assert isinstance(table, Items)  # noqa: S101 - the ledger's own reader
     sign = kind.each(lambda k: -1 if k in table.signs and table.signs[DocumentKind(k)] == "reversed" else 1, np.int64)
     amount, readable, nothing = chunk.money("amount", currency)
-    chunk.fault(nothing & currency.each(bool, np.bool_), "amount", "amount_is_present", "the amount is missing")
+    chunk.fault(nothing & currency.each(bool, np.bool_), "amount", "amount_is_present", marked("the amount is missing"))
     day = np.datetime64(as_of, "s")
     whole = np.where(clearing <= day, 0, amount)
     if "open" not in table.columns:
@@ -216,7 +220,7 @@ def _flag(chunk: Chunk, name: str) -> Flags:
     table = chunk.table.codes.get(name, {})
     ours = Coded(found.positions, tuple(table.get(t, t.lower()) for t in found.texts))
     unknown = ours.each(lambda t: t not in _FLAGS, np.bool_)
-    chunk.fault(unknown, name, f"{name}_is_yes_or_no", "neither yes nor no by the mapping; read as no", Severity.INFO)
+    chunk.fault(unknown, name, f"{name}_is_yes_or_no", marked("neither yes nor no by the mapping; read as no"), Severity.INFO)
     return ours.each(lambda t: _FLAGS.get(t, False), np.bool_)
 
 
@@ -232,7 +236,7 @@ def _lines(chunk: Chunk, customer: Coded, bad: Flags, posting: Days, as_of: date
     line[posting > np.datetime64(as_of, "s")] = 2
     line[bad] = 3
     for rule, rows in chunk.filtered():
-        names.append(f"out: {rule}")
+        names.append(LEFT_OUT + rule)
         line[rows] = len(names) - 1
     return col.series(col.take_texts(names, line))
 
@@ -274,7 +278,7 @@ def _without_duplicates(whole: pd.DataFrame, *, keyed: bool) -> tuple[pd.DataFra
 
 
 def _clashes(at: pd.Index[int], whole: pd.DataFrame) -> pd.DataFrame:
-    reason = "another row has the same key and says something else, so neither can be believed"
+    reason = marked("another row has the same key and says something else, so neither can be believed")
     texts = {"expectation": "row_key_is_unique", "column": "row_key", "severity": Severity.WARNING.value, "reason": reason}
     return pd.DataFrame({"at": at.to_numpy(dtype=np.int64), "value": whole.loc[at, "row_key"].to_numpy(), **texts}).astype(FINDING)
 
@@ -323,14 +327,17 @@ def _accounting(whole: pd.DataFrame) -> pd.DataFrame:
 
 
 def _notes(whole: pd.DataFrame, mapping: Mapping) -> tuple[str, ...]:
-    found = [f"{len(whole)} ledger rows read from {mapping.source}"]
-    for line, count in whole["line"].value_counts().sort_index().items():
-        if line != ITEM:
-            found.append(f"{count} ledger rows {line}")
+    found = [marked("{count} ledger rows read from {source}").format(count=len(whole), source=mapping.source)]
+    for name, count in whole["line"].value_counts().sort_index().items():
+        line = str(name)
+        if line.startswith(LEFT_OUT):
+            found.append(marked("{count} ledger rows out: {rule}").format(count=count, rule=line.removeprefix(LEFT_OUT)))
+        elif line != ITEM:
+            found.append(marked("{count} ledger rows {what}").format(count=count, what=line))
     if turned := int((whole["turned"] & (whole["line"] == ITEM)).sum()):
-        found.append(f"{turned} negative invoices were booked as credit notes, as the mapping declares")
+        found.append(marked("{count} negative invoices were booked as credit notes, as the mapping declares").format(count=turned))
     if "cleared_items" not in mapping.has:
-        found.append("the source has no clearing history: open amounts are as of extraction")
+        found.append(marked("the source has no clearing history: open amounts are as of extraction"))
     return tuple(found)
 
 

@@ -15,6 +15,7 @@ from credit_review.report.data import (
     RiskKeptLine,
     Source,
 )
+from credit_review.words import ENGLISH
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from credit_review.model.validation import Verdict
+    from credit_review.words import Words
 
 __all__ = [
     "Certificate",
@@ -33,27 +35,48 @@ __all__ = [
     "ReviewFacts",
     "RiskKeptLine",
     "Source",
+    "file_name",
+    "pages",
     "render",
     "safe_csv",
     "validation_page",
+    "validation_pages",
 ]
 
 
-def render(data: ReportData) -> str:
+def render(data: ReportData, words: Words = ENGLISH) -> str:
     """The review report as one HTML page that needs no network and no script; the same data gives the same bytes."""
-    from credit_review.report.page import report_page
-
-    return report_page(data)
+    return pages(data, [words])[0]
 
 
-def validation_page(verdicts: Sequence[Verdict], *, facts: ReviewFacts, quarantine: pd.DataFrame) -> str:
+def pages(data: ReportData, readers: Sequence[Words]) -> list[str]:
+    """The report as a page a reader, of different languages, with links between them; the first reader is the company.
+
+    The pages stand beside each other under `file_name`. Figures are the same on all of them.
+    """
+    from credit_review.report.page import report_pages
+
+    return report_pages(data, readers)
+
+
+def validation_page(verdicts: Sequence[Verdict], words: Words = ENGLISH, *, facts: ReviewFacts, quarantine: pd.DataFrame) -> str:
     """What was promised about each dataset, in words, and what was found, as one self-contained HTML page.
 
     `verdicts` are merged over buckets; `quarantine` has the columns of QUARANTINE.
     """
-    from credit_review.report.page import validation_page as page
+    return validation_pages(verdicts, [words], facts=facts, quarantine=quarantine)[0]
 
-    return page(verdicts, facts=facts, quarantine=quarantine)
+
+def validation_pages(verdicts: Sequence[Verdict], readers: Sequence[Words], *, facts: ReviewFacts, quarantine: pd.DataFrame) -> list[str]:
+    """`validation_page` as a page a reader, like `pages`."""
+    from credit_review.report.page import validation_pages as write
+
+    return write(verdicts, readers, facts=facts, quarantine=quarantine)
+
+
+def file_name(page: str, language: str, company: str) -> str:
+    """The file of page `report` or `validation`: `report.html` in the company's language, `report.zh_CN.html` in another one."""
+    return f"{page}.html" if language == company else f"{page}.{language}.html"
 
 
 def safe_csv(frame: pd.DataFrame) -> str:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 from credit_review.model.money import EXPONENTS
 from credit_review.report.movements import LIST_UP_TO
 from credit_review.report.named import named, names
-from credit_review.report.table import Table, cut
-from credit_review.report.text import joined, known, major, plural, whole, words
+from credit_review.report.table import Table, cut, num
+from credit_review.report.text import count, joined, known, major, whole, words
+from credit_review.words import said, said_many
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,11 +35,14 @@ def over_limit_table(data: ReportData) -> Table:
     rows, called = over_limit(data), names(data)
     listed = [_over(r, called) for r in rows.head(LIST_UP_TO).to_dict("records")]
     return Table(
-        ("Customer", "Grade", "Currency", ">Exposure", ">Overdue", ">Limit in force", ">Over by", ">New limit"),
+        (
+            said("Customer"), said("Grade"), said("Currency"), num(said("Exposure")), num(said("Overdue")), num(said("Limit in force")),
+            num(said("Over by")), num(said("New limit")),
+        ),
         listed,
         note=cut(len(rows), len(listed), data.files, "proposals.csv"),
-        empty="No customer is over a limit in force.",
-    )
+        empty=said("No customer is over a limit in force."),
+    )  # fmt: skip
 
 
 def _over(row: Any, called: Any) -> list[str]:
@@ -52,15 +56,21 @@ def over_limit_words(data: ReportData) -> str:
     """Who is over a limit in force and by how much, in one sentence; empty when there are no limits on file to be over."""
     rows = over_limit(data)
     if rows.empty:
-        return "No customer is over its limit in force." if data.proposals["from_minor"].notna().any() else ""
+        return said("No customer is over its limit in force.") if data.proposals["from_minor"].notna().any() else ""
     sums = rows.groupby("currency")["over_minor"].sum()
     amounts = joined([major(int(sums[code]), str(code)) for code in sums.index])
-    who = plural(len(rows), "customer is", "customers are")
-    said = f"{who} over the limit in force, by {amounts} in all"
+    text = said_many(
+        "{count} customer is over the limit in force, by {amounts} in all",
+        "{count} customers are over the limit in force, by {amounts} in all",
+        n=len(rows),
+        count=count(len(rows)),
+        amounts=amounts,
+    )
     if len(rows) > NAME_UP_TO:
-        return f"{said}; see Limits."
+        return said("{what}; see Limits.", what=text)
     called = names(data)
-    return f"{said}: {joined([called.get(one, '') or one for one in rows['customer_id']]).rstrip('.')}."
+    who = [called.get(one, "") or one for one in rows["customer_id"]]
+    return said("{what}: {customers}.", what=text, customers=joined([*who[:-1], who[-1].rstrip(".")]))
 
 
 def first_limits(data: ReportData) -> tuple[Table, list[str]]:
@@ -70,10 +80,13 @@ def first_limits(data: ReportData) -> tuple[Table, list[str]]:
     called = names(data)
     listed = [_first(r, called) for r in rows.head(LIST_UP_TO).to_dict("records")]
     table = Table(
-        ("Customer", "Grade", "Currency", ">Exposure", ">Overdue", ">First limit", ">Above it"),
+        (
+            said("Customer"), said("Grade"), said("Currency"), num(said("Exposure")), num(said("Overdue")), num(said("First limit")),
+            num(said("Above it")),
+        ),
         listed,
         note=cut(len(rows), len(listed), data.files, "proposals.csv"),
-    )
+    )  # fmt: skip
     return table, [_first_words(group, str(code)) for code, group in rows.groupby("currency", sort=True)]
 
 
@@ -84,5 +97,11 @@ def _first(row: Any, called: Any) -> list[str]:
 
 
 def _first_words(rows: pd.DataFrame, currency: str) -> str:
-    many = plural(len(rows), "first limit lies", "first limits lie")
-    return f"{currency}: {many} below the exposure there is already, by {major(int(rows['over_limit_minor'].sum()), currency)} in all."
+    return said_many(
+        "{currency}: {count} first limit lies below the exposure there is already, by {amount} in all.",
+        "{currency}: {count} first limits lie below the exposure there is already, by {amount} in all.",
+        n=len(rows),
+        currency=currency,
+        count=count(len(rows)),
+        amount=major(int(rows["over_limit_minor"].sum()), currency),
+    )

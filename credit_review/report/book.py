@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from credit_review.hearing import heard
 from credit_review.model.money import EXPONENTS
 from credit_review.report import charts
-from credit_review.report.charts import Ageing, Grades, Steps
+from credit_review.report.charts import NO_GRADE, Ageing, Grades, Steps
 from credit_review.report.named import named, names
-from credit_review.report.table import Table
-from credit_review.report.text import DASH, count, days, known, major, percent, plural, whole
+from credit_review.report.table import Column, Table, num
+from credit_review.report.text import DASH, count, days, known, major, percent, whole
+from credit_review.words import listed, marked, said, said_many
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,10 +20,22 @@ if TYPE_CHECKING:
     from credit_review.exposure.book import PortfolioFigures
     from credit_review.report.data import ReportData
 
-NO_GRADE = "no grade"
 LARGEST_GROUPS = 10
 _GROUP_AMOUNTS = ("exposure_minor", "overdue_minor", "limits_minor")
-_AGEING = ("not due", "1 to 30 days past due", "31 to 60 days", "61 to 90 days", "over 90 days")
+_AGEING: tuple[str, ...] = (
+    said("not due"), said("1 to 30 days past due"), said("31 to 60 days"), said("61 to 90 days"), said("over 90 days"),
+)  # fmt: skip
+_AMOUNTS: tuple[tuple[str, str, bool], ...] = (
+    (said("Disputed"), "disputed_minor", False), (said("Unapplied credits"), "unapplied_credits_minor", False),
+    (said("Exposure"), "exposure_minor", False), (said("insured"), "insured_minor", True),
+    (said("other security"), "security_minor", True), (said("own risk"), "own_risk_minor", True),
+    (said("Sales, 12 months"), "sales_12m_minor", False),
+)  # fmt: skip
+"""Label and figure, and whether it is a part of the figure before."""
+_DAYS: tuple[tuple[str, str], ...] = (
+    (said("DSO, days"), "dso_days"), (said("Best possible DSO, days"), "best_possible_dso_days"),
+    (said("Average days delinquent"), "add_days"), (said("Countback DSO, days"), "countback_dso_days"),
+)  # fmt: skip
 
 
 def currencies(data: ReportData) -> list[str]:
@@ -55,40 +69,36 @@ def limits_table(data: ReportData) -> Table:
         flat = [cell for pair in moved for cell in pair]
         rows.append([currency, whole(s.before, currency), *flat, count(n["same"]), whole(s.after, currency), percent(change, signed=True)])
     headings = (
-        "Currency", ">In force", ">Increases", ">Customers", ">First limits", ">Customers", ">Reductions", ">Customers", ">Unchanged",
-        ">Proposed", ">Change",
+        said("Currency"), num(said("In force")), num(said("Increases")), num(said("Customers")), num(said("First limits")),
+        num(said("Customers")), num(said("Reductions")), num(said("Customers")), num(said("Unchanged")), num(said("Proposed")),
+        num(said("Change")),
     )  # fmt: skip
-    return Table(headings, rows, note="Whole major units. Amounts in different currencies are never added up.")
+    return Table(headings, rows, note=said("Whole major units. Amounts in different currencies are never added up."))
 
 
 def portfolio_table(data: ReportData) -> Table:
     """Figures of the book, a column a currency. A figure that cannot be computed says so, with the reason under the table."""
     figures = sorted(data.portfolio, key=lambda p: (-p.customers, p.currency))
-    reasons: dict[str, str] = {}
+    reasons: set[str] = set()
 
-    def missing(p: PortfolioFigures, name: str) -> str:
-        reasons[p.not_computable[name]] = ""
-        return "not computable"
+    def line(label: str, name: str, show: Any) -> list[str]:
+        found = [(p, getattr(p, name)) for p in figures]
+        reasons.update(p.not_computable[name] for p, value in found if not known(value))
+        return [label, *(show(value, p.currency) if known(value) else said("not computable") for p, value in found)]
 
-    def amount(name: str) -> list[str]:
-        return [whole(getattr(p, name), p.currency) if known(getattr(p, name)) else missing(p, name) for p in figures]
+    rows = [[said("Customers"), *(count(p.customers) for p in figures)], line(said("Open items"), "open_items_minor", whole)]
+    rows += [[name, *(_part(p, at) for p in figures)] for at, name in enumerate(_AGEING)]
+    parts = [at for at in range(2, len(rows))] + [len(rows) + at for at, (*_, part) in enumerate(_AMOUNTS) if part]
+    rows += [line(label, name, whole) for label, name, _ in _AMOUNTS]
+    rows += [line(label, name, lambda value, _: days(value)) for label, name in _DAYS]
+    rows.append(line(said("Ten largest customers' part of exposure"), "top10_share_fraction", lambda value, _: percent(value)))
+    headings: list[str | Column] = [said("Figure"), *(num(p.currency) for p in figures)]
+    return Table(headings, rows, note=_portfolio_note(reasons), parts=frozenset(parts))
 
-    def other(name: str, show: Any) -> list[str]:
-        return [show(getattr(p, name)) if known(getattr(p, name)) else missing(p, name) for p in figures]
 
-    rows = [["Customers", *(count(p.customers) for p in figures)], ["Open items", *amount("open_items_minor")]]
-    for at, name in enumerate(_AGEING):
-        rows.append([f"  {name}", *(_part(p, at) for p in figures)])
-    for label, name in (("Disputed", "disputed_minor"), ("Unapplied credits", "unapplied_credits_minor"), ("Exposure", "exposure_minor"),
-                        ("  insured", "insured_minor"), ("  other security", "security_minor"), ("  own risk", "own_risk_minor"),
-                        ("Sales, 12 months", "sales_12m_minor")):  # fmt: skip
-        rows.append([label, *amount(name)])
-    for label, name in (("DSO, days", "dso_days"), ("Best possible DSO, days", "best_possible_dso_days"),
-                        ("Average days delinquent", "add_days"), ("Countback DSO, days", "countback_dso_days")):  # fmt: skip
-        rows.append([label, *other(name, days)])
-    rows.append(["Ten largest customers' part of exposure", *other("top10_share_fraction", percent)])
-    note = "Whole major units of each currency. " + "".join(f"Not computable: {r}. " for r in sorted(reasons))
-    return Table(("Figure", *(f">{p.currency}" for p in figures)), rows, note=note.strip())
+def _portfolio_note(reasons: set[str]) -> str:
+    missing = [said("Not computable: {why}.", why=heard(one)) for one in sorted(reasons)]
+    return listed([said("Whole major units of each currency."), *missing], by=marked("{first} {rest}"))
 
 
 def _part(p: PortfolioFigures, at: int) -> str:
@@ -99,22 +109,30 @@ def _part(p: PortfolioFigures, at: int) -> str:
 
 def groups_table(data: ReportData) -> Table:
     """The largest groups of customers by exposure in control currency; members whose figures have no rate are named, not guessed."""
-    headings = ("Group", ">Customers", ">Exposure", ">Overdue", ">Limits in force", ">Oldest overdue, days", "Left out for want of a rate")
+    headings = (
+        said("Group"), num(said("Customers")), num(said("Exposure")), num(said("Overdue")), num(said("Limits in force")),
+        num(said("Oldest overdue, days")), said("Left out for want of a rate"),
+    )  # fmt: skip
     if data.groups is None or data.groups.empty:
         return Table(headings, [])
     called = names(data)
     largest = data.groups.sort_values(["exposure_minor", "group_id"], ascending=[False, True]).head(LARGEST_GROUPS)
     limited = set(data.proposals.loc[data.proposals["from_minor"].notna(), "group_id"])
     rows = [_group(r, named(r["group_id"], called), r["group_id"] in limited) for r in largest.to_dict("records")]
-    return Table(
-        headings, rows, note=f"The {len(rows)} largest of {plural(len(data.groups), 'group')}, in control currency at the dated rates."
+    note = said_many(
+        "The {shown} largest of {count} group, in control currency at the dated rates.",
+        "The {shown} largest of {count} groups, in control currency at the dated rates.",
+        n=len(data.groups),
+        shown=count(len(rows)),
+        count=count(len(data.groups)),
     )
+    return Table(headings, rows, note=note)
 
 
 def _group(row: Any, name: str, limited: bool) -> list[str]:
     amounts = [major(row[c], row["currency"]) for c in _GROUP_AMOUNTS]
     if not limited and not row["limits_minor"]:
-        amounts[-1] = "none on file"
+        amounts[-1] = said("none on file")
     return [name, count(row["members"]), *amounts, count(row["worst_dpd_days"]), row["unconverted"] or DASH]
 
 
@@ -155,9 +173,17 @@ def migration(data: ReportData) -> tuple[list[str], list[list[int]]]:
 def migration_words(counts: list[list[int]]) -> str:
     """Grade migration in one sentence; `counts` is the table of `migration`."""
     if not counts:
-        return "There was no earlier review to compare grades with."
+        return said("There was no earlier review to compare grades with.")
     same = sum(counts[i][i] for i in range(len(counts)))
     better = sum(n for i, row in enumerate(counts) for j, n in enumerate(row) if j < i)
     worse = sum(n for i, row in enumerate(counts) for j, n in enumerate(row) if j > i)
     total = same + better + worse
-    return f"{plural(total, 'customer')} graded in both reviews: {better:,} better, {same:,} the same, {worse:,} worse."
+    return said_many(
+        "{count} customer graded in both reviews: {better} better, {same} the same, {worse} worse.",
+        "{count} customers graded in both reviews: {better} better, {same} the same, {worse} worse.",
+        n=total,
+        count=count(total),
+        better=count(better),
+        same=count(same),
+        worse=count(worse),
+    )

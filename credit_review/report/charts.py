@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from io import StringIO
 from types import MappingProxyType
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from credit_review.model.money import exponent
 from credit_review.report.text import MINUS
+from credit_review.words import Said, marked, said
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,7 +22,15 @@ INK, MUTED, LINE = "#1c2733", "#5c6b7a", "#d5dbe2"
 NAVY, BLUE, PALE = "#1f3a5f", "#5b84b1", "#c9d6e6"
 GREEN, RED = "#2e7d5b", "#b5482a"
 AGEING_COLOURS = ("#9db8d2", "#e9c46a", "#e59b4c", "#d1693a", "#a3341f")
-AGEING_NAMES = ("not due", "1–30 days", "31–60", "61–90", "over 90")
+AGEING_NAMES: tuple[str, ...] = (said("not due"), said("1–30 days"), said("31–60"), said("61–90"), said("over 90"))
+STEPS: tuple[str, ...] = (said("In force"), said("Up"), said("First"), said("Down"), said("Proposed"))
+OWN, COVERED = said("own risk"), said("covered by insurance or security")
+NO_GRADE = said("no grade")
+THIS, LAST = said("this review"), said("last review")
+_SCALES = (
+    (10**9, marked("{currency}, billions")), (10**6, marked("{currency}, millions")), (10**3, marked("{currency}, thousands")),
+    (1, marked("{currency}, units")),
+)  # fmt: skip
 MOST_PANELS = 4
 """Currencies with a panel of their own in a plot; further ones are in the tables only."""
 
@@ -49,7 +59,7 @@ _STYLE: dict[str, Any] = {
     "figure.dpi": 72,
     "savefig.transparent": True,
 }
-_PAGE_FONT = "'Inter','Segoe UI','Helvetica Neue',Arial,'Liberation Sans',sans-serif"
+_PAGE_FONT = "inherit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +103,7 @@ def limits_plot(panels: Sequence[Steps]) -> str:
 
 def grades_plot(panels: Sequence[Grades]) -> str:
     """Exposure by grade, own risk and covered part."""
-    return _draw(panels, _grades_panel, height=2.6, legend={"own risk": NAVY, "covered by insurance or security": PALE})
+    return _draw(panels, _grades_panel, height=2.6, legend={OWN: NAVY, COVERED: PALE})
 
 
 def ageing_plot(panels: Sequence[Ageing]) -> str:
@@ -133,8 +143,8 @@ def migration_plot(grades: Sequence[str], counts: Sequence[Sequence[int]]) -> st
         axes.xaxis.tick_top()
         axes.xaxis.set_label_position("top")
         axes.tick_params(labelcolor=INK)
-        axes.set_xlabel("this review")
-        axes.set_ylabel("last review")
+        axes.set_xlabel(THIS)
+        axes.set_ylabel(LAST, rotation_mode="anchor", verticalalignment="bottom")
         axes.spines["bottom"].set_visible(False)
 
     return _svg(draw, width=3.6, height=3.4)
@@ -156,7 +166,7 @@ def _draw(panels: Sequence[Any], panel: Any, *, height: float, legend: Mapping[s
 
 
 def _steps_panel(axes: Axes, steps: Steps) -> None:
-    scale, unit = _unit(steps.currency, max(steps.before, steps.after))
+    scale, title = _unit(steps.currency, max(steps.before, steps.after))
     level = steps.before
     bars = [(0, steps.before, NAVY)]
     for change, colour in ((steps.up, GREEN), (steps.new, BLUE), (steps.down, RED)):
@@ -178,20 +188,20 @@ def _steps_panel(axes: Axes, steps: Steps) -> None:
     for at in range(4):  # thin lines carry the level from bar to bar
         after = bars[at][0] + bars[at][1]
         axes.plot([at + 0.33, at + 0.67], [after / scale] * 2, color=MUTED, linewidth=0.6)
-    axes.set_xticks(range(5), ["in force", "up", "new", "down", "proposed"], fontsize=7)
-    _plain(axes, f"{steps.currency}, {unit}", top=max(max(b, b + s) for b, s, _ in bars) / scale)
+    axes.set_xticks(range(5), STEPS, fontsize=7)
+    _plain(axes, title, top=max(max(b, b + s) for b, s, _ in bars) / scale)
 
 
 def _grades_panel(axes: Axes, grades: Grades) -> None:
     totals = [own + covered for own, covered in zip(grades.own, grades.covered, strict=True)]
-    scale, unit = _unit(grades.currency, max(totals, default=0))
+    scale, title = _unit(grades.currency, max(totals, default=0))
     places = range(len(totals))
     axes.bar(places, [v / scale for v in grades.own], color=NAVY, width=0.66)
     axes.bar(places, [v / scale for v in grades.covered], bottom=[v / scale for v in grades.own], color=PALE, width=0.66)
     for at, total in enumerate(totals):
         axes.annotate(_short(total / scale), (at, total / scale), ha="center", xytext=(0, 2), textcoords="offset points", color=INK)
     axes.set_xticks(places, grades.grades)
-    _plain(axes, f"{grades.currency}, {unit}", top=max(totals, default=0) / scale)
+    _plain(axes, title, top=max(totals, default=0) / scale)
 
 
 def _ageing_bar(axes: Axes, at: int, ageing: Ageing) -> None:
@@ -224,12 +234,32 @@ def _plain(axes: Axes, title: str, *, top: float) -> None:
 
 
 def _unit(currency: str, largest_minor: int) -> tuple[float, str]:
-    """Minor units in one step of the scale, and the scale's name."""
+    """Minor units in one step of the scale, and the title that names currency and scale."""
     major = 10 ** exponent(currency)
-    for size, name in ((10**9, "billions"), (10**6, "millions"), (10**3, "thousands")):
-        if largest_minor >= size * major:
-            return float(size * major), name
-    return float(major), "units"
+    size, title = next(((size, title) for size, title in _SCALES if largest_minor >= size * major), _SCALES[-1])
+    return float(size * major), said(title, currency=currency)
+
+
+_TEXT = re.compile(r"(<text[^>]*>)([^<]*)(</text>)")
+_LABELS: Mapping[str, str] = MappingProxyType({label: label for label in (*AGEING_NAMES, *STEPS, OWN, COVERED, NO_GRADE, THIS, LAST)})
+
+
+def translated(svg: str, say: Callable[[str], str]) -> str:
+    """The drawing with its labels as `say` says them: one drawing serves every language, since labels stand as text at their anchors."""
+
+    def label(found: re.Match[str]) -> str:
+        text = found[2]
+        known = _LABELS.get(text) or _title(text)
+        return f"{found[1]}{html.escape(say(known), quote=False)}{found[3]}" if known else found[0]
+
+    return _TEXT.sub(label, svg)
+
+
+def _title(text: str) -> str:
+    """A panel's title, said again; empty when the text is none."""
+    currency = text[:3]
+    titles: list[Said] = [said(title, currency=currency) for _, title in _SCALES]
+    return next((title for title in titles if title == text), "")
 
 
 def _short(value: float) -> str:

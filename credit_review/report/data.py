@@ -28,7 +28,7 @@ class ReviewFacts:
     as_of: date
     state: str
     kind: str = "periodic"
-    scope: str = "all customers"
+    scope: str = "all"
     attempt: int = 1
     control_currency: str = ""
     policy: str = ""

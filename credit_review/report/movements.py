@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from credit_review.hearing import heard
 from credit_review.limits import explain
 from credit_review.limits.codes import CLASS_PREFIX, words
 from credit_review.report.named import named, names
-from credit_review.report.table import Table, cut
-from credit_review.report.text import DASH, count, joined, known, major, percent, plural, whole
+from credit_review.report.table import Table, cut, num
+from credit_review.report.text import DASH, count, joined, known, major, percent, whole
 from credit_review.report.text import words as words_of
+from credit_review.words import listed, marked, said, said_many
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,9 +25,9 @@ SHOW_LARGEST = 500
 LIST_UP_TO = 2000
 """Rows of a secondary list; the complete lists stand in the files beside the report."""
 
-DIRECTIONS = {"up": "increase", "down": "reduction", "new": "first limit", "same": "terms only"}
+DIRECTIONS: dict[str, str] = {"up": said("increase"), "down": said("reduction"), "new": said("first limit"), "same": said("terms only")}
 
-STANDING = {"draft": "with the analyst", "pending": "awaiting approval"}
+_STANDING = {"draft": marked("{count} with the analyst"), "pending": marked("{count} awaiting approval")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,32 +98,41 @@ def shown(rows: pd.DataFrame) -> pd.DataFrame:
 def blocks(data: ReportData) -> tuple[list[CurrencyBlock], str]:
     """Proposals a currency, and a sentence on how many of all are listed."""
     everything = by_size(changes(data.proposals), data.order_rates)
-    listed = shown(everything)
-    explained = set(listed["customer_id"].head(SHOW_ALL_UP_TO))
+    chosen = shown(everything)
+    explained = set(chosen["customer_id"].head(SHOW_ALL_UP_TO))
     called, routes = names(data), _routes(data)
     found = []
     for currency in _currencies(everything):
         rows = everything[everything["currency"].eq(currency)]
-        records: list[dict[str, Any]] = listed[listed["currency"].eq(currency)].to_dict("records")  # type: ignore[assignment]
+        records: list[dict[str, Any]] = chosen[chosen["currency"].eq(currency)].to_dict("records")  # type: ignore[assignment]
         lines = [_line(r, called, routes, explained) for r in records]
         found.append(CurrencyBlock(currency, lines, _totals(rows, currency), _block_heading(rows, len(lines), currency)))
-    return found, _listed(everything, listed)
+    return found, _listed(everything, chosen)
 
 
-def _listed(everything: pd.DataFrame, listed: pd.DataFrame) -> str:
-    if len(everything) == len(listed):
-        return f"All {plural(len(everything), 'proposal')} are listed, largest change first. Totals are over all of them."
-    exceptional = int(everything["exceptional"].ne("").sum())
-    return (
-        f"{len(listed):,} of {plural(len(everything), 'proposal')} are listed: the {SHOW_LARGEST:,} largest changes and every "
-        f"exceptional one ({exceptional:,}). Totals are over all {len(everything):,}; the complete list is in proposals.csv and "
-        "proposals.parquet, whose digests stand under Evidence."
+def _listed(everything: pd.DataFrame, chosen: pd.DataFrame) -> str:
+    if len(everything) == len(chosen):
+        return said_many(
+            "All {count} proposal are listed, largest change first. Totals are over all of them.",
+            "All {count} proposals are listed, largest change first. Totals are over all of them.",
+            n=len(everything),
+            count=count(len(everything)),
+        )
+    return said(
+        "{listed} of {all} proposals are listed: the {largest} largest changes and every exceptional one ({exceptional}). "
+        "Totals are over all {all}; the complete list is in proposals.csv and proposals.parquet, whose digests stand under Evidence.",
+        listed=count(len(chosen)),
+        all=count(len(everything)),
+        largest=count(SHOW_LARGEST),
+        exceptional=count(everything["exceptional"].ne("").sum()),
     )
 
 
 def _block_heading(rows: pd.DataFrame, lines: int, currency: str) -> str:
-    some = f", {lines:,} listed" if lines < len(rows) else ""
-    return f"{currency}: {plural(len(rows), 'proposal')}{some}"
+    figures = {"currency": currency, "count": count(len(rows)), "listed": count(lines)}
+    if lines < len(rows):
+        return said("{currency}: {count} proposals, {listed} listed", **figures)
+    return said_many("{currency}: {count} proposal", "{currency}: {count} proposals", n=len(rows), **figures)
 
 
 def _totals(rows: pd.DataFrame, currency: str) -> tuple[str, ...]:
@@ -141,21 +152,21 @@ def _line(row: dict[str, Any], called: Mapping[str, str], routes: Mapping[str, s
         exposure=whole(row["exposure_minor"], currency),
         own_risk=whole(row["own_risk_minor"], currency),
         overdue=whole(row["overdue_minor"], currency),
-        before=whole(before, currency) if known(before) else "none on file",
+        before=whole(before, currency) if known(before) else said("none on file"),
         after=whole(row["to_minor"], currency),
         change=whole(row["change_minor"], currency, signed=True),
         terms=_terms(row),
         route=_route(row, routes),
         reasons=reason_words(row["reason_codes"]),
         why=tuple(_derivation(row)) if row["customer_id"] in explained else (),
-        why_title=f"Why {whole(row['to_minor'], currency)}",
+        why_title=said("Why {amount}", amount=whole(row["to_minor"], currency)),
     )
 
 
 def _derivation(row: dict[str, Any]) -> list[tuple[str, str]]:
     """The steps of `limits.explain` without what the line above already says."""
-    said = {"Limit in force", "Grade", "Proposed limit", "Payment terms", "Passes by rule"}
-    return [(label, text) for label, text in explain(row) if label not in said]
+    above = {"Limit in force", "Grade", "Proposed limit", "Payment terms", "Passes by rule"}
+    return [(label, text) for label, text in explain(row) if label not in above]
 
 
 def _terms(row: dict[str, Any]) -> str:
@@ -163,14 +174,14 @@ def _terms(row: dict[str, Any]) -> str:
     if not known(then):
         return DASH
     if known(now) and int(now) == int(then):
-        return f"{int(now)} d"
-    return f"{int(now) if known(now) else 'none'} → {int(then)} d"
+        return said("{days} d", days=int(now))
+    return said("{before} → {after} d", before=int(now) if known(now) else said("none"), after=int(then))
 
 
 def _route(row: dict[str, Any], routes: Mapping[str, str]) -> str:
     if row["straight_through"]:
-        return "by rule"
-    return routes.get(row["customer_id"], "analyst, then approver")
+        return said("by rule")
+    return routes.get(row["customer_id"], said("analyst, then approver"))
 
 
 def _routes(data: ReportData) -> dict[str, str]:
@@ -190,13 +201,12 @@ def reason_words(codes: str) -> str:
     """Reason codes joined by | as words joined by semicolons."""
     from credit_review.scoring.reasons import REASONS
 
-    found = []
-    for code in filter(None, codes.split("|")):
-        is_class = code.startswith(CLASS_PREFIX)
-        found.append(
-            f"class rule for {code[len(CLASS_PREFIX) :].replace('_', ' ')} customers" if is_class else REASONS.get(code) or words(code)
-        )
-    return "; ".join(found)
+    def word(code: str) -> str:
+        if code.startswith(CLASS_PREFIX):
+            return said("class rule for {status} customers", status=words_of(code[len(CLASS_PREFIX) :]))
+        return REASONS.get(code) or words(code)
+
+    return listed([word(code) for code in codes.split("|") if code], by=marked("{first}; {rest}"))
 
 
 def reductions(data: ReportData) -> tuple[Table, list[str]]:
@@ -208,11 +218,14 @@ def reductions(data: ReportData) -> tuple[Table, list[str]]:
     called = names(data)
     lines = [_reduction(r, called) for r in ordered.head(LIST_UP_TO).to_dict("records")]
     table = Table(
-        ("Customer", "Currency", ">Exposure", ">Limit now", ">New limit", ">Above new limit", ">Orders that would stop"),
+        (
+            said("Customer"), said("Currency"), num(said("Exposure")), num(said("Limit now")), num(said("New limit")),
+            num(said("Above new limit")), num(said("Orders that would stop")),
+        ),
         lines,
         note=cut(len(ordered), len(lines), data.files, "proposals.csv"),
-        empty="No reduction leaves exposure above its new limit or stops an order.",
-    )
+        empty=said("No reduction leaves exposure above its new limit or stops an order."),
+    )  # fmt: skip
     return table, [_reduction_words(rows[rows["currency"].eq(c)], c) for c in _currencies(rows)]
 
 
@@ -220,49 +233,80 @@ def _reduction(row: Any, called: Mapping[str, str]) -> list[str]:
     currency = row["currency"]
     blocked = row["blocked_orders_minor"]
     amounts = [whole(row[c], currency) for c in ("exposure_minor", "from_minor", "to_minor", "over_limit_minor")]
-    return [named(row["customer_id"], called), currency, *amounts, whole(blocked, currency) if known(blocked) else "not computable"]
+    return [named(row["customer_id"], called), currency, *amounts, whole(blocked, currency) if known(blocked) else said("not computable")]
 
 
 def _reduction_words(rows: pd.DataFrame, currency: str) -> str:
+    return said_many(
+        "{currency}: {count} reduction takes back {amount}; {effects}.",
+        "{currency}: {count} reductions take back {amount}; {effects}.",
+        n=len(rows),
+        currency=currency,
+        count=count(len(rows)),
+        amount=major(-int(rows["change_minor"].sum()), currency),
+        effects=_effects(rows, currency),
+    )
+
+
+def stopped_by(data: ReportData, currency: str) -> str:
+    """What the reductions of one currency leave above the new limit, and which orders they stop; empty where nothing is reduced."""
+    everything = changes(data.proposals)
+    rows = everything[everything["direction"].eq("down") & everything["currency"].eq(currency)]
+    return _effects(rows, currency) if len(rows) else ""
+
+
+def _effects(rows: pd.DataFrame, currency: str) -> str:
     over, blocked = rows["over_limit_minor"].fillna(0), rows["blocked_orders_minor"]
-    taken = major(-int(rows["change_minor"].sum()), currency)
-    text = f"{currency}: {plural(len(rows), 'reduction')} take back {taken}"
-    if int(over.gt(0).sum()):
-        text += f"; {int(over.gt(0).sum()):,} leave {major(int(over.sum()), currency)} of exposure above the new limit"
+    above = int(over.gt(0).sum())
+    leave = said_many(
+        "{count} leave {amount} of exposure above the new limit",
+        "{count} leave {amount} of exposure above the new limit",
+        n=above,
+        count=count(above),
+        amount=major(int(over.sum()), currency),
+    )
     if not blocked.notna().any():
-        return text + "; orders that would stop are not computable (no orders in source)."
-    stopped = int(blocked.fillna(0).gt(0).sum())
-    return text + f"; orders and deliveries of {major(int(blocked.sum()), currency)} would stop at {plural(stopped, 'customer')}."
+        orders = said("orders that would stop are not computable (no orders in source)")
+    else:
+        customers = int(blocked.fillna(0).gt(0).sum())
+        orders = said_many(
+            "orders and deliveries of {amount} would stop at {count} customer",
+            "orders and deliveries of {amount} would stop at {count} customers",
+            n=customers,
+            count=count(customers),
+            amount=major(int(blocked.sum()), currency),
+        )
+    return listed([leave, orders] if above else [orders], by=marked("{first}; {rest}"))
 
 
 def approvals(data: ReportData) -> Table:
     """Who must approve what: a row a tier and currency."""
     headings = (
-        "Tier",
-        "Who may approve",
-        ">Approvals each",
-        "Currency",
-        ">Proposals",
-        ">Increases and first limits",
-        ">Reductions",
-        "Standing",
-    )
+        said("Tier"), said("Who may approve"), num(said("Approvals each")), said("Currency"), num(said("Proposals")),
+        num(said("Increases and first limits")), num(said("Reductions")), said("Standing"),
+    )  # fmt: skip
     if data.routes is None:
-        return Table(headings, [], empty="Proposals have not been routed yet.")
+        return Table(headings, [], empty=said("Proposals have not been routed yet."))
     rows = data.routes.merge(changes(data.proposals), on="customer_id", how="inner", suffixes=("_route", ""))
     lines = [_tier(key, group) for key, group in rows.groupby(["tier", "tier_name", "approvals", "holders", "currency"], sort=True)]
-    return Table(headings, lines, empty="Nothing needs a person: all proposals pass by rule.")
+    return Table(headings, lines, empty=said("Nothing needs a person: all proposals pass by rule."))
 
 
 def _tier(key: Any, group: pd.DataFrame) -> list[str]:
     tier, name, needed, holders, currency = key
     change = group["change_minor"]
     states = group["state_route"].value_counts()
-    standing = joined([f"{int(states[s]):,} {STANDING.get(s, words_of(s))}" for s in sorted(states.index)])
+    standing = joined([_stand(str(s), int(states[s])) for s in sorted(states.index)])
     raised, lowered = int(change[change > 0].sum()), int(change[change < 0].sum())
     label = f"{tier} {name}".strip()
     amounts = [whole(raised, currency, signed=True), whole(lowered, currency)]
     return [label, str(holders), count(needed), str(currency), count(len(group)), *amounts, standing]
+
+
+def _stand(state: str, number: int) -> str:
+    if state in _STANDING:
+        return said(_STANDING[state], count=count(number))
+    return said("{count} {state}", count=count(number), state=words_of(state))
 
 
 def automatic(data: ReportData) -> tuple[Table, Table]:
@@ -274,12 +318,16 @@ def automatic(data: ReportData) -> tuple[Table, Table]:
         rule, currency = cast("tuple[str, str]", key)
         change = group["change_minor"]
         amounts = [whole(int(change[change > 0].sum()), currency, signed=True), whole(int(change[change < 0].sum()), currency)]
-        lines.append([rule, currency, count(len(group)), *amounts])
-    totals = Table(("Rule", "Currency", ">Proposals", ">Increases", ">Reductions"), lines, empty="No proposal passes without a person.")
+        lines.append([heard(rule), currency, count(len(group)), *amounts])
+    columns = (said("Rule"), said("Currency"), num(said("Proposals")), num(said("Increases")), num(said("Reductions")))
+    totals = Table(columns, lines, empty=said("No proposal passes without a person."))
     called = names(data)
-    listed = [_automatic(r, called) for r in rows.head(LIST_UP_TO).to_dict("records")]
-    headings = ("Customer", "Grade", "Currency", ">Limit now", ">New limit", ">Change", "Terms")
-    return totals, Table(headings, listed, note=cut(len(rows), len(listed), data.files, "proposals.csv"))
+    shown_rows = [_automatic(r, called) for r in rows.head(LIST_UP_TO).to_dict("records")]
+    headings = (
+        said("Customer"), said("Grade"), said("Currency"), num(said("Limit now")), num(said("New limit")), num(said("Change")),
+        said("Terms"),
+    )  # fmt: skip
+    return totals, Table(headings, shown_rows, note=cut(len(rows), len(shown_rows), data.files, "proposals.csv"))
 
 
 def _automatic(row: Any, called: Mapping[str, str]) -> list[str]:

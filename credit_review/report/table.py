@@ -6,30 +6,53 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from credit_review.report.text import count
+from credit_review.words import said
+
 if TYPE_CHECKING:
     from credit_review.report.data import OutputFile
+
+NOTHING = said("None.")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A heading and the style class of what stands under it."""
+
+    label: str
+    style: str
+
+
+def num(label: str) -> Column:
+    """A column of numbers: right-aligned, tabular."""
+    return Column(label, "num")
+
+
+def key(label: str) -> Column:
+    """A column of keys or digests."""
+    return Column(label, "key")
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """`headings` begin with `>` where the column holds numbers (right-aligned, tabular) and with `#` where it holds keys or digests."""
+    """`headings` are texts, or columns of numbers or keys. Rows whose positions stand in `parts` are parts of the row before."""
 
-    headings: tuple[str, ...]
+    headings: Sequence[str | Column]
     rows: Sequence[Sequence[str]]
     totals: Sequence[Sequence[str]] = ()
     note: str = ""
-    empty: str = "None."
+    empty: str = NOTHING
+    parts: frozenset[int] = frozenset()
 
     @property
-    def columns(self) -> list[tuple[str, str]]:
+    def columns(self) -> list[Column]:
         """Label and style class of each column."""
-        classes = {">": "num", "#": "key"}
-        return [(h[1:], classes[h[0]]) if h[:1] in classes else (h, "txt") for h in self.headings]
+        return [h if isinstance(h, Column) else Column(h, "txt") for h in self.headings]
 
 
 def cut(rows: int, shown: int, files: Sequence[OutputFile], name: str) -> str:
     """The note under a table that shows only the first rows; empty when it shows all. `name` is the list, if it was written."""
     if rows <= shown:
         return ""
-    where = name if name in {f.name for f in files} else "the stored results of the review"
-    return f"{shown:,} of {rows:,} shown; all of them are in {where}."
+    where = name if name in {f.name for f in files} else said("the stored results of the review")
+    return said("{shown} of {rows} shown; all of them are in {where}.", shown=count(shown), rows=count(rows), where=where)

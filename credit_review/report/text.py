@@ -1,4 +1,7 @@
-"""How values are written for people: money, numbers, dates, and text that others wrote."""
+"""How values are written for people: money, numbers, dates, and text that others wrote.
+
+Figures are written alike in every language a report is written in; days and stored names are said in the reader's.
+"""
 
 from __future__ import annotations
 
@@ -6,21 +9,35 @@ import unicodedata
 from datetime import date
 from typing import Any
 
+from credit_review.hearing import heard
 from credit_review.model.money import EXPONENTS, exponent, format_minor
+from credit_review.words import Said, listed, marked, said
 
 DASH = "–"
 MINUS = "−"
 LONGEST_TEXT = 1000
+_UNITS = marked("{count} minor units {currency}")
 LONGEST_NAME = 80
-_MONTHS = (
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December",
-)  # fmt: skip
+_DAYS = (
+    marked("{day} January {year}"),
+    marked("{day} February {year}"),
+    marked("{day} March {year}"),
+    marked("{day} April {year}"),
+    marked("{day} May {year}"),
+    marked("{day} June {year}"),
+    marked("{day} July {year}"),
+    marked("{day} August {year}"),
+    marked("{day} September {year}"),
+    marked("{day} October {year}"),
+    marked("{day} November {year}"),
+    marked("{day} December {year}"),
+)
 _STRIPPED_CATEGORIES = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
 def clean(text: str) -> str:
     """Text others wrote, fit to be shown: no control, bidirectional, invisible or unassigned characters, cut at 1,000."""
-    if text.isascii() and text.isprintable():
+    if text.isprintable():  # which those characters are not
         plain = text
     else:
         spaced = (" " if c in "\t\r\n\u2028\u2029" else c for c in text)
@@ -56,7 +73,7 @@ def money(minor: Any, currency: str) -> str:
     if not known(minor):
         return DASH
     if currency not in EXPONENTS:
-        return f"{int(minor):,} minor units {clean(currency)}".strip()
+        return Said(_UNITS, {"count": f"{int(minor):,}", "currency": clean(currency)})
     return format_minor(int(minor), currency, decimals=True).replace("-", MINUS)
 
 
@@ -88,22 +105,17 @@ def day(value: Any) -> str:
     if not known(value):
         return DASH
     moment: date = value
-    return f"{moment.day} {_MONTHS[moment.month - 1]} {moment.year}"
-
-
-def plural(number: int, one: str, many: str = "") -> str:
-    """`1 customer`, `1,250 customers`."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
+    return Said(_DAYS[moment.month - 1], {"day": moment.day, "year": moment.year})
 
 
 def joined(parts: list[str]) -> str:
-    """Parts as a list in words: `a`, `a and b`, `a, b and c`."""
-    return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1] if parts else ""
+    """Parts as a list in words: `a`, `a and b`, `a, b and c`; empty text for none."""
+    return listed(parts) if len(parts) < 2 else said("{first} and {last}", first=listed(parts[:-1]), last=parts[-1])
 
 
 def words(code: str) -> str:
     """A stored name for people: `not_due` as `not due`."""
-    return code.replace("_", " ")
+    return heard(code.replace("_", " "))
 
 
 def _signed(digits: str, value: float, signed: bool) -> str:

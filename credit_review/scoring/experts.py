@@ -18,6 +18,7 @@ from credit_review.scoring.scorecard import (
     Scale,
     Scorecard,
 )
+from credit_review.words import marked
 
 SCALE = Scale(base_points=600, base_odds=50.0, double_odds=20)
 """600 points at 50 good to one bad, twice the odds every 20 points."""
@@ -43,7 +44,7 @@ _TABLE: Mapping[str, tuple[int, _Bins]] = {  # points where missing; (below, poi
 def expert(
     policy: Policy,
     *,
-    why: str = "chosen instead of a fitted scorecard",
+    why: str = marked("chosen instead of a fitted scorecard"),
     only_lateness: bool | None = None,
     not_available: Mapping[str, str] | None = None,
     valid_from: date | None = None,
@@ -56,7 +57,7 @@ def expert(
     lateness = not policy.outcome.statuses if only_lateness is None else only_lateness
     return Scorecard(
         format=1,
-        name="Expert scorecard",
+        name=marked("Expert scorecard"),
         kind="expert",
         outcome=outcome_name(only_lateness=lateness),
         outcome_words=outcome_words(policy, only_lateness=lateness),

@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from credit_review.scoring.reasons import REASONS
+from credit_review.words import marked
 
 Direction = Literal["higher_is_worse", "lower_is_worse", "none"]
 Floats = NDArray[np.float64]
@@ -109,7 +110,7 @@ FACTORS: MappingProxyType[str, FactorSpec] = MappingProxyType(
 def not_available(capabilities: Collection[str]) -> dict[str, str]:
     """The factors a source with these capabilities (`has` of its mapping) can never feed, each with the reason."""
     unfed = [spec for spec in FACTORS.values() if spec.needs and spec.needs not in capabilities]
-    return {spec.name: f"no {spec.needs.replace('_', ' ')} in source" for spec in unfed}
+    return {spec.name: marked("no {what} in source").format(what=spec.needs.replace("_", " ")) for spec in unfed}
 
 
 def values(name: str, features: pd.DataFrame, *, max_age_days: int | None) -> Any:

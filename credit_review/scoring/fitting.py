@@ -34,6 +34,7 @@ from credit_review.scoring.scorecard import (
     TrainedOn,
 )
 from credit_review.scoring.scores import bin_numbers
+from credit_review.words import marked
 
 MAX_BINS = 5
 SMALLEST_BIN = 0.05
@@ -115,23 +116,25 @@ def fit(
     rows, customers, bad = len(training), training["customer_id"].nunique(), training.loc[training["outcome"] == 1, "customer_id"].nunique()
     least = policy.outcome.smallest_history
     if _PAYMENT_HISTORY in blocked:
-        return _fall_back(training, policy, f"{blocked[_PAYMENT_HISTORY]}, so no outcome is known to fit on", blocked, valid_from)
-    if customers < least.customers or bad < least.bad:
-        why = (
-            f"history is too thin to fit: {customers} customers, {bad} with the outcome; policy asks for {least.customers} and {least.bad}"
+        return _fall_back(
+            training, policy, marked("{why}, so no outcome is known to fit on").format(why=blocked[_PAYMENT_HISTORY]), blocked, valid_from
         )
+    if customers < least.customers or bad < least.bad:
+        thin = marked("history is too thin to fit: {customers} customers, {bad} with the outcome; policy asks for {least} and {least_bad}")
+        why = thin.format(customers=customers, bad=bad, least=least.customers, least_bad=least.bad)
         return _fall_back(training, policy, why, blocked, valid_from)
     ordered = _ordered(training)
     fitted = _fit(ordered, policy, blocked)
     if not fitted.factors:
-        return _fall_back(training, policy, "no factor tells customers with the outcome from those without", blocked, valid_from)
+        return _fall_back(training, policy, marked("no factor tells customers with the outcome from those without"), blocked, valid_from)
     periods = _later_periods(ordered, policy, blocked, seed)
     only_lateness = set(ordered.loc[ordered["outcome"] == 1, "cause"]) <= {LATE}
     days = sorted({d.date().isoformat() for d in ordered["cutoff"]})
-    why = f"fitted on {rows} rows of {customers} customers, {bad} with the outcome, at cut-offs {days[0]} to {days[-1]}"
+    fitted_on = marked("fitted on {rows} rows of {customers} customers, {bad} with the outcome, at cut-offs {first} to {last}")
+    why = fitted_on.format(rows=rows, customers=customers, bad=bad, first=days[0], last=days[-1])
     scorecard = Scorecard(
         format=1,
-        name=f"Fitted scorecard, outcomes to {window_end(date.fromisoformat(days[-1]), policy)}",
+        name=marked("Fitted scorecard, outcomes to {day}").format(day=window_end(date.fromisoformat(days[-1]), policy)),
         kind="fitted",
         outcome=outcome_name(only_lateness=only_lateness),
         outcome_words=outcome_words(policy, only_lateness=only_lateness),

@@ -163,13 +163,14 @@ def review_close(
 @app.command(rich_help_panel="Review")
 def report(
     review: Annotated[str, typer.Argument(metavar="[REVIEW]", help="Review id; default: the newest review.")] = "",
+    language: Annotated[str, typer.Option(help="The page to name: en or zh_CN; empty: as the company.")] = "",
     config: ConfigOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:
-    """Write the report of a review again, as its record stands now, and say where it is."""
+    """Write the report of a review again, in every language, as its record stands now, and say where it is."""
     from deployments.cli import reviewing
 
-    reviewing.write_report(config, review, as_json=as_json)
+    reviewing.write_report(config, review, language=language, as_json=as_json)
 
 
 # --- work -----------------------------------------------------------------------------------------------------------------------------

@@ -220,8 +220,8 @@ def _signed(signed: closing.SignOff, names: Mapping[str, str]) -> dict[str, str]
     }
 
 
-def write_report(config: Path, review_id: str, *, as_json: bool = False) -> None:
-    """Write the report again, as the record stands."""
+def write_report(config: Path, review_id: str, *, language: str = "", as_json: bool = False) -> None:
+    """Write the report again, as the record stands, and name the page in that language, or the company's."""
     from tasks import reporting
 
     chosen = review_id
@@ -230,7 +230,7 @@ def write_report(config: Path, review_id: str, *, as_json: bool = False) -> None
         if newest is None:
             raise BadInput("there is no review yet", next_step="run `credit-review review run`")
         chosen = newest.review_id
-    path = reporting.write_again(str(config.resolve()), chosen)
+    path = reporting.write_again(str(config.resolve()), chosen, language=language)
     if as_json:
         show_json({"review": chosen, "report": str(path)})
     else:

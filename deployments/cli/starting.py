@@ -18,6 +18,7 @@ from credit_review.errors import BadInput, CreditReviewError
 from credit_review.model.records import PersonAccount
 from credit_review.model.states import DocumentOfRecord
 from credit_review.review import manifest
+from credit_review.words import marked
 from deployments.cli.frame import acting, show_json
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ _TOKENS = {
 
 SCORECARD = "scorecard.json"
 
-WRITTEN_BY_INIT = "the expert scorecard that `credit-review init` wrote"
+WRITTEN_BY_INIT = marked("the expert scorecard that `credit-review init` wrote")
 
 
 @dataclass(frozen=True, slots=True)

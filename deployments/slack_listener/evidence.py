@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date, timedelta
+from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from credit_review.adapters.snapshot import open_snapshot
 from credit_review.adapters.wiring import Services
 from credit_review.adapters.workspace import Workspace
 from credit_review.errors import CreditReviewError
+from credit_review.hearing import heard
 from credit_review.messages.why import Evidence, unknown
 from credit_review.model.frames import QUARANTINE, bucket_of
 from credit_review.model.money import Money, exponent
@@ -113,7 +116,7 @@ def _figures(row: Mapping[str, Any], currency: str, w: Words, wanted: Mapping[st
         known = value is not None and value == value and str(value) not in ("<NA>", "")
         if not known:
             if name in missing or name.removesuffix("_minor") in missing:
-                yield label, said("not computable: {why}", why=missing.get(name) or missing[name.removesuffix("_minor")])
+                yield label, said("not computable: {why}", why=heard(missing.get(name) or missing[name.removesuffix("_minor")]))
         elif name.endswith("_minor"):
             yield label, said("{amount}", amount=Money(int(value), currency))  # type: ignore[arg-type]
         elif name.endswith("_fraction"):
@@ -179,7 +182,8 @@ def _dates(manifest: Manifest, row: Mapping[str, Any]) -> list[tuple[str, date |
 
 
 def _sentence(row: Mapping[Any, Any]) -> str:
-    return f"{row['row_key']}: {row['reason']} ({row['column']} = {row['value']!r})"
+    found = {"row": str(row["row_key"]), "why": heard(str(row["reason"])), "column": str(row["column"]), "value": repr(row["value"])}
+    return said("{row}: {why} ({column} = {value})", **found)
 
 
 # --- the picture --------------------------------------------------------------------------------------------------------------------
@@ -211,20 +215,43 @@ def _month_ends(items: pd.DataFrame, as_of: date) -> list[tuple[date, int]]:
     return [(end.date(), int(amount[(posted <= end) & (cleared.isna() | (cleared > end))].sum())) for end in ends]
 
 
+_CHINESE = (
+    "NotoSansCJK-Regular", "NotoSansCJKsc-Regular", "NotoSansSC-Regular", "SourceHanSansSC-Regular", "PingFang", "msyh", "wqy-microhei",
+    "wqy-zenhei",
+)  # fmt: skip
+"""Files of fonts with Chinese characters, the best first: a picture carries its letters with it, so who draws it must have one."""
+
+
+@lru_cache(maxsize=4)
+def _fonts(language: str) -> list[str]:
+    """The fonts to draw a language with, in order; empty when none of this machine can write it."""
+    from matplotlib import font_manager
+
+    if language == "en":
+        return ["DejaVu Sans"]
+    there = {Path(path).stem: path for path in font_manager.findSystemFonts()}
+    found = next((there[name] for name in _CHINESE if name in there), "")
+    if not found:
+        return []
+    font_manager.fontManager.addfont(found)  # which need not be in the list matplotlib keeps
+    return [font_manager.get_font(found).family_name, "DejaVu Sans"]
+
+
 def _drawn(row: Mapping[str, Any], months: list[tuple[date, int]], currency: str, w: Words) -> bytes:
     from matplotlib.figure import Figure
 
-    unit = 10 ** exponent(currency)
+    unit, fonts = 10 ** exponent(currency), _fonts(w.language)
+    say: Callable[[str], str] = w.say if fonts else str
     figure = Figure(figsize=(6.4, 2.4), dpi=120, layout="constrained")
     left, right = figure.subplots(1, 2)
-    labels = ["not due", "1-30", "31-60", "61-90", ">90"]
+    labels = [say(said("not due")), "1-30", "31-60", "61-90", ">90"]
     left.bar(labels, [int(row.get(name) or 0) / unit for name in _AGES], color=["#2a7f62", "#8bbf9f", "#e9c46a", "#f4a261", "#c8553d"])
-    left.set_title(f"Open items by days past due, {currency}", fontsize=8)
+    left.set_title(say(said("Open items by days past due, {currency}", currency=currency)), fontsize=8, fontfamily=fonts or None)
     right.plot([day for day, _ in months], [minor / unit for _, minor in months], color="#22577a", marker="o", markersize=3)
-    right.set_title(f"Open items at month ends, {currency}", fontsize=8)
+    right.set_title(say(said("Open items at month ends, {currency}", currency=currency)), fontsize=8, fontfamily=fonts or None)
     right.set_ylim(bottom=0)
     for axes in (left, right):
-        axes.tick_params(labelsize=7)
+        axes.tick_params(labelsize=7, labelfontfamily=fonts or None)
         axes.spines[["top", "right"]].set_visible(False)
         axes.yaxis.set_major_formatter(lambda value, _: w.number(value))
     figure.autofmt_xdate(rotation=30)

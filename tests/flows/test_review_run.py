@@ -97,6 +97,8 @@ def test_it_says_what_happened_and_where_the_report_is(ran):
     (report,) = (config / "data" / "reviews").glob("*/report.html")
     assert str(report) in done.stdout and MARKER in report.read_text(encoding="utf-8")
     assert "Traceback" not in done.stderr
+    chinese = report.with_name("report.zh_CN.html").read_text(encoding="utf-8")
+    assert MARKER in chinese and "信用复核" in chinese and "validation.zh_CN.html" in report.read_text(encoding="utf-8")
 
 
 def test_prefects_database_holds_no_name_and_no_secret(ran):

@@ -128,7 +128,7 @@ def features(count: int, seed: int) -> pd.DataFrame:
         "terms_days": nullable(rng.choice([14, 30, 45, 60], count), 0),
         "status": statuses,
         "open_item_count": rng.integers(0, 60, count),
-        "not_computable": rng.choice(["", "days_late_trend: fewer than 5 items cleared in the last 3 months"], count, p=[0.9, 0.1]),
+        "not_computable": rng.choice(["", "days_late_trend: nothing cleared in the last 3 months or in the 9 before"], count, p=[0.9, 0.1]),
     }
     return frame("features", columns, count)
 
@@ -154,13 +154,13 @@ def states(book: pd.DataFrame, seed: int) -> pd.DataFrame:
     drawn = rng.choice(["reviewed", "not_due", "quarantined", "deferred"], len(book), p=[0.86, 0.1, 0.025, 0.015])
     why = {
         "reviewed": "",
-        "not_due": "last reviewed 2026-03-31, next 2027-03-31, cadence of grade A",
-        "quarantined": "2 rows: due_date_is_present",
-        "deferred": "p-analyst until 2026-11-15: accounts expected in November",
+        "not_due": "last review 2026-03-31, next 2027-03-31 (grade A: every 12 months)",
+        "quarantined": "quarantined rows: items RE-88210/1 (due_date_is_present), items RE-88213/1 (due_date_is_present)",
+        "deferred": "deferred by p-analyst until 2026-11-15",
     }
     excluded = book["status"].isin(["intercompany", "one_off"]).to_numpy()
     state = np.where(excluded, "excluded", drawn)
-    reason = np.where(excluded, "intercompany is settled by netting", [why[s] for s in drawn])
+    reason = np.where(excluded, "intercompany: settled by netting", [why[s] for s in drawn])
     return pd.DataFrame(
         {
             "customer_id": book["customer_id"],
@@ -276,9 +276,7 @@ def certificate(proposals: pd.DataFrame) -> Certificate:
             line=name, customers=len(rows), amounts={str(k): int(v) for k, v in rows.groupby("currency")["exposure_minor"].sum().items()}
         )
 
-    reviewed = proposals[proposals["state"].eq("reviewed")]
-    lines = [line(f"reviewed, {d}", reviewed[reviewed["direction"].eq(d)]) for d in ("up", "down", "same", "new")]
-    lines += [line(s.replace("_", " "), proposals[proposals["state"].eq(s)]) for s in ("not_due", "quarantined", "excluded", "deferred")]
+    lines = [line(s, proposals[proposals["state"].eq(s)]) for s in ("reviewed", "not_due", "quarantined", "excluded", "deferred")]
     lines += [
         CertificateLine(line="duplicates removed", customers=None, rows=12, amounts={}),
         CertificateLine(line="unattributed", customers=None, rows=0, amounts={}),

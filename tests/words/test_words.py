@@ -5,7 +5,9 @@ from __future__ import annotations
 import pickle
 import re
 import string
+import tomllib
 from datetime import UTC, date, datetime
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -15,19 +17,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from credit_review.errors import BadInput, Refused
+from credit_review.hearing import heard, heard_as
 from credit_review.model.money import Money
-from credit_review.words import CATALOGUES, ENGLISH, LANGUAGES, Words, listed, packed, said, said_many, unpacked, words_for
+from credit_review.words import CATALOGUES, ENGLISH, LANGUAGES, Said, Words, listed, packed, said, said_many, templates, unpacked, words_for
 
 ROOT = Path(__file__).parents[2]
 KEYWORDS = {"said": (1,), "Said": (1,), "said_many": (1, 2), "marked": (1,)}
+MAPPINGS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["babel"]["mappings"]
 CHINESE = words_for(language="zh_CN", zone="Asia/Shanghai")
 
 
 def sentences():
     """Every sentence the code can say to people; a plural is the pair of its English forms."""
     found = set()
-    for room in ("credit_review", "deployments"):
-        method = [("**.py", "python")]
+    for room in ("credit_review", "deployments", "expectations", "tasks"):
+        method = [(one["pattern"], one["method"]) for one in MAPPINGS]
         found |= {message for _, _, message, _, _ in extract_from_dir(str(ROOT / room), method_map=method, keywords=KEYWORDS)}
     return found
 
@@ -35,6 +39,11 @@ def sentences():
 def catalogue(language):
     with (CATALOGUES / language / "LC_MESSAGES" / "credit_review.po").open("rb") as file:
         return {m.id: m for m in read_po(file, locale=language) if m.id}
+
+
+@cache
+def catalogue_templates():
+    return sorted(templates())
 
 
 def fields(template):
@@ -58,6 +67,29 @@ def test_a_translation_names_the_figures_of_its_sentence_and_no_other(language):
         wanted = fields(source) if isinstance(message.id, str) else fields(source) | {"n"}
         for text in shown:
             assert fields(text) <= wanted and fields(source) - fields(text) <= {"n"}, (source, text)
+
+
+def test_a_sentence_kept_as_plain_english_is_known_again_by_its_template():
+    for text, chinese in (
+        ("deferred by p-analyst until 2026-11-15", "由 p-analyst 延期至 2026年11月15日"),
+        ("the posting date is missing", "过账日期缺失"),
+        ("10 ledger rows quarantined", "10 行台账数据：已隔离"),
+        ("overdue", "逾期"),
+    ):
+        again = heard(text)
+        assert again == text and CHINESE.say(again) == chinese
+    assert type(heard("Müller draft GmbH")) is str, "what is no sentence of ours stays plain text"
+
+
+@given(figures=st.fixed_dictionaries(dict.fromkeys("abcdefgh", st.text(min_size=1, max_size=8))))
+def test_what_is_heard_is_the_same_english_text_whatever_it_holds(figures):
+    known = [one for one in catalogue_templates() if fields(one)]
+    for template in known[:: max(1, len(known) // 25)]:
+        values = dict(zip(sorted(fields(template)), figures.values(), strict=False))
+        if len(values) == len(fields(template)):
+            text = template.format(**values)
+            assert heard(text) == text and heard_as(text, [template]) == text
+            assert isinstance(heard_as(text, [template]), Said)
 
 
 def test_the_catalogue_uses_the_glossarys_terms():
