@@ -16,10 +16,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from credit_review.documents import Document, Path, check, where
+from credit_review.documents import ONE_A_LINE, Document, Path, check, where
 from credit_review.errors import BadInput
 from credit_review.model.money import EXPONENTS, to_minor
 from credit_review.model.states import CreditStatus
+from credit_review.words import listed, said
 
 NO_GRADE = "none"
 """Key of `review.cadence_months` for customers without a grade; no grade may be called so."""
@@ -346,8 +347,8 @@ def load(document: Document) -> Policy:
     found = problems(policy)
     if found:
         raise BadInput(
-            "\n".join(f"{where(document, p.path)}: {p.text}" for p in found),
-            next_step=f"correct {document.name}, then run `credit-review check policy.yaml` again",
+            listed([said("{where}: {fault}", where=where(document, p.path), fault=p.text) for p in found], by=ONE_A_LINE),
+            next_step=said("correct {name}, then run `credit-review check policy.yaml` again", name=document.name),
         )
     return policy
 

@@ -146,16 +146,20 @@ def words_for(*, language: str = "", locale: str = "", zone: str = "UTC") -> Wor
     from babel import Locale, UnknownLocaleError
 
     if language and language not in LANGUAGES:
-        raise BadInput(f"unknown language {language!r}", expected=" or ".join(LANGUAGES))
+        raise BadInput(said("unknown language {language}", language=repr(language)), expected=" or ".join(LANGUAGES))
     wanted = (locale or {"zh_CN": "zh_CN"}.get(language, "en_GB")).replace("-", "_")
     try:
         found = str(Locale.parse(wanted))
     except (ValueError, UnknownLocaleError):
-        raise BadInput(f"unknown locale {locale!r}", expected="a locale such as en_GB, de_DE or zh_CN") from None
+        raise BadInput(
+            said("unknown locale {locale}", locale=repr(locale)), expected=said("a locale such as en_GB, de_DE or zh_CN")
+        ) from None
     try:
         place = ZoneInfo(zone)
     except (ValueError, OSError, KeyError):
-        raise BadInput(f"unknown time zone {zone!r}", expected="an IANA time zone such as Europe/Berlin") from None
+        raise BadInput(
+            said("unknown time zone {zone}", zone=repr(zone)), expected=said("an IANA time zone such as Europe/Berlin")
+        ) from None
     return Words(language or language_of(found), found, place)
 
 

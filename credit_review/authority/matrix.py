@@ -10,10 +10,11 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from credit_review.documents import Document, check, where
+from credit_review.documents import ONE_A_LINE, Document, check, where
 from credit_review.errors import BadInput
 from credit_review.model.money import MAX_MINOR, exponent, format_minor, to_minor
 from credit_review.model.states import Assurance
+from credit_review.words import listed, said
 
 Amount = Annotated[int, Field(strict=True, ge=0, le=MAX_MINOR)]
 
@@ -104,10 +105,12 @@ class Matrix(_Part):
 def load(document: Document) -> Matrix:
     """The matrix in a governed document. Raises BadInput with file and line for every fault of form or of sense (`faults`)."""
     matrix = check(document, Matrix)
-    found = [f"{where(document, path)}: {text}" for path, text in faults(matrix)]
+    found = [said("{where}: {fault}", where=where(document, path), fault=text) for path, text in faults(matrix)]
     if found:
         raise BadInput(
-            "\n".join(found), expected="a matrix in which every amount always has enough approvers", next_step="correct the file"
+            listed(list(found), by=ONE_A_LINE),
+            expected=said("a matrix in which every amount always has enough approvers"),
+            next_step=said("correct the file"),
         )
     return matrix
 
@@ -290,4 +293,6 @@ def _first_within(matrix: Matrix, bound: str, minor: int) -> int:
         up_to = getattr(tier, bound)
         if up_to is None or minor <= to_minor(up_to, matrix.control_currency):
             return n
-    raise BadInput(f"no tier may approve {format_minor(minor, matrix.control_currency)}", expected="a last tier without bound")
+    raise BadInput(
+        said("no tier may approve {minor}", minor=format_minor(minor, matrix.control_currency)), expected=said("a last tier without bound")
+    )

@@ -23,6 +23,7 @@ from credit_review.review.naming import actor
 from credit_review.review.outbox import ERP, PROPOSAL, SLACK_POST, SLACK_UPDATE, card_of, person_of
 from credit_review.review.reconcile import Figures, due_at, report_difference
 from credit_review.review.reconcile import reconcile as reconcile  # the relay's other half: callers find both here
+from credit_review.words import said
 
 RELAY = "system:relay"
 LEASE = timedelta(minutes=2)
@@ -196,7 +197,7 @@ def _queued_messages(uow: UnitOfWork, kinds: Sequence[str], now: datetime) -> li
 
 def _send(store: Store, outside: Outside, row: OutboxEntry, now: datetime) -> _Sent:
     if row.lease_until is not None and now >= row.lease_until:
-        return _Sent(row, error=Conflict("the lease ended before it was sent"))
+        return _Sent(row, error=Conflict(said("the lease ended before it was sent")))
     try:
         if row.kind == ERP:
             assert outside.write_back is not None  # noqa: S101  only kinds with a receiver are leased
@@ -243,7 +244,7 @@ def _newest(uow: UnitOfWork, subject: str) -> str:
         return subject
     found = uow.get(Proposal, proposal_id=key)
     if found is None:
-        raise BadInput(f"proposal {key} does not exist")
+        raise BadInput(said("proposal {key} does not exist", key=key))
     while found.state == ProposalState.SUPERSEDED and (successors := uow.find(Proposal, supersedes_id=found.proposal_id)):
         found = successors[0]
     return card_of(found.proposal_id)

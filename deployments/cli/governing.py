@@ -97,14 +97,16 @@ def _kind(settings: Settings, path: Path, named: str) -> DocumentOfRecord:
         try:
             return DocumentOfRecord(named)
         except ValueError:
-            raise BadInput(f"unknown kind {named!r}", expected=", ".join(DocumentOfRecord)) from None
+            raise BadInput(said("unknown kind {named}", named=repr(named)), expected=", ".join(DocumentOfRecord)) from None
     known = {settings.policy: DocumentOfRecord.POLICY, settings.authority: DocumentOfRecord.AUTHORITY}
     known |= {settings.scorecard: DocumentOfRecord.SCORECARD}
     known |= {place.mapping: DocumentOfRecord.MAPPING for place in settings.sources}
     for name, kind in known.items():
         if settings.path(name) == path.resolve():
             return kind
-    raise BadInput(f"settings.yaml names no file {path}", expected=", ".join(known), next_step="name its kind with --kind")
+    raise BadInput(
+        said("settings.yaml names no file {path}", path=path), expected=", ".join(known), next_step=said("name its kind with --kind")
+    )
 
 
 def _known_name(settings: Settings, path: Path) -> str:
@@ -133,7 +135,7 @@ def first_pair(config: Path, first: str, second: str) -> None:
 def _founder(text: str) -> adoption.Founder:
     parts = text.split(":")
     if len(parts) != 3 or not all(parts):
-        raise BadInput(f"{text!r} is not a person", expected="ID:NAME:OS-ACCOUNT, such as p-anna:Anna Berg:anna")
+        raise BadInput(said("{text} is not a person", text=repr(text)), expected=said("ID:NAME:OS-ACCOUNT, such as p-anna:Anna Berg:anna"))
     return adoption.Founder(person_id=parts[0], name=parts[1], email="", os_account=parts[2])
 
 
@@ -174,7 +176,7 @@ def leave(config: Path, person_id: str, *, as_person: str) -> None:
         by = me(opened, uow, as_person).person_id
         known = directory.person_on(uow, person_id, on=opened.today(), known_at=opened.clock.now())
         if known is None:
-            raise BadInput(f"nobody is called {person_id}", expected="an id of `credit-review people list`")
+            raise BadInput(said("nobody is called {person_id}", person_id=person_id), expected=said("an id of `credit-review people list`"))
         gone = replace(known, active=False, valid_from=opened.today(), valid_to=None, recorded_at=opened.clock.now())
         directory.set_person(uow, gone, by=by)
         uow.commit()

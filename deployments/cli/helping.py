@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import IO, Any
 
 import typer
@@ -57,31 +58,41 @@ def run(app: typer.Typer) -> None:
     if language.is_english():
         app()
         return
-    command: Any = typer.main.get_command(app)
-    translate(command)
-    usage_error: Any = typer.BadParameter.__base__  # typer keeps its click to itself; this is the family of usage errors
     from typer import rich_utils
 
-    try:
-        code = command(standalone_mode=False)
-    except usage_error as error:
-        text = explained(error.format_message())
-        error.format_message = lambda: text
-        rich_utils.rich_format_error(error)
-        code = error.exit_code
-    except typer.Abort:
-        rich_utils.rich_abort_error()
-        code = 1
+    usage_error: Any = typer.BadParameter.__base__  # typer keeps its click to itself; this is the family of usage errors
+    with _typer_speaks(rich_utils):
+        command: Any = typer.main.get_command(app)
+        translate(command)
+        try:
+            code = command(standalone_mode=False)
+        except usage_error as error:
+            text = explained(error.format_message())
+            error.format_message = lambda: text
+            rich_utils.rich_format_error(error)
+            code = error.exit_code
+        except typer.Abort:
+            rich_utils.rich_abort_error()
+            code = 1
     raise SystemExit(code if isinstance(code, int) else 0)
 
 
-def translate(command: Any) -> None:
-    """Put every text of the command tree, and typer's own words, in the reader's language."""
-    from typer import rich_utils
-
-    rich_utils._make_rich_text = _folding(rich_utils._make_rich_text)
+@contextmanager
+def _typer_speaks(rich_utils: Any) -> Iterator[None]:
+    """Typer's own words in the reader's language while the block runs."""
+    before = {name: getattr(rich_utils, name) for name in (*_LABELS, "_make_rich_text")}
     for name, text in _LABELS.items():
         setattr(rich_utils, name, language.say(said(text)))
+    rich_utils._make_rich_text = _folding(rich_utils._make_rich_text)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(rich_utils, name, value)
+
+
+def translate(command: Any) -> None:
+    """Put every text of the command tree in the reader's language."""
     for one in _tree(command):
         for place, name, text in _texts(one):
             setattr(place, name, language.say(said(text)))

@@ -346,7 +346,7 @@ def decide(
     try:
         chosen = Verdict(verdict)
     except ValueError:
-        raise BadInput(f"unknown verdict {verdict!r}", expected=", ".join(Verdict)) from None
+        raise BadInput(said("unknown verdict {verdict}", verdict=repr(verdict)), expected=", ".join(Verdict)) from None
     with opened.store.read() as uow:
         proposal = found(uow, proposal_id)
     offer = None
@@ -381,7 +381,8 @@ def _condition(text: str) -> ConditionAsked:
     except ValueError:
         kinds = ", ".join(ConditionKind)
         raise BadInput(
-            f"{text!r} is no condition", expected=f"KIND:DATE[:TEXT], KIND one of {kinds}, such as overdue_paid:2026-12-31"
+            said("{text} is no condition", text=repr(text)),
+            expected=said("KIND:DATE[:TEXT], KIND one of {kinds}, such as overdue_paid:2026-12-31", kinds=kinds),
         ) from None
 
 
@@ -417,5 +418,5 @@ def found(uow: UnitOfWork, proposal_id: str) -> Proposal:
     """The proposal. Raises BadInput when there is none."""
     proposal = uow.get(Proposal, proposal_id=proposal_id)
     if proposal is None:
-        raise BadInput(f"no proposal {proposal_id}", expected="an id of `credit-review inbox`")
+        raise BadInput(said("no proposal {proposal_id}", proposal_id=proposal_id), expected=said("an id of `credit-review inbox`"))
     return proposal
