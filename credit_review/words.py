@@ -173,15 +173,15 @@ def language_of(locale: str) -> str:
 class _Catalogue:
     """A language's sentences by their English template."""
 
-    known: Mapping[str, tuple[str, ...]]
+    known: Mapping[str, str]
 
     def text(self, template: str) -> str:
         """The sentence; English where it is not known."""
-        return self.known.get(template, (template,))[0]
+        return self.known.get(template, template)
 
     def counted(self, one: str, many: str, n: int) -> str:
         """The sentence that counts `n`; the languages here have one form for every number."""
-        return self.known.get(one, (one if n == 1 else many,))[0]
+        return self.known.get(one, one if n == 1 else many)
 
 
 @lru_cache(maxsize=8)
@@ -190,7 +190,8 @@ def _catalogue(language: str) -> _Catalogue:
     path = CATALOGUES / language / "LC_MESSAGES" / f"{DOMAIN}.po"
     text = path.read_text(encoding="utf-8") if path.is_file() else ""
     entries = (_entry(block) for block in text.split("\n\n"))
-    return _Catalogue({entry["msgid"]: (entry.get("msgstr") or entry["msgstr[0]"],) for entry in entries if entry.get("msgid")})
+    pairs = ((entry.get("msgid", ""), entry.get("msgstr") or entry.get("msgstr[0]", "")) for entry in entries)
+    return _Catalogue({template: said_here for template, said_here in pairs if template and said_here})
 
 
 def _entry(block: str) -> dict[str, str]:
