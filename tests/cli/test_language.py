@@ -15,8 +15,6 @@ from deployments.cli import helping, language, main
 
 CHINESE = "zh_CN.UTF-8"
 HAN = re.compile(r"[\u4e00-\u9fff]")
-AS_TYPED = re.compile(r"`[^`]*`|\([^()]*credit-review[^()]*\)|--?[\w-]+|\b[A-Z][A-Z0-9_|.:\[\]-]+\b|[\w./%<>=-]*[_./%<>=-][\w./%<>=-]*")
-NAMES = {"ERP", "Slack", "Prefect", "JSON", "Ctrl-C", "credit-review", "approve", "reject", "return", "counter"}
 
 
 @pytest.fixture
@@ -151,11 +149,10 @@ def test_help_is_chinese_throughout(lang):
     lang(CHINESE)
     shown = run("--help").fine().out
     assert "用法：credit-review [选项] 命令" in shown and "退出码：0 完成" in " ".join(shown.split())
-    for words, _ in commands():
-        page = run(*words.split(), "--help").fine().out
-        left = {w for w in re.findall(r"[A-Za-z]{3,}", AS_TYPED.sub(" ", page.split("\n", 2)[2].split("╭")[0]))} - NAMES
-        assert HAN.search(page) and "Options" not in page and "…" not in page.replace("CREDIT_REVIEW_C…", ""), words
-        assert len(left) < 12, (words, left)
+    for words, command in commands():
+        page = "".join(run(*words.split(), "--help").fine().out.split())
+        english = ["".join(p.help.split()) for p in command.params] + ["".join(command.help.split()), "Options", "Usage:"]
+        assert HAN.search(page) and not [text for text in english if text in page], words
 
 
 def test_every_text_of_the_command_tree_is_translated_and_the_tree_of_others_stays_english(lang):
@@ -175,7 +172,7 @@ def test_help_in_chinese_starts_without_anything_heavy(lang):
 
 
 def test_a_terminal_of_another_alphabet_gets_escapes_and_no_traceback(lang, tmp_path):
-    done = process("inbox", "-c", str(tmp_path), LC_ALL="zh_CN.UTF-8", PYTHONIOENCODING="ascii")
+    done = process("inbox", "-c", str(tmp_path), LC_ALL="zh_CN.UTF-8", PYTHONIOENCODING="latin-1")
     assert done.returncode == 3 and "settings.yaml" in done.stderr and "\\u" in done.stderr and "Traceback" not in done.stderr
 
 
