@@ -21,7 +21,7 @@ soak: .ready-dev
 
 # sentences that people read, for the catalogues; then translate what is new in credit_review/locale/*/LC_MESSAGES/credit_review.po
 words: .ready-dev
-	@$(BIN)/pybabel -q extract --no-location --sort-output -F pyproject.toml -k said:1 -k Said:1 -k said_many:1,2 -k marked:1 -o .words.pot credit_review deployments expectations tasks
+	@$(BIN)/pybabel -q extract --no-location --sort-output -F pyproject.toml -k said:1 -k Said:1 -k said_many:1,2 -k marked:1 -k stage:1 -o .words.pot credit_review deployments expectations tasks
 	@for one in credit_review/locale/*; do $(BIN)/pybabel -q update --no-fuzzy-matching --ignore-obsolete --omit-header -i .words.pot -l $$(basename $$one) -o $$one/LC_MESSAGES/credit_review.po; done; rm -f .words.pot
 
 lock: .venv/bin/uv

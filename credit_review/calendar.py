@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from credit_review.errors import BadInput
+from credit_review.words import said
 
 _DAY = timedelta(days=1)
 _LONGEST_GAP_DAYS = 60
@@ -37,7 +38,7 @@ class WorkingCalendar:
     def nth_working_day(self, year: int, month: int, n: int) -> date:
         """The `n`-th working day of a month, counted from 1. Raises BadInput when the month has fewer."""
         if n < 1:
-            raise BadInput(f"working day number {n}", expected="1 or more")
+            raise BadInput(said("working day number {n}", n=n), expected=said("1 or more"))
         first = date(year, month, 1)
         for day in _forward(first, 31):
             if day.month != month:
@@ -45,7 +46,10 @@ class WorkingCalendar:
             n -= self.is_working_day(day)
             if n == 0:
                 return day
-        raise BadInput(f"{first:%Y-%m} has {n} working days fewer than asked for", expected="a working day that the month has")
+        raise BadInput(
+            said("{first} has {n} working days fewer than asked for", first=f"{first:%Y-%m}", n=n),
+            expected=said("a working day that the month has"),
+        )
 
     def add_working_days(self, day: date, n: int) -> date:
         """The `n`-th working day after `day` (before it when negative); for 0 `day` itself, or the next working day when it is none."""
@@ -58,7 +62,8 @@ class WorkingCalendar:
                 left, gap = left - 1, 0
             elif gap > _LONGEST_GAP_DAYS:
                 raise BadInput(
-                    f"no working day within {_LONGEST_GAP_DAYS} days of {day}", expected="extra_holidays that leave working days"
+                    said("no working day within {longest_gap_days} days of {day}", longest_gap_days=_LONGEST_GAP_DAYS, day=day),
+                    expected=said("extra_holidays that leave working days"),
                 )
         return at
 
@@ -111,9 +116,9 @@ def _book(country: str, year: int | None = None) -> Any:
 
 def _unknown(country: str) -> BadInput:
     return BadInput(
-        f"no public holidays known for {country!r}",
-        expected="an ISO 3166 code such as DE, or one with a subdivision such as DE-BY",
-        next_step="correct calendar.country in settings.yaml",
+        said("no public holidays known for {country}", country=repr(country)),
+        expected=said("an ISO 3166 code such as DE, or one with a subdivision such as DE-BY"),
+        next_step=said("correct calendar.country in settings.yaml"),
     )
 
 

@@ -21,6 +21,7 @@ from yaml.events import AliasEvent, NodeEvent
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from credit_review.errors import BadInput
+from credit_review.words import listed, marked, said
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 20
@@ -57,11 +58,11 @@ class _Composer(yaml.SafeLoader):
         if isinstance(event, AliasEvent):
             raise _Trap(event, "an alias", "the value written out; aliases can hide and multiply content")
         if isinstance(event, NodeEvent) and event.anchor is not None:
-            raise _Trap(event, "an anchor", "the value written out where it is needed")
+            raise _Trap(event, said("an anchor"), said("the value written out where it is needed"))
         if getattr(event, "tag", None) is not None:
-            raise _Trap(event, f"the tag {event.tag}", "plain values without tags")
+            raise _Trap(event, said("the tag {tag}", tag=event.tag), said("plain values without tags"))
         if self.depth >= MAX_DEPTH:
-            raise _Trap(event, f"nesting deeper than {MAX_DEPTH}", f"at most {MAX_DEPTH} levels")
+            raise _Trap(event, said("nesting deeper than {depth}", depth=MAX_DEPTH), said("at most {depth} levels", depth=MAX_DEPTH))
         self.depth += 1
         try:
             return super().compose_node(parent, index)
@@ -88,7 +89,7 @@ def parse(text: str, *, name: str) -> Document:
     lines: dict[Path, int] = {(): 1}
     root = _compose(text, name)
     if not isinstance(root, MappingNode):
-        raise BadInput(f"{name}: the document is not a mapping", expected="`key: value` lines at the top level")
+        raise BadInput(said("{name}: the document is not a mapping", name=name), expected=said("`key: value` lines at the top level"))
     data = _value(root, (), lines, name)
     return Document(name, text, data, lines, sha256(raw).hexdigest())
 
@@ -99,10 +100,14 @@ def check(document: Document, model: type[M]) -> M:
         return model.model_validate(document.data)
     except ValidationError as error:
         found = error.errors(include_url=False, include_context=False)
-    shown = [_describe(document, one) for one in found[:_SHOWN_ERRORS]]
+    shown: list[str] = [_describe(document, one) for one in found[:_SHOWN_ERRORS]]
     if len(found) > _SHOWN_ERRORS:
-        shown.append(f"... and {len(found) - _SHOWN_ERRORS} more")
-    raise BadInput("\n".join(shown), next_step=f"correct {document.name} and run the command again")
+        shown.append(said("... and {more} more", more=len(found) - _SHOWN_ERRORS))
+    raise BadInput(listed(shown, by=ONE_A_LINE), next_step=said("correct {name} and run the command again", name=document.name))
+
+
+ONE_A_LINE = marked("{first}\n{rest}")
+"""How several faults of a document are listed."""
 
 
 def field_path(path: Path) -> str:
@@ -118,16 +123,18 @@ def where(document: Document, path: Path) -> str:
     known = path
     while known not in document.lines:
         known = known[:-1]
-    return f"{document.name} line {document.lines[known]}, {field_path(path)}"
+    return said("{name} line {line}, {field}", name=document.name, line=document.lines[known], field=field_path(path))
 
 
 def _encoded(text: str, name: str) -> bytes:
     try:
         raw = text.encode()
     except UnicodeEncodeError:
-        raise BadInput(f"{name}: the text cannot be written as UTF-8", expected="a UTF-8 file") from None
+        raise BadInput(said("{name}: the text cannot be written as UTF-8", name=name), expected=said("a UTF-8 file")) from None
     if len(raw) > MAX_BYTES:
-        raise BadInput(f"{name}: {len(raw)} bytes", expected=f"at most {MAX_BYTES} bytes")
+        raise BadInput(
+            said("{name}: {raw} bytes", name=name, raw=len(raw)), expected=said("at most {max_bytes} bytes", max_bytes=MAX_BYTES)
+        )
     return raw
 
 
@@ -139,15 +146,17 @@ def _compose(text: str, name: str) -> Node | None:
         finally:
             loader.dispose()
     except _Trap as trap:
-        raise BadInput(f"{name} line {trap.line}: {trap.got}", expected=trap.expected) from None
+        raise BadInput(said("{name} line {line}: {got}", name=name, line=trap.line, got=trap.got), expected=trap.expected) from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise BadInput(
-            f"{name} line {mark.line + 1 if mark else 1}: {error.problem or error.context}",
-            expected="one YAML document of mappings, lists and plain values",
+            said("{name} line {line}: {problem}", name=name, line=mark.line + 1 if mark else 1, problem=error.problem or error.context),
+            expected=said("one YAML document of mappings, lists and plain values"),
         ) from None
     except yaml.YAMLError as error:
-        raise BadInput(f"{name}: {' '.join(str(error).split())}", expected="a YAML document in UTF-8") from None
+        raise BadInput(
+            said("{name}: {problem}", name=name, problem=" ".join(str(error).split())), expected=said("a YAML document in UTF-8")
+        ) from None
 
 
 def _value(node: Node, path: Path, lines: dict[Path, int], name: str) -> Any:
@@ -169,9 +178,15 @@ def _mapping(node: MappingNode, path: Path, lines: dict[Path, int], name: str) -
         key = _key(key_node, line, name)
         if key in out:
             raise BadInput(
-                f"{name} line {line}: the key {key!r} stands twice, first on line {lines[(*path, key)]}",
-                expected="each key once",
-                next_step="remove one of the two; nobody can tell which one was meant",
+                said(
+                    "{name} line {line}: the key {key} stands twice, first on line {first}",
+                    name=name,
+                    line=line,
+                    key=repr(key),
+                    first=lines[*path, key],
+                ),
+                expected=said("each key once"),
+                next_step=said("remove one of the two; nobody can tell which one was meant"),
             )
         lines[(*path, key)] = line
         out[key] = _value(value_node, (*path, key), lines, name)
@@ -180,9 +195,11 @@ def _mapping(node: MappingNode, path: Path, lines: dict[Path, int], name: str) -
 
 def _key(node: Node, line: int, name: str) -> str:
     if not isinstance(node, ScalarNode) or (node.style is None and not node.value):
-        raise BadInput(f"{name} line {line}: a key that is not plain text", expected="keys such as `currency:`")
+        raise BadInput(
+            said("{name} line {line}: a key that is not plain text", name=name, line=line), expected=said("keys such as `currency:`")
+        )
     if node.value == "<<" and node.style is None:
-        raise BadInput(f"{name} line {line}: a merge key `<<`", expected="the values written out")
+        raise BadInput(said("{name} line {line}: a merge key `<<`", name=name, line=line), expected=said("the values written out"))
     return str(node.value)
 
 
@@ -202,21 +219,24 @@ def _scalar(node: Node, path: Path, name: str) -> Any:
         return date.fromisoformat(text) if _DATE.match(text) else text
     except ValueError:
         line = node.start_mark.line + 1
-        raise BadInput(f"{name} line {line}, {field_path(path)}: no such day {text}", expected="a date such as 2026-03-31") from None
+        raise BadInput(
+            said("{name} line {line}, {field_path}: no such day {text}", name=name, line=line, field_path=field_path(path), text=text),
+            expected=said("a date such as 2026-03-31"),
+        ) from None
 
 
 def _describe(document: Document, error: ErrorDetails) -> str:
-    path = _document_path(document, tuple(error["loc"]))
+    place = where(document, _document_path(document, tuple(error["loc"])))
     if error["type"] == "missing":
-        return f"{where(document, path)}: missing; expected this field to be set"
+        return said("{where}: missing; expected this field to be set", where=place)
     if error["type"] == "extra_forbidden":
-        return f"{where(document, path)}: unknown field; expected only the documented fields (check the spelling)"
+        return said("{where}: unknown field; expected only the documented fields (check the spelling)", where=place)
     message = error["msg"]
     for prefix in ("Value error, ", "Assertion failed, "):
         message = message.removeprefix(prefix)
     message = message.replace("Input should be", "expected", 1)
     got = repr(error["input"])
-    return f"{where(document, path)}: {message}; got {got if len(got) <= 80 else got[:77] + '...'}"
+    return said("{where}: {message}; got {got}", where=place, message=said(message), got=got if len(got) <= 80 else got[:77] + "...")
 
 
 def _document_path(document: Document, loc: Path) -> Path:

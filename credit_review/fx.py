@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from credit_review.errors import BadInput
 from credit_review.model.money import EXPONENTS, MAX_MINOR
+from credit_review.words import said
 
 if TYPE_CHECKING:
     import numpy as np
@@ -83,9 +84,16 @@ class RateTable:
             other = quotes.setdefault((base, quote), {}).setdefault(rate_date, found)
             if other.value != found.value:
                 raise BadInput(
-                    f"rates: {base}/{quote} on {rate_date} is both {other.rate} and {found.rate}",
-                    expected="one rate a pair and day",
-                    next_step="remove one of the two rows from the rate table",
+                    said(
+                        "rates: {base}/{quote} on {rate_date} is both {rate} and {rate2}",
+                        base=base,
+                        quote=quote,
+                        rate_date=rate_date,
+                        rate=other.rate,
+                        rate2=found.rate,
+                    ),
+                    expected=said("one rate a pair and day"),
+                    next_step=said("remove one of the two rows from the rate table"),
                 )
         return cls({pair: list(by_day.values()) for pair, by_day in quotes.items()}, max_age_days=max_age_days)
 
@@ -102,10 +110,11 @@ class RateTable:
             return Factor(1, 1, "1", on, "same currency")
         direct, inverse = self._newest(base, quote, on), self._newest(quote, base, on)
         if direct is None and inverse is None:
+            none = said("(no currency)")
             raise MissingRate(
-                f"no rate from {base or '(no currency)'} to {quote or '(no currency)'} on {on}",
-                expected=f"a rate dated {on - timedelta(days=self.max_age_days)} to {on}, direct or inverse",
-                next_step="add the rate to the rate table, then run the review again",
+                said("no rate from {base} to {quote} on {day}", base=base or none, quote=quote or none, day=on),
+                expected=said("a rate dated {first} to {last}, direct or inverse", first=on - timedelta(days=self.max_age_days), last=on),
+                next_step=said("add the rate to the rate table, then run the review again"),
             )
         if direct is not None and (inverse is None or direct.rate_date >= inverse.rate_date):
             numerator, denominator = direct.value.as_integer_ratio()
@@ -207,9 +216,9 @@ def _half_even(amount: int, denominator: int) -> int:
 def _in_range(minor: int) -> int:
     if abs(minor) > MAX_MINOR:
         raise BadInput(
-            f"converted amount {minor} is out of range",
-            expected=f"at most {MAX_MINOR} minor units",
-            next_step="check the amount and the rate in the source",
+            said("converted amount {minor} is out of range", minor=minor),
+            expected=said("at most {max_minor} minor units", max_minor=MAX_MINOR),
+            next_step=said("check the amount and the rate in the source"),
         )
     return minor
 
@@ -224,9 +233,15 @@ def _known_pair(base: str, quote: str, rate_date: date) -> None:
     for code in (base, quote):
         if code not in EXPONENTS:
             raise BadInput(
-                f"rates: {base}/{quote} on {rate_date}: unknown currency {code!r}",
-                expected="ISO 4217 codes",
-                next_step="correct the row of the rate table",
+                said(
+                    "rates: {base}/{quote} on {rate_date}: unknown currency {code}",
+                    base=base,
+                    quote=quote,
+                    rate_date=rate_date,
+                    code=repr(code),
+                ),
+                expected=said("ISO 4217 codes"),
+                next_step=said("correct the row of the rate table"),
             )
 
 
@@ -237,14 +252,20 @@ def _value(rate: str, base: str, quote: str, rate_date: date) -> Decimal:
         value = Decimal(0)
     if not value.is_finite() or value <= 0 or (base == quote and value != 1):
         raise BadInput(
-            f"rates: {base}/{quote} on {rate_date}: {rate!r} is not a rate",
-            expected="a positive decimal number such as 1.0834" if base != quote else "1 between a currency and itself",
-            next_step="correct the row of the rate table",
+            said(
+                "rates: {base}/{quote} on {rate_date}: {rate} is not a rate", base=base, quote=quote, rate_date=rate_date, rate=repr(rate)
+            ),
+            expected=said("a positive decimal number such as 1.0834") if base != quote else said("1 between a currency and itself"),
+            next_step=said("correct the row of the rate table"),
         )
     return value
 
 
 def _day(value: Any, base: str, quote: str) -> date:
     if value is None or value != value:  # NaT is the only date that differs from itself
-        raise BadInput(f"rates: {base}/{quote} has no date", expected="a date in rate_date", next_step="correct the row of the rate table")
+        raise BadInput(
+            said("rates: {base}/{quote} has no date", base=base, quote=quote),
+            expected=said("a date in rate_date"),
+            next_step=said("correct the row of the rate table"),
+        )
     return date(value.year, value.month, value.day)

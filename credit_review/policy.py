@@ -16,10 +16,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from credit_review.documents import Document, Path, check, where
+from credit_review.documents import ONE_A_LINE, Document, Path, check, where
 from credit_review.errors import BadInput
 from credit_review.model.money import EXPONENTS, to_minor
 from credit_review.model.states import CreditStatus
+from credit_review.words import listed, said
 
 NO_GRADE = "none"
 """Key of `review.cadence_months` for customers without a grade; no grade may be called so."""
@@ -346,8 +347,8 @@ def load(document: Document) -> Policy:
     found = problems(policy)
     if found:
         raise BadInput(
-            "\n".join(f"{where(document, p.path)}: {p.text}" for p in found),
-            next_step=f"correct {document.name}, then run `credit-review check policy.yaml` again",
+            listed([said("{where}: {fault}", where=where(document, p.path), fault=p.text) for p in found], by=ONE_A_LINE),
+            next_step=said("correct {name}, then run `credit-review check policy.yaml` again", name=document.name),
         )
     return policy
 
@@ -362,13 +363,18 @@ Found = Iterator[Problem]
 
 def _currency(policy: Policy) -> Found:
     if policy.control_currency not in EXPONENTS:
-        yield Problem(("control_currency",), f"unknown currency {policy.control_currency!r}; expected an ISO 4217 code such as EUR")
+        yield Problem(
+            ("control_currency",),
+            said(
+                "unknown currency {control_currency}; expected an ISO 4217 code such as EUR", control_currency=repr(policy.control_currency)
+            ),
+        )
         return
     for path, amount in _amounts(policy, ()):
         try:
             policy.minor(amount)
         except BadInput as error:
-            yield Problem(path, f"{error.what}; {error.expected}")
+            yield Problem(path, said("{what}; {expected}", what=error.what, expected=error.expected))
 
 
 def _amounts(value: Any, path: Path) -> Iterator[tuple[Path, Decimal]]:
@@ -393,19 +399,34 @@ def _grades(policy: Policy) -> Found:
     seen: set[str] = set()
     for i, band in enumerate(policy.grades):
         if band.grade in seen or band.grade == NO_GRADE:
-            yield Problem(("grades", i, "grade"), f"grade {band.grade!r} is taken; expected each grade once, and none called {NO_GRADE!r}")
+            yield Problem(
+                ("grades", i, "grade"),
+                said(
+                    "grade {grade} is taken; expected each grade once, and none called {no_grade}",
+                    grade=repr(band.grade),
+                    no_grade=repr(NO_GRADE),
+                ),
+            )
         seen.add(band.grade)
     for i, (before, band) in enumerate(pairwise(policy.grades), start=1):
         if band.below <= before.below:
-            text = f"grade {band.grade} ends at {band.below} but {before.grade} before it reaches {before.below}: the bands overlap"
-            yield Problem(("grades", i, "below"), f"{text}; expected a larger bound than {before.below}")
+            text = said(
+                "grade {grade} ends at {below} but {grade2} before it reaches {below2}: the bands overlap",
+                grade=band.grade,
+                below=band.below,
+                grade2=before.grade,
+                below2=before.below,
+            )
+            yield Problem(("grades", i, "below"), said("{text}; expected a larger bound than {below}", text=text, below=before.below))
         elif before.below > 1:
-            text = f"grade {before.grade} already covers every probability, so {band.grade} can never be given"
-            yield Problem(("grades", i, "below"), f"{text}; expected only the last bound above 1")
+            text = said(
+                "grade {grade} already covers every probability, so {grade2} can never be given", grade=before.grade, grade2=band.grade
+            )
+            yield Problem(("grades", i, "below"), said("{text}; expected only the last bound above 1", text=text))
     if policy.grades[-1].below <= 1:
         last = policy.grades[-1]
-        text = f"grade {last.grade} ends at {last.below}: probabilities from there to 1 have no grade"
-        yield Problem(("grades", len(policy.grades) - 1, "below"), f"{text}; expected the last bound above 1, such as 1.01")
+        text = said("grade {grade} ends at {below}: probabilities from there to 1 have no grade", grade=last.grade, below=last.below)
+        yield Problem(("grades", len(policy.grades) - 1, "below"), said("{text}; expected the last bound above 1, such as 1.01", text=text))
 
 
 def _names(policy: Policy) -> Found:
@@ -419,10 +440,13 @@ def _names(policy: Policy) -> Found:
     for path, keys, wanted in tables:
         for key in keys:
             if key not in wanted:
-                yield Problem((*path, key), f"unknown grade {key!r}; expected one of {', '.join(wanted)}")
+                yield Problem((*path, key), said("unknown grade {key}; expected one of {wanted}", key=repr(key), wanted=", ".join(wanted)))
         missing = [g for g in wanted if g not in keys]
         if missing:
-            yield Problem(path, f"no entry for {', '.join(missing)}; expected one for each of {', '.join(wanted)}")
+            yield Problem(
+                path,
+                said("no entry for {missing}; expected one for each of {wanted}", missing=", ".join(missing), wanted=", ".join(wanted)),
+            )
     lists: tuple[tuple[Path, tuple[str, ...]], ...] = (
         (("limits", "forbid_increase", "grades"), policy.limits.forbid_increase.grades),
         (("terms", "tighten_when"), policy.terms.tighten_when),
@@ -432,39 +456,50 @@ def _names(policy: Policy) -> Found:
     for path, named in lists:
         for i, grade in enumerate(named):
             if grade not in grades:
-                yield Problem((*path, i), f"unknown grade {grade!r}; expected one of {known}")
+                yield Problem((*path, i), said("unknown grade {grade}; expected one of {known}", grade=repr(grade), known=known))
             elif grade in named[:i]:
-                yield Problem((*path, i), f"grade {grade!r} stands twice; expected each grade once")
+                yield Problem((*path, i), said("grade {grade} stands twice; expected each grade once", grade=repr(grade)))
 
 
 def _classes(policy: Policy) -> Found:
     statuses = tuple(s.value for s in CreditStatus)
     for name in policy.classes:
         if name not in statuses:
-            yield Problem(("classes", name), f"unknown credit status; expected one of {', '.join(statuses)}")
+            yield Problem(("classes", name), said("unknown credit status; expected one of {statuses}", statuses=", ".join(statuses)))
     missing = [s for s in statuses if s not in policy.classes]
     if missing:
-        yield Problem(("classes",), f"no rule for {', '.join(missing)}; expected one for each credit status")
+        yield Problem(("classes",), said("no rule for {missing}; expected one for each credit status", missing=", ".join(missing)))
     for i, name in enumerate(policy.outcome.statuses):
         if name not in statuses:
-            yield Problem(("outcome", "statuses", i), f"unknown credit status {name!r}; expected one of {', '.join(statuses)}")
+            yield Problem(
+                ("outcome", "statuses", i),
+                said("unknown credit status {name}; expected one of {statuses}", name=repr(name), statuses=", ".join(statuses)),
+            )
     for name, rule in policy.classes.items():
         for field in ("starter_limit", "down_to"):
             amount = getattr(rule, field, None)
             if amount is not None and amount > policy.limits.maximum:
-                yield Problem(("classes", name, field), f"{amount} can never be given; expected at most {policy.limits.maximum}")
+                yield Problem(
+                    ("classes", name, field),
+                    said("{amount} can never be given; expected at most {maximum}", amount=amount, maximum=policy.limits.maximum),
+                )
 
 
 def _cadence(policy: Policy) -> Found:
     rules = policy.review
     for grade, months in rules.cadence_months.items():
         if months > rules.longest_months:
-            text = f"{months} months can never pass: longest_months is {rules.longest_months}"
-            yield Problem(("review", "cadence_months", grade), f"{text}; expected at most {rules.longest_months}")
+            text = said(
+                "{months} months can never pass: longest_months is {longest_months}", months=months, longest_months=rules.longest_months
+            )
+            yield Problem(
+                ("review", "cadence_months", grade),
+                said("{text}; expected at most {longest_months}", text=text, longest_months=rules.longest_months),
+            )
     usual = min(max(rules.cadence_months.values(), default=0), rules.longest_months)
     if rules.large_exposure.months >= usual:
-        text = f"the rule can never fire: every grade is reviewed at least every {usual} months anyway"
-        yield Problem(("review", "large_exposure", "months"), f"{text}; expected fewer than {usual}")
+        text = said("the rule can never fire: every grade is reviewed at least every {usual} months anyway", usual=usual)
+        yield Problem(("review", "large_exposure", "months"), said("{text}; expected fewer than {usual}", text=text, usual=usual))
 
 
 def _rounding(policy: Policy) -> Found:
@@ -473,32 +508,51 @@ def _rounding(policy: Policy) -> Found:
         path: Path = ("limits", "rounding", i)
         last = i == len(steps) - 1
         if (step.up_to is None) != last:
-            yield Problem((*path, "up_to"), "expected an amount on every line but the last, and null on the last")
+            yield Problem((*path, "up_to"), said("expected an amount on every line but the last, and null on the last"))
         elif step.up_to is not None and step.step > step.up_to:
-            yield Problem((*path, "step"), f"a step of {step.step} rounds amounts up to {step.up_to} to nothing; expected a smaller step")
+            yield Problem(
+                (*path, "step"),
+                said("a step of {step} rounds amounts up to {up_to} to nothing; expected a smaller step", step=step.step, up_to=step.up_to),
+            )
         if i and step.up_to is not None and step.up_to <= (steps[i - 1].up_to or 0):
-            yield Problem((*path, "up_to"), f"{step.up_to} is not above {steps[i - 1].up_to} before it; this line can never fire")
+            yield Problem(
+                (*path, "up_to"),
+                said("{up_to} is not above {up_to2} before it; this line can never fire", up_to=step.up_to, up_to2=steps[i - 1].up_to),
+            )
         if i and step.step <= steps[i - 1].step:
-            yield Problem((*path, "step"), f"{step.step} is not above {steps[i - 1].step} before it; expected growing steps")
+            yield Problem(
+                (*path, "step"),
+                said("{step} is not above {step2} before it; expected growing steps", step=step.step, step2=steps[i - 1].step),
+            )
 
 
 def _amount_rules(policy: Policy) -> Found:
     limits = policy.limits
     if limits.minimum >= limits.maximum:
-        yield Problem(("limits", "minimum"), f"{limits.minimum} is not below maximum {limits.maximum}; all limits would be equal")
+        yield Problem(
+            ("limits", "minimum"),
+            said("{minimum} is not below maximum {maximum}; all limits would be equal", minimum=limits.minimum, maximum=limits.maximum),
+        )
     for way, fraction in (("up", limits.step.up_fraction), ("down", limits.step.down_fraction)):
         if fraction == 0 and limits.step.free_amount == 0:
-            text = f"with a fraction and a free_amount of 0 no limit can ever go {way}"
-            yield Problem(("limits", "step", f"{way}_fraction"), f"{text}; expected one of them above 0")
+            text = said("with a fraction and a free_amount of 0 no limit can ever go {way}", way=way)
+            yield Problem(("limits", "step", f"{way}_fraction"), said("{text}; expected one of them above 0", text=text))
     for grade, rules in limits.by_grade.items():
         if rules.ceiling > limits.maximum:
-            text = f"{rules.ceiling} is never reached: limits.maximum is {limits.maximum}"
-            yield Problem(("limits", "by_grade", grade, "ceiling"), f"{text}; expected at most that")
+            text = said("{ceiling} is never reached: limits.maximum is {maximum}", ceiling=rules.ceiling, maximum=limits.maximum)
+            yield Problem(("limits", "by_grade", grade, "ceiling"), said("{text}; expected at most that", text=text))
         for cap in ("net_worth", "recommendation"):
             instead = getattr(rules, f"without_{cap}")
             if getattr(limits.caps, cap).otherwise == "lower_ceiling" and instead > rules.ceiling:
-                text = f"{instead} is no lower ceiling than {rules.ceiling}, so missing data would cost nothing"
-                yield Problem(("limits", "by_grade", grade, f"without_{cap}"), f"{text}; expected at most {rules.ceiling}")
+                text = said(
+                    "{instead} is no lower ceiling than {ceiling}, so missing data would cost nothing",
+                    instead=instead,
+                    ceiling=rules.ceiling,
+                )
+                yield Problem(
+                    ("limits", "by_grade", grade, f"without_{cap}"),
+                    said("{text}; expected at most {ceiling}", text=text, ceiling=rules.ceiling),
+                )
     yield from _worse_grades(policy)
 
 
@@ -510,13 +564,22 @@ def _worse_grades(policy: Policy) -> Found:
             low, high = getattr(b, field), getattr(w, field)
             if high > low:
                 path = ("limits", "by_grade", worse, field)
-                yield Problem(path, f"grade {worse} is worse than {better} but has more ({high} over {low}); expected at most {low}")
+                yield Problem(
+                    path,
+                    said(
+                        "grade {worse} is worse than {better} but has more ({high} over {low}); expected at most {low}",
+                        worse=worse,
+                        better=better,
+                        high=high,
+                        low=low,
+                    ),
+                )
 
 
 def _forbid(policy: Policy) -> Found:
     forbidden = policy.limits.forbid_increase.grades
     if set(policy.grade_names) <= set(forbidden):
-        yield Problem(("limits", "forbid_increase", "grades"), "no limit can ever rise; expected at least one grade left out")
+        yield Problem(("limits", "forbid_increase", "grades"), said("no limit can ever rise; expected at least one grade left out"))
 
 
 def _straight_through(policy: Policy) -> Found:
@@ -525,39 +588,55 @@ def _straight_through(policy: Policy) -> Found:
         return
     path = ("straight_through",)
     if not rule.grades:
-        yield Problem((*path, "grades"), "the rule can never fire without grades; expected at least one, or enabled: false")
+        yield Problem((*path, "grades"), said("the rule can never fire without grades; expected at least one, or enabled: false"))
     if rule.up_to_increase == 0 and rule.reductions_up_to == 0:
-        text = "the rule can never fire: neither increases nor reductions may pass"
-        yield Problem((*path, "up_to_increase"), f"{text}; expected one of them above 0, or enabled: false")
+        text = said("the rule can never fire: neither increases nor reductions may pass")
+        yield Problem((*path, "up_to_increase"), said("{text}; expected one of them above 0, or enabled: false", text=text))
     if rule.up_to_increase > rule.up_to_limit:
-        text = f"an increase of {rule.up_to_increase} cannot end at {rule.up_to_limit} or less"
-        yield Problem((*path, "up_to_increase"), f"{text}; expected at most up_to_limit")
+        text = said(
+            "an increase of {up_to_increase} cannot end at {up_to_limit} or less",
+            up_to_increase=rule.up_to_increase,
+            up_to_limit=rule.up_to_limit,
+        )
+        yield Problem((*path, "up_to_increase"), said("{text}; expected at most up_to_limit", text=text))
     for i, grade in enumerate(rule.grades):
         if grade in policy.limits.forbid_increase.grades and rule.reductions_up_to == 0:
-            text = f"grade {grade} never gets an increase (limits.forbid_increase.grades) and no reduction passes, so this can never fire"
-            yield Problem((*path, "grades", i), f"{text}; expected it left out, or reductions_up_to above 0")
+            text = said(
+                "grade {grade} never gets an increase (limits.forbid_increase.grades) and no reduction passes, so this can never fire",
+                grade=grade,
+            )
+            yield Problem((*path, "grades", i), said("{text}; expected it left out, or reductions_up_to above 0", text=text))
 
 
 def _exposure(policy: Policy) -> Found:
     parts, ageing = policy.exposure.parts, policy.exposure.ageing_days
     for i, part in enumerate(parts):
         if part in parts[:i]:
-            yield Problem(("exposure", "parts", i), f"{part} stands twice and would count once; expected each part once")
+            yield Problem(("exposure", "parts", i), said("{part} stands twice and would count once; expected each part once", part=part))
     if "open_items" not in parts:
-        yield Problem(("exposure", "parts"), "open_items is missing; expected it, since receivables are exposure")
+        yield Problem(("exposure", "parts"), said("open_items is missing; expected it, since receivables are exposure"))
     for i, (before, days) in enumerate(pairwise(ageing), start=1):
         if days <= before:
-            yield Problem(("exposure", "ageing_days", i), f"{days} is not above {before}; expected growing bounds such as [30, 60, 90]")
+            yield Problem(
+                ("exposure", "ageing_days", i),
+                said("{days} is not above {before}; expected growing bounds such as [30, 60, 90]", days=days, before=before),
+            )
 
 
 def _approvals(policy: Policy) -> Found:
     asked = policy.approvals
     if asked.escalate_after_hours <= asked.remind_after_hours:
-        text = f"{asked.escalate_after_hours} hours is not above remind_after_hours, so nobody would ever be reminded"
-        yield Problem(("approvals", "escalate_after_hours"), f"{text}; expected more than {asked.remind_after_hours}")
+        text = said(
+            "{escalate_after_hours} hours is not above remind_after_hours, so nobody would ever be reminded",
+            escalate_after_hours=asked.escalate_after_hours,
+        )
+        yield Problem(
+            ("approvals", "escalate_after_hours"),
+            said("{text}; expected more than {remind_after_hours}", text=text, remind_after_hours=asked.remind_after_hours),
+        )
     if asked.approve_listed_up_to and not asked.approve_listed_grades:
         yield Problem(
-            ("approvals", "approve_listed_grades"), "the rule can never fire without grades; expected at least one, or an amount of 0"
+            ("approvals", "approve_listed_grades"), said("the rule can never fire without grades; expected at least one, or an amount of 0")
         )
 
 
@@ -566,11 +645,11 @@ def _worklists(policy: Policy) -> Found:
     for i, pattern in enumerate(patterns):
         earlier = next((p for p in patterns[:i] if p in ("*", pattern)), None)
         if earlier is not None:
-            text = f"the line can never fire: {earlier!r} above it takes every portfolio it could match"
-            yield Problem(("worklists", i, "portfolio"), f"{text}; expected it above that line, or removed")
+            text = said("the line can never fire: {earlier} above it takes every portfolio it could match", earlier=repr(earlier))
+            yield Problem(("worklists", i, "portfolio"), said("{text}; expected it above that line, or removed", text=text))
     if "*" not in patterns:
-        text = "a portfolio that matches no line would have no analyst"
-        yield Problem(("worklists",), f'{text}; expected a last line with portfolio "*"')
+        text = said("a portfolio that matches no line would have no analyst")
+        yield Problem(("worklists",), said('{text}; expected a last line with portfolio "*"', text=text))
 
 
 _RULES: tuple[Callable[[Policy], Found], ...] = (

@@ -5,19 +5,24 @@ English is the language of the code and of the record; a catalogue (`locale/<lan
 
 from __future__ import annotations
 
-import gettext
-import io
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from credit_review.errors import BadInput, CreditReviewError
 from credit_review.model.money import Money, exponent
+from credit_review.sentences import Said as Said
+from credit_review.sentences import listed as listed
+from credit_review.sentences import marked as marked
+from credit_review.sentences import recalled as recalled
+from credit_review.sentences import said as said
+from credit_review.sentences import said_many as said_many
 
 DOMAIN = "credit_review"
 LANGUAGES = {"en": "English", "zh_CN": "简体中文"}
@@ -25,57 +30,6 @@ LANGUAGES = {"en": "English", "zh_CN": "简体中文"}
 CATALOGUES = Path(__file__).parent / "locale"
 
 _SIMPLIFIED = ("zh", "zh_CN", "zh_SG", "zh_Hans")
-
-
-class Said(str):
-    """An English sentence that remembers its template and figures, so that it can be said again in another language.
-
-    Everywhere else it is the `str` it looks like: it compares, is stored and is logged as English.
-    """
-
-    template: str
-    many: str
-    args: Mapping[str, Any]
-
-    def __new__(cls, template: str, args: Mapping[str, Any], many: str = "") -> Self:
-        """The sentence; `many` is the template for any `n` in `args` but 1."""
-        chosen = many if many and args["n"] != 1 else template
-        # without figures it is said as it stands: what others wrote may hold braces
-        shown = chosen.format(**{name: _plain(value) for name, value in args.items()}) if args else chosen
-        text = super().__new__(cls, shown)
-        text.template, text.args, text.many = template, dict(args), many
-        return text
-
-    def __getnewargs__(self) -> tuple[str, Mapping[str, Any], str]:  # type: ignore[override]
-        return self.template, self.args, self.many
-
-
-def said(template: str, /, **args: Any) -> Said:
-    """A sentence with figures: str, int, date, datetime, Money, or another sentence. Templates are what the catalogues translate."""
-    return Said(template, args)
-
-
-def marked(template: str) -> str:
-    """The template itself, known to the catalogues, for sentences said where the figures are."""
-    return template
-
-
-def said_many(one: str, many: str, /, n: int, **args: Any) -> Said:
-    """A sentence that counts: `said_many("{n} approval", "{n} approvals", n=2)`."""
-    return Said(one, {"n": n, **args}, many)
-
-
-_COMMA = marked("{first}, {rest}")
-
-
-def listed(parts: list[str], *, by: str = _COMMA) -> str:
-    """Parts that stay translatable as a list with commas, or joined as `by` says; empty text for none."""
-    if not parts:
-        return ""
-    found: str = parts[0]
-    for part in parts[1:]:
-        found = Said(by, {"first": found, "rest": part})
-    return found
 
 
 def packed(text: str) -> Any:
@@ -100,7 +54,7 @@ def _packed(value: Any) -> Any:
         return ["time", value.isoformat()]
     if isinstance(value, date):
         return ["day", value.isoformat()]
-    return packed(value) if isinstance(value, str) else int(value)
+    return int(value) if isinstance(value, int) else packed(value)
 
 
 def _unpacked(value: Any) -> Any:
@@ -110,11 +64,6 @@ def _unpacked(value: Any) -> Any:
             return Money(*rest)
         return datetime.fromisoformat(rest[0]) if kind == "time" else date.fromisoformat(rest[0])
     return value if isinstance(value, int) else unpacked(value)
-
-
-def _plain(value: Any) -> str:
-    """A figure in the English of the record."""
-    return f"{value.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if isinstance(value, datetime) else str(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +77,10 @@ class Words:
     def say(self, text: str) -> str:
         """The sentence in the reader's language, its figures as he writes them. Plain text is translated when the catalogue has it."""
         if not isinstance(text, Said):
-            return _catalogue(self.language).gettext(text) if text else text
+            return _catalogue(self.language).text(text)
         known = _catalogue(self.language)
-        template = known.ngettext(text.template, text.many, int(text.args["n"])) if text.many else known.gettext(text.template)
-        return template.format(**{name: self._shown(value) for name, value in text.args.items()}) if text.args else template
+        template = known.counted(text.template, text.many, int(text.args["n"])) if text.many else known.text(text.template)
+        return template.format(**{name: self.shown(value) for name, value in text.args.items()}) if text.args else template
 
     def error(self, error: CreditReviewError) -> str:
         """What is wrong and what to do next, on one line."""
@@ -172,7 +121,8 @@ class Words:
         local = at.astimezone(self.zone)
         return f"{format_datetime(local, 'medium', tzinfo=None, locale=self.locale).rpartition(':')[0]} {_offset(local)}"
 
-    def _shown(self, value: Any) -> str:
+    def shown(self, value: Any) -> str:
+        """A figure or a sentence as the reader writes it: Money, datetime, date; anything else as the text it is."""
         if isinstance(value, Money):
             return self.money(value.minor, value.currency)
         if isinstance(value, datetime):
@@ -194,17 +144,42 @@ def words_for(*, language: str = "", locale: str = "", zone: str = "UTC") -> Wor
     from babel import Locale, UnknownLocaleError
 
     if language and language not in LANGUAGES:
-        raise BadInput(f"unknown language {language!r}", expected=" or ".join(LANGUAGES))
+        raise BadInput(said("unknown language {language}", language=repr(language)), expected=" or ".join(LANGUAGES))
     wanted = (locale or {"zh_CN": "zh_CN"}.get(language, "en_GB")).replace("-", "_")
     try:
         found = str(Locale.parse(wanted))
     except (ValueError, UnknownLocaleError):
-        raise BadInput(f"unknown locale {locale!r}", expected="a locale such as en_GB, de_DE or zh_CN") from None
+        raise BadInput(
+            said("unknown locale {locale}", locale=repr(locale)), expected=said("a locale such as en_GB, de_DE or zh_CN")
+        ) from None
     try:
         place = ZoneInfo(zone)
     except (ValueError, OSError, KeyError):
-        raise BadInput(f"unknown time zone {zone!r}", expected="an IANA time zone such as Europe/Berlin") from None
-    return Words(language or ("zh_CN" if found in _SIMPLIFIED or found.startswith("zh_Hans") else "en"), found, place)
+        raise BadInput(
+            said("unknown time zone {zone}", zone=repr(zone)), expected=said("an IANA time zone such as Europe/Berlin")
+        ) from None
+    return Words(language or language_of(found), found, place)
+
+
+def language_of(locale: str) -> str:
+    """The language that readers of a locale (`zh_CN`, `zh-Hans-SG`) read here: Chinese, all others English."""
+    name = locale.replace("-", "_")
+    return "zh_CN" if name in _SIMPLIFIED or name.startswith("zh_Hans") else "en"
+
+
+@dataclass(frozen=True, slots=True)
+class _Catalogue:
+    """A language's sentences by their English template."""
+
+    known: Mapping[str, str]
+
+    def text(self, template: str) -> str:
+        """The sentence; English where it is not known."""
+        return self.known.get(template, template)
+
+    def counted(self, one: str, many: str, n: int) -> str:
+        """The sentence that counts `n`; the languages here have one form for every number."""
+        return self.known.get(one, one if n == 1 else many)
 
 
 def _offset(local: datetime) -> str:
@@ -216,8 +191,7 @@ def _offset(local: datetime) -> str:
 
 def templates() -> frozenset[str]:
     """Every sentence of the catalogues in English, but for those that count."""
-    known = (getattr(_catalogue(language), "_catalog", {}) for language in LANGUAGES)
-    return frozenset(one for sentences in known for one in sentences if isinstance(one, str) and one)
+    return frozenset(one for language in LANGUAGES for one in _catalogue(language).known)
 
 
 @lru_cache(maxsize=64)
@@ -236,16 +210,23 @@ def _locale(name: str) -> Any:
 
 
 @lru_cache(maxsize=8)
-def _catalogue(language: str) -> gettext.NullTranslations:
-    """A language's sentences, compiled from its catalogue when first needed."""
+def _catalogue(language: str) -> _Catalogue:
+    """A language's sentences, read from its catalogue when first needed: plainly, since every `--help` waits for it."""
     path = CATALOGUES / language / "LC_MESSAGES" / f"{DOMAIN}.po"
-    if not path.is_file():
-        return gettext.NullTranslations()
-    from babel.messages.mofile import write_mo
-    from babel.messages.pofile import read_po
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    entries = (_entry(block) for block in text.split("\n\n"))
+    pairs = ((entry.get("msgid", ""), entry.get("msgstr") or entry.get("msgstr[0]", "")) for entry in entries)
+    return _Catalogue({template: said_here for template, said_here in pairs if template and said_here})
 
-    compiled = io.BytesIO()
-    with path.open("rb") as file:
-        write_mo(compiled, read_po(file, locale=language))
-    compiled.seek(0)
-    return gettext.GNUTranslations(compiled)
+
+def _entry(block: str) -> dict[str, str]:
+    """One entry of a catalogue by field; its quoted lines are JSON strings."""
+    entry: dict[str, str] = {}
+    name = ""
+    for line in block.splitlines():
+        if line.startswith('"'):
+            entry[name] += json.loads(line)
+        elif not line.startswith("#"):
+            name, _, quoted = line.partition(" ")
+            entry[name] = json.loads(quoted)
+    return entry

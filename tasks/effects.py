@@ -14,6 +14,7 @@ from credit_review.model.states import OutboxState, ProposalState
 from credit_review.review import apply, followup, relay
 from credit_review.review import sweep as sweeping
 from credit_review.review.outbox import ERP
+from credit_review.words import marked, said
 from tasks.defaults import outside
 from tasks.prepare import services
 
@@ -37,8 +38,9 @@ def apply_approved(config: str) -> Effects:
     others = sum(1 for o in report.outcomes if not o.repeated) - applied
     rows = [{"proposal": o.proposal_id, "state": str(o.state), "change": o.change_id or "", "code": o.code} for o in report.outcomes]
     rows += [{"proposal": proposal, "state": "waiting", "change": "", "code": ""} for proposal, _ in report.waiting]
-    headline = f"{applied} applied, {others} not applied any more, {len(report.waiting)} waiting"
-    return Effects(key="applied", title="Applied", headline=headline, rows=rows)
+    sentence = marked("{applied} applied, {others} not applied any more, {waiting} waiting")
+    headline = said(sentence, applied=applied, others=others, waiting=len(report.waiting))
+    return Effects(key="applied", title=said("Applied"), headline=headline, rows=rows)
 
 
 @outside(name="deliver what is owed", task_run_name="deliver what is owed")
@@ -55,10 +57,11 @@ def relay_outbox(config: str) -> Effects:
     with opened.store.read() as uow:
         queued = uow.find(OutboxEntry, kind=ERP, state=OutboxState.QUEUED, attempts=0)
     later = sum(one.not_before > now for one in queued if one.outbox_id not in report.delayed)
-    headline = f"{len(report.confirmed)} delivered, {len(report.delayed)} to be tried again, {len(report.parked)} parked for a person"
+    counts = {"confirmed": len(report.confirmed), "delayed": len(report.delayed), "parked": len(report.parked)}
+    headline = said("{confirmed} delivered, {delayed} to be tried again, {parked} parked for a person", **counts)
     if later:
-        headline += f", {later} kept until the day they take effect"
-    return Effects(key="delivered", title="Delivered", headline=headline, rows=rows)
+        headline = said("{counts}, {later} kept until the day they take effect", counts=headline, later=later)
+    return Effects(key="delivered", title=said("Delivered"), headline=headline, rows=rows)
 
 
 @outside(name="compare with the ERP", task_run_name="compare with the ERP")
@@ -67,12 +70,13 @@ def reconcile(config: str) -> Effects:
     opened = services(config)
     write_back = open_write_back(opened.settings)
     if write_back is None:
-        return Effects(key="reconciled", title="Compared with the ERP", headline="no ERP is configured, nothing to compare")
+        return Effects(key="reconciled", title=said("Compared with the ERP"), headline=said("no ERP is configured, nothing to compare"))
     report = relay.reconcile(opened.store, write_back, opened.clock, owner_id=opened.settings.limits_owner, zone=opened.settings.zone)
     rows = [{"difference": one, "outcome": "found"} for one in report.found]
     rows += [{"difference": one, "outcome": "settled"} for one in report.settled]
-    headline = f"{report.compared} limits compared with the ERP: {len(report.found)} differ, {report.on_the_way} on their way"
-    return Effects(key="reconciled", title="Compared with the ERP", headline=headline, rows=rows)
+    sentence = marked("{compared} limits compared with the ERP: {found} differ, {on_the_way} on their way")
+    headline = said(sentence, compared=report.compared, found=len(report.found), on_the_way=report.on_the_way)
+    return Effects(key="reconciled", title=said("Compared with the ERP"), headline=headline, rows=rows)
 
 
 @outside(name="sweep what time has changed", task_run_name="sweep what time has changed")
@@ -80,7 +84,7 @@ def sweep(config: str) -> Effects:
     """Expire, revert, escalate and settle what is due."""
     opened = services(config)
     report = sweeping.sweep(opened.store, opened.clock, zone=opened.settings.zone)
-    return Effects(key="swept", title="Swept", headline=report.text())
+    return Effects(key="swept", title=said("Swept"), headline=report.text())
 
 
 @outside(name="ask again", task_run_name="ask again")
@@ -92,7 +96,7 @@ def follow_up(config: str) -> Effects:
     company = followup.Company(calendar=calendar, zone=settings.zone)
     report = followup.follow_up(opened.store, opened.clock, company, settings.slack.destinations())
     rows = [{"proposal": one, "outcome": "put before others"} for one in report.escalated]
-    return Effects(key="asked-again", title="Asked again", headline=report.text(), rows=rows)
+    return Effects(key="asked-again", title=said("Asked again"), headline=report.text(), rows=rows)
 
 
 def _outside(opened: Services) -> relay.Outside:

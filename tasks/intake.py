@@ -14,6 +14,7 @@ from credit_review.model.records import CreditLimit, CustomerAlias, Deferral, Ex
 from credit_review.model.states import Layer, ReviewState
 from credit_review.review import lifecycle, manifest, opening
 from credit_review.review.lifecycle import BATCH
+from credit_review.words import marked, said
 from tasks import prepare
 from tasks.defaults import task
 from tasks.progress import stage
@@ -34,7 +35,7 @@ def take_snapshot(plan: Plan) -> Plan:
     with stage("Reading the sources", folder=plan.workspace.folder) as at:
         written = read_and_write(plan)
         at.rows = written.rows
-        at.say(f"{written.rows:,} rows")
+        at.say(said("{rows} rows", rows=f"{written.rows:,}"))
     return plan.but(snapshot_digest=written.digest)
 
 
@@ -83,7 +84,8 @@ def adopt_opening_limits(plan: Plan) -> None:
     with stage("Taking over limits in force", folder=plan.workspace.folder) as at:
         taken = adopt_limits(plan)
         at.rows = taken.opened + taken.existing + taken.without_limit
-        at.say(f"{taken.opened} taken over, {len(taken.differences)} differ from what is in force here")
+        sentence = marked("{opened} taken over, {differ} differ from what is in force here")
+        at.say(said(sentence, opened=taken.opened, differ=len(taken.differences)))
 
 
 def on_file(plan: Plan) -> list[opening.OnFile]:

@@ -26,6 +26,7 @@ from credit_review.review import lifecycle
 from credit_review.review import manifest as manifests
 from credit_review.review.manifest import Manifest
 from credit_review.review.request import unfinished_request
+from credit_review.words import said
 from tasks.defaults import task
 from tasks.plan import Plan
 
@@ -90,7 +91,9 @@ def _local(moment: datetime, settings: Settings) -> date:
 def planned(settings: Settings, config: str, as_of: date, scope: str, kind: ReviewKind) -> Plan:
     """The plan of a review not yet on record. Raises BadInput when Dask is asked for and not installed."""
     if settings.review.runner == "dask" and find_spec("prefect_dask") is None:
-        raise BadInput("the runner dask needs prefect-dask", next_step="install credit-review[dask], or set review.runner in settings.yaml")
+        raise BadInput(
+            said("the runner dask needs prefect-dask"), next_step=said("install credit-review[dask], or set review.runner in settings.yaml")
+        )
     return Plan(
         config=config,
         as_of=as_of,
@@ -145,9 +148,9 @@ def _require_whole(review: Review) -> None:
         customer = review.scope.partition(":")[2].rpartition("#")[0]
         raise Refused(
             "request.unfinished",
-            f"review {review.review_id} is a request that stopped before it became a proposal",
-            expected="a review, or a request that is proposed",
-            next_step=f"ask again with `credit-review request {customer}`",
+            said("review {review_id} is a request that stopped before it became a proposal", review_id=review.review_id),
+            expected=said("a review, or a request that is proposed"),
+            next_step=said("ask again with `credit-review request {customer}`", customer=customer),
         )
 
 
@@ -254,5 +257,5 @@ def newest_plan(config: str) -> Plan:
     with services(config).store.read() as uow:
         found = uow.find(Review, order_by=("started_at",))
     if not found:
-        raise BadInput("there is no review yet", next_step="run `credit-review review run`")
+        raise BadInput(said("there is no review yet"), next_step=said("run `credit-review review run`"))
     return plan_of(config, found[-1].review_id)

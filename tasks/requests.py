@@ -15,6 +15,7 @@ from credit_review.model.states import CustomerState, Layer, ReviewKind, ReviewS
 from credit_review.policy import load
 from credit_review.review import lifecycle
 from credit_review.review import request as requests
+from credit_review.words import listed, marked, said
 from tasks import outcome, prepare
 from tasks.defaults import task
 from tasks.progress import stage
@@ -66,9 +67,11 @@ def _currency(opened: Services, customer_id: str) -> str:
     aliases = book.frames["aliases"]
     other = sorted(set(aliases.loc[aliases["source_number"] == customer_id, "customer_id"]))
     raise BadInput(
-        f"no customer {customer_id}, neither here nor in the ledger",
-        expected="a customer id as the report shows it",
-        next_step=f"its id here is {' or '.join(other)}" if other else "enter a new customer in the customer master first, then ask again",
+        said("no customer {customer_id}, neither here nor in the ledger", customer_id=customer_id),
+        expected=said("a customer id as the report shows it"),
+        next_step=said("its id here is {ids}", ids=listed(other, by=marked("{first} or {rest}")))
+        if other
+        else said("enter a new customer in the customer master first, then ask again"),
     )
 
 
@@ -114,7 +117,12 @@ def _not_reviewed(plan: Plan, customer_id: str) -> ReviewStopped:
     mine = frame[frame["customer_id"] == customer_id]
     state, why = (str(mine["state"].iloc[0]), str(mine["state_reason"].iloc[0])) if len(mine) else ("unknown", "not in the ledger")
     return ReviewStopped(
-        f"customer {customer_id} cannot be given a limit now: it is {state.replace('_', ' ')} ({why})",
-        expected=f"a customer in state {CustomerState.REVIEWED}",
-        next_step="correct what stands in the way, then ask again",
+        said(
+            "customer {customer_id} cannot be given a limit now: it is {state} ({why})",
+            customer_id=customer_id,
+            state=state.replace("_", " "),
+            why=why,
+        ),
+        expected=said("a customer in state {reviewed}", reviewed=CustomerState.REVIEWED),
+        next_step=said("correct what stands in the way, then ask again"),
     )

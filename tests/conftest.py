@@ -16,6 +16,7 @@ from pathlib import Path
 os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
 os.environ.setdefault("DO_NOT_TRACK", "1")
 os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+os.environ["LC_ALL"] = "C.UTF-8"  # the command line speaks the environment's language; tests of that set it themselves
 
 import pytest
 

@@ -6,6 +6,7 @@ from datetime import date, datetime
 
 from credit_review.adapters.settings import Settings, read_text, require_secret
 from credit_review.errors import BadInput, Unavailable
+from credit_review.words import said
 
 
 def posted_through(settings: Settings) -> date | None:
@@ -23,7 +24,9 @@ def posted_through(settings: Settings) -> date | None:
         with engine.connect() as connection:
             found = connection.execute(text(stated.query or "")).scalar()
     except SQLAlchemyError as error:
-        raise Unavailable(f"the query for posted_through failed: {type(error).__name__}", next_step="run the query by hand") from None
+        raise Unavailable(
+            said("the query for posted_through failed: {name}", name=type(error).__name__), next_step=said("run the query by hand")
+        ) from None
     finally:
         engine.dispose()
     return _day(found, "the query for posted_through")
@@ -37,4 +40,4 @@ def _day(value: object, named: str) -> date:
     try:
         return date.fromisoformat(str(value)[:10])
     except ValueError:
-        raise BadInput(f"{named} states {value!r}", expected="a date such as 2026-09-30") from None
+        raise BadInput(said("{named} states {value}", named=named, value=repr(value)), expected=said("a date such as 2026-09-30")) from None

@@ -17,6 +17,7 @@ from credit_review.errors import BadInput
 from credit_review.model.frames import COVER, DATASETS, EXTERNAL, PANDAS, QUARANTINE, RATES, Dataset
 from credit_review.policy import Policy
 from credit_review.receivables.mapping import Customers, Table
+from credit_review.words import said
 
 if TYPE_CHECKING:
     from credit_review.receivables import Mapping as SourceMapping
@@ -89,11 +90,17 @@ def _require_apart(mappings: Sequence[SourceMapping]) -> None:
     for at, one in enumerate(mappings):
         for other in mappings[at + 1 :]:
             if one.source == other.source:
-                raise BadInput(f"two mappings are called {one.source!r}", expected="a name of its own for each source")
+                raise BadInput(
+                    said("two mappings are called {source}", source=repr(one.source)), expected=said("a name of its own for each source")
+                )
             if one.identity.prefix == other.identity.prefix and not (one.identity.shares_numbers and other.identity.shares_numbers):
                 raise BadInput(
-                    f"the sources {one.source} and {other.source} would make one customer of two that share a number",
-                    expected="identity.prefix that differs, or identity.shares_numbers: true in both mappings",
+                    said(
+                        "the sources {source} and {source2} would make one customer of two that share a number",
+                        source=one.source,
+                        source2=other.source,
+                    ),
+                    expected=said("identity.prefix that differs, or identity.shares_numbers: true in both mappings"),
                 )
 
 
@@ -108,7 +115,7 @@ def _keyed_by_source(part: Book, source: str) -> Book:
 
 _NEVER_EMPTY = ("items", "customers")
 """A book of nothing would take every customer's limit away."""
-_EXPORT_AGAIN = "export it again, whole"
+_EXPORT_AGAIN = said("export it again, whole")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +135,9 @@ class _Reader:
         found = how(source.read(), self.mapping, origin=source.name, **more)
         if not found.rows_read and table.dataset in _NEVER_EMPTY:
             raise BadInput(
-                f"{source.name} holds no rows", expected="a ledger and a customer master that are not empty", next_step=_EXPORT_AGAIN
+                said("{name} holds no rows", name=source.name),
+                expected=said("a ledger and a customer master that are not empty"),
+                next_step=_EXPORT_AGAIN,
             )
         self.origins.append(Origin(source=self.mapping.source, dataset=table.dataset, where=source.name, rows=found.rows_read))
         self.results.append(found)

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from credit_review import documents
 from credit_review.errors import BadInput
 from credit_review.review.addressing import NOWHERE, Destinations
-from credit_review.words import Words, words_for
+from credit_review.words import LANGUAGES, Words, said, words_for
 
 PREFIX = "CREDIT_REVIEW_"
 FILE_NAME = "settings.yaml"
@@ -26,6 +26,20 @@ class _Part(BaseModel):
 def _known_zone(name: str) -> str:
     if name not in available_timezones():
         raise ValueError("expected an IANA time zone such as Europe/Berlin")
+    return name
+
+
+def _known_language(name: str) -> str:
+    if name not in LANGUAGES:
+        raise ValueError(f"unknown language {name!r}; expected {' or '.join(LANGUAGES)}")
+    return name
+
+
+def _known_locale(name: str) -> str:
+    try:
+        words_for(locale=name)
+    except BadInput as error:
+        raise ValueError(f"{error.what}; expected {error.expected}") from None
     return name
 
 
@@ -139,8 +153,8 @@ class Settings(_Part):
     write_back: WriteBackSettings = WriteBackSettings()
     slack: SlackSettings = SlackSettings()
     step_up: StepUpSettings = StepUpSettings()
-    language: str = "en"
-    locale: str = ""
+    language: Annotated[str, AfterValidator(_known_language)] = "en"
+    locale: Annotated[str, AfterValidator(_known_locale)] = ""
     folder: Path = Field(default=Path(), exclude=True)
 
     def path(self, name: str) -> Path:
@@ -178,17 +192,17 @@ def load(folder: Path) -> Settings:
     path = folder / FILE_NAME
     if not path.is_file():
         raise BadInput(
-            f"no {FILE_NAME} in {folder}",
-            expected="a configuration folder",
-            next_step="run `credit-review init FOLDER`, or name another folder with --config",
+            said("no {file_name} in {folder}", file_name=FILE_NAME, folder=folder),
+            expected=said("a configuration folder"),
+            next_step=said("run `credit-review init FOLDER`, or name another folder with --config"),
         )
     document = documents.parse(read_text(path, known_as=FILE_NAME), name=FILE_NAME)
     settings = documents.check(document, Settings)
     if "@" in settings.database and "://" in settings.database:
         raise BadInput(
-            f"{FILE_NAME} line {document.lines[('database',)]}, database holds a user or password",
-            expected="no credentials in configuration files",
-            next_step=f"set {PREFIX}DATABASE_URL in the environment or in a secret file",
+            said("{name} line {line}, database holds a user or password", name=FILE_NAME, line=document.lines["database",]),
+            expected=said("no credentials in configuration files"),
+            next_step=said("set {prefix}DATABASE_URL in the environment or in a secret file", prefix=PREFIX),
         )
     return settings.model_copy(update={"folder": folder.resolve()})
 
@@ -198,9 +212,15 @@ def read_text(path: Path, *, known_as: str) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise BadInput(f"{known_as} is missing", expected=f"a file at {path}", next_step="`credit-review init` writes a starter") from None
+        raise BadInput(
+            said("{known_as} is missing", known_as=known_as),
+            expected=said("a file at {path}", path=path),
+            next_step=said("`credit-review init` writes a starter"),
+        ) from None
     except UnicodeDecodeError as error:
-        raise BadInput(f"{known_as} is not UTF-8 (byte {error.start})", expected="UTF-8 text") from None
+        raise BadInput(
+            said("{known_as} is not UTF-8 (byte {start})", known_as=known_as, start=error.start), expected=said("UTF-8 text")
+        ) from None
 
 
 def secret(name: str) -> str | None:
@@ -221,7 +241,9 @@ def require_secret(name: str) -> str:
     value = secret(name)
     if value is None:
         raise BadInput(
-            f"secret {name} is not set",
-            expected=f"environment variable {PREFIX}{name}, or a file {name} in the folder {PREFIX}SECRETS_DIR names",
+            said("secret {name} is not set", name=name),
+            expected=said(
+                "environment variable {prefix}{name}, or a file {name} in the folder {prefix}SECRETS_DIR names", prefix=PREFIX, name=name
+            ),
         )
     return value

@@ -26,12 +26,13 @@ from credit_review.errors import BadInput, Unavailable
 from credit_review.ports import Source
 from credit_review.receivables import columns as col
 from credit_review.receivables.mapping import Input
+from credit_review.words import said
 
 CHUNK_ROWS = 250_000
 _BLOCK = 64 << 20
 _MOST_COLUMNS = 2_000
 _MOST_ROWS = 50_000_000
-_EXPORT_AGAIN = "export the file again, or correct the mapping's `from`"
+_EXPORT_AGAIN = said("export the file again, or correct the mapping's `from`")
 
 
 def open_source(where: Input, *, folder: Path, secret: Callable[[str], str]) -> Source:
@@ -52,7 +53,10 @@ def open_source(where: Input, *, folder: Path, secret: Callable[[str], str]) -> 
         url = f"sqlite:///file:{str(path).replace('%', '%25').replace('?', '%3f').replace('#', '%23')}?mode=ro&uri=true"
         return DatabaseSource(where.name, url, where)
     if where.url_secret is None:
-        raise BadInput(f"{where.name}: no file and no url_secret", expected="csv, parquet, excel, jsonl, sqlite or url_secret under `from`")
+        raise BadInput(
+            said("{name}: no file and no url_secret", name=where.name),
+            expected=said("csv, parquet, excel, jsonl, sqlite or url_secret under `from`"),
+        )
     return DatabaseSource(where.name, secret(where.url_secret), where)
 
 
@@ -61,12 +65,12 @@ def _there(folder: Path, name: str) -> Path:
     if not path.is_file():
         near = sorted(p.name for p in folder.iterdir() if p.is_file())[:8] if folder.is_dir() else []
         raise BadInput(
-            f"{name} is not in {folder}",
-            expected=f"the file the mapping names; found there: {', '.join(near) or 'nothing'}",
-            next_step="put the file there, or correct the source's folder in settings.yaml",
+            said("{name} is not in {folder}", name=name, folder=folder),
+            expected=said("the file the mapping names; found there: {near}", near=", ".join(near) or "nothing"),
+            next_step=said("put the file there, or correct the source's folder in settings.yaml"),
         )
     if path.stat().st_size == 0:
-        raise BadInput(f"{name} is empty", expected="a header and rows", next_step=_EXPORT_AGAIN)
+        raise BadInput(said("{name} is empty", name=name), expected=said("a header and rows"), next_step=_EXPORT_AGAIN)
     return path
 
 
@@ -133,8 +137,8 @@ class CsvSource:
                     line = rows.line_num + 1
             except csv.Error as error:
                 if "end of data" in str(error):
-                    said = f"{self.name} line {line}: a quote is opened and never closed"
-                    raise BadInput(said, expected="every quoted field closed", next_step=_EXPORT_AGAIN) from None
+                    open_quote = said("{name} line {line}: a quote is opened and never closed", name=self.name, line=line)
+                    raise BadInput(open_quote, expected=said("every quoted field closed"), next_step=_EXPORT_AGAIN) from None
 
     def _header(self, encoding: str) -> list[str]:
         try:
@@ -152,16 +156,22 @@ class CsvSource:
         line = _undecodable_line(self.path, encoding)
         if line is not None:
             return BadInput(
-                f"{self.name} line {line}: not {encoding} text",
-                expected=f"a file in {encoding}, as the mapping says",
-                next_step="correct `encoding` in the mapping (Windows exports are often cp1252), or export the file as UTF-8",
+                said("{name} line {line}: not {encoding} text", name=self.name, line=line, encoding=encoding),
+                expected=said("a file in {encoding}, as the mapping says", encoding=encoding),
+                next_step=said("correct `encoding` in the mapping (Windows exports are often cp1252), or export the file as UTF-8"),
             )
         ragged = self._ragged(encoding, columns)
         if ragged is not None:
             return BadInput(
-                f"{self.name} line {ragged[0]}: {ragged[1]} fields", expected=f"{columns} fields, as in the header", next_step=_EXPORT_AGAIN
+                said("{name} line {ragged}: {ragged2} fields", name=self.name, ragged=ragged[0], ragged2=ragged[1]),
+                expected=said("{columns} fields, as in the header", columns=columns),
+                next_step=_EXPORT_AGAIN,
             )
-        return BadInput(f"{self.name}: {str(error).splitlines()[0]}", expected="a delimited text file", next_step=_EXPORT_AGAIN)
+        return BadInput(
+            said("{name}: {problem}", name=self.name, problem=str(error).splitlines()[0]),
+            expected=said("a delimited text file"),
+            next_step=_EXPORT_AGAIN,
+        )
 
     def _ragged(self, encoding: str, columns: int) -> tuple[int, int] | None:
         csv.field_size_limit(1 << 30)
@@ -187,7 +197,10 @@ class ParquetSource:
         try:
             with pq.ParquetFile(self.path) as file:
                 if file.metadata.num_rows > _MOST_ROWS:
-                    raise BadInput(f"{self.name}: {file.metadata.num_rows} rows", expected=f"at most {_MOST_ROWS}")
+                    raise BadInput(
+                        said("{name}: {num_rows} rows", name=self.name, num_rows=file.metadata.num_rows),
+                        expected=said("at most {most_rows}", most_rows=_MOST_ROWS),
+                    )
                 flat = [f.name for f in file.schema_arrow if not pa.types.is_nested(f.type)]
                 names = _names(self.name, flat)
                 row = 1
@@ -198,9 +211,10 @@ class ParquetSource:
                     yield _frame(names, [pa.array([], type=pa.large_string()) for _ in names], 1)
         except (pa.ArrowException, OSError) as error:
             raise BadInput(
-                f"{self.name}: cut short or no Parquet file ({str(error).splitlines()[0]})", expected="a whole Parquet file",
+                said("{name}: cut short or no Parquet file ({problem})", name=self.name, problem=str(error).splitlines()[0]),
+                expected=said("a whole Parquet file"),
                 next_step=_EXPORT_AGAIN,
-            ) from None  # fmt: skip
+            ) from None
 
 
 @dataclass(slots=True)
@@ -242,7 +256,10 @@ class JsonLinesSource:
                         yield self._frame(names, held, first)
                         held, first = [], line + 1
         except UnicodeError:
-            raise BadInput(f"{self.name} line {line + 1}: not {encoding} text", expected=f"a file in {encoding}") from None
+            raise BadInput(
+                said("{name} line {line}: not {encoding} text", name=self.name, line=line + 1, encoding=encoding),
+                expected=said("a file in {encoding}", encoding=encoding),
+            ) from None
         if held:
             yield self._frame(names or _fields(held), held, first)
 
@@ -251,7 +268,10 @@ class JsonLinesSource:
         for at, one in rows:
             extra = sorted(set(one) - set(names))
             if extra:
-                raise BadInput(f"{self.name} line {at}: field {extra[0]!r} is not in the lines before", expected=", ".join(names))
+                raise BadInput(
+                    said("{name} line {at}: field {extra} is not in the lines before", name=self.name, at=at, extra=repr(extra[0])),
+                    expected=", ".join(names),
+                )
         frame = _frame(_names(self.name, names), [pa.array([one.get(n, "") for _, one in rows], pa.large_string()) for n in names], 1)
         frame.index = pd.Index([at for at, _ in rows], dtype="int64")
         return frame
@@ -260,7 +280,9 @@ class JsonLinesSource:
         def pairs(found: list[tuple[str, Any]]) -> dict[str, Any]:
             names = [name for name, _ in found]
             if len(set(names)) != len(names):
-                raise BadInput(f"{self.name} line {line}: a field stands twice", expected="each field once")
+                raise BadInput(
+                    said("{name} line {line}: a field stands twice", name=self.name, line=line), expected=said("each field once")
+                )
             return dict(found)
 
         def refuse(constant: str) -> Any:
@@ -269,9 +291,14 @@ class JsonLinesSource:
         try:
             value = json.loads(text, parse_int=str, parse_float=str, parse_constant=refuse, object_pairs_hook=pairs)
         except (ValueError, RecursionError) as error:
-            raise BadInput(f"{self.name} line {line}: {error}", expected="one JSON object a line") from None
+            raise BadInput(
+                said("{name} line {line}: {error}", name=self.name, line=line, error=str(error)), expected=said("one JSON object a line")
+            ) from None
         if not isinstance(value, dict) or any(isinstance(v, dict | list) for v in value.values()):
-            raise BadInput(f"{self.name} line {line}: not a flat object", expected="one JSON object of plain values a line")
+            raise BadInput(
+                said("{name} line {line}: not a flat object", name=self.name, line=line),
+                expected=said("one JSON object of plain values a line"),
+            )
         return {name: _text(v) for name, v in value.items()}
 
 
@@ -294,22 +321,27 @@ class DatabaseSource:
         try:
             yield from self._rows()
         except exc.OperationalError as error:
-            said = _first_line(error)
-            if "decode" in said or self.url.startswith("sqlite"):
+            problem = _first_line(error)
+            if "decode" in problem or self.url.startswith("sqlite"):
                 raise BadInput(
-                    f"{self.name}: {said}",
-                    expected="a database this mapping fits",
-                    next_step="correct `encoding`, table or query in the mapping",
+                    said("{name}: {problem}", name=self.name, problem=problem),
+                    expected=said("a database this mapping fits"),
+                    next_step=said("correct `encoding`, table or query in the mapping"),
                 ) from None
             raise Unavailable(
-                f"{self.name}: the database does not answer ({type(error.orig).__name__})", next_step="try again later"
+                said("{name}: the database does not answer ({kind})", name=self.name, kind=type(error.orig).__name__),
+                next_step=said("try again later"),
             ) from None
         except (exc.NoSuchModuleError, exc.ArgumentError):
             raise BadInput(
-                f"{self.name}: the database URL is not one SQLAlchemy knows", expected="such as postgresql+psycopg://..."
+                said("{name}: the database URL is not one SQLAlchemy knows", name=self.name),
+                expected=said("such as postgresql+psycopg://..."),
             ) from None
         except exc.SQLAlchemyError as error:
-            raise BadInput(f"{self.name}: {_first_line(error)}", expected="a table, view or query that can be read") from None
+            raise BadInput(
+                said("{name}: {problem}", name=self.name, problem=_first_line(error)),
+                expected=said("a table, view or query that can be read"),
+            ) from None
 
     def _rows(self) -> Iterator[pd.DataFrame]:
         from sqlalchemy import create_engine
@@ -347,7 +379,10 @@ class DatabaseSource:
         seen = inspect(engine)
         known = [*seen.get_table_names(schema=self.where.db_schema), *seen.get_view_names(schema=self.where.db_schema)]
         if self.where.table not in known:
-            raise BadInput(f"no table or view {self.where.table!r}", expected=f"one of {', '.join(sorted(known)[:12]) or 'none'}")
+            raise BadInput(
+                said("no table or view {table}", table=repr(self.where.table)),
+                expected=said("one of {known}", known=", ".join(sorted(known)[:12]) or "none"),
+            )
         columns: list[Any] = [column(found["name"]) for found in seen.get_columns(self.where.table, schema=self.where.db_schema)]
         return select(*columns).select_from(table(str(self.where.table), *columns, schema=self.where.db_schema))
 
@@ -361,7 +396,10 @@ def _encoding(name: str, encoding: str) -> str:
         "".encode(encoding)  # a codec that is not for text raises LookupError as well
         return codecs.lookup(encoding).name
     except LookupError:
-        raise BadInput(f"{name}: unknown encoding {encoding!r}", expected="such as utf-8, latin-1 or cp1252") from None
+        raise BadInput(
+            said("{name}: unknown encoding {encoding}", name=name, encoding=repr(encoding)),
+            expected=said("such as utf-8, latin-1 or cp1252"),
+        ) from None
 
 
 def _undecodable_line(path: Path, encoding: str) -> int | None:
@@ -384,13 +422,23 @@ def _undecodable_line(path: Path, encoding: str) -> int | None:
 def _names(source: str, names: Sequence[str]) -> list[str]:
     """The column names; nameless ones get a number. Raises BadInput for none, too many, or one that stands twice."""
     if not names or not any(names):
-        raise BadInput(f"{source} has no header", expected="column names in the first row", next_step=_EXPORT_AGAIN)
+        raise BadInput(
+            said("{source} has no header", source=source), expected=said("column names in the first row"), next_step=_EXPORT_AGAIN
+        )
     if len(names) > _MOST_COLUMNS:
-        raise BadInput(f"{source}: {len(names)} columns", expected=f"at most {_MOST_COLUMNS}", next_step=_EXPORT_AGAIN)
+        raise BadInput(
+            said("{source}: {names} columns", source=source, names=len(names)),
+            expected=said("at most {most_columns}", most_columns=_MOST_COLUMNS),
+            next_step=_EXPORT_AGAIN,
+        )
     found = [name or f"(column {at})" for at, name in enumerate(names, 1)]
     twice = next((name for name in found if found.count(name) > 1), None) if len(set(found)) < len(found) else None
     if twice is not None:
-        raise BadInput(f"{source}: the column {twice!r} stands twice", expected="each column once", next_step=_EXPORT_AGAIN)
+        raise BadInput(
+            said("{source}: the column {twice} stands twice", source=source, twice=repr(twice)),
+            expected=said("each column once"),
+            next_step=_EXPORT_AGAIN,
+        )
     return found
 
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import jwt
 
 from credit_review.errors import Refused
+from credit_review.words import said
 
 ALGORITHM = "HS256"
 _AUDIENCE = "credit-review"
@@ -29,7 +30,9 @@ def account_of(token: str, *, key: str, now: datetime) -> str:
             options={"require": ["sub", "exp", "aud"], "verify_exp": False, "verify_iat": False},
         )
     except jwt.InvalidTokenError as error:
-        raise Refused("bad_token", f"the sign-in token is not valid: {error}", next_step="ask for a new token") from None
+        raise Refused(
+            "bad_token", said("the sign-in token is not valid: {error}", error=str(error)), next_step=said("ask for a new token")
+        ) from None
     if now.timestamp() >= claims["exp"]:
-        raise Refused("bad_token", "the sign-in token has expired", next_step="ask for a new token")
+        raise Refused("bad_token", said("the sign-in token has expired"), next_step=said("ask for a new token"))
     return str(claims["sub"])

@@ -12,6 +12,7 @@ from typing import Any
 from xml.etree.ElementTree import Element, ParseError
 
 from credit_review.errors import BadInput
+from credit_review.words import said
 
 MOST_UNPACKED = 200 * 1024 * 1024
 MOST_RATIO = 100
@@ -35,7 +36,9 @@ def read_sheet(path: Path, sheet: str | None, *, known_as: str) -> list[list[Any
 
     if path.suffix.lower() != ".xlsx":
         raise BadInput(
-            f"{known_as}: {path.suffix or 'no extension'}", expected="an .xlsx workbook (no macros)", next_step="save it as .xlsx"
+            said("{known_as}: {suffix}", known_as=known_as, suffix=path.suffix or "no extension"),
+            expected=said("an .xlsx workbook (no macros)"),
+            next_step=said("save it as .xlsx"),
         )
     with _archive(path, known_as) as archive:
         _check_members(archive, known_as)
@@ -46,11 +49,15 @@ def read_sheet(path: Path, sheet: str | None, *, known_as: str) -> list[list[Any
             python_calamine.CalamineWorkbook.from_path(str(path)).get_sheet_by_name(name).to_python(skip_empty_area=False)
         )
     except Exception as error:
-        raise BadInput(f"{known_as}: {error}", expected="a whole .xlsx workbook", next_step="save the workbook again") from None
+        raise BadInput(
+            said("{known_as}: {error}", known_as=known_as, error=str(error)),
+            expected=said("a whole .xlsx workbook"),
+            next_step=said("save the workbook again"),
+        ) from None
     while rows and not any(value not in ("", None) for value in rows[-1]):
         rows.pop()
     if not rows:
-        raise BadInput(f"{known_as}, sheet {name} is empty", expected="a header and rows")
+        raise BadInput(said("{known_as}, sheet {name} is empty", known_as=known_as, name=name), expected=said("a header and rows"))
     return rows
 
 
@@ -71,28 +78,47 @@ def _archive(path: Path, known_as: str) -> Iterator[zipfile.ZipFile]:
         OSError,
     ) as error:
         raise BadInput(
-            f"{known_as}: no whole workbook ({error})", expected="an .xlsx workbook", next_step="save the workbook again"
+            said("{known_as}: no whole workbook ({error})", known_as=known_as, error=str(error)),
+            expected=said("an .xlsx workbook"),
+            next_step=said("save the workbook again"),
         ) from None
 
 
 def _check_members(archive: zipfile.ZipFile, known_as: str) -> None:
     members = archive.infolist()
     if len(members) > MOST_MEMBERS:
-        raise BadInput(f"{known_as}: {len(members)} files inside", expected=f"at most {MOST_MEMBERS}")
+        raise BadInput(
+            said("{known_as}: {members} files inside", known_as=known_as, members=len(members)),
+            expected=said("at most {most_members}", most_members=MOST_MEMBERS),
+        )
     if any(m.filename.lower().endswith("vbaproject.bin") for m in members):
-        raise BadInput(f"{known_as} holds macros", expected="a workbook without macros", next_step="save it as .xlsx")
+        raise BadInput(
+            said("{known_as} holds macros", known_as=known_as),
+            expected=said("a workbook without macros"),
+            next_step=said("save it as .xlsx"),
+        )
     unpacked = sum(m.file_size for m in members)
     tight = [m for m in members if m.file_size > _SMALL and m.file_size > MOST_RATIO * max(m.compress_size, 1)]
     if unpacked > MOST_UNPACKED or tight:
-        said = f"unpacks to {unpacked} bytes" if not tight else f"{tight[0].filename} unpacks to over {MOST_RATIO} times its size"
+        found = said("unpacks to {bytes} bytes", bytes=unpacked)
+        if tight:
+            found = said("{member} unpacks to over {ratio} times its size", member=tight[0].filename, ratio=MOST_RATIO)
         raise BadInput(
-            f"{known_as}: {said}",
-            expected=f"at most {MOST_UNPACKED} bytes, and at most {MOST_RATIO} times the packed size",
-            next_step="export the ledger as CSV or Parquet",
+            said("{known_as}: {found}", known_as=known_as, found=found),
+            expected=said(
+                "at most {most_unpacked} bytes, and at most {most_ratio} times the packed size",
+                most_unpacked=MOST_UNPACKED,
+                most_ratio=MOST_RATIO,
+            ),
+            next_step=said("export the ledger as CSV or Parquet"),
         )
     damaged = archive.testzip()  # reads every member to its stated end, so that stated sizes can be relied upon
     if damaged is not None:
-        raise BadInput(f"{known_as}: {damaged} is damaged", expected="a whole .xlsx workbook", next_step="save the workbook again")
+        raise BadInput(
+            said("{known_as}: {damaged} is damaged", known_as=known_as, damaged=damaged),
+            expected=said("a whole .xlsx workbook"),
+            next_step=said("save the workbook again"),
+        )
 
 
 def _sheet_member(archive: zipfile.ZipFile, sheet: str | None, known_as: str) -> tuple[str, str]:
@@ -101,12 +127,17 @@ def _sheet_member(archive: zipfile.ZipFile, sheet: str | None, known_as: str) ->
     sheets = {str(one.get("name")): one.get(_RELATION) for one in book.iter(f"{_MAIN}sheet")}
     name = sheet if sheet is not None else next(iter(sheets), "")
     if name not in sheets:
-        raise BadInput(f"{known_as}: no sheet {name!r}", expected=f"one of {', '.join(sheets) or 'none'}")
+        raise BadInput(
+            said("{known_as}: no sheet {name}", known_as=known_as, name=repr(name)),
+            expected=said("one of {sheets}", sheets=", ".join(sheets) or "none"),
+        )
     for relation in _tree(archive, "xl/_rels/workbook.xml.rels", known_as):
         if relation.get("Id") == sheets[name]:
             target = str(relation.get("Target"))
             return name, target.lstrip("/") if target.startswith("/") else f"xl/{target}"
-    raise BadInput(f"{known_as}: sheet {name!r} has no content", expected="a whole .xlsx workbook")
+    raise BadInput(
+        said("{known_as}: sheet {name} has no content", known_as=known_as, name=repr(name)), expected=said("a whole .xlsx workbook")
+    )
 
 
 def _check_cells(archive: zipfile.ZipFile, member: str, known_as: str) -> None:
@@ -122,18 +153,24 @@ def _check_cells(archive: zipfile.ZipFile, member: str, known_as: str) -> None:
                     place = _CELL.match(element.get("r", ""))
                     if element.find(f"{_MAIN}f") is not None:
                         raise BadInput(
-                            f"{known_as}: a formula in cell {element.get('r', '?')}",
-                            expected="values; a formula shows what it was last computed to, on somebody's machine",
-                            next_step="paste the values, or export the ledger as CSV",
+                            said("{known_as}: a formula in cell {element}", known_as=known_as, element=element.get("r", "?")),
+                            expected=said("values; a formula shows what it was last computed to, on somebody's machine"),
+                            next_step=said("paste the values, or export the ledger as CSV"),
                         )
                     if place:
                         widest, lowest = max(widest, _column(place[1])), max(lowest, int(place[2]))
                 elif element.tag == f"{_MAIN}row":
                     element.clear()
                 if widest * lowest > MOST_CELLS:
-                    raise BadInput(f"{known_as}: an area of {widest} by {lowest} cells", expected=f"at most {MOST_CELLS} cells")
+                    raise BadInput(
+                        said("{known_as}: an area of {widest} by {lowest} cells", known_as=known_as, widest=widest, lowest=lowest),
+                        expected=said("at most {most_cells} cells", most_cells=MOST_CELLS),
+                    )
     except DefusedXmlException as error:
-        raise BadInput(f"{known_as}: {type(error).__name__} in {member}", expected="plain XML without entities") from None
+        raise BadInput(
+            said("{known_as}: {name} in {member}", known_as=known_as, name=type(error).__name__, member=member),
+            expected=said("plain XML without entities"),
+        ) from None
 
 
 def _column(letters: str) -> int:
@@ -150,5 +187,8 @@ def _tree(archive: zipfile.ZipFile, member: str, known_as: str) -> Element:
     try:
         found: Element = fromstring(archive.read(member))
     except DefusedXmlException as error:
-        raise BadInput(f"{known_as}: {type(error).__name__} in {member}", expected="plain XML without entities") from None
+        raise BadInput(
+            said("{known_as}: {name} in {member}", known_as=known_as, name=type(error).__name__, member=member),
+            expected=said("plain XML without entities"),
+        ) from None
     return found

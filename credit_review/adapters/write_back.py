@@ -26,6 +26,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, Operati
 
 from credit_review.errors import BadInput, Unavailable
 from credit_review.model.money import exponent, format_minor
+from credit_review.words import said
 
 FIELDS = (
     "account_id", "version", "change_id", "subject_kind", "subject_id", "source_numbers", "legal_entity", "layer", "currency",
@@ -49,16 +50,23 @@ def _checked(delivery: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a delivery in order. Raises BadInput, which parks it, when one is missing or not what it must be."""
     missing = [name for name in FIELDS if name not in delivery]
     if missing:
-        raise BadInput(f"delivery {delivery.get('change_id')!r} lacks {', '.join(missing)}", expected=f"the fields {', '.join(FIELDS)}")
+        raise BadInput(
+            said("delivery {delivery} lacks {missing}", delivery=repr(delivery.get("change_id")), missing=", ".join(missing)),
+            expected=said("the fields {fields}", fields=", ".join(FIELDS)),
+        )
     row = {name: delivery[name] for name in FIELDS}
     exponent(row["currency"])
     whole = [row["version"], *(row[name] for name in ("amount_minor", "terms_days") if row[name] is not None)]
     if not all(isinstance(value, int) and not isinstance(value, bool) for value in whole):
-        raise BadInput(f"delivery {row['change_id']}: version, amount and terms are not whole numbers", expected="integers")
+        raise BadInput(
+            said("delivery {change_id}: version, amount and terms are not whole numbers", change_id=row["change_id"]),
+            expected=said("integers"),
+        )
     for name in ("account_id", "change_id"):
         if not _FILE_NAME.match(str(row[name])):
             raise BadInput(
-                f"delivery {row['change_id']!r}: {name} {row[name]!r} cannot be used", expected="letters, digits, dots and dashes"
+                said("delivery {change_id}: {name} {row} cannot be used", change_id=repr(row["change_id"]), name=name, row=repr(row[name])),
+                expected=said("letters, digits, dots and dashes"),
             )
     return row
 
@@ -104,12 +112,14 @@ class TableWriteBack:
     def __init__(self, engine: Engine, table: str, *, schema: str | None = None) -> None:
         for part in (table, *([schema] if schema else [])):
             if not _NAME.match(part):
-                raise BadInput(f"{part!r} cannot be a table's name", expected="letters, digits and underscores, at most 63")
+                raise BadInput(
+                    said("{part} cannot be a table's name", part=repr(part)), expected=said("letters, digits and underscores, at most 63")
+                )
         if engine.dialect.name not in _DIALECTS:
             raise BadInput(
-                f"write-back to {engine.dialect.name} is not supported",
-                expected="sqlite or postgresql",
-                next_step="use write_back kind csv_drop and let the ERP read the files",
+                said("write-back to {name} is not supported", name=engine.dialect.name),
+                expected=said("sqlite or postgresql"),
+                next_step=said("use write_back kind csv_drop and let the ERP read the files"),
             )
         self.engine = engine
         self.name = f"table {table} ({engine.dialect.name})"
@@ -122,7 +132,7 @@ class TableWriteBack:
             engine = create_engine(url, pool_pre_ping=True)
         except (ArgumentError, NoSuchModuleError, ModuleNotFoundError):
             raise BadInput(
-                "the write-back URL cannot be used", expected="sqlite:///file or postgresql+psycopg://user@host/database"
+                said("the write-back URL cannot be used"), expected=said("sqlite:///file or postgresql+psycopg://user@host/database")
             ) from None
         opened = cls(engine, table, schema=schema)
         opened.check()
@@ -134,14 +144,17 @@ class TableWriteBack:
             found = inspect(self.engine)
             if not found.has_table(self._table.name, schema=self._table.schema):
                 raise BadInput(
-                    f"{self.name} does not exist",
-                    expected=f"a table with the columns {', '.join(FIELDS)}, account_id being its primary key",
-                    next_step="run `credit-review db write-back`, which creates it",
+                    said("{name} does not exist", name=self.name),
+                    expected=said("a table with the columns {fields}, account_id being its primary key", fields=", ".join(FIELDS)),
+                    next_step=said("run `credit-review db write-back`, which creates it"),
                 )
             names = {column["name"] for column in found.get_columns(self._table.name, schema=self._table.schema)}
         missing = [name for name in FIELDS if name not in names]
         if missing:
-            raise BadInput(f"{self.name} lacks the columns {', '.join(missing)}", expected=f"the columns {', '.join(FIELDS)}")
+            raise BadInput(
+                said("{name} lacks the columns {missing}", name=self.name, missing=", ".join(missing)),
+                expected=said("the columns {fields}", fields=", ".join(FIELDS)),
+            )
 
     def create(self) -> None:
         """Creates the table unless it exists. Raises Unavailable."""
@@ -202,8 +215,12 @@ def _translated(name: str) -> Iterator[None]:
         refused = isinstance(error, DBAPIError) and not isinstance(error, OperationalError) and not error.connection_invalidated
         if refused:
             kind = type(error).__name__
-            raise BadInput(f"{name} refuses the write ({kind})", expected="the columns and types of docs/runbook.md") from None
-        raise Unavailable(f"{name} does not answer", next_step="deliveries are tried again for a day, then parked") from None
+            raise BadInput(
+                said("{name} refuses the write ({kind})", name=name, kind=kind), expected=said("the columns and types of docs/runbook.md")
+            ) from None
+        raise Unavailable(
+            said("{name} does not answer", name=name), next_step=said("deliveries are tried again for a day, then parked")
+        ) from None
 
 
 class CsvDropWriteBack:
@@ -216,7 +233,9 @@ class CsvDropWriteBack:
 
     def __init__(self, folder: Path, *, answers: bool = True) -> None:
         if not folder.is_dir():
-            raise Unavailable(f"drop folder {folder} does not exist", next_step=f"create it: mkdir -p {folder}")
+            raise Unavailable(
+                said("drop folder {folder} does not exist", folder=folder), next_step=said("create it: mkdir -p {folder}", folder=folder)
+            )
         self.folder = folder
         self.answers = answers
         self.answers_within = ANSWER_WITHIN if answers else timedelta()
@@ -258,7 +277,10 @@ class CsvDropWriteBack:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 yield
         except OSError as error:
-            raise Unavailable(f"{self.name} cannot be written: {error.strerror}", next_step="check the folder and its disk") from None
+            raise Unavailable(
+                said("{name} cannot be written: {strerror}", name=self.name, strerror=error.strerror),
+                next_step=said("check the folder and its disk"),
+            ) from None
 
 
 def _as_csv(row: Mapping[str, Any]) -> str:
@@ -298,17 +320,22 @@ def _answers(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
     except FileNotFoundError:
         return
     except OSError as error:
-        raise Unavailable(f"{path} cannot be read: {error.strerror}") from None
+        raise Unavailable(said("{path} cannot be read: {strerror}", path=path, strerror=error.strerror)) from None
     with file:
         rows = csv.DictReader(file)
         try:
             missing = [name for name in ("account_id", *HELD) if name not in (rows.fieldnames or ())]
             if missing:
-                raise BadInput(f"{path} lacks the columns {', '.join(missing)}", expected=f"account_id, {', '.join(HELD)}")
+                raise BadInput(
+                    said("{path} lacks the columns {missing}", path=path, missing=", ".join(missing)),
+                    expected=said("account_id, {held}", held=", ".join(HELD)),
+                )
             for row in rows:
                 yield str(row["account_id"]), _held_row(path, rows.line_num, row)
         except (csv.Error, UnicodeDecodeError) as error:
-            raise BadInput(f"{path} line {rows.line_num}: {error}", expected="CSV in UTF-8") from None
+            raise BadInput(
+                said("{path} line {line_num}: {error}", path=path, line_num=rows.line_num, error=str(error)), expected=said("CSV in UTF-8")
+            ) from None
 
 
 def _held_row(path: Path, line: int, row: Mapping[str, str | None]) -> dict[str, Any]:
@@ -316,6 +343,10 @@ def _held_row(path: Path, line: int, row: Mapping[str, str | None]) -> dict[str,
     for name in ("amount_minor", "terms_days", "version"):
         text = (row[name] or "").strip()
         if not _WHOLE.match(text) and (text or name == "version"):
-            raise BadInput(f"{path} line {line}: {name} is {text!r}", expected="a whole number", next_step="correct the ERP's answer file")
+            raise BadInput(
+                said("{path} line {line}: {name} is {text}", path=path, line=line, name=name, text=repr(text)),
+                expected=said("a whole number"),
+                next_step=said("correct the ERP's answer file"),
+            )
         held[name] = int(text) if text else None
     return held

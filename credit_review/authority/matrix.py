@@ -10,10 +10,11 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from credit_review.documents import Document, check, where
+from credit_review.documents import ONE_A_LINE, Document, check, where
 from credit_review.errors import BadInput
 from credit_review.model.money import MAX_MINOR, exponent, format_minor, to_minor
 from credit_review.model.states import Assurance
+from credit_review.words import Said, listed, said
 
 Amount = Annotated[int, Field(strict=True, ge=0, le=MAX_MINOR)]
 
@@ -104,10 +105,12 @@ class Matrix(_Part):
 def load(document: Document) -> Matrix:
     """The matrix in a governed document. Raises BadInput with file and line for every fault of form or of sense (`faults`)."""
     matrix = check(document, Matrix)
-    found = [f"{where(document, path)}: {text}" for path, text in faults(matrix)]
+    found = [said("{where}: {fault}", where=where(document, path), fault=text) for path, text in faults(matrix)]
     if found:
         raise BadInput(
-            "\n".join(found), expected="a matrix in which every amount always has enough approvers", next_step="correct the file"
+            listed(list(found), by=ONE_A_LINE),
+            expected=said("a matrix in which every amount always has enough approvers"),
+            next_step=said("correct the file"),
         )
     return matrix
 
@@ -131,18 +134,18 @@ def _currency_faults(matrix: Matrix) -> Iterator[_Fault]:
 def _tier_faults(matrix: Matrix) -> Iterator[_Fault]:
     names = [t.tier for t in matrix.tiers]
     if not names:
-        yield ("tiers",), "no tiers; expected at least one"
+        yield ("tiers",), said("no tiers; expected at least one")
         return
     for n, name in enumerate(names):
         if name in names[:n]:
-            yield ("tiers", n, "tier"), f"tier {name} stands twice"
+            yield ("tiers", n, "tier"), said("tier {name} stands twice", name=name)
     for n in range(1, len(names)):
         yield from _order_faults(matrix, n)
     last = matrix.tiers[-1]
     if last.group_limit_up_to is not None or last.increases_12m_up_to is not None:
         yield (
             ("tiers", len(names) - 1),
-            f"{last.tier} is the last tier and has a bound: amounts above it have no approver; expected null for both",
+            said("{tier} is the last tier and has a bound: amounts above it have no approver; expected null for both", tier=last.tier),
         )
 
 
@@ -152,11 +155,21 @@ def _order_faults(matrix: Matrix, n: int) -> Iterator[_Fault]:
     for name in ("group_limit_up_to", "increases_12m_up_to"):
         low, high = getattr(lower, name), getattr(upper, name)
         if (low is None and high is not None) or (low is not None and high is not None and high < low):
-            yield ("tiers", n, name), f"{upper.tier} comes after {lower.tier} and its bound is lower; expected tiers in order of authority"
+            yield (
+                ("tiers", n, name),
+                said(
+                    "{tier} comes after {tier2} and its bound is lower; expected tiers in order of authority",
+                    tier=upper.tier,
+                    tier2=lower.tier,
+                ),
+            )
             return
         grows = grows or low != high
     if not grows:
-        yield ("tiers", n), f"{upper.tier} has the bounds of {lower.tier} and would never be asked; expected a higher bound"
+        yield (
+            ("tiers", n),
+            said("{tier} has the bounds of {tier2} and would never be asked; expected a higher bound", tier=upper.tier, tier2=lower.tier),
+        )
 
 
 def _name_faults(matrix: Matrix) -> Iterator[_Fault]:
@@ -173,21 +186,40 @@ def _name_faults(matrix: Matrix) -> Iterator[_Fault]:
     known = ", ".join(t.tier for t in matrix.tiers)
     for path, tier in named:
         if matrix.rank(tier) < 0:
-            yield path, f"unknown tier {tier!r}; expected one of {known}"
+            yield path, said("unknown tier {tier}; expected one of {known}", tier=repr(tier), known=known)
     typed, outside = matrix.step_up.typed_amount, matrix.step_up.outside
     if typed is not None and outside is not None and matrix.rank(outside) <= matrix.rank(typed):
-        yield ("step_up", "typed_amount"), f"can never be asked: {outside} and all above it are decided outside; expected a lower tier"
+        yield (
+            ("step_up", "typed_amount"),
+            said("can never be asked: {outside} and all above it are decided outside; expected a lower tier", outside=outside),
+        )
 
 
 def _holder_faults(matrix: Matrix) -> Iterator[_Fault]:
     for n, holder in enumerate(matrix.holders):
         if holder.until is not None and holder.until <= holder.since:
-            yield ("holders", n, "until"), f"{holder.person} holds {holder.tier} until {holder.until}, not after {holder.since}"
+            yield (
+                ("holders", n, "until"),
+                said(
+                    "{person} holds {tier} until {until}, not after {since}",
+                    person=holder.person,
+                    tier=holder.tier,
+                    until=holder.until,
+                    since=holder.since,
+                ),
+            )
     for (_, one), (n, other) in combinations(enumerate(matrix.holders), 2):
         same = one.person == other.person and one.tier == other.tier
         shared = not one.regions or not other.regions or set(one.regions) & set(other.regions)
         if same and shared and _overlap(one, other):
-            yield ("holders", n), f"{other.person} holds {other.tier} twice on the same days; expected intervals that do not overlap"
+            yield (
+                ("holders", n),
+                said(
+                    "{person} holds {tier} twice on the same days; expected intervals that do not overlap",
+                    person=other.person,
+                    tier=other.tier,
+                ),
+            )
 
 
 def _overlap(one: Holder, other: Holder) -> bool:
@@ -217,11 +249,16 @@ def _short_on(matrix: Matrix, day: date, regions: tuple[str, ...]) -> Iterator[_
         for n, tier in enumerate(matrix.tiers):
             able = sum(rank >= n for rank in ranks)
             if able < tier.approvers:
-                place = f" for region {region}" if region else " for customers of no named region" if len(regions) > 1 else ""
-                yield (
-                    ("tiers", n, "approvers"),
-                    f"{tier.tier} asks for {tier.approvers} approvers and from {day} only {able} may approve it{place}",
-                )
+                about = {"tier": tier.tier, "approvers": tier.approvers, "day": day, "able": able}
+                short = said("{tier} asks for {approvers} approvers and from {day} only {able} may approve it", **about)
+                yield ("tiers", n, "approvers"), _short_where(short, region, named=len(regions) > 1)
+
+
+def _short_where(short: Said, region: str, *, named: bool) -> Said:
+    """The fault with the customers it is about; `named`: the matrix knows regions."""
+    if region:
+        return said("{short} for region {region}", short=short, region=region)
+    return said("{short} for customers of no named region", short=short) if named else short
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,4 +327,6 @@ def _first_within(matrix: Matrix, bound: str, minor: int) -> int:
         up_to = getattr(tier, bound)
         if up_to is None or minor <= to_minor(up_to, matrix.control_currency):
             return n
-    raise BadInput(f"no tier may approve {format_minor(minor, matrix.control_currency)}", expected="a last tier without bound")
+    raise BadInput(
+        said("no tier may approve {minor}", minor=format_minor(minor, matrix.control_currency)), expected=said("a last tier without bound")
+    )

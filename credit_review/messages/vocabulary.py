@@ -9,5 +9,13 @@ STORED_WORDS = (
     marked("prepayment"), marked("blocked"), marked("legal"), marked("insolvent"), marked("intercompany"), marked("one off"),
     marked("dormant"), marked("new"), marked("reviewed"), marked("not due"), marked("quarantined"), marked("excluded"), marked("deferred"),
     marked("by rule"), marked("condition lapsed"), marked("approver invalid"), marked("base changed"), marked("limit changed"),
+    marked("snapshotted"), marked("validated"), marked("scored"), marked("proposed"), marked("routed"), marked("settled"), marked("closed"),
+    marked("failed"), marked("up"), marked("down"), marked("same"), marked("approve"), marked("reject"), marked("return"),
+    marked("counter"), marked("comment"), marked("attachment"),
+    marked("question"), marked("requested"), marked("released"), marked("amended"),
+    marked("counter_offer"), marked("answered"), marked("policy"), marked("authority"), marked("scorecard"), marked("mapping"),
+    marked("reduction"), marked("group limit"), marked("increases 12m"), marked("exceptional"), marked("first limit"),
+    marked("as routed"), marked("no rate"), marked("need"), marked("net worth"), marked("recommendation"), marked("grade ceiling"),
+    marked("not_due"), marked("Expert"), marked("Fitted"), marked("probability of default"), marked("probability of serious lateness"),
 )  # fmt: skip
-"""Stored names, underscores as spaces: proposal states, change kinds, layers, credit statuses, customer states."""
+"""Stored names, underscores as spaces (as stored where the command line shows that): states, kinds, statuses, verdicts, rules, caps."""

@@ -8,6 +8,7 @@ from decimal import Decimal, InvalidOperation
 from types import MappingProxyType
 
 from credit_review.errors import BadInput
+from credit_review.sentences import said
 
 _TWO = (
     "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CNY COP CRC "
@@ -37,9 +38,9 @@ def exponent(currency: str) -> int:
         return EXPONENTS[currency]
     except KeyError:
         raise BadInput(
-            f"unknown currency {currency!r}",
-            expected="an ISO 4217 code such as EUR, USD, JPY",
-            next_step="correct the source, or map the code in the mapping's currency codes",
+            said("unknown currency {currency}", currency=repr(currency)),
+            expected=said("an ISO 4217 code such as EUR, USD, JPY"),
+            next_step=said("correct the source, or map the code in the mapping's currency codes"),
         ) from None
 
 
@@ -53,7 +54,10 @@ class Money:
     def __post_init__(self) -> None:
         exponent(self.currency)
         if abs(self.minor) > MAX_MINOR:
-            raise BadInput(f"amount {self.minor} {self.currency} is out of range", expected=f"at most {MAX_MINOR} minor units")
+            raise BadInput(
+                said("amount {minor} {currency} is out of range", minor=self.minor, currency=self.currency),
+                expected=said("at most {max_minor} minor units", max_minor=MAX_MINOR),
+            )
 
     def decimal(self) -> Decimal:
         """The amount in major units, exact."""
@@ -68,14 +72,20 @@ def to_minor(amount: str | int | Decimal, currency: str) -> int:
     try:
         value = Decimal(amount)
     except InvalidOperation:
-        raise BadInput(f"{amount!r} is not an amount", expected="a decimal number such as 1250.00") from None
+        raise BadInput(said("{amount} is not an amount", amount=repr(amount)), expected=said("a decimal number such as 1250.00")) from None
     if not value.is_finite():
-        raise BadInput(f"{amount!r} is not an amount", expected="a finite decimal number")
+        raise BadInput(said("{amount} is not an amount", amount=repr(amount)), expected=said("a finite decimal number"))
     scaled = value.scaleb(exponent(currency))
     if scaled != scaled.to_integral_value():
-        raise BadInput(f"{amount} has more decimals than {currency} has", expected=f"at most {exponent(currency)} decimals")
+        raise BadInput(
+            said("{amount} has more decimals than {currency} has", amount=amount, currency=currency),
+            expected=said("at most {exponent} decimals", exponent=exponent(currency)),
+        )
     if abs(scaled) > MAX_MINOR:
-        raise BadInput(f"amount {amount} {currency} is out of range", expected=f"at most {MAX_MINOR} minor units")
+        raise BadInput(
+            said("amount {amount} {currency} is out of range", amount=amount, currency=currency),
+            expected=said("at most {max_minor} minor units", max_minor=MAX_MINOR),
+        )
     return int(scaled)
 
 
@@ -87,11 +97,15 @@ def typed(text: str, currency: str) -> int:
     words = text.split()
     codes = [word.upper() for word in words if word.isalpha()]
     if codes and codes != [currency]:
-        raise BadInput(f"{text!r} is in {' '.join(codes)}", expected=f"an amount in {currency}, the currency of the account")
+        raise BadInput(
+            said("{text} is in {codes}", text=repr(text), codes=" ".join(codes)),
+            expected=said("an amount in {currency}, the currency of the account", currency=currency),
+        )
     number = "".join(word for word in words if not word.isalpha())
     places = exponent(currency)
     if not _TYPED.fullmatch(number) or len(number.partition(".")[2]) > places:
-        raise BadInput(f"{text!r} is not an amount", expected=f"such as 60000 or 60,000{'.' + '50'.ljust(places, '0') if places else ''}")
+        decimal = f"60,000{'.' + '50'.ljust(places, '0') if places else ''}"
+        raise BadInput(said("{text} is not an amount", text=repr(text)), expected=said("such as 60000 or {decimal}", decimal=decimal))
     return to_minor(number.replace(",", ""), currency)
 
 

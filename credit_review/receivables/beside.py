@@ -18,7 +18,7 @@ from credit_review.receivables.chunk import Chunk
 from credit_review.receivables.columns import Coded, Flags
 from credit_review.receivables.mapping import Customers, External, Mapping, StatedTotals
 from credit_review.receivables.read import ACCOUNTING, DUPLICATE, ITEM, NUMBERS, QUARANTINED, UNATTRIBUTED, Raw, ReadResult, chunks
-from credit_review.words import marked
+from credit_review.words import marked, said
 
 _STATUS = frozenset(s.value for s in CreditStatus)
 _KINDS = frozenset(k.value for k in DocumentKind)
@@ -34,7 +34,7 @@ def read_customers(raw: Raw, mapping: Mapping, *, origin: str = "") -> ReadResul
     """
     table = mapping.customers
     if not isinstance(table, Customers):
-        raise BadInput("this mapping has no customer master", expected="customers.from with a file or table")
+        raise BadInput(said("this mapping has no customer master"), expected=said("customers.from with a file or table"))
     return _read(raw, origin or table.from_.name, mapping, CUSTOMERS, _customers_chunk)
 
 
@@ -68,9 +68,16 @@ def read_stated_totals(raw: Raw, mapping: Mapping, *, origin: str = "") -> ReadR
     if len(result.quarantine):
         first = result.quarantine.iloc[0]
         raise BadInput(
-            f"{name}, row {first['row_key']}, {first['column']}: {first['value']!r}, {first['reason']}",
-            expected="control totals that can be read",
-            next_step="hand over the totals again, or take stated_totals out of the mapping",
+            said(
+                "{name}, row {row_key}, {column}: {value}, {reason}",
+                name=name,
+                row_key=first["row_key"],
+                column=first["column"],
+                value=repr(first["value"]),
+                reason=first["reason"],
+            ),
+            expected=said("control totals that can be read"),
+            next_step=said("hand over the totals again, or take stated_totals out of the mapping"),
         )
     return result
 
@@ -277,7 +284,7 @@ def _rates_chunk(chunk: Chunk, mapping: Mapping) -> _Fields:
 
 def _totals_chunk(chunk: Chunk, mapping: Mapping) -> _Fields:
     if not isinstance(chunk.table, StatedTotals):
-        raise BadInput("this mapping has no stated totals", expected="a section stated_totals")
+        raise BadInput(said("this mapping has no stated totals"), expected=said("a section stated_totals"))
     kind = chunk.coded("kind")
     table = chunk.table.codes.get("kind", {})
     stated = chunk.coded("currency")
@@ -312,5 +319,8 @@ def _fraction(chunk: Chunk, name: str, *, percent: bool) -> Any:
 
 def _from(table: Any, name: str) -> str:
     if table is None:
-        raise BadInput(f"the mapping has no section {name}", expected=f"a section {name} that says where it is read from")
+        raise BadInput(
+            said("the mapping has no section {name}", name=name),
+            expected=said("a section {name} that says where it is read from", name=name),
+        )
     return str(table.from_.name)

@@ -19,7 +19,7 @@ from credit_review.model.states import Severity
 from credit_review.receivables import columns as col
 from credit_review.receivables.columns import Coded, Days, Flags, Ints
 from credit_review.receivables.mapping import Identity, Table
-from credit_review.words import marked
+from credit_review.words import marked, said
 
 _SHOWN = 80
 FINDING = {"at": "int64", "expectation": "str", "column": "str", "value": "str", "severity": "str", "reason": "str"}
@@ -237,16 +237,25 @@ def _unmangled(texts: Any) -> Any:
     return col.coded(texts).replaced(col.unmangled) if pc.any(mangled).as_py() else texts
 
 
+_NO_COLUMN = marked("{origin}: no column {name}")
+_NEAREST = marked("{origin}: no column {name}; nearest is {near}")
+
+
 def _require_columns(raw: pd.DataFrame, table: Table, origin: str) -> None:
     found = [str(name) for name in raw.columns]
     for name in table.sources():
         if found.count(name) == 1:
             continue
         if name in found:
-            raise BadInput(f"{origin}: the column {name!r} stands more than once", expected="each mapped column once")
+            raise BadInput(
+                said("{origin}: the column {name} stands more than once", origin=origin, name=repr(name)),
+                expected=said("each mapped column once"),
+            )
         near = get_close_matches(name, found, n=1)
         raise BadInput(
-            f"{origin}: no column {name!r}" + (f"; nearest is {near[0]!r}" if near else ""),
-            expected=f"the columns the mapping names; found are {', '.join(found) or 'none'}",
-            next_step=f"correct the mapping's {table.dataset} columns, or hand over the file again",
+            said(_NEAREST, origin=origin, name=repr(name), near=repr(near[0]))
+            if near
+            else said(_NO_COLUMN, origin=origin, name=repr(name)),
+            expected=said("the columns the mapping names; found are {found}", found=", ".join(found) or "none"),
+            next_step=said("correct the mapping's {dataset} columns, or hand over the file again", dataset=table.dataset),
         )

@@ -13,6 +13,7 @@ from credit_review.model.frames import ITEMS
 from credit_review.model.states import DocumentKind
 from credit_review.receivables import columns as col
 from credit_review.receivables.columns import Flags, Ints
+from credit_review.words import said
 
 _SETTLED = [DocumentKind.INVOICE, DocumentKind.NOTE]
 _SETTLING = [DocumentKind.PAYMENT, DocumentKind.ON_ACCOUNT, DocumentKind.CREDIT_NOTE]
@@ -62,7 +63,10 @@ class _Pile:
 
     def __init__(self, rows: NDArray[np.intp], account: Ints, size: Ints) -> None:
         if float(size.sum(dtype=np.float64)) > _ROOM:
-            raise BadInput("the amounts of the ledger are too large to be added", expected=f"less than {_ROOM} minor units in all")
+            raise BadInput(
+                said("the amounts of the ledger are too large to be added"),
+                expected=said("less than {room} minor units in all", room=_ROOM),
+            )
         self.rows, self.account, self.size = rows, account, size
         running = np.cumsum(size)
         first = np.r_[True, account[1:] != account[:-1]] if len(account) else np.empty(0, dtype=bool)

@@ -21,7 +21,7 @@ from credit_review.receivables import history
 from credit_review.receivables.chunk import FINDING, Chunk
 from credit_review.receivables.columns import Coded, Days, Flags, Ints
 from credit_review.receivables.mapping import Items, Mapping
-from credit_review.words import marked
+from credit_review.words import marked, said
 
 ITEM, QUARANTINED, DUPLICATE, UNATTRIBUTED, POSTED_LATER = "items", "quarantined", "duplicates", "unattributed", "posted later"
 LEFT_OUT = "out: "  # and the name of the rule
@@ -106,7 +106,7 @@ def chunks(raw: Raw) -> Iterable[pd.DataFrame]:
         some = True
         yield one
     if not some:
-        raise BadInput("the source handed over nothing", expected="at least a header row")
+        raise BadInput(said("the source handed over nothing"), expected=said("at least a header row"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,9 +308,18 @@ def _require_sums(whole: pd.DataFrame, source: str) -> None:
     for currency in sorted(sums.index[sums > MAX_MINOR]):
         largest = whole.loc[size[whole["currency"] == currency].idxmax()]
         raise ReviewStopped(
-            f"{source}: amounts in {currency} add up to more than {MAX_MINOR} minor units",
-            expected="amounts that can be true",
-            next_step=f"look at the largest, row {largest['row_key']} of customer {largest['source_number']}",
+            said(
+                "{source}: amounts in {currency} add up to more than {max_minor} minor units",
+                source=source,
+                currency=currency,
+                max_minor=MAX_MINOR,
+            ),
+            expected=said("amounts that can be true"),
+            next_step=said(
+                "look at the largest, row {row_key} of customer {source_number}",
+                row_key=largest["row_key"],
+                source_number=largest["source_number"],
+            ),
         )
 
 

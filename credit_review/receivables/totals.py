@@ -11,6 +11,7 @@ import pandas as pd
 from credit_review.errors import ReviewStopped
 from credit_review.model.money import EXPONENTS, exponent, format_minor
 from credit_review.receivables.read import DUPLICATE
+from credit_review.words import said
 
 NOT_STATED = "not stated, tied to itself only"
 TIED = "tied"
@@ -64,9 +65,9 @@ def tie(
     if stated is None or not len(stated):
         if required:
             raise ReviewStopped(
-                f"{source} states no control totals, and policy requires them",
-                expected="a file or query of totals, named under stated_totals in the mapping",
-                next_step="have the source state its totals, or change intake.require_stated_totals in the policy",
+                said("{source} states no control totals, and policy requires them", source=source),
+                expected=said("a file or query of totals, named under stated_totals in the mapping"),
+                next_step=said("have the source state its totals, or change intake.require_stated_totals in the policy"),
             )
         return ()
     read = accounting[accounting["line"] != DUPLICATE] if duplicates == "excluded" else accounting
@@ -116,8 +117,14 @@ def _judged(one: Tie, rows_tolerance: int, amount_tolerance: Decimal) -> Tie:
     step = "hand over a complete extract, or correct the stated totals; nothing was decided on this one"
     if abs(one.stated_rows - one.read_rows) > rows_tolerance:
         raise ReviewStopped(
-            f"{one.source}: {what}: {one.stated_rows} rows stated, {one.read_rows} read",
-            expected=f"a difference of at most {rows_tolerance} rows",
+            said(
+                "{source}: {what}: {stated_rows} rows stated, {read_rows} read",
+                source=one.source,
+                what=what,
+                stated_rows=one.stated_rows,
+                read_rows=one.read_rows,
+            ),
+            expected=said("a difference of at most {rows_tolerance} rows", rows_tolerance=rows_tolerance),
             next_step=step,
         )
     if one.dataset != "items" or one.currency not in EXPONENTS:
@@ -127,8 +134,10 @@ def _judged(one: Tie, rows_tolerance: int, amount_tolerance: Decimal) -> Tie:
     if abs(one.stated_minor - one.read_minor) > amount_tolerance.scaleb(exponent(one.currency)):
         stated, read = (format_minor(minor, one.currency, decimals=True) for minor in (one.stated_minor, one.read_minor))
         raise ReviewStopped(
-            f"{one.source}: {what}: {stated} stated, {read} read",
-            expected=f"a difference of at most {amount_tolerance} {one.currency}",
+            said("{source}: {what}: {stated} stated, {read} read", source=one.source, what=what, stated=stated, read=read),
+            expected=said(
+                "a difference of at most {amount_tolerance} {currency}", amount_tolerance=amount_tolerance, currency=one.currency
+            ),
             next_step=step,
         )
     return one

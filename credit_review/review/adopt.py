@@ -18,6 +18,7 @@ from credit_review.ports import Entry, UnitOfWork
 from credit_review.review.directory import active_person, called, record_account, record_person
 from credit_review.review.manifest import digest_of
 from credit_review.review.naming import actor
+from credit_review.words import said
 
 ADOPTERS = 2
 """How many people a governed document needs."""
@@ -42,11 +43,17 @@ def submit(
     if known is not None:
         if known.kind != kind:
             raise Refused(
-                "document.other_kind", f"{name} is known as {known.kind} {known.name}", expected=f"a {kind} with a text of its own"
+                "document.other_kind",
+                said("{name} is known as {kind} {name2}", name=name, kind=known.kind, name2=known.name),
+                expected=said("a {kind} with a text of its own", kind=kind),
             )
         return known
     if not authors or not all(a and "|" not in a for a in authors):
-        raise BadInput(f"{name} has no author", expected="at least one person id", next_step="say who wrote it: --author PERSON")
+        raise BadInput(
+            said("{name} has no author", name=name),
+            expected=said("at least one person id"),
+            next_step=said("say who wrote it: --author PERSON"),
+        )
     document = GovernedDocument(
         digest=digest,
         kind=kind,
@@ -69,14 +76,14 @@ def adopt(uow: UnitOfWork, digest: str, *, person_id: str, on: date, now: dateti
     """
     document = uow.get(GovernedDocument, digest=digest, lock=True)
     if document is None:
-        raise Refused("document.unknown", f"no document with digest {digest}", expected="a submitted document")
+        raise Refused("document.unknown", said("no document with digest {digest}", digest=digest), expected=said("a submitted document"))
     active_person(uow, person_id, on=on, known_at=now)
     if set(document.author_id.split("|")) == {person_id}:
         raise Refused(
             "adopt.only_author",
-            f"{called(uow, person_id)} is the only author of {document.name}",
-            expected="two people, neither of whom is its only author",
-            next_step=f"ask two others to run `credit-review adopt {document.name}`",
+            said("{called} is the only author of {name}", called=called(uow, person_id), name=document.name),
+            expected=said("two people, neither of whom is its only author"),
+            next_step=said("ask two others to run `credit-review adopt {name}`", name=document.name),
         )
     if not uow.add_if_absent(Adoption(digest=digest, person_id=person_id, at=now)):
         return document
@@ -110,17 +117,35 @@ def require_adopted(uow: UnitOfWork, kind: DocumentOfRecord, name: str, digest: 
         given = len(uow.find(Adoption, digest=digest))
         raise Refused(
             "document.not_adopted",
-            f"{kind} {name} (digest {digest[:12]}) is not adopted: {given} of {ADOPTERS} people have adopted it",
-            expected="a text that two people adopted, neither its only author",
-            next_step=f"two people run `credit-review adopt {name}`",
+            said(
+                "{kind} {name} (digest {digest}) is not adopted: {given} of {adopters} people have adopted it",
+                kind=kind,
+                name=name,
+                digest=digest[:12],
+                given=given,
+                adopters=ADOPTERS,
+            ),
+            expected=said("a text that two people adopted, neither its only author"),
+            next_step=said("two people run `credit-review adopt {name}`", name=name),
         )
     current = in_force(uow, kind, at) if kind in (DocumentOfRecord.POLICY, DocumentOfRecord.AUTHORITY) else document
     if current is not None and current.digest != digest:
         raise Refused(
             "document.replaced",
-            f"{kind} {name} (digest {digest[:12]}) was replaced by {current.name} (digest {current.digest[:12]})",
-            expected="the text in force",
-            next_step=f"use {current.name}, or give {name} a new version line and have two people run `credit-review adopt {name}`",
+            said(
+                "{kind} {name} (digest {digest}) was replaced by {name2} (digest {digest2})",
+                kind=kind,
+                name=name,
+                digest=digest[:12],
+                name2=current.name,
+                digest2=current.digest[:12],
+            ),
+            expected=said("the text in force"),
+            next_step=said(
+                "use {name}, or give {name2} a new version line and have two people run `credit-review adopt {name2}`",
+                name=current.name,
+                name2=name,
+            ),
         )
 
 
@@ -139,19 +164,22 @@ def set_up_first_pair(uow: UnitOfWork, first: Founder, second: Founder, *, on: d
     if uow.find(Person, limit=1):
         raise Refused(
             "directory.not_empty",
-            "the directory already has people; the first pair is set up once",
-            expected="an empty directory",
-            next_step="somebody in the directory adds people with `credit-review people add`",
+            said("the directory already has people; the first pair is set up once"),
+            expected=said("an empty directory"),
+            next_step=said("somebody in the directory adds people with `credit-review people add`"),
         )
     if len({first.person_id, second.person_id}) < 2 or len({first.os_account, second.os_account}) < 2:
-        raise BadInput("the first pair is one person", expected="two people with an operating-system account each")
+        raise BadInput(said("the first pair is one person"), expected=said("two people with an operating-system account each"))
     for founder in (first, second):
         _found(uow, founder, on=on, now=now)
 
 
 def _found(uow: UnitOfWork, founder: Founder, *, on: date, now: datetime) -> None:
     if not all((founder.person_id, founder.name, founder.os_account)) or founder.person_id.startswith("system"):
-        raise BadInput(f"founder {founder.person_id!r} is incomplete", expected="an id such as p-1, a name and an operating-system account")
+        raise BadInput(
+            said("founder {person_id} is incomplete", person_id=repr(founder.person_id)),
+            expected=said("an id such as p-1, a name and an operating-system account"),
+        )
     person = Person(
         person_id=founder.person_id,
         name=founder.name,

@@ -23,6 +23,7 @@ from credit_review.review.ending import end, withdraw_apply
 from credit_review.review.naming import short_id
 from credit_review.review.outbox import APPLY, apply_key
 from credit_review.review.standing import gather, in_force_on, lock_group, matrix_in_force, no_rate
+from credit_review.words import said
 
 APPLIER = "system:apply"
 BATCH = 500
@@ -49,7 +50,7 @@ def apply(proposal_id: str, uow: UnitOfWork, now: datetime, *, zone: tzinfo = UT
     """
     seen = uow.get(Proposal, proposal_id=proposal_id)
     if seen is None:
-        raise Refused("unknown_proposal", f"there is no proposal {proposal_id}")
+        raise Refused("unknown_proposal", said("there is no proposal {proposal_id}", proposal_id=proposal_id))
     proposal = lock_group(uow, seen, now, zone=zone)
     if proposal.state != ProposalState.APPROVED:
         return _nothing_to_apply(uow, proposal)
@@ -67,7 +68,10 @@ def apply(proposal_id: str, uow: UnitOfWork, now: datetime, *, zone: tzinfo = UT
         stale = replace(judgement, code=Code.BASE_CHANGED, text=f"the limit in force is version {version}, not {proposal.base_version}")
         outcome = _ended(uow, proposal, ProposalState.SUPERSEDED, Action.PROPOSAL_SUPERSEDED, stale, by, now)
     elif judgement.allowed and (waits := open_conditions(uow, [proposal_id])):
-        raise Refused("conditions_open", f"proposal {proposal_id} waits for {len(waits)} condition(s) to be confirmed")
+        raise Refused(
+            "conditions_open",
+            said("proposal {proposal_id} waits for {waits} condition(s) to be confirmed", proposal_id=proposal_id, waits=len(waits)),
+        )
     elif not judgement.allowed:
         outcome = _ended(uow, proposal, ProposalState.REJECTED, Action.PROPOSAL_REVOKED, judgement, by, now)
     else:
@@ -172,7 +176,12 @@ def _store_change(uow: UnitOfWork, change: LimitChange, now: datetime, zone: tzi
         to = {name: getattr(limit, name) for name in ("version", "amount_minor", "terms_days", "effective_from", "effective_to")}
         if uow.change(CreditLimit, where={"account_id": change.account_id, "version": change.version - 1}, to=to) != 1:
             raise Conflict(
-                f"the limit of account {change.account_id} is no longer version {change.version - 1}", next_step="apply it again"
+                said(
+                    "the limit of account {account_id} is no longer version {version}",
+                    account_id=change.account_id,
+                    version=change.version - 1,
+                ),
+                next_step=said("apply it again"),
             )
     owe_delivery(uow, account, change, now, zone=zone)
 

@@ -20,6 +20,7 @@ from credit_review.review.lifecycle import advance, change_review, entity, requi
 from credit_review.review.manifest import digest_of
 from credit_review.review.naming import SYSTEM, actor
 from credit_review.review.signing import require_closer, require_keeper
+from credit_review.words import listed, marked, said
 
 _AUTOMATIC = (ProposalState.APPROVED, ProposalState.APPLIED)
 _SHOWN = 5
@@ -104,7 +105,9 @@ def close(uow: UnitOfWork, review_id: str, *, person_id: str, statement: str, ce
     if review.state == ReviewState.CLOSED:
         return signed
     if not statement.strip():
-        raise BadInput("a sign-off needs a statement", expected="what you confirm in closing the review", next_step="add --statement")
+        raise BadInput(
+            said("a sign-off needs a statement"), expected=said("what you confirm in closing the review"), next_step=said("add --statement")
+        )
     require_closer(uow, review, person_id, on=on, now=now)
     _nothing_open(uow, review_id)
     _nothing_undecided(uow, review_id)
@@ -138,16 +141,22 @@ def decide_risk_kept(uow: UnitOfWork, proposal_id: str, *, person_id: str, reaso
     Refused when it is decided already.
     """
     if not reason.strip():
-        raise BadInput("keeping a risk needs a reason", expected="why the limit stays where it is", next_step="add --reason")
+        raise BadInput(
+            said("keeping a risk needs a reason"), expected=said("why the limit stays where it is"), next_step=said("add --reason")
+        )
     if until <= on:
-        raise BadInput(f"a risk kept until {until}", expected=f"a day after today, {on}")
+        raise BadInput(said("a risk kept until {until}", until=until), expected=said("a day after today, {on}", on=on))
     to = {"decided_by": person_id, "reason": reason, "until": until, "decided_at": now}
     risk = uow.get(RiskKept, proposal_id=proposal_id, lock=True)
     if risk is not None and not risk.decided_by:
         require_keeper(uow, risk, person_id, on=on, now=now)
     if risk is None or uow.change(RiskKept, where={"proposal_id": proposal_id, "decided_by": ""}, to=to) != 1:
-        what = f"decided by {called(uow, risk.decided_by)}" if risk else "unknown"
-        raise Refused("risk.not_open", f"the risk kept by proposal {proposal_id} is {what}", expected="one that is undecided")
+        what = said("decided by {who}", who=called(uow, risk.decided_by)) if risk else said("unknown")
+        raise Refused(
+            "risk.not_open",
+            said("the risk kept by proposal {proposal_id} is {what}", proposal_id=proposal_id, what=what),
+            expected=said("one that is undecided"),
+        )
     data = {
         "customer": risk.customer_id,
         "currency": risk.currency,
@@ -166,27 +175,32 @@ def _states(uow: UnitOfWork, review_id: str) -> dict[str, int]:
     return dict(uow.tally(Proposal, by=("state",), review_id=review_id))
 
 
+_OPEN = marked("review {review_id} has open proposals: {named}")
+_MORE_OPEN = marked("review {review_id} has open proposals: {named} and more")
+
+
 def _nothing_open(uow: UnitOfWork, review_id: str) -> None:
     open_ones = uow.find(Proposal, review_id=review_id, state=OPEN_PROPOSAL_STATES, limit=_SHOWN)
     if open_ones:
-        named = ", ".join(f"{p.proposal_id} ({p.state})" for p in open_ones)
+        named = listed([said("{proposal} ({state})", proposal=p.proposal_id, state=said(p.state)) for p in open_ones])
         raise Refused(
             "review.open_proposals",
-            f"review {review_id} has open proposals: {named}{' and more' if len(open_ones) == _SHOWN else ''}",
-            expected="every proposal ended: applied, rejected, returned, expired or superseded",
-            next_step="have them decided and applied, then try again",
+            said(_MORE_OPEN if len(open_ones) == _SHOWN else _OPEN, review_id=review_id, named=named),
+            expected=said("every proposal ended: applied, rejected, returned, expired or superseded"),
+            next_step=said("have them decided and applied, then try again"),
         )
 
 
 def _nothing_undecided(uow: UnitOfWork, review_id: str) -> None:
     undecided = uow.find(RiskKept, review_id=review_id, decided_by="", limit=_SHOWN)
     if undecided:
-        named = ", ".join(f"{r.proposal_id} (customer {r.customer_id}, {r.cause})" for r in undecided)
+        kept = marked("{proposal} (customer {customer}, {cause})")
+        named = listed([said(kept, proposal=r.proposal_id, customer=r.customer_id, cause=r.cause) for r in undecided])
         raise Refused(
             "review.undecided_risks",
-            f"review {review_id} has reductions that did not happen and nobody answered: {named}",
-            expected="a person's decision to keep the risk, with reason and end",
-            next_step="`credit-review risk-kept PROPOSAL --reason ... --until ...`",
+            said("review {review_id} has reductions that did not happen and nobody answered: {named}", review_id=review_id, named=named),
+            expected=said("a person's decision to keep the risk, with reason and end"),
+            next_step=said("`credit-review risk-kept PROPOSAL --reason ... --until ...`"),
         )
 
 

@@ -140,7 +140,10 @@ def confirm(
     """
     condition = uow.get(ApprovalCondition, condition_id=condition_id)
     if condition is None:
-        raise BadInput(f"no condition {condition_id}", expected="an id that `credit-review conditions list` shows")
+        raise BadInput(
+            said("no condition {condition_id}", condition_id=condition_id),
+            expected=said("an id that `credit-review conditions list` shows"),
+        )
     proposal = uow.get(Proposal, proposal_id=condition.proposal_id, lock=True)
     assert proposal is not None  # noqa: S101  a foreign key holds it
     today = now.astimezone(zone).date()
@@ -148,7 +151,10 @@ def confirm(
     if not evidence.strip():
         raise Refused("no_evidence", said("say what you saw and where it is kept"))
     if evidence_sha256 and not _SHA256.fullmatch(evidence_sha256):
-        raise BadInput(f"{evidence_sha256!r:.80} is not a SHA-256", expected="64 hexadecimal characters in lower case")
+        raise BadInput(
+            said("{evidence_sha256} is not a SHA-256", evidence_sha256=f"{evidence_sha256:.80}"),
+            expected=said("64 hexadecimal characters in lower case"),
+        )
     if today > condition.due:
         raise Refused("condition_late", said("the condition was due by {day}", day=condition.due))
     _settle(uow, condition, ConditionState.MET, person_id, now, evidence, evidence_sha256)
@@ -216,7 +222,7 @@ def _settle(
     where = {"condition_id": condition.condition_id, "state": ConditionState.OPEN}
     fields = {"state": to, "settled_by": by, "settled_at": now, "evidence": evidence, "evidence_sha256": evidence_sha256}
     if uow.change(ApprovalCondition, where=where, to=fields) != 1:
-        raise Conflict(f"condition {condition.condition_id} was settled meanwhile")
+        raise Conflict(said("condition {condition_id} was settled meanwhile", condition_id=condition.condition_id))
     owe_updates(uow, [f"{CONDITION}:{condition.condition_id}"], now)
 
 

@@ -16,7 +16,7 @@ from credit_review.errors import BadInput, Refused
 from credit_review.model.records import Delegation, Person, PersonAccount
 from credit_review.ports import Entry, UnitOfWork
 from credit_review.review.naming import actor, short_id
-from credit_review.words import said
+from credit_review.words import marked, said
 
 ACCOUNT_KINDS = ("os", "slack", "token", "sso")
 """Kinds of account that may be given to a person; `sso` is company sign-in, by the claim that settings.yaml names.
@@ -39,9 +39,9 @@ def active_person(uow: UnitOfWork, person_id: str, *, on: date, known_at: dateti
     if person is None or not person.active:
         raise Refused(
             "person.not_active",
-            f"{person_id} is not an active person of the directory on {on}",
-            expected="a person whom `credit-review people list` shows as active",
-            next_step="ask the risk team to add or reactivate the person",
+            said("{person_id} is not an active person of the directory on {on}", person_id=person_id, on=on),
+            expected=said("a person whom `credit-review people list` shows as active"),
+            next_step=said("ask the risk team to add or reactivate the person"),
         )
     return person
 
@@ -54,9 +54,9 @@ def person_for(uow: UnitOfWork, kind: str, account: str, *, on: date, known_at: 
     if not accounts:
         raise Refused(
             "login.unknown",
-            f"{kind} account {account!r} belongs to nobody in our directory",
-            expected="an account mapped to a person",
-            next_step=f"ask the risk team to run `credit-review people account PERSON {kind} {account}`",
+            said("{kind} account {account} belongs to nobody in our directory", kind=kind, account=repr(account)),
+            expected=said("an account mapped to a person"),
+            next_step=said("ask the risk team to run `credit-review people account PERSON {kind} {account}`", kind=kind, account=account),
         )
     return active_person(uow, accounts[0].person_id, on=on, known_at=known_at)
 
@@ -104,19 +104,23 @@ def slack_account(uow: UnitOfWork, person_id: str, teams: Collection[str], *, on
         for account in mine:
             if account.split("|")[-2:-1] == [team]:
                 return account
+    requeue = marked("`credit-review people account {person_id} slack 'TEAM|USER'`, then `credit-review deliveries requeue --all`")
     raise BadInput(
-        f"{called(uow, person_id)} has no Slack account in our workspaces",
-        expected=f"an account of {' or '.join(teams) or 'one of slack.team_ids'} mapped to the person",
-        next_step=f"`credit-review people account {person_id} slack 'TEAM|USER'`, then `credit-review deliveries requeue --all`",
+        said("{called} has no Slack account in our workspaces", called=called(uow, person_id)),
+        expected=said("an account of {teams} mapped to the person", teams=" or ".join(teams) or "slack.team_ids"),
+        next_step=said(requeue, person_id=person_id),
     )
 
 
 def set_person(uow: UnitOfWork, person: Person, *, by: str) -> None:
     """Records a person as he is from `valid_from` on: joined, renamed, moved, or (active false) gone. Refused for one's own record."""
-    _interval(person.valid_from, person.valid_to, f"person {person.person_id}")
+    _interval(person.valid_from, person.valid_to, said("person {person}", person=person.person_id))
     if not person.person_id or person.person_id.startswith("system"):
-        raise BadInput(f"person id {person.person_id!r} cannot be used", expected="an id such as p-7 that does not start with system")
-    _another(by, person.person_id, "change a person's record")
+        raise BadInput(
+            said("person id {person_id} cannot be used", person_id=repr(person.person_id)),
+            expected=said("an id such as p-7 that does not start with system"),
+        )
+    _another(by, person.person_id, said("nobody may change a person's record for himself"))
     record_person(uow, person, by=by)
 
 
@@ -133,10 +137,13 @@ def set_account(uow: UnitOfWork, account: PersonAccount, *, by: str) -> None:
 
     To take an account away, record it again with `valid_to`.
     """
-    _interval(account.valid_from, account.valid_to, f"{account.kind} account {account.account}")
+    _interval(account.valid_from, account.valid_to, said("{kind} account {account}", kind=account.kind, account=account.account))
     if account.kind not in ACCOUNT_KINDS:
-        raise BadInput(f"unknown kind of account {account.kind!r}", expected=f"one of {', '.join(ACCOUNT_KINDS)}")
-    _another(by, account.person_id, "give an account")
+        raise BadInput(
+            said("unknown kind of account {kind}", kind=repr(account.kind)),
+            expected=said("one of {account_kinds}", account_kinds=", ".join(ACCOUNT_KINDS)),
+        )
+    _another(by, account.person_id, said("nobody may give an account for himself"))
     active_person(uow, account.person_id, on=account.valid_from, known_at=account.recorded_at)
     record_account(uow, account, by=by)
 
@@ -149,10 +156,13 @@ def record_account(uow: UnitOfWork, account: PersonAccount, *, by: str) -> None:
     uow.append(Entry(action=Action.ACCESS_CHANGED, actor=actor(by), entity=f"person:{account.person_id}", data=data, payload=payload))
 
 
-def _another(by: str, person_id: str, what: str) -> None:
+def _another(by: str, person_id: str, refusal: Said) -> None:
     if by == person_id:
         raise Refused(
-            "directory.oneself", f"nobody may {what} for himself", expected="another person", next_step="ask a colleague to do it"
+            "directory.oneself",
+            refusal,
+            expected=said("another person"),
+            next_step=said("ask a colleague to do it"),
         )
 
 
@@ -162,7 +172,7 @@ def set_up_demo(uow: UnitOfWork, people: Iterable[tuple[str, str]], *, on: date,
     This is the only way a `demo` account comes into being, so no real directory ever has one.
     """
     if uow.find(Person, limit=1):
-        raise Refused("directory.not_empty", "the directory has people; it is no demo's", expected="an empty directory")
+        raise Refused("directory.not_empty", said("the directory has people; it is no demo's"), expected=said("an empty directory"))
     for person_id, name in people:
         times: Any = {"valid_from": on, "valid_to": None, "recorded_at": now}
         record_person(uow, Person(person_id=person_id, name=name, email="", active=True, **times), by="system:demo")
@@ -177,11 +187,19 @@ def delegate(
     Refused: to oneself, by the delegate himself, to or from somebody inactive, and chains: who delegates cannot stand in for another
     on the same days, so that an approval has two names at most and no circle can arise.
     """
-    _interval(valid_from, valid_to, f"delegation of {principal_id} to {delegate_id}")
+    _interval(valid_from, valid_to, said("delegation of {principal} to {delegate}", principal=principal_id, delegate=delegate_id))
     if principal_id == delegate_id:
-        raise Refused("delegation.oneself", f"{principal_id} cannot delegate to himself", expected="another person")
+        raise Refused(
+            "delegation.oneself",
+            said("{principal_id} cannot delegate to himself", principal_id=principal_id),
+            expected=said("another person"),
+        )
     if by == delegate_id:
-        raise Refused("delegation.by_delegate", f"{by} cannot take {principal_id}'s authority himself", expected="the principal's own act")
+        raise Refused(
+            "delegation.by_delegate",
+            said("{by} cannot take {principal_id}'s authority himself", by=by, principal_id=principal_id),
+            expected=said("the principal's own act"),
+        )
     for person_id in (principal_id, delegate_id):
         active_person(uow, person_id, on=valid_from, known_at=now)
     _no_chain(uow, principal_id, delegate_id, valid_from, valid_to, now)
@@ -203,7 +221,9 @@ def end_delegation(uow: UnitOfWork, delegation_id: str, *, on: date, by: str, no
     known = _newest(uow.find(Delegation, delegation_id=delegation_id), now)
     if not known:
         raise BadInput(
-            f"no delegation {delegation_id}", expected="the id of a delegation", next_step="see `credit-review people delegations`"
+            said("no delegation {delegation_id}", delegation_id=delegation_id),
+            expected=said("the id of a delegation"),
+            next_step=said("see `credit-review people delegations`"),
         )
     fact = known[0]
     ended = replace(fact, valid_to=max(on, fact.valid_from), recorded_at=now, recorded_by=by)
@@ -230,10 +250,13 @@ def _no_chain(uow: UnitOfWork, principal_id: str, delegate_id: str, start: date,
         if other.principal_id == delegate_id or other.delegate_id == principal_id:
             raise Refused(
                 "delegation.chain",
-                f"{called(uow, other.principal_id)} has delegated to {called(uow, other.delegate_id)} on some of these days; "
-                "delegations cannot be passed on",
-                expected="a delegate who delegates to nobody, and a principal who stands in for nobody",
-                next_step="end that delegation, or choose other days or another person",
+                said(
+                    "{called} has delegated to {called2} on some of these days; delegations cannot be passed on",
+                    called=called(uow, other.principal_id),
+                    called2=called(uow, other.delegate_id),
+                ),
+                expected=said("a delegate who delegates to nobody, and a principal who stands in for nobody"),
+                next_step=said("end that delegation, or choose other days or another person"),
             )
 
 
@@ -272,9 +295,12 @@ def _overlaps(fact: Delegation, start: date, end: date | None) -> bool:
     return not empty and (fact.valid_to is None or fact.valid_to > start) and (end is None or fact.valid_from < end)
 
 
-def _interval(start: date, end: date | None, what: str) -> None:
+def _interval(start: date, end: date | None, what: Said) -> None:
     if end is not None and end < start:
-        raise BadInput(f"{what} would end on {end}, before it starts on {start}", expected="an end on or after the start")
+        raise BadInput(
+            said("{what} would end on {end}, before it starts on {start}", what=what, end=end, start=start),
+            expected=said("an end on or after the start"),
+        )
 
 
 def _day(day: date | None) -> str | None:

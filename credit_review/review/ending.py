@@ -16,13 +16,17 @@ from credit_review.model.states import OutboxState, ProposalState
 from credit_review.ports import Entry, UnitOfWork
 from credit_review.review.naming import short_id
 from credit_review.review.outbox import apply_key, owe_card_updates, owe_successor_cards
+from credit_review.words import said
 
 
 def move(uow: UnitOfWork, proposal: Proposal, to: ProposalState, *, now: datetime, **fields: object) -> None:
     """Changes a proposal's state from the one it was read in. Raises Conflict when it has left that state."""
     changed = uow.change(Proposal, where={"proposal_id": proposal.proposal_id, "state": proposal.state}, to={"state": to, **fields})
     if changed != 1:
-        raise Conflict(f"proposal {proposal.proposal_id} is no longer {proposal.state}", next_step="read it again and decide on that")
+        raise Conflict(
+            said("proposal {proposal_id} is no longer {state}", proposal_id=proposal.proposal_id, state=said(proposal.state)),
+            next_step=said("read it again and decide on that"),
+        )
     owe_card_updates(uow, proposal.proposal_id, now)
 
 

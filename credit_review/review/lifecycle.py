@@ -23,6 +23,7 @@ from credit_review.review.manifest import Manifest
 from credit_review.review.naming import SYSTEM, actor, review_id
 from credit_review.review.outbox import apply_key, owe_card_updates, shown_among
 from credit_review.review.signing import require_confirmer
+from credit_review.words import listed, marked, said
 
 _ORDER = (
     ReviewState.DRAFT,
@@ -116,12 +117,12 @@ def _usable(uow: UnitOfWork, command: Start, now: datetime) -> None:
     if manifest.as_of > command.today:
         raise Refused(
             "review.future",
-            f"as-of date {manifest.as_of} is in the future",
-            expected=f"a day up to today, {command.today}",
-            next_step="run again with --as-of",
+            said("as-of date {as_of} is in the future", as_of=manifest.as_of),
+            expected=said("a day up to today, {today}", today=command.today),
+            next_step=said("run again with --as-of"),
         )
     if manifest.complete:
-        raise BadInput("a review starts before its snapshot", expected="a manifest without digests of the snapshot")
+        raise BadInput(said("a review starts before its snapshot"), expected=said("a manifest without digests of the snapshot"))
     ReviewKind(manifest.kind)
     named = {(d.kind, d.digest) for d in command.documents}
     wanted = [
@@ -131,7 +132,9 @@ def _usable(uow: UnitOfWork, command: Start, now: datetime) -> None:
         *((DocumentOfRecord.MAPPING, digest) for digest in manifest.mappings.values()),
     ]
     if not manifest.mappings or set(wanted) != named:
-        raise BadInput("documents and manifest differ", expected="the policy, authority, scorecard and mappings of the manifest, no others")
+        raise BadInput(
+            said("documents and manifest differ"), expected=said("the policy, authority, scorecard and mappings of the manifest, no others")
+        )
     for document in command.documents:
         require_adopted(uow, document.kind, document.name, document.digest, at=now)
 
@@ -142,8 +145,15 @@ def _live(earlier: Sequence[Review], supersede: str) -> Review | None:
         next_step = f'continue it with `credit-review review resume {live.review_id}`, or start another with --supersede "REASON"'
         raise Refused(
             "review.exists",
-            f"review {live.review_id} ({live.label}, {live.state}) of scope {live.scope} as of {live.as_of} exists",
-            expected="one live review per scope and as-of date",
+            said(
+                "review {review_id} ({label}, {state}) of scope {scope} as of {as_of} exists",
+                review_id=live.review_id,
+                label=live.label,
+                state=said(live.state),
+                scope=live.scope,
+                as_of=live.as_of,
+            ),
+            expected=said("one live review per scope and as-of date"),
             next_step=next_step,
         )
     return live
@@ -205,7 +215,10 @@ def supersede_proposals(
     where = {"proposal_id": [p.proposal_id for p in proposals]}
     changed = uow.change(Proposal, where=where, to={"state": ProposalState.SUPERSEDED, "decided_at": now, "outcome_code": outcome})
     if changed != len(proposals):
-        raise Conflict(f"{len(proposals) - changed} of {len(proposals)} proposals changed meanwhile", next_step="run the command again")
+        raise Conflict(
+            said("{proposals} of {proposals2} proposals changed meanwhile", proposals=len(proposals) - changed, proposals2=len(proposals)),
+            next_step=said("run the command again"),
+        )
     withdrawn = [apply_key(p.proposal_id) for p in proposals if p.state == ProposalState.APPROVED]
     if withdrawn:
         done = {"state": OutboxState.CONFIRMED, "confirmed_json": canonical({"code": outcome})}
@@ -229,7 +242,11 @@ def review_of(uow: UnitOfWork, review: str, *, lock: bool = False) -> Review:
     """The review, locked if asked. BadInput when there is none."""
     found = uow.get(Review, review_id=review, lock=lock)
     if found is None:
-        raise BadInput(f"no review {review}", expected="the id of a review", next_step="see `credit-review review list`")
+        raise BadInput(
+            said("no review {review}", review=review),
+            expected=said("the id of a review"),
+            next_step=said("see `credit-review review list`"),
+        )
     return found
 
 
@@ -238,9 +255,9 @@ def require_state(review: Review, *states: ReviewState) -> None:
     if review.state not in states:
         raise Refused(
             "review.state",
-            f"review {review.review_id} is {review.state}",
-            expected=f"a review that is {' or '.join(states)}",
-            next_step=f"see `credit-review review show {review.review_id}`",
+            said("review {review_id} is {state}", review_id=review.review_id, state=said(review.state)),
+            expected=said("a review that is {states}", states=listed([said(state) for state in states], by=marked("{first} or {rest}"))),
+            next_step=said("see `credit-review review show {review_id}`", review_id=review.review_id),
         )
 
 
@@ -260,14 +277,19 @@ def advance(uow: UnitOfWork, review: str, to: ReviewState, *, by: str = SYSTEM, 
         return found
     if to == ReviewState.CLOSED or NEXT.get(ReviewState(found.state)) != to:
         allowed = NEXT.get(ReviewState(found.state))
+        nameable = allowed and allowed != ReviewState.CLOSED
         raise Refused(
             "review.state",
-            f"review {review} is {found.state} and cannot become {to}",
-            expected=f"the next state, {allowed}" if allowed and allowed != ReviewState.CLOSED else "a state of its own command",
-            next_step=f"see `credit-review review show {review}`",
+            said("review {review} is {state} and cannot become {to}", review=review, state=said(found.state), to=said(to)),
+            expected=said("the next state, {state}", state=said(str(allowed))) if nameable else said("a state of its own command"),
+            next_step=said("see `credit-review review show {review}`", review=review),
         )
     if not manifests.from_json(found.manifest_json).complete:
-        raise Refused("review.manifest", f"manifest of review {review} is incomplete", expected="the digests of its snapshot")
+        raise Refused(
+            "review.manifest",
+            said("manifest of review {review} is incomplete", review=review),
+            expected=said("the digests of its snapshot"),
+        )
     return _enter(uow, found, to, by=by, data=data or {})
 
 
@@ -288,9 +310,11 @@ def complete_manifest(uow: UnitOfWork, review: str, manifest: Manifest, *, by: s
         return found
     if present.complete or manifest.opening() != present:
         raise ReviewStopped(
-            f"manifest of review {review} is fixed",
-            expected=f"digest {found.manifest_digest[:12]}, got {manifest.digest()[:12]}",
-            next_step="the inputs changed while the review ran: start another with --supersede",
+            said("manifest of review {review} is fixed", review=review),
+            expected=said(
+                "digest {manifest_digest}, got {digest}", manifest_digest=found.manifest_digest[:12], digest=manifest.digest()[:12]
+            ),
+            next_step=said("the inputs changed while the review ran: start another with --supersede"),
         )
     require_state(found, ReviewState.DRAFT)
     changed = change_review(uow, found, manifest_json=manifest.completed().to_json(), manifest_digest=manifest.digest())
@@ -325,7 +349,7 @@ def resume(uow: UnitOfWork, review: str, *, by: str = SYSTEM, reported: bool = T
 def change_review(uow: UnitOfWork, found: Review, **to: Any) -> Review:
     """The review with the fields of `to` stored. Conflict when its state is no longer the one found."""
     if uow.change(Review, where={"review_id": found.review_id, "state": found.state}, to=to) != 1:
-        raise Conflict(f"review {found.review_id} changed meanwhile", next_step="run the command again")
+        raise Conflict(said("review {review_id} changed meanwhile", review_id=found.review_id), next_step=said("run the command again"))
     return replace(found, **to)
 
 
@@ -368,9 +392,14 @@ def record_batch(uow: UnitOfWork, review: str, batch: Batch, *, by: str = SYSTEM
     if known is not None:
         if (known.root, known.counts_json) != (row.root, row.counts_json):
             raise ReviewStopped(
-                f"bucket {batch.bucket} of stage {batch.stage} of review {review} gave another result",
-                expected=f"root {known.root[:12]}, got {batch.root[:12]}",
-                next_step="an input or the code changed while the review ran: start another with --supersede",
+                said(
+                    "bucket {bucket} of stage {stage} of review {review} gave another result",
+                    bucket=batch.bucket,
+                    stage=batch.stage,
+                    review=review,
+                ),
+                expected=said("root {root}, got {root2}", root=known.root[:12], root2=batch.root[:12]),
+                next_step=said("an input or the code changed while the review ran: start another with --supersede"),
             )
         return False
     uow.add(row)
@@ -404,9 +433,15 @@ def confirm_extract(uow: UnitOfWork, review: str, *, person_id: str, reason: str
     if found.hold_released_by:
         return found
     if not found.hold:
-        raise Refused("review.not_held", f"review {review} is not held", expected="a review that waits for a confirmation")
+        raise Refused(
+            "review.not_held", said("review {review} is not held", review=review), expected=said("a review that waits for a confirmation")
+        )
     if not reason.strip():
-        raise BadInput("a confirmation needs a reason", expected="how you know that the extract is complete", next_step="add --reason")
+        raise BadInput(
+            said("a confirmation needs a reason"),
+            expected=said("how you know that the extract is complete"),
+            next_step=said("add --reason"),
+        )
     require_confirmer(uow, found, person_id, on=on, now=now)
     entry = Entry(
         action=Action.REVIEW_HOLD_RELEASED,
@@ -424,7 +459,10 @@ def require_free(review: Review) -> None:
     if review.hold and not review.hold_released_by:
         raise Refused(
             "review.held",
-            f"review {review.review_id} is held: {review.hold}",
-            expected="a person's confirmation that the extract is complete",
-            next_step=f'`credit-review review confirm {review.review_id} --reason "..."`, or correct the extract and start again',
+            said("review {review_id} is held: {hold}", review_id=review.review_id, hold=review.hold),
+            expected=said("a person's confirmation that the extract is complete"),
+            next_step=said(
+                '`credit-review review confirm {review_id} --reason "..."`, or correct the extract and start again',
+                review_id=review.review_id,
+            ),
         )

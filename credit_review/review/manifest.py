@@ -12,6 +12,7 @@ from typing import Any
 
 from credit_review.audit import canonical, timestamp
 from credit_review.errors import BadInput
+from credit_review.words import said
 
 _NONE: Mapping[str, str] = MappingProxyType({})
 
@@ -74,10 +75,16 @@ class Manifest:
         """The manifest with the digests of the snapshot filled in. Raises BadInput when a field is none of them, or one needed is empty."""
         unknown = sorted(set(inputs) - set(SNAPSHOT_INPUTS))
         if unknown:
-            raise BadInput(f"{', '.join(unknown)} cannot be set with the snapshot", expected=f"some of {', '.join(SNAPSHOT_INPUTS)}")
+            raise BadInput(
+                said("{unknown} cannot be set with the snapshot", unknown=", ".join(unknown)),
+                expected=said("some of {snapshot_inputs}", snapshot_inputs=", ".join(SNAPSHOT_INPUTS)),
+            )
         whole = replace(self, **inputs)  # type: ignore[arg-type]
         if not whole.complete:
-            raise BadInput(f"manifest of review {self.review_id} is incomplete", expected="digests of snapshot, ledger and customers")
+            raise BadInput(
+                said("manifest of review {review_id} is incomplete", review_id=self.review_id),
+                expected=said("digests of snapshot, ledger and customers"),
+            )
         return whole
 
 
@@ -111,7 +118,12 @@ def from_json(text: str) -> Manifest:
         data = json.loads(text)
         manifest = Manifest(**{**data, "as_of": date.fromisoformat(data["as_of"]), "mappings": MappingProxyType(data["mappings"])})
     except (ValueError, TypeError, KeyError) as error:
-        raise BadInput(f"not a manifest: {error}", expected="the canonical text of a review's manifest") from None
+        raise BadInput(
+            said("not a manifest: {error}", error=str(error)), expected=said("the canonical text of a review's manifest")
+        ) from None
     if manifest.to_json() != text:
-        raise BadInput(f"manifest of review {manifest.review_id} is not canonical", expected="the bytes as they were written")
+        raise BadInput(
+            said("manifest of review {review_id} is not canonical", review_id=manifest.review_id),
+            expected=said("the bytes as they were written"),
+        )
     return manifest

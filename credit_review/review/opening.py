@@ -35,6 +35,7 @@ from credit_review.review.lifecycle import BATCH, entity, require_state, review_
 from credit_review.review.manifest import digest_of, from_json
 from credit_review.review.naming import SYSTEM, account_id, actor, short_id
 from credit_review.review.propose import account_entry
+from credit_review.words import said
 
 OPENING_STAGE = "opening"
 """Stage under which a review records that it has taken over what the ERP held."""
@@ -179,7 +180,9 @@ def compare_limits(uow: UnitOfWork, review_id: str, rows: Sequence[OnFile], *, o
 def settle_difference(uow: UnitOfWork, difference_id: str, *, person_id: str, reason: str, on: date, now: datetime) -> None:
     """Records how a difference ended. Refused when it is unknown or settled; the limit itself changes only by a proposal."""
     if not reason.strip():
-        raise BadInput("a difference is settled with a reason", expected="what was done about it", next_step="add --reason")
+        raise BadInput(
+            said("a difference is settled with a reason"), expected=said("what was done about it"), next_step=said("add --reason")
+        )
     active_person(uow, person_id, on=on, known_at=now)
     changed = uow.change(
         ErpDifference, where={"difference_id": difference_id, "settled_at": None}, to={"settled_at": now, "reason": reason}
@@ -187,8 +190,8 @@ def settle_difference(uow: UnitOfWork, difference_id: str, *, person_id: str, re
     if not changed:
         raise Refused(
             "difference.not_open",
-            f"there is no open difference {difference_id}",
-            expected="one that `credit-review differences list` shows",
+            said("there is no open difference {difference_id}", difference_id=difference_id),
+            expected=said("one that `credit-review differences list` shows"),
         )
     found = f"difference:{difference_id}"
     uow.append(Entry(action=Action.ERP_DIFFERENCE_SETTLED, actor=actor(person_id), entity=found, payload={"reason": reason}))
@@ -270,7 +273,9 @@ def _alias_entry(row: CustomerAlias, before: str | None, by: str) -> Entry:
 
 def _open_review(uow: UnitOfWork, review_id: str, rows: Sequence[OnFile]) -> Review:
     if len(rows) > BATCH or len({r.account_id for r in rows}) != len(rows):
-        raise BadInput(f"{len(rows)} rows in one transaction", expected=f"at most {BATCH}, one an account")
+        raise BadInput(
+            said("{rows} rows in one transaction", rows=len(rows)), expected=said("at most {batch}, one an account", batch=BATCH)
+        )
     review = review_of(uow, review_id, lock=True)
     require_state(review, *_OPEN_STATES)
     return review
@@ -426,9 +431,15 @@ def _tie(found: Mapping[str, Total], stated: Mapping[str, Total], where: str) ->
         one, other = found.get(currency, Total(0, 0)), stated.get(currency, Total(0, 0))
         if one != other:
             raise ReviewStopped(
-                f"limits on file in {currency} do not tie: {where} has {one.count} limits of {one.minor} minor units in all",
-                expected=f"{other.count} limits of {other.minor} minor units, as the control totals say",
-                next_step="correct the extract or its control totals, then start again with --supersede",
+                said(
+                    "limits on file in {currency} do not tie: {where} has {count} limits of {minor} minor units in all",
+                    currency=currency,
+                    where=where,
+                    count=one.count,
+                    minor=one.minor,
+                ),
+                expected=said("{count} limits of {minor} minor units, as the control totals say", count=other.count, minor=other.minor),
+                next_step=said("correct the extract or its control totals, then start again with --supersede"),
             )
 
 

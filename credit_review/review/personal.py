@@ -51,7 +51,7 @@ def prefer(uow: UnitOfWork, chosen: PersonPreference, *, by: str) -> None:
 def away(uow: UnitOfWork, person_id: str, *, start: date, end: date, by: str, now: datetime) -> Absence:
     """Records that a person is out of office in [start, end): others are asked first on these days."""
     if end <= start:
-        raise BadInput(f"away until {end}", expected=f"a day after {start}")
+        raise BadInput(said("away until {end}", end=end), expected=said("a day after {start}", start=start))
     active_person(uow, person_id, on=start, known_at=now)
     key = short_id("w", person_id, start.isoformat(), now.isoformat())
     fact = Absence(absence_id=key, person_id=person_id, valid_from=start, valid_to=end, recorded_at=now)
@@ -93,7 +93,7 @@ def declare_conflict(
         raise Refused("conflict.another", said("a conflict of interest is declared by the person himself"))
     until = end or start + A_YEAR
     if not start < until <= start + A_YEAR:
-        raise BadInput(f"a declaration until {until}", expected="a day within a year: it is renewed yearly")
+        raise BadInput(said("a declaration until {until}", until=until), expected=said("a day within a year: it is renewed yearly"))
     active_person(uow, person_id, on=start, known_at=now)
     if customer_id and not is_customer(uow, customer_id):
         raise BadInput(said("no customer {customer}", customer=customer_id), next_step=said("write a customer's id, or its exact name"))
@@ -128,7 +128,7 @@ def conflicts_of(uow: UnitOfWork, person_id: str, *, on: date, known_at: datetim
 def set_right(uow: UnitOfWork, right: AccessRight, *, by: str) -> None:
     """Gives a person a right (taken away by recording it again with an end). Refused for oneself."""
     if right.access not in tuple(Right):
-        raise BadInput(f"unknown right {right.access!r}", expected=" or ".join(Right))
+        raise BadInput(said("unknown right {access}", access=repr(right.access)), expected=" or ".join(Right))
     if by == right.person_id:
         raise Refused("directory.oneself", said("nobody may give himself a right"))
     active_person(uow, right.person_id, on=right.valid_from, known_at=right.recorded_at)

@@ -21,7 +21,7 @@ from credit_review.review.ending import created_data
 from credit_review.review.lifecycle import BATCH, require_state, review_of, supersede_proposals
 from credit_review.review.manifest import Manifest, digest_of, from_json
 from credit_review.review.naming import SYSTEM, account_id, actor, proposal_id
-from credit_review.words import packed
+from credit_review.words import packed, said
 
 PACKET_VERSION = 1
 ERP_DIFFERENCE = "erp_difference"
@@ -98,7 +98,7 @@ def store_proposals(uow: UnitOfWork, review_id: str, drafts: Sequence[ProposalDr
     Raises ReviewStopped when a stored proposal of this review had another engine figure.
     """
     if len(drafts) > BATCH:
-        raise BadInput(f"{len(drafts)} proposals in one transaction", expected=f"at most {BATCH}")
+        raise BadInput(said("{drafts} proposals in one transaction", drafts=len(drafts)), expected=said("at most {batch}", batch=BATCH))
     review = review_of(uow, review_id, lock=True)
     require_state(review, ReviewState.SCORED)
     plan = _Plan.read(uow, review, drafts)
@@ -167,7 +167,7 @@ class _Plan:
     def read(cls, uow: UnitOfWork, review: Review, drafts: Sequence[ProposalDraft]) -> _Plan:
         ids = sorted({d.account_id for d in drafts})
         if len(ids) != len(drafts):
-            raise BadInput("two drafts of one account in a batch", expected="one draft an account")
+            raise BadInput(said("two drafts of one account in a batch"), expected=said("one draft an account"))
         accounts = frozenset(a.account_id for a in uow.find(LimitAccount, account_id=ids, lock=True)) if ids else frozenset()
         limits = {limit.account_id: limit for limit in uow.find(CreditLimit, account_id=sorted(accounts))} if accounts else {}
         keys = [proposal_id(review.review_id, account) for account in sorted(accounts)]
@@ -192,9 +192,13 @@ class _Plan:
         known = self.mine.get(proposal_id(self.review.review_id, draft.account_id))
         if known is not None and known.engine_minor not in (None, draft.to_minor):
             raise ReviewStopped(
-                f"customer {draft.customer_id}: review {self.review.review_id} proposed another limit before it was resumed",
-                expected=f"{known.engine_minor} minor units, got {draft.to_minor}",
-                next_step="an input or the code changed while the review ran: start another with --supersede",
+                said(
+                    "customer {customer_id}: review {review_id} proposed another limit before it was resumed",
+                    customer_id=draft.customer_id,
+                    review_id=self.review.review_id,
+                ),
+                expected=said("{engine_minor} minor units, got {to_minor}", engine_minor=known.engine_minor, to_minor=draft.to_minor),
+                next_step=said("an input or the code changed while the review ran: start another with --supersede"),
             )
         return known is None
 

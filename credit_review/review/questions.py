@@ -43,10 +43,12 @@ def answer(uow: UnitOfWork, proposal_id: str, text: str, *, person_id: str, now:
     Refused to anybody but the analyst, his delegate, or who asked for the limit; and once another proposal is open for the account.
     """
     if not text.strip():
-        raise BadInput("no answer given", expected="a sentence that the approver and the auditor will understand")
+        raise BadInput(said("no answer given"), expected=said("a sentence that the approver and the auditor will understand"))
     old = uow.get(Proposal, proposal_id=proposal_id, lock=True)
     if old is None:
-        raise BadInput(f"no proposal {proposal_id}", expected="a proposal that was returned with a question")
+        raise BadInput(
+            said("no proposal {proposal_id}", proposal_id=proposal_id), expected=said("a proposal that was returned with a question")
+        )
     _may_answer(uow, old, person_id, now, zone)
     _still_stands(uow, old, now)
     note = {"kind": "comment", "by": person_id, "at": now.isoformat(), "text": text, "sha256": ""}

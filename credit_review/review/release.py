@@ -27,6 +27,7 @@ from credit_review.review.manifest import digest_of
 from credit_review.review.naming import actor, short_id
 from credit_review.review.propose import direction_of
 from credit_review.review.route import Rules, change_alike, expiry, need_of, standings_of
+from credit_review.words import marked, said
 
 OVERRIDE = "override"
 """Exception: a person changed the engine's figure."""
@@ -57,7 +58,7 @@ def comment(uow: UnitOfWork, proposal_id: str, text: str, by: Analyst) -> Propos
 def attach(uow: UnitOfWork, proposal_id: str, *, name: str, sha256: str, by: Analyst) -> Proposal:
     """The draft with a file attached by the SHA-256 (64 hex characters) of its content; the file itself is kept outside."""
     if not _SHA256.fullmatch(sha256):
-        raise BadInput(f"{sha256!r:.80} is not a SHA-256", expected="64 hexadecimal characters in lower case")
+        raise BadInput(said("{sha256} is not a SHA-256", sha256=f"{sha256:.80}"), expected=said("64 hexadecimal characters in lower case"))
     return _note(uow, _draft(uow, proposal_id, by), kind="attachment", text=name, sha256=sha256, by=by)
 
 
@@ -103,7 +104,7 @@ def defer(uow: UnitOfWork, proposal_id: str, *, until: date, owner_id: str, reas
     """The customer put off until a day, with an owner; the draft is returned, and a reduction in it becomes a risk kept."""
     _reason(reason)
     if until <= by.today:
-        raise BadInput(f"deferred until {until}", expected=f"a day after today, {by.today}")
+        raise BadInput(said("deferred until {until}", until=until), expected=said("a day after today, {today}", today=by.today))
     draft = _draft(uow, proposal_id, by)
     active_person(uow, owner_id, on=by.today, known_at=by.now)
     fact = Deferral(
@@ -127,9 +128,13 @@ def exclude(uow: UnitOfWork, proposal_id: str, *, rule: str, reason: str, by: An
     """The customer excluded by a named rule, until a day or for good; the draft is rejected, and a reduction becomes a risk kept."""
     _reason(reason)
     if not rule.strip():
-        raise BadInput("an exclusion needs a rule", expected="the name of the rule that excludes the customer", next_step="add --rule")
+        raise BadInput(
+            said("an exclusion needs a rule"),
+            expected=said("the name of the rule that excludes the customer"),
+            next_step=said("add --rule"),
+        )
     if until is not None and until <= by.today:
-        raise BadInput(f"excluded until {until}", expected=f"a day after today, {by.today}")
+        raise BadInput(said("excluded until {until}", until=until), expected=said("a day after today, {today}", today=by.today))
     draft = _draft(uow, proposal_id, by)
     fact = Exclusion(
         exclusion_id=short_id("x", proposal_id),
@@ -156,7 +161,10 @@ def release(uow: UnitOfWork, proposal_ids: Sequence[str], rules: Rules, by: Anal
     The analyst becomes a maker of each. Each gets its expiry, and is put before those who may decide (`rules.to`).
     """
     if not proposal_ids or len(set(proposal_ids)) != len(proposal_ids) or len(proposal_ids) > BATCH:
-        raise BadInput(f"{len(proposal_ids)} proposals to release", expected=f"1 to {BATCH} different ones")
+        raise BadInput(
+            said("{proposal_ids} proposals to release", proposal_ids=len(proposal_ids)),
+            expected=said("1 to {batch} different ones", batch=BATCH),
+        )
     drafts = _drafts(uow, proposal_ids, by)
     standings = standings_of(uow, drafts, rules, by.now)
     needs = {d.proposal_id: need_of(standings.get(d.proposal_id), rules.matrix) for d in drafts}
@@ -183,9 +191,13 @@ def _pending(draft: Proposal, need: Requirement | None, rules: Rules, by: Analys
     if need is None:
         raise Refused(
             "no_rate",
-            f"proposal {draft.proposal_id}: the group's limits cannot be added up in {rules.matrix.control_currency}",
-            expected="a rate for every currency of the group",
-            next_step="record the rate, then release again",
+            said(
+                "proposal {proposal_id}: the group's limits cannot be added up in {control_currency}",
+                proposal_id=draft.proposal_id,
+                control_currency=rules.matrix.control_currency,
+            ),
+            expected=said("a rate for every currency of the group"),
+            next_step=said("record the rate, then release again"),
         )
     return {
         "state": ProposalState.PENDING,
@@ -215,23 +227,31 @@ def _drafts(uow: UnitOfWork, proposal_ids: Sequence[str], by: Analyst) -> list[P
     return [found[i] for i in proposal_ids]
 
 
+_IS = marked("proposal {proposal_id} is {state}")
+_NOT_ROUTED = marked("proposal {proposal_id} is {state} and not routed yet")
+
+
 def _waits_for(uow: UnitOfWork, found: Proposal | None, proposal_id: str, people: Collection[str]) -> None:
     if found is None:
-        raise Refused("unknown_proposal", f"there is no proposal {proposal_id}", next_step="`credit-review inbox` lists what awaits you")
+        raise Refused(
+            "unknown_proposal",
+            said("there is no proposal {proposal_id}", proposal_id=proposal_id),
+            next_step=said("`credit-review inbox` lists what awaits you"),
+        )
     if found.state != ProposalState.DRAFT or not found.assigned_to:
         raise Refused(
             "release.not_waiting",
-            f"proposal {proposal_id} is {found.state}{'' if found.assigned_to else ' and not routed yet'}",
-            expected="a draft that waits in a worklist",
-            next_step="`credit-review inbox` lists what awaits you",
+            said(_IS if found.assigned_to else _NOT_ROUTED, proposal_id=proposal_id, state=said(found.state)),
+            expected=said("a draft that waits in a worklist"),
+            next_step=said("`credit-review inbox` lists what awaits you"),
         )
     if found.assigned_to not in people:
         assigned = called(uow, found.assigned_to)
         raise Refused(
             "release.not_assigned",
-            f"proposal {proposal_id} waits for {assigned}",
-            expected="the assigned analyst or a delegate",
-            next_step=f"{assigned} releases it, or delegates to you",
+            said("proposal {proposal_id} waits for {assigned}", proposal_id=proposal_id, assigned=assigned),
+            expected=said("the assigned analyst or a delegate"),
+            next_step=said("{assigned} releases it, or delegates to you", assigned=assigned),
         )
 
 
@@ -271,23 +291,30 @@ def _repacked(uow: UnitOfWork, draft: Proposal, new: Proposal, packet: Mapping[s
 def _change(uow: UnitOfWork, draft: Proposal, to: Mapping[str, Any]) -> None:
     where = {"proposal_id": draft.proposal_id, "state": ProposalState.DRAFT, "digest": draft.digest}
     if uow.change(Proposal, where=where, to=to) != 1:
-        raise Conflict(f"proposal {draft.proposal_id} changed meanwhile", next_step="read it again")
+        raise Conflict(said("proposal {proposal_id} changed meanwhile", proposal_id=draft.proposal_id), next_step=said("read it again"))
 
 
 def _sensible(new: Proposal, draft: Proposal) -> None:
     if new.to_minor < 0:
-        raise BadInput(f"limit of {new.to_minor} minor units", expected="0 or more")
+        raise BadInput(said("limit of {to_minor} minor units", to_minor=new.to_minor), expected=said("0 or more"))
     if new.effective_to is not None and new.effective_to <= new.effective_from:
-        raise BadInput(f"ends on {new.effective_to}", expected=f"a day after it starts, {new.effective_from}")
+        raise BadInput(
+            said("ends on {effective_to}", effective_to=new.effective_to),
+            expected=said("a day after it starts, {effective_from}", effective_from=new.effective_from),
+        )
     if (new.to_minor, new.terms_days, new.effective_to) == (draft.from_minor, draft.from_terms_days, None):
         raise Refused(
             "amend.no_change",
-            f"proposal {draft.proposal_id} would change nothing",
-            expected="another amount, other terms or an end",
-            next_step="to leave the limit as it is, defer the customer or exclude it by a rule",
+            said("proposal {proposal_id} would change nothing", proposal_id=draft.proposal_id),
+            expected=said("another amount, other terms or an end"),
+            next_step=said("to leave the limit as it is, defer the customer or exclude it by a rule"),
         )
     if _figures(new) == _figures(draft):
-        raise Refused("amend.same", f"proposal {draft.proposal_id} asks for that already", expected="a figure that differs")
+        raise Refused(
+            "amend.same",
+            said("proposal {proposal_id} asks for that already", proposal_id=draft.proposal_id),
+            expected=said("a figure that differs"),
+        )
 
 
 def _figures(proposal: Proposal) -> dict[str, Any]:
@@ -326,4 +353,4 @@ def _customer_entry(uow: UnitOfWork, action: Action, draft: Proposal, by: Analys
 
 def _reason(text: str) -> None:
     if not text.strip():
-        raise BadInput("no text given", expected="a sentence that a colleague will understand next year")
+        raise BadInput(said("no text given"), expected=said("a sentence that a colleague will understand next year"))

@@ -20,6 +20,7 @@ from credit_review.review.lifecycle import require_state, review_of
 from credit_review.review.manifest import from_json
 from credit_review.review.naming import proposal_id
 from credit_review.review.propose import ProposalDraft, account_entry, account_of, created_entry, direction_of, proposal_record, unchanged
+from credit_review.words import said
 
 REQUESTED = "requested"
 """Exception: a person asked for it."""
@@ -78,15 +79,17 @@ def check_possible(uow: UnitOfWork, request: Request) -> None:
 def check_request(uow: UnitOfWork, request: Request, now: datetime) -> None:
     """Returns if the request makes sense and its person may ask. Meant to be called before any work is done for it."""
     if not request.reason.strip():
-        raise BadInput("a request needs a reason", expected="why the customer needs it", next_step="add --reason")
+        raise BadInput(said("a request needs a reason"), expected=said("why the customer needs it"), next_step=said("add --reason"))
     if request.amount_minor is not None and request.amount_minor < 0:
-        raise BadInput("the limit asked for is negative", expected="0 or more", next_step="change --amount")
+        raise BadInput(said("the limit asked for is negative"), expected=said("0 or more"), next_step=said("change --amount"))
     if request.until is not None and request.until <= request.today:
         raise BadInput(
-            f"a temporary limit until {request.until}", expected=f"a day after today, {request.today}", next_step="change --until"
+            said("a temporary limit until {until}", until=request.until),
+            expected=said("a day after today, {today}", today=request.today),
+            next_step=said("change --until"),
         )
     if request.until is not None and request.amount_minor is None:
-        raise BadInput("a temporary limit without an amount", expected="--amount with --until")
+        raise BadInput(said("a temporary limit without an amount"), expected=said("--amount with --until"))
     active_person(uow, request.person_id, on=request.today, known_at=now)
 
 
@@ -98,11 +101,16 @@ def propose_request(uow: UnitOfWork, review_id: str, engine: ProposalDraft, requ
     """
     check_request(uow, request, now)
     if engine.customer_id != request.customer_id:
-        raise BadInput(f"figures of customer {engine.customer_id}", expected=f"those of {request.customer_id}, who asks")
+        raise BadInput(
+            said("figures of customer {customer_id}", customer_id=engine.customer_id),
+            expected=said("those of {customer_id}, who asks", customer_id=request.customer_id),
+        )
     review = review_of(uow, review_id, lock=True)
     require_state(review, ReviewState.SCORED)
     if review.kind != ReviewKind.AD_HOC:
-        raise BadInput(f"review {review_id} is {review.kind}", expected="an ad hoc review of one customer")
+        raise BadInput(
+            said("review {review_id} is {kind}", review_id=review_id, kind=review.kind), expected=said("an ad hoc review of one customer")
+        )
     draft = _asked(engine, request, uow)
     known = uow.get(Proposal, proposal_id=proposal_id(review_id, draft.account_id))
     if known is not None:
@@ -151,9 +159,13 @@ def _above_base(minor: int, base_minor: int | None, currency: str) -> None:
     if base_minor is not None and minor <= base_minor:
         raise Refused(
             "request.not_above_base",
-            f"a temporary limit of {format_minor(minor, currency)} is not above the {format_minor(base_minor, currency)} in force",
-            expected="a larger amount: it stands instead of the base limit while it lasts",
-            next_step="raise --amount, or leave --until out to change the base limit",
+            said(
+                "a temporary limit of {minor} is not above the {base_minor} in force",
+                minor=format_minor(minor, currency),
+                base_minor=format_minor(base_minor, currency),
+            ),
+            expected=said("a larger amount: it stands instead of the base limit while it lasts"),
+            next_step=said("raise --amount, or leave --until out to change the base limit"),
         )
 
 
@@ -161,8 +173,8 @@ def _free(uow: UnitOfWork, draft: ProposalDraft) -> None:
     if unchanged(draft):
         raise Refused(
             "request.no_change",
-            f"customer {draft.customer_id} already has that limit and those terms",
-            expected="another amount or other terms",
+            said("customer {customer_id} already has that limit and those terms", customer_id=draft.customer_id),
+            expected=said("another amount or other terms"),
         )
     _nothing_open(uow, draft.customer_id, [draft.account_id])
 
@@ -172,9 +184,14 @@ def _nothing_open(uow: UnitOfWork, customer_id: str, account_ids: Sequence[str])
     if waiting:
         raise Refused(
             "request.open_proposal",
-            f"customer {customer_id} has the open proposal {waiting[0].proposal_id} ({waiting[0].state})",
-            expected="no open proposal for this limit",
-            next_step="have that one decided, or ask its analyst to amend it",
+            said(
+                "customer {customer_id} has the open proposal {proposal_id} ({state})",
+                customer_id=customer_id,
+                proposal_id=waiting[0].proposal_id,
+                state=said(waiting[0].state),
+            ),
+            expected=said("no open proposal for this limit"),
+            next_step=said("have that one decided, or ask its analyst to amend it"),
         )
 
 

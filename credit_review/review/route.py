@@ -27,6 +27,7 @@ from credit_review.review.lifecycle import BATCH, require_free, require_state, r
 from credit_review.review.naming import SYSTEM, actor
 from credit_review.review.outbox import APPLY, apply_key, owed
 from credit_review.review.standing import gather, gather_many
+from credit_review.words import said
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +64,10 @@ def route(uow: UnitOfWork, review_id: str, proposal_ids: Sequence[str], rules: R
     Refused while the review is held. A proposal whose authority needs a rate nobody recorded waits in the worklist without a tier.
     """
     if len(proposal_ids) > BATCH:
-        raise BadInput(f"{len(proposal_ids)} proposals in one transaction", expected=f"at most {BATCH}")
+        raise BadInput(
+            said("{proposal_ids} proposals in one transaction", proposal_ids=len(proposal_ids)),
+            expected=said("at most {batch}", batch=BATCH),
+        )
     review = review_of(uow, review_id, lock=True)
     require_state(review, ReviewState.PROPOSED)
     require_free(review)
@@ -199,7 +203,7 @@ def change_alike(uow: UnitOfWork, changes: Mapping[str, Mapping[str, Any]]) -> N
     for values, ids in alike.items():
         # by key alone: with the state beside it SQLite would rather walk the index of all proposals in that state
         if uow.change(Proposal, where={"proposal_id": ids}, to=dict(values)) != len(ids):
-            raise Conflict("proposals changed meanwhile", next_step="run the command again")
+            raise Conflict(said("proposals changed meanwhile"), next_step=said("run the command again"))
 
 
 _ACTION = {

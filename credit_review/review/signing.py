@@ -8,26 +8,33 @@ from datetime import date, datetime
 from credit_review.authority import Matrix, Tier, signers, signing_tier, tier_of_risk
 from credit_review.errors import Refused
 from credit_review.fx import MissingRate
-from credit_review.model.money import format_minor
+from credit_review.model.money import Money
 from credit_review.model.records import Decision, Person, Review, RiskKept
 from credit_review.model.states import Verdict
 from credit_review.ports import UnitOfWork
 from credit_review.review.directory import active_person, persons
 from credit_review.review.standing import gather, matrix_in_force, no_rate
+from credit_review.words import Said, listed, marked, said
+
+_OWN = marked("{name} may not {to}: he or she asked for it or stopped it")
+_LACKS = marked("{name} may not {to}: it takes {tier} ({title})")
+_HIGHER = marked("{tier} ({title}) or a higher tier")
+_SOMEBODY_ELSE = marked("{tier} ({title}) or a higher tier, held by somebody else")
+_OR = marked("{first} or {rest}")
 
 
 def require_closer(uow: UnitOfWork, review: Review, person_id: str, *, on: date, now: datetime) -> Person:
     """The active person, who holds the tier that closes a review. Refused otherwise, naming who may."""
     matrix = matrix_in_force(uow, now)
     tier = signing_tier(matrix, matrix.sign_off.close_review)
-    return _require(uow, matrix, tier, f"close review {review.review_id}", person_id, on=on, now=now)
+    return _require(uow, matrix, tier, said("close review {review}", review=review.review_id), person_id, on=on, now=now)
 
 
 def require_confirmer(uow: UnitOfWork, review: Review, person_id: str, *, on: date, now: datetime) -> Person:
     """The active person, who holds the tier that confirms an extract. Refused otherwise, naming who may."""
     matrix = matrix_in_force(uow, now)
     tier = signing_tier(matrix, matrix.sign_off.confirm_extract)
-    return _require(uow, matrix, tier, f"confirm the extract of review {review.review_id}", person_id, on=on, now=now)
+    return _require(uow, matrix, tier, said("confirm the extract of review {review}", review=review.review_id), person_id, on=on, now=now)
 
 
 def require_keeper(uow: UnitOfWork, risk: RiskKept, person_id: str, *, on: date, now: datetime) -> Person:
@@ -41,7 +48,7 @@ def require_keeper(uow: UnitOfWork, risk: RiskKept, person_id: str, *, on: date,
         tier = tier_of_risk(matrix, standing.converted(risk.amount_minor))
     except MissingRate as error:
         raise no_rate(error) from None
-    to = f"keep a risk of {format_minor(risk.amount_minor, risk.currency)}"
+    to = said("keep a risk of {amount}", amount=Money(risk.amount_minor, risk.currency))
     behind = _behind(uow, risk, {*standing.makers, standing.proposal.proposer_id})
     return _require(uow, matrix, tier, to, person_id, on=on, now=now, region=standing.proposal.region, behind=behind)
 
@@ -56,7 +63,7 @@ def _require(
     uow: UnitOfWork,
     matrix: Matrix,
     tier: Tier,
-    to: str,
+    to: Said,
     person_id: str,
     *,
     on: date,
@@ -71,9 +78,10 @@ def _require(
     known = {p.person_id: p for p in persons(uow, on=on, known_at=now)}
     names = [f"{known[p].name} ({p})" for p in able if p in known and known[p].active]
     own = person_id in behind
+    about = {"tier": tier.tier, "title": tier.name}
     raise Refused(
         "sign.own" if own else "sign.lacks_tier",
-        f"{person.name} may not {to}: {'he or she asked for it or stopped it' if own else f'it takes {tier.tier} ({tier.name})'}",
-        expected=f"{tier.tier} ({tier.name}) or a higher tier" + (", held by somebody else" if behind else ""),
-        next_step=f"ask {' or '.join(names)}" if names else "nobody can now: ask the risk team to name a holder",
+        said(_OWN, name=person.name, to=to) if own else said(_LACKS, name=person.name, to=to, **about),
+        expected=said(_SOMEBODY_ELSE if behind else _HIGHER, **about),
+        next_step=said("ask {names}", names=listed(names, by=_OR)) if names else said("nobody can now: ask the risk team to name a holder"),
     )

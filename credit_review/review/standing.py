@@ -35,6 +35,7 @@ from credit_review.policy import Policy
 from credit_review.policy import load as load_policy
 from credit_review.ports import UnitOfWork
 from credit_review.review.adopt import in_force
+from credit_review.words import said
 
 ADDED_UP = (Layer.BASE, Layer.TEMPORARY)
 """Layers whose limits count towards what a group may owe us."""
@@ -52,7 +53,11 @@ def gather(
     """
     proposal = uow.get(Proposal, proposal_id=proposal_id)
     if proposal is None:
-        raise Refused("unknown_proposal", f"there is no proposal {proposal_id}", next_step="credit-review inbox lists what awaits you")
+        raise Refused(
+            "unknown_proposal",
+            said("there is no proposal {proposal_id}", proposal_id=proposal_id),
+            next_step=said("credit-review inbox lists what awaits you"),
+        )
     also = () if asking is None else (asking.person_id, asking.on_behalf_of or "")
     standing = gather_many(uow, [proposal], matrix, now, zone=zone, people=also)[proposal_id]
     return replace(standing, asking=asking)
@@ -101,7 +106,9 @@ def matrix_in_force(uow: UnitOfWork, now: datetime) -> Matrix:
     """The authority matrix adopted last by `now`. Raises Refused `no_authority` when none is: then nobody may approve anything."""
     document = in_force(uow, DocumentOfRecord.AUTHORITY, now)
     if document is None:
-        raise Refused("no_authority", "no authority matrix is in force", next_step="two people run `credit-review adopt authority.yaml`")
+        raise Refused(
+            "no_authority", said("no authority matrix is in force"), next_step=said("two people run `credit-review adopt authority.yaml`")
+        )
     return _matrix(document.content, document.name)
 
 
@@ -109,7 +116,7 @@ def policy_in_force(uow: UnitOfWork, now: datetime) -> Policy:
     """The policy adopted last by `now`. Raises Refused `no_policy` when none is."""
     document = in_force(uow, DocumentOfRecord.POLICY, now)
     if document is None:
-        raise Refused("no_policy", "no policy is in force", next_step="two people run `credit-review adopt policy.yaml`")
+        raise Refused("no_policy", said("no policy is in force"), next_step=said("two people run `credit-review adopt policy.yaml`"))
     return _policy(document.content, document.name)
 
 

@@ -21,6 +21,7 @@ from credit_review.review.conditions import lapse_due, open_conditions
 from credit_review.review.ending import end_outdated
 from credit_review.review.outbox import apply_key, owe_apply
 from credit_review.review.standing import gather, matrix_in_force
+from credit_review.words import said
 
 T = TypeVar("T")
 
@@ -53,10 +54,15 @@ class SweepReport:
 
     def text(self) -> str:
         """The report in one line."""
-        return (
-            f"proposals: {len(self.lapsed)} lapsed with a condition, {len(self.expired)} expired, {len(self.superseded)} superseded, "
-            f"{len(self.reminders)} about to expire; "
-            f"limits reverted: {len(self.reverted)}; applications queued again: {len(self.requeued)}"
+        return said(
+            "proposals: {lapsed} lapsed with a condition, {expired} expired, {superseded} superseded, {reminders} about to expire; "
+            "limits reverted: {reverted}; applications queued again: {requeued}",
+            lapsed=len(self.lapsed),
+            expired=len(self.expired),
+            superseded=len(self.superseded),
+            reminders=len(self.reminders),
+            reverted=len(self.reverted),
+            requeued=len(self.requeued),
         )
 
 

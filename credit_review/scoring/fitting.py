@@ -34,7 +34,7 @@ from credit_review.scoring.scorecard import (
     TrainedOn,
 )
 from credit_review.scoring.scores import bin_numbers
-from credit_review.words import marked
+from credit_review.words import listed, marked, said
 
 MAX_BINS = 5
 SMALLEST_BIN = 0.05
@@ -79,16 +79,28 @@ class FitReport:
 
     def lines(self) -> list[str]:
         """The report as sentences to print."""
-        out = [f"{self.kind.capitalize()} scorecard: {self.why}.", f"It states the {self.outcome}."]
+        out: list[str] = [
+            said("{kind} scorecard: {why}.", kind=said(self.kind.capitalize()), why=said(self.why)),
+            said("It states the {outcome}.", outcome=said(self.outcome)),
+        ]
         if self.rows:
-            out.append(f"History: {self.rows:,} rows of {self.customers:,} customers, {self.bad:,} of them with the outcome.")
-        for p in self.periods:
-            ranked = f"AUC {p.auc:.3f} (95% interval {p.low:.3f} to {p.high:.3f})" if p.auc is not None else f"no AUC: {p.why_not}"
-            out.append(f"Later period from {p.cutoff}: {p.customers:,} customers, {p.bad:,} with the outcome, {ranked}.")
+            sentence = marked("History: {rows} rows of {customers} customers, {bad} of them with the outcome.")
+            out.append(said(sentence, rows=f"{self.rows:,}", customers=f"{self.customers:,}", bad=f"{self.bad:,}"))
+        out += [_told(p) for p in self.periods]
         if self.factors:
-            out.append(f"Factors: {', '.join(self.factors)}.")
-        out += [f"Left out: {name}, {reason}." for name, reason in self.left_out.items()]
+            out.append(said("Factors: {factors}.", factors=listed(list(self.factors))))
+        out += [said("Left out: {name}, {reason}.", name=name, reason=said(reason)) for name, reason in self.left_out.items()]
         return out
+
+
+def _told(p: Period) -> str:
+    if p.auc is None:
+        ranked = said("no AUC: {why}", why=said(p.why_not))
+    else:
+        figures = {"auc": f"{p.auc:.3f}", "low": f"{p.low:.3f}", "high": f"{p.high:.3f}"}
+        ranked = said("AUC {auc} (95% interval {low} to {high})", **figures)
+    sentence = marked("Later period from {day}: {customers} customers, {bad} with the outcome, {ranked}.")
+    return said(sentence, day=p.cutoff, customers=f"{p.customers:,}", bad=f"{p.bad:,}", ranked=ranked)
 
 
 @dataclass(frozen=True, slots=True)

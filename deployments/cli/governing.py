@@ -20,14 +20,17 @@ from credit_review.ports import UnitOfWork
 from credit_review.review import adopt as adoption
 from credit_review.review import directory
 from credit_review.review.rerouting import reroute
+from credit_review.words import marked, said
 from deployments.cli import starting
-from deployments.cli.frame import acting, names_of, services, show_json, show_table
+from deployments.cli.frame import acting, listen_to, names_of, services, show_json, show_table, tell
 
 
 def me(opened: Services, uow: UnitOfWork, as_person: str) -> Person:
-    """The person who acts. Refused when the account belongs to nobody active."""
+    """The person who acts, and is spoken to from here on. Refused when the account belongs to nobody active."""
     kind, account = acting(opened, as_person)
-    return directory.person_for(uow, kind, account, on=opened.today(), known_at=opened.clock.now())
+    person = directory.person_for(uow, kind, account, on=opened.today(), known_at=opened.clock.now())
+    listen_to(opened, uow, person)
+    return person
 
 
 def adopt_file(config: Path, file: Path, *, kind: str, authors: Sequence[str], as_person: str, as_json: bool = False) -> None:
@@ -68,7 +71,12 @@ def check_file(config: Path, file: Path, *, kind: str) -> None:
     path = file if file.exists() else opened.settings.path(str(file))
     chosen = _kind(opened.settings, path, kind)
     check(chosen, path.name, configuration.read_text(path, known_as=str(file)))
-    typer.echo(f"{chosen} {path.name} is sound; it takes effect once two people `credit-review adopt {file}`")
+    kind_of = said(chosen)
+    tell(
+        said(
+            "{kind} {name} is sound; it takes effect once two people `credit-review adopt {file}`", kind=kind_of, name=path.name, file=file
+        )
+    )
 
 
 def check(kind: DocumentOfRecord, name: str, text: str) -> None:
@@ -90,14 +98,16 @@ def _kind(settings: Settings, path: Path, named: str) -> DocumentOfRecord:
         try:
             return DocumentOfRecord(named)
         except ValueError:
-            raise BadInput(f"unknown kind {named!r}", expected=", ".join(DocumentOfRecord)) from None
+            raise BadInput(said("unknown kind {named}", named=repr(named)), expected=", ".join(DocumentOfRecord)) from None
     known = {settings.policy: DocumentOfRecord.POLICY, settings.authority: DocumentOfRecord.AUTHORITY}
     known |= {settings.scorecard: DocumentOfRecord.SCORECARD}
     known |= {place.mapping: DocumentOfRecord.MAPPING for place in settings.sources}
     for name, kind in known.items():
         if settings.path(name) == path.resolve():
             return kind
-    raise BadInput(f"settings.yaml names no file {path}", expected=", ".join(known), next_step="name its kind with --kind")
+    raise BadInput(
+        said("settings.yaml names no file {path}", path=path), expected=", ".join(known), next_step=said("name its kind with --kind")
+    )
 
 
 def _known_name(settings: Settings, path: Path) -> str:
@@ -107,10 +117,11 @@ def _known_name(settings: Settings, path: Path) -> str:
 
 def _say_adopted(kind: DocumentOfRecord, name: str, document: GovernedDocument, given: int) -> None:
     if document.adopted_at is not None:
-        typer.echo(f"{kind} {name} is in force (digest {document.digest[:12]})")
+        tell(said("{kind} {name} is in force (digest {digest})", kind=said(kind), name=name, digest=document.digest[:12]))
     else:
         missing = adoption.ADOPTERS - given
-        typer.echo(f"{kind} {name} recorded (digest {document.digest[:12]}); {missing} more must adopt it")
+        sentence = marked("{kind} {name} recorded (digest {digest}); {missing} more must adopt it")
+        tell(said(sentence, kind=said(kind), name=name, digest=document.digest[:12], missing=missing))
 
 
 def first_pair(config: Path, first: str, second: str) -> None:
@@ -119,13 +130,13 @@ def first_pair(config: Path, first: str, second: str) -> None:
     with opened.store.begin() as uow:
         adoption.set_up_first_pair(uow, _founder(first), _founder(second), on=opened.today(), now=opened.clock.now())
         uow.commit()
-    typer.echo("two people are in the directory; next: each runs `credit-review adopt FILE` for policy, authority, scorecard and mapping")
+    tell(said("two people are in the directory; next: each runs `credit-review adopt FILE` for policy, authority, scorecard and mapping"))
 
 
 def _founder(text: str) -> adoption.Founder:
     parts = text.split(":")
     if len(parts) != 3 or not all(parts):
-        raise BadInput(f"{text!r} is not a person", expected="ID:NAME:OS-ACCOUNT, such as p-anna:Anna Berg:anna")
+        raise BadInput(said("{text} is not a person", text=repr(text)), expected=said("ID:NAME:OS-ACCOUNT, such as p-anna:Anna Berg:anna"))
     return adoption.Founder(person_id=parts[0], name=parts[1], email="", os_account=parts[2])
 
 
@@ -142,7 +153,7 @@ def add_person(config: Path, person_id: str, *, name: str, email: str, accounts:
                 fact = PersonAccount(kind=kind, account=account, person_id=person_id, valid_from=today, valid_to=None, recorded_at=now)
                 directory.set_account(uow, fact, by=by)
         uow.commit()
-    typer.echo(f"{name} ({person_id}) is in the directory from {today}")
+    tell(said("{name} ({person}) is in the directory from {day}", name=name, person=person_id, day=today))
 
 
 def add_account(config: Path, person_id: str, kind: str, account: str, *, as_person: str) -> None:
@@ -155,7 +166,8 @@ def add_account(config: Path, person_id: str, kind: str, account: str, *, as_per
         directory.set_account(uow, fact, by=by)
         names = names_of(uow)
         uow.commit()
-    typer.echo(f"{kind} account {account} signs in {names.get(person_id, person_id)} from {today}")
+    name = names.get(person_id, person_id)
+    tell(said("{kind} account {account} signs in {name} from {day}", kind=kind, account=account, name=name, day=today))
 
 
 def leave(config: Path, person_id: str, *, as_person: str) -> None:
@@ -165,11 +177,14 @@ def leave(config: Path, person_id: str, *, as_person: str) -> None:
         by = me(opened, uow, as_person).person_id
         known = directory.person_on(uow, person_id, on=opened.today(), known_at=opened.clock.now())
         if known is None:
-            raise BadInput(f"nobody is called {person_id}", expected="an id of `credit-review people list`")
+            raise BadInput(said("nobody is called {person_id}", person_id=person_id), expected=said("an id of `credit-review people list`"))
         gone = replace(known, active=False, valid_from=opened.today(), valid_to=None, recorded_at=opened.clock.now())
         directory.set_person(uow, gone, by=by)
         uow.commit()
-    typer.echo(f"{known.name} may decide nothing from {opened.today()}; what waits for them goes to other holders of the tier")
+    gone_from = opened.today()
+    tell(
+        said("{name} may decide nothing from {day}; what waits for them goes to other holders of the tier", name=known.name, day=gone_from)
+    )
 
 
 def list_people(config: Path, *, as_json: bool) -> None:
@@ -187,9 +202,9 @@ def list_people(config: Path, *, as_json: bool) -> None:
         show_json(rows)
         return
     show_table(
-        "People",
-        ["id", "name", "active", "accounts"],
-        [[str(r["id"]), str(r["name"]), "yes" if r["active"] else "no", ", ".join(r["accounts"])] for r in rows],  # type: ignore[arg-type]
+        said("People"),
+        [said("id"), said("name"), said("active"), said("accounts")],
+        [[r["id"], r["name"], said("yes") if r["active"] else said("no"), ", ".join(r["accounts"])] for r in rows],  # type: ignore[arg-type]
     )
 
 
@@ -219,7 +234,8 @@ def delegate(config: Path, delegate_id: str, *, until: date, as_person: str, as_
     if as_json:
         show_json(fact)
         return
-    typer.echo(f"{names[delegate_id]} may decide on behalf of {person.name} until {until}, that day not included ({fact.delegation_id})")
+    sentence = marked("{delegate} may decide on behalf of {principal} until {until}, that day not included ({delegation})")
+    tell(said(sentence, delegate=names[delegate_id], principal=person.name, until=until, delegation=fact.delegation_id))
 
 
 def end_delegation(config: Path, delegation_id: str, *, as_person: str, as_json: bool) -> None:
@@ -233,7 +249,8 @@ def end_delegation(config: Path, delegation_id: str, *, as_person: str, as_json:
     if as_json:
         show_json(fact)
         return
-    typer.echo(f"{names[fact.delegate_id]} decides nothing on behalf of {names[fact.principal_id]} from {fact.valid_to}")
+    delegate, principal = names[fact.delegate_id], names[fact.principal_id]
+    tell(said("{delegate} decides nothing on behalf of {principal} from {day}", delegate=delegate, principal=principal, day=fact.valid_to))
 
 
 def list_delegations(config: Path, *, as_json: bool) -> None:
@@ -246,13 +263,13 @@ def list_delegations(config: Path, *, as_json: bool) -> None:
         show_json([asdict(one) for one in found])
         return
     if not found:
-        typer.echo("nobody decides on anybody's behalf")
+        tell(said("nobody decides on anybody's behalf"))
         return
     rows = [
-        [d.delegation_id, names[d.principal_id], names[d.delegate_id], str(d.valid_from), str(d.valid_to or "further notice")]
-        for d in found
+        [d.delegation_id, names[d.principal_id], names[d.delegate_id], d.valid_from, d.valid_to or said("further notice")] for d in found
     ]
-    show_table("Delegations", ["delegation", "principal", "delegate", "from", "until (not included)"], rows)
+    columns = [said("delegation"), said("principal"), said("delegate"), said("from"), said("until (not included)")]
+    show_table(said("Delegations"), columns, rows)
 
 
 def issue_token(config: Path, account: str, *, days: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -10,7 +11,9 @@ from typing import Annotated
 import typer
 
 from credit_review.errors import CreditReviewError
-from deployments.cli.frame import DEFAULT_CONFIG, EPILOG, AsOption, ConfigOption, JsonOption, fail
+from credit_review.words import said
+from deployments.cli import helping, language
+from deployments.cli.frame import DEFAULT_CONFIG, EPILOG, AsOption, ConfigOption, JsonOption, fail, tell
 
 app = typer.Typer(
     name="credit-review",
@@ -67,8 +70,8 @@ def init(folder: Annotated[Path, typer.Argument(help="Folder to write the config
     from deployments.cli import starting
 
     for path in starting.write_starter(folder):
-        typer.echo(f"wrote {path}")
-    typer.echo(f"next: edit {folder}/settings.yaml and {folder}/mapping.yaml, then `credit-review doctor -c {folder}`")
+        tell(said("wrote {path}", path=path))
+    tell(said("next: edit {folder}/settings.yaml and {folder}/mapping.yaml, then `credit-review doctor -c {folder}`", folder=folder))
 
 
 @app.command(rich_help_panel="Set up")
@@ -662,10 +665,11 @@ def audit_verify(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = Fa
 
 def run() -> None:
     """Entry point: errors of ours end without a traceback, with their exit code."""
+    language.begin(os.environ)
     try:
-        app()
+        helping.run(app)
     except CreditReviewError as error:
         fail(error)
     except KeyboardInterrupt:
-        typer.echo("stopped; `credit-review review resume` goes on from the last good state", err=True)
+        tell(said("stopped; `credit-review review resume` goes on from the last good state"), err=True)
         sys.exit(130)

@@ -7,18 +7,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import typer
-
 from credit_review.errors import BadInput, Refused
 from credit_review.messages import notices
-from credit_review.model.money import format_minor
+from credit_review.model.money import Money
 from credit_review.model.records import ErpDifference, LimitAccount, OutboxEntry
 from credit_review.model.states import OutboxState
 from credit_review.ports import UnitOfWork
 from credit_review.review import opening, relay
 from credit_review.review.outbox import ERP
-from credit_review.words import said
-from deployments.cli.frame import names_of, services, show_json, show_table
+from credit_review.words import marked, said
+from deployments.cli.frame import joined, names_of, services, show_json, show_table, tell
 from deployments.cli.governing import me
 
 
@@ -33,10 +31,11 @@ def list_parked(config: Path, *, as_json: bool) -> None:
     if as_json:
         show_json(rows)
     elif rows:
-        columns = ("delivery", "to", "about", "attempts", "last error")
-        show_table("Deliveries parked (credit-review deliveries requeue DELIVERY)", columns, [[str(r[n]) for n in columns] for r in rows])
+        names = (said("delivery"), said("to"), said("about"), said("attempts"), said("last error"))
+        title = said("Deliveries parked (credit-review deliveries requeue DELIVERY)")
+        show_table(title, names, [[str(r[str(n)]) for n in names] for r in rows])
     else:
-        typer.echo("no delivery is parked")
+        tell(said("no delivery is parked"))
 
 
 def _about(row: OutboxEntry) -> dict[str, Any]:
@@ -47,10 +46,11 @@ def _about(row: OutboxEntry) -> dict[str, Any]:
 def _parked(row: OutboxEntry, accounts: Mapping[str, LimitAccount]) -> dict[str, Any]:
     payload = _about(row)
     account = accounts.get(payload.get("account_id", ""))
-    about = f"proposal {payload.get('proposal_id', '')}"
+    about = said("proposal {proposal}", proposal=payload.get("proposal_id", ""))
     if account is not None:
         minor = payload.get("amount_minor")
-        about = f"customer {account.subject_id}: {'no limit' if minor is None else format_minor(minor, account.currency)}"
+        limit = said("no limit") if minor is None else Money(minor, account.currency)
+        about = said("customer {customer}: {limit}", customer=account.subject_id, limit=limit)
     to = "ERP" if row.kind == ERP else "Slack"
     return {"delivery": row.outbox_id, "to": to, "about": about, "attempts": row.attempts, "last error": row.last_error}
 
@@ -80,17 +80,18 @@ def requeue(config: Path, deliveries: Sequence[str], *, everything: bool, as_per
             if not relay.requeue(uow, one, by=person.person_id, now=opened.clock.now()):
                 raise Refused(
                     "delivery.not_parked",
-                    f"delivery {one} is not parked",
-                    expected="one that `credit-review deliveries list` shows",
-                    next_step="a delivery that is queued is tried again by itself",
+                    said("delivery {one} is not parked", one=one),
+                    expected=said("one that `credit-review deliveries list` shows"),
+                    next_step=said("a delivery that is queued is tried again by itself"),
                 )
         uow.commit()
     if as_json:
         show_json({"requeued": list(deliveries)})
     elif not deliveries:
-        typer.echo(said("no delivery is parked"))
+        tell(said("no delivery is parked"))
     else:
-        typer.echo(f"queued again: {', '.join(deliveries)}; next: `credit-review apply` delivers now, or wait for the scheduled run")
+        sentence = marked("queued again: {deliveries}; next: `credit-review apply` delivers now, or wait for the scheduled run")
+        tell(said(sentence, deliveries=joined(deliveries)))
 
 
 def list_differences(config: Path, *, as_json: bool) -> None:
@@ -104,13 +105,13 @@ def list_differences(config: Path, *, as_json: bool) -> None:
     if as_json:
         show_json([{**row, "owner": d.owner_id} for row, d in zip(rows, found, strict=True)])
     elif rows:
-        columns = ("difference", "customer", "ERP holds", "in force here", "found", "owner", "why")
-        shown = [[str(r[n]) for n in columns] for r in rows]
-        show_table(
-            "Differences to the ERP (credit-review differences settle DIFFERENCE)", columns, shown, right=("ERP holds", "in force here")
-        )
+        columns = (
+            said("difference"), said("customer"), said("ERP holds"), said("in force here"), said("found"), said("owner"), said("why")
+        )  # fmt: skip
+        title = said("Differences to the ERP (credit-review differences settle DIFFERENCE)")
+        show_table(title, columns, [[r[str(n)] for n in columns] for r in rows], right=("ERP holds", "in force here"))
     else:
-        typer.echo("the ERP holds what is in force")
+        tell(said("the ERP holds what is in force"))
 
 
 def _difference(one: ErpDifference, account: LimitAccount, names: Mapping[str, str]) -> dict[str, Any]:
@@ -119,15 +120,15 @@ def _difference(one: ErpDifference, account: LimitAccount, names: Mapping[str, s
         "customer": account.subject_id,
         "ERP holds": _limit(one.found_minor, one.found_terms_days, account.currency),
         "in force here": _limit(one.expected_minor, one.expected_terms_days, account.currency),
-        "found": f"{one.found_at:%Y-%m-%d}",
+        "found": one.found_at.date(),
         "owner": names.get(one.owner_id, one.owner_id),
         "why": one.reason,
     }
 
 
 def _limit(minor: int | None, terms_days: int | None, currency: str) -> str:
-    amount = "none" if minor is None else format_minor(minor, currency)
-    return amount if terms_days is None else f"{amount}, {terms_days} days"
+    amount = said("none") if minor is None else said("{amount}", amount=Money(minor, currency))
+    return amount if terms_days is None else said("{amount}, {days} days", amount=amount, days=terms_days)
 
 
 def settle(config: Path, difference: str, *, reason: str, as_person: str, as_json: bool) -> None:
@@ -141,4 +142,5 @@ def settle(config: Path, difference: str, *, reason: str, as_person: str, as_jso
     if as_json:
         show_json({"settled": difference, "by": person.person_id})
     else:
-        typer.echo(f"{difference} is settled by {person.name}; if the ERP still differs, the next comparison finds it anew")
+        sentence = marked("{difference} is settled by {name}; if the ERP still differs, the next comparison finds it anew")
+        tell(said(sentence, difference=difference, name=person.name))

@@ -6,14 +6,12 @@ from datetime import date
 from hashlib import sha256
 from pathlib import Path
 
-import typer
-
 from credit_review.messages.card import CONDITIONS
 from credit_review.model.records import AccessRight, ApprovalCondition, PersonPreference
 from credit_review.model.states import ConditionKind
 from credit_review.review import conditions, personal, questions
-from credit_review.words import ENGLISH
-from deployments.cli.frame import counted, names_of, services, show_json, show_table
+from credit_review.words import marked, said, said_many
+from deployments.cli.frame import listen_to, names_of, services, show_json, show_table, tell
 from deployments.cli.governing import ask_others, me
 
 
@@ -33,8 +31,12 @@ def prefer(config: Path, *, language: str, locale: str, time_zone: str, calendar
             recorded_at=opened.clock.now(),
         )
         personal.prefer(uow, chosen, by=person.person_id)
+        listen_to(opened, uow, person)
         uow.commit()
-    typer.echo(f"{person.name} reads {language or 'as the company'}, in time zone {time_zone or opened.settings.time_zone}")
+    reads = language or said("as the company")
+    tell(
+        said("{name} reads {language}, in time zone {zone}", name=person.name, language=reads, zone=time_zone or opened.settings.time_zone)
+    )
 
 
 def away(config: Path, *, start: date, end: date, as_person: str) -> None:
@@ -45,7 +47,7 @@ def away(config: Path, *, start: date, end: date, as_person: str) -> None:
         personal.away(uow, person.person_id, start=start, end=end, by=person.person_id, now=opened.clock.now())
         ask_others(opened, uow, person.person_id, by=person.person_id)
         uow.commit()
-    typer.echo(f"{person.name} is away from {start} until {end}: others are asked first")
+    tell(said("{name} is away from {start} until {end}: others are asked first", name=person.name, start=start, end=end))
 
 
 def conflict(config: Path, customer: str, *, as_person: str) -> None:
@@ -57,8 +59,11 @@ def conflict(config: Path, customer: str, *, as_person: str) -> None:
         if customer:
             ask_others(opened, uow, person.person_id, by=person.person_id, customer_id=customer)
         uow.commit()
-    about = f"a conflict of interest about {customer}" if customer else "no conflict of interest"
-    typer.echo(f"{person.name} declares {about}, until {fact.valid_to}")
+    if customer:
+        sentence = marked("{name} declares a conflict of interest about {customer}, until {day}")
+        tell(said(sentence, name=person.name, customer=customer, day=fact.valid_to))
+    else:
+        tell(said("{name} declares no conflict of interest, until {day}", name=person.name, day=fact.valid_to))
 
 
 def give_right(config: Path, person_id: str, right: str, *, until: date | None, as_person: str) -> None:
@@ -70,7 +75,12 @@ def give_right(config: Path, person_id: str, right: str, *, until: date | None, 
         personal.set_right(uow, fact, by=by)
         names = names_of(uow)
         uow.commit()
-    typer.echo(f"{names.get(person_id, person_id)} has {right} from {opened.today()}{f' until {until}' if until else ''}")
+    about = {"name": names.get(person_id, person_id), "right": right, "start": opened.today()}
+    tell(
+        said("{name} has {right} from {start} until {end}", **about, end=until)
+        if until
+        else said("{name} has {right} from {start}", **about)
+    )
 
 
 def list_conditions(config: Path, *, as_json: bool) -> None:
@@ -83,15 +93,16 @@ def list_conditions(config: Path, *, as_json: bool) -> None:
         show_json([{"condition": c.condition_id, "proposal": c.proposal_id, "kind": c.kind, "text": c.text, "due": c.due} for c in found])
         return
     if not found:
-        typer.echo("no approval waits for a condition")
+        tell(said("no approval waits for a condition"))
         return
-    rows = [[c.condition_id, c.proposal_id, _what(c), f"{c.due}", names.get(c.asked_by, c.asked_by)] for c in found]
-    show_table("Open conditions (credit-review conditions confirm CONDITION)", ["condition", "proposal", "what", "due", "set by"], rows)
+    rows = [[c.condition_id, c.proposal_id, _what(c), c.due, names.get(c.asked_by, c.asked_by)] for c in found]
+    columns = [said("condition"), said("proposal"), said("what"), said("due"), said("set by")]
+    show_table(said("Open conditions (credit-review conditions confirm CONDITION)"), columns, rows)
 
 
 def _what(condition: ApprovalCondition) -> str:
-    kind = ENGLISH.say(CONDITIONS[ConditionKind(condition.kind)])
-    return f"{kind}: {condition.text}" if condition.text else kind
+    kind = CONDITIONS[ConditionKind(condition.kind)]
+    return said("{kind}: {text}", kind=kind, text=condition.text) if condition.text else kind
 
 
 def confirm(config: Path, condition_id: str, *, evidence: str, file: Path | None, as_person: str) -> None:
@@ -111,7 +122,15 @@ def confirm(config: Path, condition_id: str, *, evidence: str, file: Path | None
         )
         left = len([c for c in conditions.open_conditions(uow, [done.proposal_id]) if c.condition_id != condition_id])
         uow.commit()
-    typer.echo(f"{person.name} confirms it; {counted(left, 'condition')} of proposal {done.proposal_id} still open")
+    tell(
+        said_many(
+            "{name} confirms it; {n} condition of proposal {proposal} still open",
+            "{name} confirms it; {n} conditions of proposal {proposal} still open",
+            n=left,
+            name=person.name,
+            proposal=done.proposal_id,
+        )
+    )
 
 
 def answer(config: Path, proposal_id: str, *, text: str, as_person: str) -> None:
@@ -129,4 +148,4 @@ def answer(config: Path, proposal_id: str, *, text: str, as_person: str) -> None
             to=opened.settings.slack.destinations(),
         )
         uow.commit()
-    typer.echo(f"answered; the new proposal is {new.proposal_id}")
+    tell(said("answered; the new proposal is {proposal}", proposal=new.proposal_id))

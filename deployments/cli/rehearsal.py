@@ -9,8 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
 from credit_review.adapters.settings import SlackSettings
 from credit_review.adapters.wiring import Services
 from credit_review.calendar import WorkingCalendar
@@ -26,7 +24,8 @@ from credit_review.review.outbox import owe_updates
 from credit_review.review.personal import set_right
 from credit_review.review.release import Analyst
 from credit_review.review.standing import gather_many, matrix_in_force, policy_in_force
-from deployments.cli.frame import services
+from credit_review.words import marked, said
+from deployments.cli.frame import services, tell
 
 if TYPE_CHECKING:
     from deployments.slack_sandbox.client import SandboxClient
@@ -56,8 +55,9 @@ def serve(config: Path, *, port: int) -> None:
     with rehearsing(config, port=port) as running:
         with running.opened.store.read() as uow:
             waiting = len(uow.find(Proposal, state=ProposalState.PENDING))
-        typer.echo(f"SANDBOX, not Slack: open {running.sandbox.url} and choose who you are; {waiting} proposals wait for decisions")
-        typer.echo("what is approved there is applied by `credit-review apply`; stop with Ctrl-C")
+        sentence = marked("SANDBOX, not Slack: open {url} and choose who you are; {waiting} proposals wait for decisions")
+        tell(said(sentence, url=running.sandbox.url, waiting=waiting))
+        tell(said("what is approved there is applied by `credit-review apply`; stop with Ctrl-C"))
         import signal
 
         signal.sigwait({signal.SIGINT, signal.SIGTERM})
@@ -100,9 +100,9 @@ def _people(opened: Services) -> list[DirectoryPerson]:
         people = persons(uow, on=today, known_at=now)
         if not uow.find(PersonAccount, kind="demo", limit=1):
             raise BadInput(
-                "the sandbox plays with a demo's people, and this directory is no demo's",
-                expected="a folder that `credit-review demo` wrote",
-                next_step="`make demo`, then `credit-review slack sandbox -c demo`",
+                said("the sandbox plays with a demo's people, and this directory is no demo's"),
+                expected=said("a folder that `credit-review demo` wrote"),
+                next_step=said("`make demo`, then `credit-review slack sandbox -c demo`"),
             )
         known = {a.account for a in uow.find(PersonAccount, kind="slack")}
         for person in people:

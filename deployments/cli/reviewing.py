@@ -14,15 +14,16 @@ import typer
 
 from credit_review import messages
 from credit_review.errors import BadInput, CreditReviewError, Refused, ReviewStopped
-from credit_review.model.money import format_minor
+from credit_review.model.money import Money
 from credit_review.model.records import Proposal, Review, RiskKept
 from credit_review.model.states import ReviewState
 from credit_review.ports import UnitOfWork
 from credit_review.review import close as closing
 from credit_review.review import lifecycle
 from credit_review.review.request import unfinished_request
-from credit_review.words import ENGLISH
-from deployments.cli.frame import names_of, services, show_json, show_pairs, show_table
+from credit_review.words import marked, recalled, said
+from deployments.cli import language
+from deployments.cli.frame import joined, names_of, one_of_each, services, show_json, show_pairs, show_table, tell
 from deployments.cli.governing import me
 from deployments.cli.watching import starting, watched
 
@@ -42,12 +43,27 @@ def run(
     if as_json:
         show_json({"message": message, **(_result(config, ran) if ran else {})})
         return
-    typer.echo(message)
+    tell(told(message))
     if ran is not None:
-        typer.echo(f"review {ran.review_id} is {ran.state}; report: {report_path(config, ran.review_id)}")
-        held = ran.hold and not ran.hold_released_by
-        next_step = f'`credit-review review confirm {ran.review_id} --reason "..."`' if held else "`credit-review inbox`"
-        typer.echo(f"next: {next_step} {'once you know that the extract is complete' if held else 'shows what awaits you'}")
+        path = report_path(config, ran.review_id)
+        tell(said("review {review} is {state}; report: {path}", review=ran.review_id, state=said(ran.state), path=path))
+        if ran.hold and not ran.hold_released_by:
+            confirm = marked('next: `credit-review review confirm {review} --reason "..."` once you know that the extract is complete')
+            tell(said(confirm, review=ran.review_id))
+        else:
+            tell(said("next: `credit-review inbox` shows what awaits you"))
+
+
+_ENDS = (
+    marked("{n} customers: {up} up, {down} down, {same} same, {new} new; {automatic} approved by rule, {waiting} wait for people"),
+    marked("{n} customers: {up} up, {down} down, {same} same, {new} new; held until a person confirms the extract is complete"),
+    marked("Nothing to do: review {review} as of {day} is {state}."),
+)
+
+
+def told(message: str) -> str:
+    """What the flow says at its end, which comes back through Prefect as plain text, as the sentence it was."""
+    return next((found for template in _ENDS if (found := recalled(message, template))), message)
 
 
 def _result(config: Path, review: Review) -> dict[str, str]:
@@ -65,8 +81,8 @@ def _say_how_to_go_on(config: Path, error: CreditReviewError) -> None:
     with suppress(CreditReviewError):  # without a configuration or a database there is no review either
         stopped = None if isinstance(error, Refused) else _newest(config)
     if stopped is not None and stopped.state == ReviewState.FAILED and not unfinished_request(stopped):
-        go_on = f"then `credit-review review resume {stopped.review_id}` goes on from the last good state"
-        error.next_step = f"{error.next_step}; {go_on}" if error.next_step else go_on
+        go_on = said("then `credit-review review resume {review}` goes on from the last good state", review=stopped.review_id)
+        error.next_step = said("{first}; {rest}", first=error.next_step, rest=go_on) if error.next_step else go_on
 
 
 def run_flow(config: Path, *, as_of: date | None = None, scope: str = "all", supersede: str = "", resume: str = "") -> str:
@@ -114,30 +130,48 @@ def show(config: Path, review_id: str, *, as_json: bool) -> None:
         shown = {name: value for name, value in asdict(review).items() if name != "manifest_json"}
         show_json({**shown, "proposals": counts, "risk_kept_undecided": risks, "report": str(report_path(config, review_id))})
         return
-    started = names.get(review.started_by, review.started_by)
     show_pairs(
         {
-            "review": f"{review.review_id} {review.label} as of {review.as_of}, scope {review.scope}, attempt {review.attempt}",
-            "started": f"{review.started_at:%Y-%m-%d %H:%M} UTC by {'the scheduler' if started.startswith('system:') else started}",
-            "state": review.state + (f" ({review.failure})" if review.failure else "") + _closed(review, names),
-            "held": _held(review, names),
-            "manifest": review.manifest_digest,
-            "proposals": ", ".join(f"{count} {state}" for state, count in counts.items()) or "none",
-            "reductions that did not happen, undecided": ", ".join(r.proposal_id for r in undecided[:5]) or "none",
-            "report": str(report_path(config, review_id)),
+            said("review"): _fixed(review),
+            said("started"): said("{moment} by {who}", moment=review.started_at, who=_starter(review, names)),
+            said("state"): _state(review, names),
+            said("held"): _held(review, names),
+            said("manifest"): review.manifest_digest,
+            said("proposals"): one_of_each(counts),
+            said("reductions that did not happen, undecided"): joined([r.proposal_id for r in undecided[:5]], said("none")),
+            said("report"): str(report_path(config, review_id)),
         }
     )
 
 
+def _fixed(review: Review) -> str:
+    sentence = marked("{review} {label} as of {day}, scope {scope}, attempt {attempt}")
+    about = {"label": review.label, "day": review.as_of, "scope": review.scope, "attempt": review.attempt}
+    return said(sentence, review=review.review_id, **about)
+
+
+def _starter(review: Review, names: Mapping[str, str]) -> str:
+    started = names.get(review.started_by, review.started_by)
+    return said("the scheduler") if started.startswith("system:") else started
+
+
+def _state(review: Review, names: Mapping[str, str]) -> str:
+    state = said(review.state)
+    if review.failure:
+        state = said("{state} ({failure})", state=state, failure=review.failure)
+    if review.closed_at:
+        who = names.get(review.closed_by, review.closed_by)
+        return said("{state} by {who} on {day}", state=state, who=who, day=review.closed_at.date())
+    return state
+
+
 def _held(review: Review, names: Mapping[str, str]) -> str:
     if not review.hold:
-        return "no"
+        return said("no")
     released = review.hold_released_by
-    return f"no longer, {names.get(released, released)} confirmed the extract ({review.hold})" if released else review.hold
-
-
-def _closed(review: Review, names: Mapping[str, str]) -> str:
-    return f" by {names.get(review.closed_by, review.closed_by)} on {review.closed_at:%Y-%m-%d}" if review.closed_at else ""
+    if not released:
+        return review.hold
+    return said("no longer, {who} confirmed the extract ({hold})", who=names.get(released, released), hold=review.hold)
 
 
 def _counts(uow: UnitOfWork, review_id: str) -> dict[str, int]:
@@ -154,8 +188,9 @@ def list_all(config: Path, *, as_json: bool) -> None:
     if as_json:
         show_json([{"review_id": r.review_id, "label": r.label, "as_of": r.as_of, "scope": r.scope, "state": r.state} for r in found])
         return
-    rows = [[r.review_id, r.label, str(r.as_of), r.scope, r.state, f"{r.started_at:%Y-%m-%d %H:%M}"] for r in found]
-    show_table("Reviews", ["review", "label", "as of", "scope", "state", "started (UTC)"], rows)
+    rows = [[r.review_id, r.label, r.as_of, r.scope, said(r.state), f"{r.started_at:%Y-%m-%d %H:%M}"] for r in found]
+    columns = [said("review"), said("label"), said("as of"), said("scope"), said("state"), said("started (UTC)")]
+    show_table(said("Reviews"), columns, rows)
 
 
 def confirm(config: Path, review_id: str, *, reason: str, as_person: str, as_json: bool) -> None:
@@ -168,9 +203,12 @@ def confirm(config: Path, review_id: str, *, reason: str, as_person: str, as_jso
         by = names_of(uow).get(known.hold_released_by, person.name)
         uow.commit()
     if not as_json:
-        typer.echo(f"{by} {'has confirmed' if known.hold_released_by else 'confirms'} the extract of {review_id}")
+        before = known.hold_released_by
+        sentence = marked("{who} has confirmed the extract of {review}") if before else marked("{who} confirms the extract of {review}")
+        tell(said(sentence, who=by, review=review_id))
     if known.state in (ReviewState.ROUTED, ReviewState.SETTLED, ReviewState.CLOSED):
-        show_json(_result(config, known)) if as_json else typer.echo(f"review {review_id} is {known.state} already; nothing is left to do")
+        already = said("review {review} is {state} already; nothing is left to do", review=review_id, state=said(known.state))
+        show_json(_result(config, known)) if as_json else tell(already)
         return
     run(config, resume=review_id, as_json=as_json)
 
@@ -196,27 +234,37 @@ def close(config: Path, review_id: str, *, statement: str, as_person: str, as_js
         show_json(signed)
         return
     by = names.get(known.closed_by, person.name)
-    show_pairs({"closed": f"{review_id} by {by}{' already' if known.closed_by else ''}", **_signed(signed, names)})
+    sentence = marked("{review} by {who} already") if known.closed_by else marked("{review} by {who}")
+    show_pairs({said("closed"): said(sentence, review=review_id, who=by), **_signed(signed, names)})
 
 
-def _signed(signed: closing.SignOff, names: Mapping[str, str]) -> dict[str, str]:
+def _signed(signed: closing.SignOff, names: Mapping[str, str]) -> dict[str, Any]:
     """What was signed, in words."""
-    by_rule = (
-        f"{count} in {currency} (limits {format_minor(before, currency)} to {format_minor(after, currency)})"
+
+    def name(who: str) -> str:
+        return names.get(who, who)
+
+    in_currency, kept = marked("{count} in {currency} (limits {before} to {after})"), marked("{amount} of {customer} by {who} until {day}")
+    by_rule = [
+        said(in_currency, count=count, currency=currency, before=Money(before, currency), after=Money(after, currency))
         for currency, (count, before, after) in signed.automatic.items()
-    )
-    risks = (f"{format_minor(r[3], r[2])} of {r[1]} by {names.get(r[4], r[4])} until {r[5]}" for r in signed.risks_kept)
+    ]
+    risks = [said(kept, amount=Money(r[3], r[2]), customer=r[1], who=name(r[4]), day=r[5]) for r in signed.risks_kept]
+    deferrals = [said("{customer} by {who} until {day}", customer=one, who=name(who), day=day) for one, who, day in signed.deferrals]
+    differences = [said("{difference} (owner {who})", difference=one[0], who=name(one[2])) for one in signed.erp_differences]
+    exclusions = [f"{customer} ({rule})" for customer, rule in signed.exclusions]
+    none = said("none")
     return {
-        "certificate": signed.certificate,
-        "customers": ", ".join(f"{count} {state}" for state, count in signed.customers.items()),
-        "quarantined rows": str(signed.quarantined_rows),
-        "proposals": ", ".join(f"{count} {state}" for state, count in signed.proposals.items()) or "none",
-        "approved by rule": ", ".join(by_rule) or "none",
-        "deferred": ", ".join(f"{customer} by {names.get(who, who)} until {day}" for customer, who, day in signed.deferrals) or "none",
-        "excluded": ", ".join(f"{customer} ({rule})" for customer, rule in signed.exclusions) or "none",
-        "risk kept": ", ".join(risks) or "none",
-        "differences to the ERP": ", ".join(f"{one[0]} (owner {names.get(one[2], one[2])})" for one in signed.erp_differences) or "none",
-        "deliveries parked": str(len(signed.parked)) if signed.parked else "none",
+        said("certificate"): signed.certificate,
+        said("customers"): one_of_each(signed.customers),
+        said("quarantined rows"): signed.quarantined_rows,
+        said("proposals"): one_of_each(signed.proposals),
+        said("approved by rule"): joined(by_rule, none),
+        said("deferred"): joined(deferrals, none),
+        said("excluded"): joined(exclusions, none),
+        said("risk kept"): joined(risks, none),
+        said("differences to the ERP"): joined(differences, none),
+        said("deliveries parked"): len(signed.parked) if signed.parked else none,
     }
 
 
@@ -228,7 +276,7 @@ def write_report(config: Path, review_id: str, *, language: str = "", as_json: b
     if not chosen:
         newest = _newest(config)
         if newest is None:
-            raise BadInput("there is no review yet", next_step="run `credit-review review run`")
+            raise BadInput(said("there is no review yet"), next_step=said("run `credit-review review run`"))
         chosen = newest.review_id
     path = reporting.write_again(str(config.resolve()), chosen, language=language)
     if as_json:
@@ -266,7 +314,7 @@ def request(config: Path, asked: Asked, *, as_person: str, as_json: bool) -> Non
     _raise_failure(state)
     review = _newest(config)
     if review is None or review == before:
-        raise ReviewStopped("the request left no review", next_step="ask again")
+        raise ReviewStopped(said("the request left no review"), next_step=said("ask again"))
     _say_requested(config, review, as_json=as_json)
 
 
@@ -280,12 +328,22 @@ def _say_requested(config: Path, review: Review, *, as_json: bool) -> None:
         show_json({"review": review.review_id, "state": review.state, **found})
         return
     for proposal in made:
-        typer.echo(messages.asked(proposal, json.loads(proposal.packet_json)["customer_name"], ENGLISH))
-        ends = f" until {proposal.effective_to}, then it reverts by itself" if proposal.effective_to else ""
-        typer.echo(f"proposal {proposal.proposal_id}{ends}; the engine finds {format_minor(proposal.engine_minor, proposal.currency)}")
+        typer.echo(messages.asked(proposal, json.loads(proposal.packet_json)["customer_name"], language.words()))
+        tell(_found(proposal))
         if review.hold and not review.hold_released_by:
-            typer.echo(f"held: {review.hold}; next: `credit-review review confirm {review.review_id}`")
+            sentence = marked("held: {hold}; next: `credit-review review confirm {review}`")
+            tell(said(sentence, hold=review.hold, review=review.review_id))
         else:
+            sentence = marked("it waits for {analyst} to release it; then it takes {needed} approval(s) of {tier}")
             analyst = names.get(proposal.assigned_to, proposal.assigned_to)
-            typer.echo(f"it waits for {analyst} to release it; then it takes {proposal.required_approvals} approval(s) of {proposal.tier}")
-    typer.echo(f"report: {report_path(config, review.review_id)}")
+            tell(said(sentence, analyst=analyst, needed=proposal.required_approvals, tier=proposal.tier))
+    tell(said("report: {path}", path=report_path(config, review.review_id)))
+
+
+def _found(proposal: Proposal) -> str:
+    engine = said("no figure") if proposal.engine_minor is None else Money(proposal.engine_minor, proposal.currency)
+    about = {"proposal": proposal.proposal_id, "engine": engine}
+    if proposal.effective_to:
+        sentence = marked("proposal {proposal} until {day}, then it reverts by itself; the engine finds {engine}")
+        return said(sentence, day=proposal.effective_to, **about)
+    return said("proposal {proposal}; the engine finds {engine}", **about)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
-import typer
-
-from deployments.cli.frame import services, show_json, show_pairs
+from credit_review.words import said
+from deployments.cli.frame import services, show_json, show_pairs, tell
 from deployments.cli.watching import watched
 
 
 def apply_limits(config: Path, *, as_json: bool) -> None:
     """Apply, deliver, compare."""
+    services(config)
     with watched():
         from tasks import effects
 
@@ -22,6 +22,7 @@ def apply_limits(config: Path, *, as_json: bool) -> None:
 
 def follow_up(config: Path, *, as_json: bool) -> None:
     """Sweep, deliver, compare."""
+    services(config)
     with watched():
         from tasks import effects
 
@@ -44,19 +45,19 @@ def verify_audit_log(config: Path, *, as_json: bool) -> int:
     if as_json:
         show_json({"status": verdict.status, "finding": verdict.finding, "entries": verdict.size, "root": verdict.root, "seq": verdict.seq})
     else:
-        typer.echo(verdict.text())
+        tell(verdict.text())
     return verdict.exit_code
 
 
 def fit_scorecard(config: Path, *, as_of: date | None, out: Path | None, expert: bool) -> None:
     """Fit a scorecard and write it; say how well it tells good from bad."""
+    opened = services(config)
     with watched():
         from tasks import training
 
         fitted = training.fit(str(config), as_of=as_of, expert=expert)
-    opened = services(config)
     path = out or opened.settings.path(opened.settings.scorecard)
     path.write_text(fitted.text, encoding="utf-8")
     for line in fitted.lines:
-        typer.echo(line)
-    typer.echo(f"wrote {path}; next: two people run `credit-review adopt {path.name}`")
+        tell(line)
+    tell(said("wrote {path}; next: two people run `credit-review adopt {name}`", path=path, name=path.name))

@@ -18,8 +18,9 @@ from credit_review.errors import BadInput, CreditReviewError
 from credit_review.model.records import PersonAccount
 from credit_review.model.states import DocumentOfRecord
 from credit_review.review import manifest
-from credit_review.words import marked
-from deployments.cli.frame import acting, show_json
+from credit_review.words import listed, marked, said
+from deployments.cli import language
+from deployments.cli.frame import acting, show_json, speak_to, tell
 
 if TYPE_CHECKING:
     from credit_review.adapters.wiring import Services
@@ -28,9 +29,9 @@ if TYPE_CHECKING:
 STARTER_FILES = ("settings.yaml", "policy.yaml", "authority.yaml", "mapping.yaml")
 
 _TOKENS = {
-    "SLACK_BOT_TOKEN": ("bot token (xoxb-...)", r"xoxb-\S+"),
-    "SLACK_APP_TOKEN": ("app token (xapp-...)", r"xapp-\S+"),
-    "SLACK_SIGNING_SECRET": ("signing secret (32 hexadecimal characters)", r"[0-9a-f]{32}"),
+    "SLACK_BOT_TOKEN": (said("bot token (xoxb-...)"), r"xoxb-\S+"),
+    "SLACK_APP_TOKEN": (said("app token (xapp-...)"), r"xapp-\S+"),
+    "SLACK_SIGNING_SECRET": (said("signing secret (32 hexadecimal characters)"), r"[0-9a-f]{32}"),
 }
 
 SCORECARD = "scorecard.json"
@@ -53,9 +54,9 @@ def write_starter(folder: Path) -> list[Path]:
     there = [name for name in (*STARTER_FILES, SCORECARD) if (folder / name).exists()]
     if there:
         raise BadInput(
-            f"{folder} already holds {', '.join(there)}",
-            expected="a folder without a configuration",
-            next_step="name another folder, or edit the files that are there",
+            said("{folder} already holds {files}", folder=str(folder), files=listed(there)),
+            expected=said("a folder without a configuration"),
+            next_step=said("name another folder, or edit the files that are there"),
         )
     folder.mkdir(parents=True, exist_ok=True)
     with as_file(files("deployments") / "starter") as starter:
@@ -96,9 +97,10 @@ def report_findings(folder: Path, *, as_json: bool) -> None:
         show_json([asdict(one) for one in found])
     else:
         for one in found:
-            typer.echo(f"{'ok   ' if one.ok else 'WRONG'} {one.subject}: {one.found}")
+            sentence = marked("ok    {subject}: {found}") if one.ok else marked("WRONG {subject}: {found}")
+            tell(said(sentence, subject=one.subject, found=one.found))
             if one.next_step:
-                typer.echo(f"      next: {one.next_step}")
+                typer.echo("      " + language.say(said("next: {step}", step=one.next_step)))
     if not all(one.ok for one in found):
         raise SystemExit(BadInput.exit_code)
 
@@ -111,10 +113,10 @@ def create_write_back_table(folder: Path) -> None:
 
     chosen = configuration.load(folder).write_back
     if chosen.kind != "table":
-        raise BadInput(f"write_back is {chosen.kind} in settings.yaml", expected="kind table")
+        raise BadInput(said("write_back is {kind} in settings.yaml", kind=chosen.kind), expected=said("kind table"))
     table = TableWriteBack(create_engine(configuration.require_secret(chosen.url_secret or "")), chosen.table)
     table.create()
-    typer.echo(f"{table.name} is there")
+    tell(said("{table} is there", table=table.name))
 
 
 def upgrade_database(folder: Path) -> None:
@@ -127,7 +129,7 @@ def upgrade_database(folder: Path) -> None:
     file = engine.sqlite_file(engine.parse_url(url))
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
-    typer.echo(f"{_shown(url)} has schema {schema.upgrade(url)}")
+    tell(said("{database} has schema {schema}", database=_shown(url), schema=schema.upgrade(url)))
 
 
 def _shown(url: str) -> str:
@@ -142,9 +144,10 @@ def examine(folder: Path) -> Iterator[Finding]:
     try:
         settings = configuration.load(folder)
     except CreditReviewError as error:
-        yield wrong("settings", error)
+        yield wrong(said("settings"), error)
         return
-    yield Finding("settings", True, str(folder / configuration.FILE_NAME))
+    language.speak(language.of_company(settings))
+    yield Finding(said("settings"), True, str(folder / configuration.FILE_NAME))
     yield from _documents(settings)
     yield from _sources(settings)
     yield from _database(settings)
@@ -161,8 +164,8 @@ def wrong(subject: str, error: CreditReviewError, next_step: str = "") -> Findin
 def _documents(settings: configuration.Settings) -> Iterator[Finding]:
     from credit_review import authority, policy, receivables, scoring
 
-    loaders = [("policy", settings.policy, policy.load), ("authority matrix", settings.authority, authority.load)]
-    loaders += [(f"mapping {place.mapping}", place.mapping, receivables.load) for place in settings.sources]
+    loaders = [(said("policy"), settings.policy, policy.load), (said("authority matrix"), settings.authority, authority.load)]
+    loaders += [(said("mapping {name}", name=place.mapping), place.mapping, receivables.load) for place in settings.sources]
     for subject, name, load in loaders:
         try:
             load(settings.document(name))
@@ -173,26 +176,29 @@ def _documents(settings: configuration.Settings) -> Iterator[Finding]:
     try:
         card = scoring.load(configuration.read_text(settings.path(settings.scorecard), known_as=settings.scorecard))
     except CreditReviewError as error:
-        yield wrong("scorecard", error, "`credit-review scorecard fit` writes one from your history, or the expert scorecard")
+        yield wrong(said("scorecard"), error, said("`credit-review scorecard fit` writes one from your history, or the expert scorecard"))
     else:
-        yield Finding("scorecard", True, f"{settings.scorecard}: {card.name}")
+        yield Finding(said("scorecard"), True, f"{settings.scorecard}: {card.name}")
 
 
 def _sources(settings: configuration.Settings) -> Iterator[Finding]:
     for place in settings.sources:
         folder = settings.path(place.folder)
         ok = folder.is_dir()
-        yield Finding(f"ledger folder {place.folder}", ok, str(folder), "" if ok else "create it, or correct `folder` in settings.yaml")
+        mend = "" if ok else said("create it, or correct `folder` in settings.yaml")
+        yield Finding(said("ledger folder {folder}", folder=place.folder), ok, str(folder), mend)
     stated = settings.posted_through
     if stated is not None and stated.file is not None and not settings.path(stated.file).exists():
-        yield Finding("posted through", True, f"{stated.file} is not there yet: a scheduled review needs it, `review run --as-of` does not")
+        later = said("{file} is not there yet: a scheduled review needs it, `review run --as-of` does not", file=stated.file)
+        yield Finding(said("posted through"), True, later)
         return
     try:
         posted = posting.posted_through(settings)
     except CreditReviewError as error:
-        yield wrong("posted through", error, "correct `posted_through` in settings.yaml, or have the source state the day")
+        yield wrong(said("posted through"), error, said("correct `posted_through` in settings.yaml, or have the source state the day"))
     else:
-        yield Finding("posted through", True, "not stated: scheduled reviews start on their day" if posted is None else str(posted))
+        found = said("not stated: scheduled reviews start on their day") if posted is None else said("{day}", day=posted)
+        yield Finding(said("posted through"), True, found)
 
 
 def _database(settings: configuration.Settings) -> Iterator[Finding]:
@@ -202,17 +208,20 @@ def _database(settings: configuration.Settings) -> Iterator[Finding]:
         url = settings.database_url()
         shown = _shown(url)
     except CreditReviewError as error:
-        yield wrong("database", error, f"correct `database` in settings.yaml or CREDIT_REVIEW_DATABASE_URL: {error.expected}")
+        mend = said("correct `database` in settings.yaml or CREDIT_REVIEW_DATABASE_URL: {expected}", expected=error.expected)
+        yield wrong(said("database"), error, mend)
         return
     try:
         current, newest = schema.current(url), schema.newest()
     except CreditReviewError as error:
         made_by_upgrade = engine.sqlite_file(engine.parse_url(url)) is not None
-        mend = "run `credit-review db upgrade`, which creates it" if made_by_upgrade else "check the URL, and that the server runs"
-        yield Finding("database", False, f"{shown}: {error.what}", mend)
+        creates = said("run `credit-review db upgrade`, which creates it")
+        mend = creates if made_by_upgrade else said("check the URL, and that the server runs")
+        yield Finding(said("database"), False, said("{database}: {problem}", database=shown, problem=error.what), mend)
         return
     ok = current == newest
-    yield Finding("database", ok, f"{shown}: schema {current or 'missing'}", "" if ok else "run `credit-review db upgrade`")
+    found = said("{database}: schema {schema}", database=shown, schema=current or said("missing"))
+    yield Finding(said("database"), ok, found, "" if ok else said("run `credit-review db upgrade`"))
     if ok:
         yield from _record(settings)
 
@@ -223,10 +232,12 @@ def _record(settings: configuration.Settings) -> Iterator[Finding]:
     from credit_review.review import directory
 
     opened = open_services(settings)
+    speak_to(opened)
     with opened.store.read() as uow:
         active = [p for p in directory.persons(uow, on=opened.today(), known_at=opened.clock.now()) if p.active]
         ok = len(active) >= 2
-        yield Finding("people", ok, f"{len(active)} active", "" if ok else "run `credit-review people first-pair`: nobody decides alone")
+        mend = "" if ok else said("run `credit-review people first-pair`: nobody decides alone")
+        yield Finding(said("people"), ok, said("{count} active", count=len(active)), mend)
         if active:
             yield _signed_in(opened, uow)
         yield from _adopted(opened, uow)
@@ -238,13 +249,14 @@ def _signed_in(opened: Services, uow: UnitOfWork) -> Finding:
 
     today, now = opened.today(), opened.clock.now()
     if uow.find(PersonAccount, kind="demo", limit=1):
-        return Finding("you", True, "a demo's directory: act as anybody with --as PERSON")
+        return Finding(said("you"), True, said("a demo's directory: act as anybody with --as PERSON"))
     try:
         kind, account = acting(opened)
         person = directory.person_for(uow, kind, account, on=today, known_at=now)
     except CreditReviewError as error:
-        return wrong("you", error)
-    return Finding("you", True, f"{person.name} ({person.person_id}), by {kind} account {account}")
+        return wrong(said("you"), error)
+    found = said("{name} ({person}), by {kind} account {account}", name=person.name, person=person.person_id, kind=kind, account=account)
+    return Finding(said("you"), True, found)
 
 
 def _adopted(opened: Services, uow: UnitOfWork) -> Iterator[Finding]:
@@ -263,9 +275,9 @@ def _adopted(opened: Services, uow: UnitOfWork) -> Iterator[Finding]:
         try:
             adopt.require_adopted(uow, kind, name, digest, at=opened.clock.now())
         except CreditReviewError as error:
-            yield wrong(f"adoption of {name}", error)
+            yield wrong(said("adoption of {name}", name=name), error)
         else:
-            yield Finding(f"adoption of {name}", True, f"in force (digest {digest[:12]})")
+            yield Finding(said("adoption of {name}", name=name), True, said("in force (digest {digest})", digest=digest[:12]))
 
 
 def _write_back(settings: configuration.Settings) -> Iterator[Finding]:
@@ -275,26 +287,31 @@ def _write_back(settings: configuration.Settings) -> Iterator[Finding]:
     try:
         open_write_back(settings)
     except CreditReviewError as error:
-        yield wrong("write-back", error)
+        yield wrong(said("write-back"), error)
     else:
-        yield Finding(
-            "write-back", True, {"none": "off: nobody is told"}.get(chosen.kind, f"{chosen.kind} {chosen.folder or chosen.table}")
-        )
+        found = said("off: nobody is told") if chosen.kind == "none" else f"{chosen.kind} {chosen.folder or chosen.table}"
+        yield Finding(said("write-back"), True, found)
 
 
 def _slack(settings: configuration.Settings) -> Iterator[Finding]:
     mode = settings.slack.mode
     if mode == "none":
-        yield Finding("Slack", True, "off: people decide with `credit-review decide`")
+        yield Finding("Slack", True, said("off: people decide with `credit-review decide`"))
         return
     needed = ["SLACK_BOT_TOKEN", "SLACK_APP_TOKEN" if mode == "socket" else "SLACK_SIGNING_SECRET"]
     missing = [f"CREDIT_REVIEW_{name}" for name in needed if configuration.secret(name) is None]
     if missing:
-        yield Finding("Slack", False, f"{mode}: {', '.join(missing)} not set", "set them in the environment or in secret files")
+        found = said("{mode}: {names} not set", mode=mode, names=listed(missing))
+        yield Finding("Slack", False, found, said("set them in the environment or in secret files"))
         return
-    malformed = [f"CREDIT_REVIEW_{name} is no {form[0]}" for name, form in _TOKENS.items() if name in needed and not _formed(name, form[1])]
+    malformed: list[str] = [
+        said("{name} is no {form}", name=f"CREDIT_REVIEW_{name}", form=form)
+        for name, (form, pattern) in _TOKENS.items()
+        if name in needed and not _formed(name, pattern)
+    ]
     if malformed:
-        yield Finding("Slack", False, "; ".join(malformed), "copy it from the app's settings at api.slack.com/apps")
+        found = listed(malformed, by=marked("{first}; {rest}"))
+        yield Finding("Slack", False, found, said("copy it from the app's settings at api.slack.com/apps"))
         return
     from deployments.cli import slack_health
 
@@ -310,13 +327,14 @@ def _prefect() -> Iterator[Finding]:
 
     url = PREFECT_API_URL.value()
     if not url:
-        yield Finding("Prefect", True, "no server configured: runs start one of their own; schedules need a server (README, Schedules)")
+        found = said("no server configured: runs start one of their own; schedules need a server (README, Schedules)")
+        yield Finding("Prefect", True, found)
         return
     import httpx
 
     try:
         httpx.get(f"{url}/health", timeout=5).raise_for_status()
     except httpx.HTTPError as error:
-        yield Finding("Prefect", False, f"{url}: {error}", "start it with `prefect server start`, or unset PREFECT_API_URL")
+        yield Finding("Prefect", False, f"{url}: {error}", said("start it with `prefect server start`, or unset PREFECT_API_URL"))
     else:
         yield Finding("Prefect", True, url)

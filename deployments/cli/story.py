@@ -14,11 +14,13 @@ import typer
 from credit_review import calendar
 from credit_review.adapters.wiring import Services
 from credit_review.errors import BadInput
-from credit_review.model.money import format_minor
+from credit_review.model.money import Money
 from credit_review.model.records import Proposal
 from credit_review.model.states import DocumentOfRecord, ProposalState
-from deployments.cli import governing, starting, working
-from deployments.cli.frame import services, show_pairs, show_table
+from credit_review.words import marked, said, said_many
+from deployments.cli import governing, language, reviewing, starting, working
+from deployments.cli.frame import one_of_each, services, show_pairs, show_table
+from deployments.cli.frame import tell as say
 from deployments.cli.watching import watched
 
 if TYPE_CHECKING:
@@ -59,41 +61,53 @@ def tell(folder: Path, *, customers: int) -> None:
     _fresh(folder)
     config = folder.resolve()
     as_of = calendar.quarter_end_before(datetime.now(UTC).date())
-    typer.echo(f"credit-review demo: a made-up company, and its credit review as of the last quarter end, {as_of:%d %B %Y}\n")
+    say(said("credit-review demo: a made-up company, and its credit review as of the last quarter end, {day}\n", day=_long(as_of)))
     with watched():
         _build(config, customers, as_of)
         message, demo = _review(config, as_of)
-    _chapter("What was read, and how it ties")
+    _chapter(said("What was read, and how it ties"))
     _tell_reading(demo)
-    _chapter("What was quarantined, and why")
+    _chapter(said("What was quarantined, and why"))
     _tell_quarantine(demo)
-    _chapter("What happens to the limits")
-    typer.echo(message)
+    _chapter(said("What happens to the limits"))
+    say(reviewing.told(message))
     frame = demo.plan.workspace.read("proposals")
     _tell_limits(frame)
-    _chapter("The ten largest proposals")
+    _chapter(said("The ten largest proposals"))
     _tell_largest(demo, frame)
-    _chapter("Who must approve what")
+    _chapter(said("Who must approve what"))
     _tell_routes(demo)
-    _chapter("A few requests are decided, through the decision function that Slack uses")
+    _chapter(said("A few requests are decided, through the decision function that Slack uses"))
     _decide_some(demo)
-    _chapter("Approved limits are applied, once, and delivered to the ERP")
+    _chapter(said("Approved limits are applied, once, and delivered to the ERP"))
     _apply(config)
-    _chapter("The audit log is verified")
+    _chapter(said("The audit log is verified"))
     _verify(demo)
-    _chapter("Where to look, what to type next")
+    _chapter(said("Where to look, what to type next"))
     _tell_where(folder, demo)
 
 
 def _chapter(title: str) -> None:
-    typer.echo(f"\n{title}\n{'-' * len(title)}")
+    from rich.cells import cell_len
+
+    shown = language.say(title)
+    typer.echo(f"\n{shown}\n{'-' * cell_len(shown)}")
+
+
+def _long(day: date) -> str:
+    """The day in full, which in English the story has always had."""
+    return f"{day:%d %B %Y}" if language.is_english() else language.say(day)
 
 
 def _fresh(folder: Path) -> None:
     """An empty folder; an earlier demo there goes, anything else stays and is refused."""
     if folder.exists() and any(folder.iterdir()):
         if not (folder / MARKER).exists():
-            raise BadInput(f"{folder} is not empty and holds no demo", expected="a folder of its own", next_step="use --folder")
+            raise BadInput(
+                said("{folder} is not empty and holds no demo", folder=str(folder)),
+                expected=said("a folder of its own"),
+                next_step=said("use --folder"),
+            )
         shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MARKER).touch()
@@ -144,7 +158,6 @@ def _adopt_all(opened: Services) -> None:
 
 
 def _review(config: Path, as_of: date) -> tuple[str, _Demo]:
-    from deployments.cli import reviewing
     from tasks import prepare
 
     message = reviewing.run_flow(config, as_of=as_of)
@@ -155,15 +168,17 @@ def _review(config: Path, as_of: date) -> tuple[str, _Demo]:
 def _tell_reading(demo: _Demo) -> None:
     snapshot = demo.plan.snapshot
     for origin in snapshot.sources():
-        typer.echo(f"{origin.dataset:<14} {origin.rows:>8,} rows from {origin.what}")
+        rows = said("{rows} rows from {what}", rows=f"{origin.rows:>8,}", what=origin.what)
+        typer.echo(f"{origin.dataset:<14} {language.say(rows)}")
     totals = [t for t in snapshot.control_totals() if t.dataset == "items"]
     tied = sum(1 for t in totals if t.tied)
     stated = sum(1 for t in totals if t.stated_rows is not None)
-    typer.echo(f"{tied} of {stated} control totals stated by the ledger tie to the row and the cent")
+    say(said("{tied} of {stated} control totals stated by the ledger tie to the row and the cent", tied=tied, stated=stated))
     joins = snapshot.joined_aliases()
     if joins is not None and len(joins):
-        typer.echo(f"{joins['customer_id'].nunique()} customers appeared under two numbers and were joined by rule (leading zeros)")
-    typer.echo(f"{len(snapshot.whole('duplicates'))} rows that said the same thing twice were counted and removed")
+        joined_by_rule = joins["customer_id"].nunique()
+        say(said("{n} customers appeared under two numbers and were joined by rule (leading zeros)", n=joined_by_rule))
+    say(said("{rows} rows that said the same thing twice were counted and removed", rows=len(snapshot.whole("duplicates"))))
 
 
 def _tell_quarantine(demo: _Demo) -> None:
@@ -171,19 +186,21 @@ def _tell_quarantine(demo: _Demo) -> None:
 
     found = validate.quarantine(demo.plan)
     for (expectation, reason), rows in found.groupby(["expectation", "reason"], sort=True):
-        typer.echo(f"{len(rows):>4} rows  {expectation}: {reason}")
-    typer.echo(f"{found.loc[found['customer_id'] != '', 'customer_id'].nunique()} customers are concerned; all are named in the report")
+        say(said("{rows} rows  {expectation}: {reason}", rows=f"{len(rows):>4}", expectation=expectation, reason=said(reason)))
+    concerned = found.loc[found["customer_id"] != "", "customer_id"].nunique()
+    say(said("{n} customers are concerned; all are named in the report", n=concerned))
 
 
 def _tell_limits(frame: pd.DataFrame) -> None:
     reviewed = frame[frame["state"] == "reviewed"]
     rows = []
     for (currency, way), part in reviewed.groupby(["currency", "direction"], sort=True):
-        before, after = int(part["from_minor"].sum()), int(part["to_minor"].sum())
-        rows.append([str(currency), str(way), str(len(part)), format_minor(before, str(currency)), format_minor(after, str(currency))])
-    show_table("", ["currency", "limits go", "customers", "before", "after"], rows, right=("customers", "before", "after"))
+        before, after = (Money(int(part[name].sum()), str(currency)) for name in ("from_minor", "to_minor"))
+        rows.append([str(currency), said(str(way)), len(part), before, after])
+    columns = [said("currency"), said("limits go"), said("customers"), said("before"), said("after")]
+    show_table("", columns, rows, right=("customers", "before", "after"))
     others = frame.loc[frame["state"] != "reviewed", "state"].value_counts().sort_index()
-    typer.echo("not reviewed: " + (", ".join(f"{count} {state}" for state, count in others.items()) or "none"))
+    say(said("not reviewed: {states}", states=one_of_each({str(state): int(count) for state, count in others.items()})))
 
 
 def _tell_largest(demo: _Demo, frame: pd.DataFrame) -> None:
@@ -194,26 +211,29 @@ def _tell_largest(demo: _Demo, frame: pd.DataFrame) -> None:
     size = (moved["to_minor"] - moved["from_minor"].fillna(0)).abs()
     for row in moved.loc[size.sort_values(ascending=False, kind="stable").index[:10]].to_dict("records"):
         name = str(names.get(row["customer_id"], ""))
-        typer.echo(f"{name} ({row['customer_id']}, grade {row['grade'] or 'none'})")
+        say(said("{name} ({customer}, grade {grade})", name=name, customer=row["customer_id"], grade=row["grade"] or said("none")))
         steps = dict(explain(row))
         for label in ("Limit in force", "Formula", "Limits rising", "Proposed limit"):
             if label in steps:
-                typer.echo(f"    {label}: {steps[label]}")
+                typer.echo("    " + language.say(said("{label}: {step}", label=said(label), step=steps[label])))
         if row["binding_cap"]:
-            typer.echo(f"    held by: {row['binding_cap'].replace('_', ' ')}")
+            cap = row["binding_cap"].replace("_", " ")
+            typer.echo("    " + language.say(said("held by: {cap}", cap=said(cap))))
 
 
 def _tell_routes(demo: _Demo) -> None:
     proposals = _proposals(demo)
     automatic = [p for p in proposals if p.state == ProposalState.APPROVED]
-    typer.echo(f"{len(automatic)} small changes pass by policy's straight-through rule, without a person")
+    say(said("{n} small changes pass by policy's straight-through rule, without a person", n=len(automatic)))
     by_tier: dict[tuple[str, int], int] = {}
     for proposal in proposals:
         if proposal.state == ProposalState.DRAFT:
             key = (proposal.tier, proposal.required_approvals)
             by_tier[key] = by_tier.get(key, 0) + 1
     for (tier, needed), count in sorted(by_tier.items()):
-        typer.echo(f"{count} need {tier or 'a rate'} ({needed} approval{'s' if needed != 1 else ''}); they wait in Anna Berg's worklist")
+        approvals = said_many("{n} approval", "{n} approvals", n=needed)
+        sentence = marked("{count} need {tier} ({approvals}); they wait in Anna Berg's worklist")
+        say(said(sentence, count=count, tier=tier or said("a rate"), approvals=approvals))
 
 
 def _proposals(demo: _Demo) -> list[Proposal]:
@@ -229,7 +249,7 @@ def _decide_some(demo: _Demo) -> None:
         wanted = [p.proposal_id for p in (up, down, offer, beyond)]
         working.releasing.release(uow, wanted, working.rules(demo.opened, uow), by)
         uow.commit()
-    typer.echo(f"Anna Berg releases {len(wanted)} proposals; as their maker she may approve none of them")
+    say(said("Anna Berg releases {n} proposals; as their maker she may approve none of them", n=len(wanted)))
     _answer(demo, "p-analyst", up, "approve")
     _answer(demo, "p-manager", up, "approve")
     _answer(demo, "p-cfo", down, "reject", reason="Paid in full last week; keep the limit until the next review.")
@@ -251,7 +271,9 @@ def _chosen(proposals: Sequence[Proposal]) -> tuple[Proposal, Proposal, Proposal
     downs = [p for p in drafts if p.direction == "down" and p.to_minor < (p.from_minor or 0)]
     high = [p for p in drafts if p.tier in ("T3", "T4") and p.direction in ("up", "new")]
     if len(ups) < 2 or not downs or not high:
-        raise BadInput("this demo has too few proposals of some kind to decide", next_step="use more customers (--customers 500)")
+        raise BadInput(
+            said("this demo has too few proposals of some kind to decide"), next_step=said("use more customers (--customers 500)")
+        )
     return ups[0], downs[0], ups[1], high[0]
 
 
@@ -263,8 +285,9 @@ def _answer(
     counter = working.Counter(amount=amount)
     outcome = working.decide(demo.opened, ("demo", person), proposal.proposal_id, verdict, counter, working.Why(reason=reason))
     name = dict(PEOPLE)[person]
-    mark = "" if outcome.accepted else "REFUSED: "
-    typer.echo(f"{name} answers {verdict} to {proposal.customer_id}: {mark}{outcome.text}")
+    about = {"name": name, "verdict": said(verdict), "customer": proposal.customer_id, "outcome": outcome.text}
+    sentence = marked("{name} answers {verdict} to {customer}: {outcome}")
+    say(said(sentence if outcome.accepted else marked("{name} answers {verdict} to {customer}: REFUSED: {outcome}"), **about))
     return outcome
 
 
@@ -292,9 +315,9 @@ def _verify(demo: _Demo) -> None:
     from credit_review.adapters.store.verify import verify_log
 
     verdict = verify_log(demo.opened.store.engine)
-    typer.echo(verdict.text())
+    say(verdict.text())
     if verdict.exit_code == 2:
-        typer.echo("Nothing outside this database vouches for it yet, so the exit code is 2 (cannot tell), never 0.")
+        say(said("Nothing outside this database vouches for it yet, so the exit code is 2 (cannot tell), never 0."))
 
 
 def _tell_where(folder: Path, demo: _Demo) -> None:
@@ -304,12 +327,12 @@ def _tell_where(folder: Path, demo: _Demo) -> None:
     reporting.write_again(str(folder), demo.plan.review_id)  # with the decisions above
     show_pairs(
         {
-            "report": str(review / "report.html"),
-            "data checks": str(review / "validation.html"),
-            "all proposals": str(review / "proposals.csv"),
-            "Mia Holm's inbox": f"credit-review inbox -c {folder} --as p-manager",
-            "one proposal": f"credit-review show -c {folder} PROPOSAL",
-            "approve in Slack": f"credit-review slack sandbox -c {folder}   (a stand-in on this machine)",
-            "your own ledger": "credit-review init my-review, then README, 'Your own ledger'",
+            said("report"): str(review / "report.html"),
+            said("data checks"): str(review / "validation.html"),
+            said("all proposals"): str(review / "proposals.csv"),
+            said("Mia Holm's inbox"): f"credit-review inbox -c {folder} --as p-manager",
+            said("one proposal"): f"credit-review show -c {folder} PROPOSAL",
+            said("approve in Slack"): said("credit-review slack sandbox -c {folder}   (a stand-in on this machine)", folder=folder),
+            said("your own ledger"): said("credit-review init my-review, then README, 'Your own ledger'"),
         }
     )

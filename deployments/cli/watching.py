@@ -8,6 +8,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from credit_review.words import marked, said
+from deployments.cli import language
+
 QUIET = {
     "PREFECT_LOGGING_LEVEL": "CRITICAL",
     "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
@@ -19,8 +22,12 @@ QUIET = {
 }
 
 
-STARTING = "Starting Prefect"
+STARTING = marked("Starting Prefect")
 """Before the first stage of a flow there are seconds of imports, and of Prefect's own start."""
+
+
+def _stage(record: logging.LogRecord) -> str:
+    return said(getattr(record, "stage", "") or record.getMessage())
 
 
 class _Lines(logging.Handler):
@@ -29,11 +36,14 @@ class _Lines(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         seconds, note = getattr(record, "seconds", None), getattr(record, "note", "")
         if seconds is not None:
-            print(f"  {record.getMessage()}: {seconds:.1f} s", file=sys.stderr, flush=True)
+            self._print("  ", said("{stage}: {seconds} s", stage=_stage(record), seconds=f"{seconds:.1f}"))
         elif note:
-            print(f"    {note}", file=sys.stderr, flush=True)
+            self._print("    ", note)
         elif getattr(record, "done", None) == 0:
-            print(f"  {record.getMessage()} ...", file=sys.stderr, flush=True)
+            self._print("  ", said("{stage} ...", stage=_stage(record)))
+
+    def _print(self, indent: str, sentence: str) -> None:
+        print(f"{indent}{language.say(sentence)}", file=sys.stderr, flush=True)
 
 
 class _Bar(logging.Handler):
@@ -55,7 +65,7 @@ class _Bar(logging.Handler):
         if name not in self.tasks:
             if STARTING in self.tasks:
                 self.progress.update(self.tasks[STARTING], completed=1)  # type: ignore[arg-type]
-            self.tasks[name] = self.progress.add_task(name, total=getattr(record, "total", 1))
+            self.tasks[name] = self.progress.add_task(language.say(said(name)), total=getattr(record, "total", 1))
         self.progress.update(self.tasks[name], completed=getattr(record, "done", 0))  # type: ignore[arg-type]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, tzinfo
+from datetime import date, datetime, tzinfo
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import typer
 from credit_review import authority, messages
 from credit_review.adapters.wiring import Services
 from credit_review.errors import BadInput, Refused
-from credit_review.model.money import format_minor, typed
+from credit_review.model.money import Money, typed
 from credit_review.model.records import Decision, ErpDifference, Maker, Note, Proposal, RiskKept
 from credit_review.model.states import ConditionKind, ProposalState, Verdict
 from credit_review.ports import UnitOfWork
@@ -30,12 +30,13 @@ from credit_review.review.inbox import awaiting
 from credit_review.review.release import Analyst
 from credit_review.review.route import Rules
 from credit_review.review.standing import gather, matrix_in_force, policy_in_force
-from credit_review.words import ENGLISH, unpacked
-from deployments.cli.frame import acting, counted, names_of, services, show_json, show_pairs, show_table
+from credit_review.words import marked, said, said_many, unpacked
+from deployments.cli import language
+from deployments.cli.frame import acting, joined, names_of, services, show_json, show_pairs, show_table, speak_to, tell
 from deployments.cli.governing import me
 
 MOST_LISTED = 50
-_REDUCTIONS = "\na reduction among them is now a risk kept, which somebody else must answer for (`credit-review risk-kept`)"
+_REDUCTIONS = said("a reduction among them is now a risk kept, which somebody else must answer for (`credit-review risk-kept`)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,21 +82,31 @@ def inbox(config: Path, *, as_person: str, as_json: bool) -> None:
         found = {"person": person.person_id, "release": _brief(drafts), "decide": _brief(mine)}
         show_json({**found, "risk": [r.proposal_id for r in risks], "differences": [d.difference_id for d in differences]})
         return
-    parts = f"{len(drafts)} to release, {len(mine)} to decide, {counted(len(risks), 'reduction')} that did not happen"
-    typer.echo(f"{person.name}: {parts}, {counted(len(differences), 'difference')} to the ERP")
+    tell(_awaited(person.name, len(drafts), len(mine), len(risks), len(differences)))
     for title, proposals in (
-        ("To release (credit-review release PROPOSAL...)", drafts),
-        ("To decide (credit-review decide PROPOSAL approve)", mine),
+        (said("To release (credit-review release PROPOSAL...)"), drafts),
+        (said("To decide (credit-review decide PROPOSAL approve)"), mine),
     ):
         if proposals:
             _list(title, proposals)
     if risks:
-        rows = [[r.proposal_id, customers[r.proposal_id], format_minor(r.amount_minor, r.currency), r.cause] for r in risks[:MOST_LISTED]]
-        title = "Risk kept, to answer for (credit-review risk-kept PROPOSAL)"
-        show_table(title, ["proposal", "customer", "amount", "cause"], rows, right=("amount",))
+        rows = [[r.proposal_id, customers[r.proposal_id], Money(r.amount_minor, r.currency), r.cause] for r in risks[:MOST_LISTED]]
+        title = said("Risk kept, to answer for (credit-review risk-kept PROPOSAL)")
+        show_table(title, [said("proposal"), said("customer"), said("amount"), said("cause")], rows, right=("amount",))
         _more(len(risks))
     if differences:
-        typer.echo("differences to the ERP: `credit-review differences list`")
+        tell(said("differences to the ERP: `credit-review differences list`"))
+
+
+def _awaited(name: str, drafts: int, mine: int, risks: int, differences: int) -> str:
+    return said(
+        "{name}: {drafts} to release, {mine} to decide, {risks}, {differences}",
+        name=name,
+        drafts=drafts,
+        mine=mine,
+        risks=said_many("{n} reduction that did not happen", "{n} reductions that did not happen", n=risks),
+        differences=said_many("{n} difference to the ERP", "{n} differences to the ERP", n=differences),
+    )
 
 
 def _customer_names(uow: UnitOfWork, proposal_ids: Sequence[str]) -> dict[str, str]:
@@ -110,7 +121,7 @@ def _called(proposal: Proposal) -> str:
 
 def _more(total: int) -> None:
     if total > MOST_LISTED:
-        typer.echo(f"... and {total - MOST_LISTED} more (--json lists all)")
+        tell(said("... and {more} more (--json lists all)", more=total - MOST_LISTED))
 
 
 def _brief(proposals: Sequence[Proposal]) -> list[dict[str, Any]]:
@@ -120,25 +131,29 @@ def _brief(proposals: Sequence[Proposal]) -> list[dict[str, Any]]:
 
 def _list(title: str, proposals: Sequence[Proposal]) -> None:
     """Proposals as a table; columns that say nothing of any of them are left out."""
-    columns = ("proposal", "customer", "way", "from", "to", "terms", "grade", "tier", "expires")
+    columns = (
+        said("proposal"), said("customer"), said("way"), said("from"), said("to"),
+        said("terms"), said("grade"), said("tier"), said("expires"),
+    )  # fmt: skip
     rows = [_line(p) for p in proposals[:MOST_LISTED]]
-    said = [at for at in range(len(columns)) if any(row[at] for row in rows)]
-    show_table(title, [columns[at] for at in said], [[row[at] for at in said] for row in rows], right=("from", "to"))
+    used = [at for at in range(len(columns)) if any(row[at] for row in rows)]
+    show_table(title, [columns[at] for at in used], [[row[at] for at in used] for row in rows], right=("from", "to"))
     _more(len(proposals))
 
 
-def _line(p: Proposal) -> list[str]:
+def _line(p: Proposal) -> list[Any]:
     terms = p.terms_days if p.terms_days != p.from_terms_days and p.from_minor is not None else None
+    to = Money(p.to_minor, p.currency)
     return [
         p.proposal_id,
         _called(p),
-        p.direction,
-        "none" if p.from_minor is None else format_minor(p.from_minor, p.currency),
-        format_minor(p.to_minor, p.currency) + (f" until {p.effective_to}" if p.effective_to else ""),
-        "" if terms is None else f"{terms} days",
+        said(p.direction),
+        said("none") if p.from_minor is None else Money(p.from_minor, p.currency),
+        said("{amount} until {day}", amount=to, day=p.effective_to) if p.effective_to else to,
+        "" if terms is None else said("{days} days", days=terms),
         p.grade,
-        p.tier or "no rate",
-        f"{p.expires_at:%Y-%m-%d}" if p.expires_at else "",
+        p.tier or said("no rate"),
+        p.expires_at.date() if p.expires_at else "",
     ]
 
 
@@ -157,35 +172,64 @@ def show(config: Path, proposal_id: str, *, as_json: bool) -> None:
     if as_json:
         show_json({"state": proposal.state, "digest": proposal.digest, "packet": packet, "who_may": judgement.who_may})
         return
-    typer.echo(messages.asked(proposal, packet["customer_name"], ENGLISH))
-    show_pairs({label: messages.cleaned(text, 300) for label, text in messages.figures(packet, ENGLISH)})
-    typer.echo("\nWhy this amount")
-    show_pairs({f"  {unpacked(label)}": unpacked(figure) for label, figure in packet["derivation"]})
-    names = [standing.persons[p].name if p in standing.persons else p for p in judgement.who_may]
-    typer.echo(f"\n{proposal.state}; {judgement.tier}, {judgement.approvals_given} of {judgement.approvals_needed} approvals")
+    typer.echo(messages.asked(proposal, packet["customer_name"], language.words()))
+    show_pairs({label: messages.cleaned(text, 300) for label, text in messages.figures(packet, language.words())})
+    typer.echo()
+    tell(said("Why this amount"))
+    show_pairs({f"  {language.say(unpacked(label))}": unpacked(figure) for label, figure in packet["derivation"]})
+    typer.echo()
+    given, needed = judgement.approvals_given, judgement.approvals_needed
+    tell(
+        said("{state}; {tier}, {given} of {needed} approvals", state=said(proposal.state), tier=judgement.tier, given=given, needed=needed)
+    )
     if proposal.state in (ProposalState.DRAFT, ProposalState.PENDING):
-        because = ", ".join(judgement.because).replace("_", " ")
-        typer.echo(
-            f"may approve{' once released' * (proposal.state == ProposalState.DRAFT)}: {', '.join(names) or 'nobody now'} ({because})"
-        )
+        names = [standing.persons[p].name if p in standing.persons else p for p in judgement.who_may]
+        tell(_who_may(proposal, names, judgement.because))
     _history(standing.decisions, notes, makers, people, opened.settings.zone)
-    typer.echo(f"packet digest {proposal.digest}")
+    tell(said("packet digest {digest}", digest=proposal.digest))
+
+
+_MAY_APPROVE = {
+    ProposalState.DRAFT: marked("may approve once released: {names} ({because})"),
+    ProposalState.PENDING: marked("may approve: {names} ({because})"),
+}
+
+
+def _who_may(proposal: Proposal, names: Sequence[str], because: Sequence[str]) -> str:
+    rules = [_rule(*rule.replace("_", " ").partition(":")) for rule in because]
+    template = _MAY_APPROVE[ProposalState(proposal.state)]
+    return said(template, names=joined(names, said("nobody now")), because=joined(rules))
+
+
+def _rule(name: str, colon: str, grade: str) -> str:
+    return said("grade:{grade}", grade=grade) if colon else said(name)
 
 
 def _history(
     decisions: Sequence[Decision], notes: Sequence[Note], makers: Sequence[Maker], people: Mapping[str, str], zone: tzinfo
 ) -> None:
     """What people did, oldest first, by name."""
-    lines = [(m.at, f"{people.get(m.person_id, m.person_id)} {m.how} it") for m in makers]
+    lines: list[tuple[datetime, str]] = []
+    for maker in makers:
+        who = people.get(maker.person_id, maker.person_id)
+        lines.append((maker.at, said("{who} {how} it", who=who, how=said(maker.how))))
     for note in notes:
-        file = f" (SHA-256 {note.sha256})" if note.sha256 else ""
-        lines.append((note.at, f"{people.get(note.person_id, note.person_id)}, {note.kind}: {messages.cleaned(note.text, 300)}{file}"))
-    for one in decisions:
-        behalf = f" for {people.get(one.on_behalf_of, one.on_behalf_of)}" if one.on_behalf_of else ""
-        why = f": {messages.cleaned(one.reason, 300)}" if one.reason else ""
-        lines.append((one.at, f"{people.get(one.approver_id, one.approver_id)}{behalf} answered {one.verdict}{why}"))
-    for at, text in sorted(lines):
-        typer.echo(f"{at.astimezone(zone):%Y-%m-%d %H:%M} {text}")
+        text, who = messages.cleaned(note.text, 300), people.get(note.person_id, note.person_id)
+        told: str = said("{who}, {kind}: {text}", who=who, kind=said(note.kind), text=text)
+        lines.append((note.at, said("{told} (SHA-256 {sha256})", told=told, sha256=note.sha256) if note.sha256 else told))
+    lines += [(one.at, _answered(one, people)) for one in decisions]
+    for at, told in sorted(lines):
+        typer.echo(f"{language.moment(at, zone)} {language.say(told)}")
+
+
+def _answered(one: Decision, people: Mapping[str, str]) -> str:
+    who: str = people.get(one.approver_id, one.approver_id)
+    if one.on_behalf_of:
+        who = said("{who} for {principal}", who=who, principal=people.get(one.on_behalf_of, one.on_behalf_of))
+    verdict = said(one.verdict)
+    if not one.reason:
+        return said("{who} answered {verdict}", who=who, verdict=verdict)
+    return said("{who} answered {verdict}: {reason}", who=who, verdict=verdict, reason=messages.cleaned(one.reason, 300))
 
 
 def release(config: Path, proposals: Sequence[str], edit: Edit, *, keep: bool, as_person: str, as_json: bool) -> None:
@@ -201,10 +245,18 @@ def release(config: Path, proposals: Sequence[str], edit: Edit, *, keep: bool, a
         show_json({"released": _brief(released), "kept": list(proposals) if keep else []})
         return
     for proposal in released:
-        needed = counted(proposal.required_approvals, "approval")
-        typer.echo(f"{proposal.proposal_id} is with the approvers: {proposal.tier}, {needed}, until {proposal.expires_at:%Y-%m-%d}")
+        tell(
+            said_many(
+                "{proposal} is with the approvers: {tier}, {n} approval, until {day}",
+                "{proposal} is with the approvers: {tier}, {n} approvals, until {day}",
+                n=proposal.required_approvals,
+                proposal=proposal.proposal_id,
+                tier=proposal.tier,
+                day=proposal.expires_at.date() if proposal.expires_at else "",
+            )
+        )
     if keep:
-        typer.echo(f"kept in the worklist: {', '.join(proposals)}")
+        tell(said("kept in the worklist: {proposals}", proposals=joined(proposals)))
 
 
 def _edit(uow: UnitOfWork, proposal_id: str, edit: Edit, by: Analyst) -> None:
@@ -229,7 +281,8 @@ def defer(config: Path, proposals: Sequence[str], *, until: date, reason: str, a
     if as_json:
         show_json({"deferred": list(proposals), "until": until})
     else:
-        typer.echo(f"deferred until {until}: {', '.join(proposals)}{_REDUCTIONS}")
+        tell(said("deferred until {until}: {proposals}", until=until, proposals=joined(proposals)))
+        tell(_REDUCTIONS)
 
 
 def exclude(config: Path, proposals: Sequence[str], *, rule: str, until: date | None, reason: str, as_person: str, as_json: bool) -> None:
@@ -243,8 +296,12 @@ def exclude(config: Path, proposals: Sequence[str], *, rule: str, until: date | 
     if as_json:
         show_json({"excluded": list(proposals), "rule": rule, "until": until})
     else:
-        ends = f" until {until}" if until else ""
-        typer.echo(f"excluded{ends} by rule {rule!r}: {', '.join(proposals)}{_REDUCTIONS}")
+        about = {"rule": repr(rule), "proposals": joined(proposals)}
+        if until:
+            tell(said("excluded until {until} by rule {rule}: {proposals}", until=until, **about))
+        else:
+            tell(said("excluded by rule {rule}: {proposals}", **about))
+        tell(_REDUCTIONS)
 
 
 def decide_one(
@@ -262,13 +319,14 @@ def decide_one(
     """Answer a proposal; exit code 4 when it is refused."""
     opened = services(config)
     kind, account = acting(opened, as_person)
+    speak_to(opened, as_person)
     outcome = decide(opened, (kind, account), proposal_id, verdict, counter, why, on_behalf_of=on_behalf_of or None, digest=digest)
     if as_json:
         show_json(outcome)
     else:
-        typer.echo(outcome.text)
+        tell(outcome.text)
         if outcome.successor_id:
-            typer.echo(f"the new proposal is {outcome.successor_id}")
+            tell(said("the new proposal is {proposal}", proposal=outcome.successor_id))
     if not outcome.accepted:
         raise SystemExit(Refused.exit_code)
 
@@ -288,7 +346,7 @@ def decide(
     try:
         chosen = Verdict(verdict)
     except ValueError:
-        raise BadInput(f"unknown verdict {verdict!r}", expected=", ".join(Verdict)) from None
+        raise BadInput(said("unknown verdict {verdict}", verdict=repr(verdict)), expected=", ".join(Verdict)) from None
     with opened.store.read() as uow:
         proposal = found(uow, proposal_id)
     offer = None
@@ -323,7 +381,8 @@ def _condition(text: str) -> ConditionAsked:
     except ValueError:
         kinds = ", ".join(ConditionKind)
         raise BadInput(
-            f"{text!r} is no condition", expected=f"KIND:DATE[:TEXT], KIND one of {kinds}, such as overdue_paid:2026-12-31"
+            said("{text} is no condition", text=repr(text)),
+            expected=said("KIND:DATE[:TEXT], KIND one of {kinds}, such as overdue_paid:2026-12-31", kinds=kinds),
         ) from None
 
 
@@ -339,7 +398,8 @@ def keep_risk(config: Path, proposal_id: str, *, until: date, reason: str, as_pe
     if as_json:
         show_json(kept)
     else:
-        typer.echo(f"risk kept: {format_minor(kept.amount_minor, kept.currency)} by {person.name} until {kept.until}")
+        amount = Money(kept.amount_minor, kept.currency)
+        tell(said("risk kept: {amount} by {name} until {day}", amount=amount, name=person.name, day=kept.until))
 
 
 def analyst(opened: Services, uow: UnitOfWork, as_person: str) -> Analyst:
@@ -358,5 +418,5 @@ def found(uow: UnitOfWork, proposal_id: str) -> Proposal:
     """The proposal. Raises BadInput when there is none."""
     proposal = uow.get(Proposal, proposal_id=proposal_id)
     if proposal is None:
-        raise BadInput(f"no proposal {proposal_id}", expected="an id of `credit-review inbox`")
+        raise BadInput(said("no proposal {proposal_id}", proposal_id=proposal_id), expected=said("an id of `credit-review inbox`"))
     return proposal

@@ -56,7 +56,7 @@ class Done:
     def refused(self, code, *words):
         assert self.code == code, (self.code, self.out[-2000:], self.err[-2000:])
         assert "Traceback" not in self.err
-        assert code == 2 or "  next: " in self.err or "  expected: " in self.err, self.err
+        assert code == 2 or any(label in self.err for label in ("  next: ", "  expected: ", "  下一步：", "  应为：")), self.err
         missing = [word for word in words if word not in self.err]
         assert not missing, (missing, self.err)
         return self

@@ -16,19 +16,34 @@ from babel.messages.pofile import read_po
 from hypothesis import given
 from hypothesis import strategies as st
 
+from credit_review import words
 from credit_review.errors import BadInput, Refused
 from credit_review.hearing import heard, heard_as
 from credit_review.model.money import Money
-from credit_review.words import CATALOGUES, ENGLISH, LANGUAGES, Said, Words, listed, packed, said, said_many, templates, unpacked, words_for
+from credit_review.words import (
+    CATALOGUES,
+    ENGLISH,
+    LANGUAGES,
+    Said,
+    Words,
+    listed,
+    packed,
+    recalled,
+    said,
+    said_many,
+    templates,
+    unpacked,
+    words_for,
+)  # fmt: skip
 
 ROOT = Path(__file__).parents[2]
-KEYWORDS = {"said": (1,), "Said": (1,), "said_many": (1, 2), "marked": (1,)}
+KEYWORDS = {"said": (1,), "Said": (1,), "said_many": (1, 2), "marked": (1,), "stage": (1,)}
 MAPPINGS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["babel"]["mappings"]
 CHINESE = words_for(language="zh_CN", zone="Asia/Shanghai")
 
 
 def sentences():
-    """Every sentence the code can say to people; a plural is the pair of its English forms."""
+    """Every sentence the code can say to people, command help included; a plural is the pair of its English forms."""
     found = set()
     for room in ("credit_review", "deployments", "expectations", "tasks"):
         method = [(one["pattern"], one["method"]) for one in MAPPINGS]
@@ -69,6 +84,21 @@ def test_a_translation_names_the_figures_of_its_sentence_and_no_other(language):
             assert fields(text) <= wanted and fields(source) - fields(text) <= {"n"}, (source, text)
 
 
+@pytest.mark.parametrize("language", sorted(set(LANGUAGES) - {"en"}))
+def test_a_catalogue_is_read_as_its_own_tools_read_it_and_has_one_form_for_every_number(language):
+    for message in catalogue(language).values():
+        one, forms = (message.id, [message.string]) if isinstance(message.id, str) else (message.id[0], message.string)
+        assert [words._catalogue(language).counted(one, "", 2)] == list(forms), message.id
+
+
+@given(n=st.integers(0, 999), name=st.text(st.characters(exclude_characters=":"), min_size=1, max_size=20))
+def test_a_sentence_that_became_plain_text_is_known_again_by_its_template(n, name):
+    template = "{name}: {n} [waiting]. (*)"
+    again = recalled(str(said(template, name=name, n=n)), template)
+    assert again is not None and (again.template, again.args) == (template, {"name": name, "n": str(n)})
+    assert recalled("something else", template) is None
+
+
 def test_a_sentence_kept_as_plain_english_is_known_again_by_its_template():
     for text, chinese in (
         ("deferred by p-analyst until 2026-11-15", "由 p-analyst 延期至 2026年11月15日"),
@@ -95,11 +125,12 @@ def test_what_is_heard_is_the_same_english_text_whatever_it_holds(figures):
 def test_the_catalogue_uses_the_glossarys_terms():
     rows = re.findall(r"^\| ([^|]+) \| ([^|]+) \| [^|]+ \|$", (ROOT / "docs/glossary.md").read_text(), re.M)[2:]
     assert len(rows) > 20
+    no_prose = re.compile(r"\{\w+\}|`[^`]*`|\(credit-review [^)]*\)")  # figures, and commands as they are typed
     for message in catalogue("zh_CN").values():
         source = message.id if isinstance(message.id, str) else message.id[1]
         shown = message.string if isinstance(message.string, str) else message.string[0]
         for english, chinese in rows:
-            said_in_full = re.search(rf"\b{re.escape(english)}\b", re.sub(r"\{\w+\}", "", source), re.IGNORECASE)
+            said_in_full = re.search(rf"\b{re.escape(english)}\b", no_prose.sub("", source), re.IGNORECASE)
             assert not said_in_full or chinese in shown, (source, shown, chinese)
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from credit_review.errors import BadInput, Unavailable
+from credit_review.words import said
 
 WRITE_BUDGET = "credit_review_write_budget"
 """Execution option of a connection: seconds it may wait for locks, or None for one that only reads."""
@@ -20,13 +21,16 @@ def parse_url(url: str) -> URL:
     try:
         parsed = make_url(url)
     except ArgumentError:
-        raise BadInput("the database URL cannot be read", expected=expected) from None
+        raise BadInput(said("the database URL cannot be read"), expected=expected) from None
     if parsed.get_backend_name() == "postgresql":
         return parsed.set(drivername="postgresql+psycopg")
     if parsed.get_backend_name() != "sqlite":
-        raise BadInput(f"the database is {parsed.get_backend_name()}, which is not supported", expected=expected)
+        raise BadInput(
+            said("the database is {get_backend_name}, which is not supported", get_backend_name=parsed.get_backend_name()),
+            expected=expected,
+        )
     if not parsed.database or parsed.database == ":memory:" or parsed.database.startswith("file:"):
-        raise BadInput("the SQLite database is not a file", expected=expected)
+        raise BadInput(said("the SQLite database is not a file"), expected=expected)
     return parsed
 
 
@@ -41,7 +45,10 @@ def open_engine(url: str) -> Engine:
     file = sqlite_file(parsed)
     if file is not None:
         if not file.parent.is_dir():
-            raise Unavailable(f"folder {file.parent} of the database does not exist", next_step=f"mkdir -p {file.parent}")
+            raise Unavailable(
+                said("folder {parent} of the database does not exist", parent=file.parent),
+                next_step=said("mkdir -p {parent}", parent=file.parent),
+            )
         engine = create_engine(parsed)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
@@ -49,7 +56,9 @@ def open_engine(url: str) -> Engine:
     try:
         engine = create_engine(parsed, pool_pre_ping=True, pool_size=10, max_overflow=20)
     except (NoSuchModuleError, ModuleNotFoundError) as error:
-        raise Unavailable(f"the PostgreSQL driver is missing: {error}", next_step="install psycopg[binary]") from None
+        raise Unavailable(
+            said("the PostgreSQL driver is missing: {error}", error=str(error)), next_step=said("install psycopg[binary]")
+        ) from None
     event.listen(engine, "begin", _begin_postgresql)
     return engine
 

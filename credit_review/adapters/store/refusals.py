@@ -20,6 +20,7 @@ from sqlalchemy.exc import (
 )
 
 from credit_review.errors import BadInput, Conflict, CreditReviewError, Unavailable
+from credit_review.words import said
 
 _NO_SCHEMA = re.compile(r"no such (table|column)|has no column|UndefinedTable|UndefinedColumn")
 
@@ -32,11 +33,13 @@ def translated(connection: Connection | None, table: Table | None, rows: Iterabl
     except IntegrityError as error:
         name = _constraint(error, connection, table, rows)
         where = "" if table is None else f" of {table.name}"
-        raise Conflict(f"the database refused a write: {name}{where}", expected="what the constraint demands") from error
+        raise Conflict(
+            said("the database refused a write: {rule}", rule=f"{name}{where}"), expected=said("what the constraint demands")
+        ) from error
     except DataError as error:
-        raise BadInput(f"a value does not fit its column: {_first_line(error)}") from error
+        raise BadInput(said("a value does not fit its column: {first_line}", first_line=_first_line(error))) from error
     except OverflowError as error:
-        raise BadInput("a number does not fit its column", expected="at most 2^53-1 minor units") from error
+        raise BadInput(said("a number does not fit its column"), expected=said("at most 2^53-1 minor units")) from error
     except (OperationalError, InterfaceError, InternalError, ProgrammingError) as error:
         raise _outage(error) from error
     except StatementError as error:
@@ -48,10 +51,10 @@ def translated(connection: Connection | None, table: Table | None, rows: Iterabl
 def _outage(error: DBAPIError) -> CreditReviewError:
     text = f"{type(error.orig).__name__}: {_first_line(error)}"
     if _NO_SCHEMA.search(text):
-        return Unavailable(f"the database lacks this version's tables ({text})", next_step="credit-review db upgrade")
+        return Unavailable(said("the database lacks this version's tables ({text})", text=text), next_step=said("credit-review db upgrade"))
     return Unavailable(
-        f"the database did not do it: {text}",
-        next_step="try again; if it stays, run credit-review doctor. After a lost connection, look up the outcome before repeating",
+        said("the database did not do it: {text}", text=text),
+        next_step=said("try again; if it stays, run credit-review doctor. After a lost connection, look up the outcome before repeating"),
     )
 
 

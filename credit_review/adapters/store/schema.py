@@ -14,6 +14,7 @@ from credit_review.adapters.store.engine import WRITE_BUDGET, open_engine
 from credit_review.adapters.store.patience import BATCH_BUDGET
 from credit_review.adapters.store.refusals import translated
 from credit_review.errors import Unavailable
+from credit_review.words import said
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 
@@ -49,8 +50,10 @@ def must_be_current(url: str) -> None:
     found = current(url)
     if found != newest():
         raise Unavailable(
-            f"the database has schema {found or 'none'}", expected=f"schema {newest()}", next_step="credit-review db upgrade"
-        )  # fmt: skip
+            said("the database has schema {found}", found=found or said("none")),
+            expected=said("schema {newest}", newest=newest()),
+            next_step=said("credit-review db upgrade"),
+        )
 
 
 def _revision(connection: Connection) -> str | None:

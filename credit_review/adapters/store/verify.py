@@ -13,6 +13,7 @@ from sqlalchemy.exc import DatabaseError, SQLAlchemyError
 from credit_review import audit
 from credit_review.adapters.store.engine import sqlite_file
 from credit_review.model.records import AuditHead, AuditPayload, AuditRow
+from credit_review.words import marked, said
 
 ROWS_AT_ONCE = 2_000
 
@@ -20,9 +21,9 @@ ROWS_AT_ONCE = 2_000
 class Status(StrEnum):
     """What verification found."""
 
-    VERIFIED = "verified"
-    TAMPERED = "tampered"
-    CANNOT_TELL = "cannot tell"
+    VERIFIED = marked("verified")
+    TAMPERED = marked("tampered")
+    CANNOT_TELL = marked("cannot tell")
 
 
 _EXIT_CODES = {Status.VERIFIED: 0, Status.TAMPERED: 1, Status.CANNOT_TELL: 2}
@@ -57,15 +58,22 @@ class Verdict:
     def text(self) -> str:
         """One or two lines for people."""
         if not self.consistent:
-            return f"{self.status}: {self.finding}"
-        return f"{self.finding}: {self.size:,} entries up to {self.ts}, {self.erased:,} payloads erased by the rules\nroot {self.root}"
+            return said("{status}: {finding}", status=said(self.status), finding=self.finding)
+        return said(
+            "{finding}: {entries} entries up to {moment}, {erased} payloads erased by the rules\nroot {root}",
+            finding=self.finding,
+            entries=f"{self.size:,}",
+            moment=self.ts,
+            erased=f"{self.erased:,}",
+            root=self.root,
+        )
 
 
 def verify_log(engine: Engine) -> Verdict:
     """The verdict on the log in the database of `engine`, from one state of it. Never raises for what it finds there."""
     file = sqlite_file(engine.url)
     if file is not None and not file.is_file():
-        return Verdict(Status.CANNOT_TELL, f"there is no database file {file}")
+        return Verdict(Status.CANNOT_TELL, said("there is no database file {file}", file=str(file)))
     try:
         with engine.connect() as connection:
             found = _recompute(connection)
@@ -74,15 +82,15 @@ def verify_log(engine: Engine) -> Verdict:
     except SQLAlchemyError as error:
         return _unreadable(error)
     return Verdict(
-        Status.CANNOT_TELL, "consistent, not anchored", size=found.size, root=found.root, ts=found.ts, erased=found.erased
+        Status.CANNOT_TELL, said("consistent, not anchored"), size=found.size, root=found.root, ts=found.ts, erased=found.erased
     )  # fmt: skip
 
 
 def _unreadable(error: SQLAlchemyError) -> Verdict:
     detail = str(getattr(error, "orig", None) or error).partition("\n")[0]
     if isinstance(error, DatabaseError) and ("malformed" in detail or "not a database" in detail):
-        return Verdict(Status.TAMPERED, f"the database file is damaged: {detail}")
-    return Verdict(Status.CANNOT_TELL, f"the log cannot be read: {detail}")
+        return Verdict(Status.TAMPERED, said("the database file is damaged: {detail}", detail=detail))
+    return Verdict(Status.CANNOT_TELL, said("the log cannot be read: {detail}", detail=detail))
 
 
 def _recompute(connection: Connection) -> audit.Consistent:

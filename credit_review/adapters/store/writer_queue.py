@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from credit_review.errors import Unavailable
+from credit_review.words import said
 
 FIRST_IN_LINE_PAUSE = 0.0005
 """Seconds between two looks of the writer whose turn is next."""
@@ -70,7 +71,8 @@ class WriterQueue:
             folder.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             raise Unavailable(
-                f"no queue of writers at {folder}: {error.strerror}", next_step="let this user write beside the database"
+                said("no queue of writers at {folder}: {strerror}", folder=folder, strerror=error.strerror),
+                next_step=said("let this user write beside the database"),
             ) from None
         self._sweep_unborn()
 
@@ -97,8 +99,12 @@ class WriterQueue:
                     return place
                 if time.monotonic() >= deadline:
                     raise Unavailable(
-                        f"the database is busy: no turn to write within {budget:g} s ({rank} before this one)",
-                        next_step="try again; nothing was stored",
+                        said(
+                            "the database is busy: no turn to write within {budget} s ({rank} before this one)",
+                            budget=f"{budget:g}",
+                            rank=rank,
+                        ),
+                        next_step=said("try again; nothing was stored"),
                     )
                 time.sleep(FIRST_IN_LINE_PAUSE if rank == 0 else IN_LINE_PAUSE * min(rank, 10))
         except BaseException:
