@@ -3,39 +3,26 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from types import SimpleNamespace
 
 from office import CLOCK, NOON
 
-from credit_review.adapters import slack_chat
-from credit_review.messages import Company
-from credit_review.messages.digest import Listing
-from credit_review.messages.render import listing
 from credit_review.model.records import OutboxEntry, Proposal
-from deployments.cli.rehearsal import rehearsing
+from deployments.cli import rehearsal
 
 
-def test_a_rehearsal_asks_people_reminds_them_days_later_and_lists_what_may_be_approved_together(office, monkeypatch):
-    monkeypatch.setattr(slack_chat, "SECONDS_A_MESSAGE", 0.0)
-    office.edit("policy.yaml", "approve_listed_up_to: 0     ", "approve_listed_up_to: 50000 ")
-    office.adopt("policy.yaml")
-    with rehearsing(office.config):
-        asked = {p.proposal_id for p in office.find(Proposal, state="pending")}
-    assert asked and not _owed(office, "reminder:")
-    together = _shown_together(office)
-    assert together, "some of what the controller is asked can be approved at once"
+def test_a_rehearsal_asks_people_and_reminds_them_days_later(office):
+    with rehearsal.rehearsing(office.config):
+        assert office.find(Proposal, state="pending") and not _owed(office, "reminder:")
     CLOCK.set(NOON + timedelta(days=5))
-    with rehearsing(office.config):
+    with rehearsal.rehearsing(office.config):
         assert "slack_post:reminder:2026-10-06:@p-controller" in _owed(office, "reminder:")
+
+
+def test_of_the_lowest_tier_those_without_an_exception_are_released_first():
+    drafts = [SimpleNamespace(proposal_id=f"p-{n:02}", tier="T1", exceptional="missing_data" if n < 20 else "") for n in range(40)]
+    assert [d.proposal_id for d in rehearsal._mixed(drafts)][:20] == [f"p-{n:02}" for n in range(20, 40)]
 
 
 def _owed(office, kind):
     return [e.dedup_key for e in office.find(OutboxEntry, kind="slack_post") if kind in e.dedup_key]
-
-
-def _shown_together(office):
-    opened = office.opened
-    (review,) = {p.review_id for p in office.find(Proposal)}
-    with opened.store.read() as uow:
-        parts = [Listing(review=review, grade=grade, band="small") for grade in ("A", "B")]
-        shown = [listing(uow, "p-controller", part, Company(opened.settings.words()), opened.clock.now()) for part in parts]
-    return [one for one in shown if "credit_review_approve_listed" in str(one.blocks)]

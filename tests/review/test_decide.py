@@ -404,7 +404,7 @@ def test_a_longer_temporary_limit_is_more_generous_and_a_shorter_one_stricter(wo
         (CounterOffer(to_minor=60_000_00), "same_as_proposed"),
         (CounterOffer(to_minor=-1), "bad_counter"),
         (CounterOffer(terms_days=4000), "bad_counter"),
-        (CounterOffer(effective_to=TODAY), "bad_counter"),
+        (CounterOffer(effective_to=TODAY), "bad_counter_end"),
         (None, "no_counter"),
     ],
 )
