@@ -16,7 +16,7 @@ from credit_review.errors import BadInput, Refused
 from credit_review.model.records import Delegation, Person, PersonAccount
 from credit_review.ports import Entry, UnitOfWork
 from credit_review.review.naming import actor, short_id
-from credit_review.words import marked, said
+from credit_review.words import Said, marked, said
 
 ACCOUNT_KINDS = ("os", "slack", "token", "sso")
 """Kinds of account that may be given to a person; `sso` is company sign-in, by the claim that settings.yaml names.
