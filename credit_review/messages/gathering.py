@@ -6,12 +6,13 @@ import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from credit_review.authority import Matrix, judge
-from credit_review.messages.card import View
+from credit_review.messages.card import REASON_CODES, View
 from credit_review.messages.home import Home
+from credit_review.messages.requests import Asked
 from credit_review.messages.summary import Moved, ReviewSummary
 from credit_review.model.money import Money, to_minor
 from credit_review.model.records import (
@@ -19,14 +20,17 @@ from credit_review.model.records import (
     ApprovalCondition,
     AuditRow,
     Decision,
+    LimitChange,
     Proposal,
     Review,
 )
-from credit_review.model.states import Assurance, ProposalState, Right
+from credit_review.model.states import Assurance, ProposalState, ReasonCode, Right, Verdict
 from credit_review.ports import UnitOfWork
+from credit_review.review.conditions import open_conditions
 from credit_review.review.directory import delegations_to_come, persons
 from credit_review.review.inbox import asked_of, awaiting, judged, put_before_me
 from credit_review.review.personal import conflicts_of, has_right, reader
+from credit_review.review.request import refusal_of
 from credit_review.review.standing import gather, matrix_in_force, policy_in_force
 from credit_review.words import Words, listed, said
 
@@ -73,8 +77,15 @@ def view_of(uow: UnitOfWork, proposal_id: str, company: Company, now: datetime, 
         why_asked=asked[0].why if asked else "",
         conditions=uow.find(ApprovalCondition, proposal_id=proposal_id, order_by=("due", "condition_id")),
         entries=_entries(uow, proposal_id, standing.decisions),
+        begins=begins_of(uow, [proposal_id]).get(proposal_id),
         before=json.loads(before.packet_json) if before and before.review_id == standing.proposal.review_id else None,
     )
+
+
+def begins_of(uow: UnitOfWork, proposal_ids: Sequence[str]) -> dict[str, date]:
+    """From which day each of the proposals that are applied holds."""
+    changes = uow.find(LimitChange, proposal_id=list(proposal_ids)) if proposal_ids else []
+    return {change.proposal_id: change.effective_from for change in changes if change.proposal_id}
 
 
 def _entries(uow: UnitOfWork, proposal_id: str, decisions: Sequence[Decision]) -> Mapping[str, AuditRow]:
@@ -215,3 +226,41 @@ def _sentence(matrix: Matrix, tier: str, regions: Sequence[str]) -> str:
 
 def _whole(amount: int | None, currency: str) -> Any:
     return said("any amount") if amount is None else Money(to_minor(amount, currency), currency)
+
+
+def asked_by(uow: UnitOfWork, review_id: str, person_id: str, now: datetime) -> Asked | None:
+    """How the request stands that a person made and that is the review; None where there is no such review."""
+    review = uow.get(Review, review_id=review_id)
+    if review is None:
+        return None
+    customer = review.scope.partition(":")[2].rpartition("#")[0]
+    found = uow.find(Proposal, review_id=review_id, order_by=("created_at", "proposal_id"))
+    replaced = {p.supersedes_id for p in found}
+    newest = next((p for p in reversed(found) if p.proposal_id not in replaced), None)
+    if newest is None:
+        return Asked(customer_id=customer, reason=refusal_of(uow, review_id, person_id))
+    ids = [newest.proposal_id]
+    return Asked(
+        customer_id=customer,
+        proposal=newest,
+        role=_role(uow, newest.tier, now),
+        reason=_why_refused(uow, newest),
+        begins=begins_of(uow, ids).get(newest.proposal_id),
+        open=[(c.kind, c.due) for c in open_conditions(uow, ids)],
+    )
+
+
+def _role(uow: UnitOfWork, tier: str, now: datetime) -> str:
+    """The tier's name in the matrix in force."""
+    matrix = matrix_in_force(uow, now)
+    return next((t.name for t in matrix.tiers if t.tier == tier), tier)
+
+
+def _why_refused(uow: UnitOfWork, proposal: Proposal) -> str:
+    """The reason code of a rejection in words. The approver's text stays with the approvers: it may quote what sales must not see."""
+    if proposal.state == ProposalState.EXPIRED:
+        return said("a condition was not met in time") if proposal.outcome_code == "condition_lapsed" else ""
+    if proposal.state != ProposalState.REJECTED:
+        return ""
+    codes = [d.reason_code for d in uow.find(Decision, proposal_id=proposal.proposal_id, verdict=Verdict.REJECT) if d.reason_code]
+    return REASON_CODES[ReasonCode(codes[0])] if codes else said("the analyst tells you why")

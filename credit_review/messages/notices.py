@@ -1,17 +1,17 @@
-"""Short messages: what became of a request, a question to the analyst, reminders, the daily summary, what an account owner is told."""
+"""Short messages: a question to the analyst, reminders, the daily summary, what an account owner is told, declarations that are due."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Any
 
 from credit_review.messages.card import DONE, OUTCOMES, asked
 from credit_review.messages.text import Message, button, buttons, cleaned, escaped, header, lines, notes, section, value_of
 from credit_review.model.money import Money
 from credit_review.model.records import Decision, Proposal
 from credit_review.model.states import ProposalState, Verdict
-from credit_review.words import Words, marked, said, said_many
+from credit_review.review.ending import reduces
+from credit_review.words import Words, said, said_many
 
 ANSWER = "credit_review_answer"
 _MOST = 20
@@ -34,25 +34,6 @@ def question(proposal: Proposal, name: str, text: str, who: str, words: Words, *
         blocks.append(buttons(f"answer:{proposal.proposal_id}", button(ANSWER, w.say(said("Answer")), value)))
         blocks.append(notes(w.say(said("Answer with the button, or reply in this thread."))))
     return Message(escaped(title), tuple(blocks))
-
-
-def request_status(proposal: Proposal, name: str, words: Words, *, documents: Sequence[str]) -> Message:
-    """What became of a request, for who asked: status and missing documents, no scores and no bureau data."""
-    w = words
-    ask = asked(proposal, name, w)
-    state = w.say(OUTCOMES.get(ProposalState(proposal.state), said("With the analyst")))
-    rows = [(w.say(said("Status")), state)]
-    if proposal.state in (ProposalState.APPROVED, ProposalState.APPLIED):
-        rows.append((w.say(said("From")), w.day(proposal.effective_from)))
-    if documents:
-        rows.append((w.say(said("Missing documents")), "; ".join(w.say(d) for d in documents)))
-    return Message(escaped(cleaned(ask, 300)), (header(w.say(said("Your request"))), section(ask), lines(rows)))
-
-
-def missing_documents(packet: Mapping[str, Any]) -> list[str]:
-    """Documents whose absence held the engine back, in words: what a customer could send."""
-    wanted = {"Missing data": said("statements, or a newer external report")}
-    return [wanted["Missing data"]] if "missing_data" in packet["exceptional"] else []
 
 
 def reminder(proposals: Sequence[tuple[Proposal, str]], words: Words) -> Message:
@@ -85,31 +66,49 @@ def daily_summary(
     return Message(escaped(title), (header(title), lines(rows), notes(foot)))
 
 
-def owner_notice(changes: Sequence[tuple[Proposal, str]], words: Words) -> Message:
-    """What a sales owner is told of his customers: outcome, from when, and what the customer can do."""
+def owner_notice(changes: Sequence[tuple[Proposal, str, date | None]], words: Words, *, pass_on: str = "") -> Message:
+    """What a sales owner is told of his customers (proposal, name, day of effect): outcome, from when, and what the customer can do.
+
+    `pass_on` names the owner where the directory does not know him and the reader is to pass it on.
+    """
     w = words
     title = w.say(said_many("{n} decision about your customers", "{n} decisions about your customers", n=len(changes)))
-    rows: list[tuple[str, str]] = []
-    for proposal, name in changes[:_MOST]:
-        rows.append((cleaned(name, 80) or proposal.customer_id, w.say(_for_owner(proposal))))
-    if len(changes) > _MOST:
-        rows.append(
-            ("", w.say(said_many("and {n} more: `/credit NAME` tells", "and {n} more: `/credit NAME` tells", n=len(changes) - _MOST)))
-        )
-    return Message(escaped(title), (header(title), lines(rows)))
+    if pass_on:
+        owner = cleaned(pass_on, 80)
+        title = w.say(said_many("{n} decision to pass on to {owner}", "{n} decisions to pass on to {owner}", n=len(changes), owner=owner))
+    rows = [(cleaned(name, 80) or proposal.customer_id, w.say(_for_owner(proposal, begins))) for proposal, name, begins in changes]
+    blocks = [header(cleaned(title, 150)), lines(rows)]
+    if pass_on:
+        blocks.append(notes(w.say(said("The account owner is not in the directory: tell him, and ask the risk team to add him."))))
+    return Message(escaped(title), tuple(blocks))
 
 
-def _for_owner(proposal: Proposal) -> str:
+def _for_owner(proposal: Proposal, begins: date | None) -> str:
     amount = Money(proposal.to_minor, proposal.currency)
-    if proposal.state not in (ProposalState.APPROVED, ProposalState.APPLIED):
+    if proposal.state != ProposalState.APPLIED or begins is None:
         return said("{outcome}; the limit stays as it is", outcome=OUTCOMES[ProposalState(proposal.state)])
-    if proposal.from_minor is not None and proposal.to_minor < proposal.from_minor:
-        had = Money(proposal.from_minor, proposal.currency)
-        text = marked(
-            "limit goes from {had} to {amount} on {day}. The customer can pay open invoices, bring a guarantee, or send newer accounts."
+    if not reduces(proposal):
+        return said("limit of {amount} from {day}", amount=amount, day=begins)
+    if proposal.from_minor == proposal.to_minor:
+        days = {"before": proposal.from_terms_days or 0, "after": proposal.terms_days or 0}
+        what = said("payment terms go from net {before} days to net {after} days on {day}", day=begins, **days)
+    else:
+        what = said(
+            "limit goes from {had} to {amount} on {day}", had=Money(proposal.from_minor or 0, proposal.currency), amount=amount, day=begins
         )
-        return said(text, had=had, amount=amount, day=proposal.effective_from)
-    return said("limit of {amount} from {day}", amount=amount, day=proposal.effective_from)
+    return said("{what}. The customer can pay open invoices, bring a guarantee, or send newer accounts.", what=what)
+
+
+def declaration_due(day: date | None, today: date, words: Words) -> Message:
+    """That a declaration of interests is missing (`day` is today) or ends on a day."""
+    w = words
+    if day is None or day <= today:
+        text = said("You may approve limits and no declaration of conflicts of interest by you is in force.")
+    else:
+        text = said("Your declaration of conflicts of interest ends on {day}.", day=day)
+    how = said("Renew it in the App Home, customer by customer, or without a customer to state that there is none. It holds for a year.")
+    title = w.say(said("Conflicts of interest: declare once a year"))
+    return Message(escaped(title), (header(title), section(w.say(text)), notes(w.say(how))))
 
 
 def credit_answer(facts: Mapping[str, str], title: str, words: Words) -> Message:

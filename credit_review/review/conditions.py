@@ -16,7 +16,7 @@ from credit_review.ports import Clock, Entry, Store, UnitOfWork
 from credit_review.review.directory import active_person, delegates_of
 from credit_review.review.ending import end
 from credit_review.review.naming import actor, short_id
-from credit_review.review.outbox import owe_apply, owe_card_updates
+from credit_review.review.outbox import owe_apply, owe_card_updates, owe_request_update
 from credit_review.review.standing import matrix_in_force
 from credit_review.words import said
 
@@ -107,6 +107,7 @@ def confirm(
     if proposal.state == ProposalState.APPROVED and not open_conditions(uow, [proposal.proposal_id]):
         owe_apply(uow, proposal.proposal_id, now)
     owe_card_updates(uow, proposal.proposal_id, now)
+    owe_request_update(uow, proposal, now)
     return condition
 
 
