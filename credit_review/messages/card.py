@@ -131,7 +131,7 @@ def figures(packet: Mapping[str, Any], words: Words) -> list[tuple[str, str]]:
         terms = said("{before} to {after}", before=_days(packet["from_terms_days"]), after=_days(packet["terms_days"]))
         found.append((w.say(said("Terms")), w.say(terms)))
     if tells_when(packet):
-        found.append((w.say(said("From")), w.say(effect_line(packet))))
+        found.append((w.say(said("Effect")), w.say(effect_line(packet))))
     if packet["exceptional"]:
         found.append((w.say(said("Needs a person")), w.say(_exceptions(packet))))
     if packet.get("request"):
