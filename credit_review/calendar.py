@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
 from typing import Any
 
 from credit_review.errors import BadInput
 from credit_review.words import said
+
+NO_COUNTRY = "weekdays"
+"""Stands for a country: Monday to Friday without public holidays."""
 
 _DAY = timedelta(days=1)
 _LONGEST_GAP_DAYS = 60
@@ -88,6 +91,30 @@ def working_hours_between(start: datetime, end: datetime, calendar: WorkingCalen
     return hours
 
 
+@dataclass(frozen=True, slots=True)
+class WorkingTime:
+    """When somebody works: from OPENS to CLOSES on the working days of a calendar, local time of `zone`."""
+
+    calendar: WorkingCalendar
+    zone: tzinfo
+
+
+@lru_cache(maxsize=256)
+def closing(start: datetime, days: int, everybody: frozenset[WorkingTime]) -> datetime:
+    """When the last of them closes on the `days`-th day after `start` on which all of them work, at least 1; `start` in UTC.
+
+    Nobody has fewer than `days` working days of his own until then. Raises BadInput for people who never work on the same day.
+    """
+    at, left, gap = max(start.astimezone(one.zone).date() for one in everybody), days, 0
+    while left:
+        at, gap = at + _DAY, gap + 1
+        if all(one.calendar.is_working_day(at) for one in everybody):
+            left, gap = left - 1, 0
+        elif gap > _LONGEST_GAP_DAYS:
+            raise BadInput(f"no day within {_LONGEST_GAP_DAYS} days on which all work", expected="calendars that share working days")
+    return max(datetime.combine(at, CLOSES, tzinfo=one.zone) for one in everybody).astimezone(UTC)
+
+
 def quarter_end_before(day: date) -> date:
     """The last day of the newest calendar quarter that ended before `day`."""
     return date(day.year, (day.month - 1) // 3 * 3 + 1, 1) - _DAY
@@ -124,9 +151,17 @@ def _unknown(country: str) -> BadInput:
 
 @lru_cache(maxsize=64)
 def _weekend(country: str) -> frozenset[int]:
+    if country == NO_COUNTRY:
+        return frozenset({5, 6})
     return frozenset(_book(country).weekend)
 
 
 @lru_cache(maxsize=512)
 def _public(country: str, year: int) -> frozenset[date]:
+    if country == NO_COUNTRY:
+        return frozenset()
     return frozenset(_book(country, year))
+
+
+WEEKDAYS = WorkingCalendar(NO_COUNTRY)
+"""Working days where nobody said whose."""

@@ -20,7 +20,7 @@ from credit_review.documents import ONE_A_LINE, Document, Path, check, where
 from credit_review.errors import BadInput
 from credit_review.model.money import EXPONENTS, to_minor
 from credit_review.model.states import CreditStatus
-from credit_review.words import listed, said
+from credit_review.words import listed, marked, said
 
 NO_GRADE = "none"
 """Key of `review.cadence_months` for customers without a grade; no grade may be called so."""
@@ -57,15 +57,22 @@ class LargeExposure(_Part):
     months: Positive
 
 
+class ReductionNotice(_Part):
+    """A reduction takes effect `working_days` of the company after it is decided; at once for customers of a status in `at_once`."""
+
+    working_days: Annotated[int, Field(strict=True, ge=0, le=120)]
+    at_once: Texts
+
+
 class ReviewRules(_Part):
     """When customers are reviewed, and how long things may wait."""
 
     cadence_months: dict[str, Positive]
     large_exposure: LargeExposure
     longest_months: Positive
-    proposal_valid_days: Positive
+    proposal_valid_working_days: Annotated[int, Field(strict=True, ge=1, le=250)]
     escalate_after: Positive
-    effective_after_days: NotNegative
+    reduction_notice: ReductionNotice
     bulk_lateness_hold: Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -328,6 +335,11 @@ class Policy(_Part):
         shortest = min(months, self.review.longest_months)
         return min(shortest, self.review.large_exposure.months) if large else shortest
 
+    def notice_days(self, status: str) -> int:
+        """Working days from the decision on a reduction until it takes effect, for a customer of a credit status."""
+        notice = self.review.reduction_notice
+        return 0 if status in notice.at_once else notice.working_days
+
     def analyst_for(self, portfolio: str) -> str:
         """The person whose worklist holds proposals of this portfolio."""
         return next(w.analyst for w in self.worklists if fnmatchcase(portfolio, w.portfolio))
@@ -469,12 +481,15 @@ def _classes(policy: Policy) -> Found:
     missing = [s for s in statuses if s not in policy.classes]
     if missing:
         yield Problem(("classes",), said("no rule for {missing}; expected one for each credit status", missing=", ".join(missing)))
-    for i, name in enumerate(policy.outcome.statuses):
-        if name not in statuses:
-            yield Problem(
-                ("outcome", "statuses", i),
-                said("unknown credit status {name}; expected one of {statuses}", name=repr(name), statuses=", ".join(statuses)),
-            )
+    named: tuple[tuple[Path, tuple[str, ...]], ...] = (
+        (("outcome", "statuses"), policy.outcome.statuses),
+        (("review", "reduction_notice", "at_once"), policy.review.reduction_notice.at_once),
+    )
+    for path, some in named:
+        for i, name in enumerate(some):
+            if name not in statuses:
+                unknown = marked("unknown credit status {name}; expected one of {statuses}")
+                yield Problem((*path, i), said(unknown, name=repr(name), statuses=", ".join(statuses)))
     for name, rule in policy.classes.items():
         for field in ("starter_limit", "down_to"):
             amount = getattr(rule, field, None)

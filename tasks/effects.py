@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 
 from credit_review import messages
 from credit_review.adapters.wiring import Services, open_chat, open_write_back
-from credit_review.calendar import WorkingCalendar
 from credit_review.model.records import OutboxEntry
 from credit_review.model.states import OutboxState, ProposalState
-from credit_review.review import apply, followup, relay
+from credit_review.review import apply, followup, owners, relay
 from credit_review.review import sweep as sweeping
 from credit_review.review.outbox import ERP
 from credit_review.words import marked, said
@@ -31,9 +30,11 @@ class Effects:
 
 @outside(name="apply approved limits", task_run_name="apply approved limits")
 def apply_approved(config: str) -> Effects:
-    """Apply every approved proposal, each in a transaction of its own."""
+    """Apply every approved proposal, each in a transaction of its own, and tell the account owners at once: their notice runs."""
     opened = services(config)
-    report = apply.apply_due(opened.store, opened.clock, zone=opened.settings.zone)
+    settings = opened.settings
+    report = apply.apply_due(opened.store, opened.clock, zone=settings.zone, calendar=settings.working_days())
+    owners.tell_owners(opened.store, opened.clock, settings.slack.destinations(), limits_owner=settings.limits_owner)
     applied = report.count(ProposalState.APPLIED)
     others = sum(1 for o in report.outcomes if not o.repeated) - applied
     rows = [{"proposal": o.proposal_id, "state": str(o.state), "change": o.change_id or "", "code": o.code} for o in report.outcomes]
@@ -92,9 +93,9 @@ def follow_up(config: str) -> Effects:
     """Remind, put before others, and owe the daily messages."""
     opened = services(config)
     settings = opened.settings
-    calendar = WorkingCalendar(settings.calendar.country, frozenset(settings.calendar.extra_holidays))
-    company = followup.Company(calendar=calendar, zone=settings.zone)
-    report = followup.follow_up(opened.store, opened.clock, company, settings.slack.destinations())
+    company = followup.Company(calendar=settings.working_days(), zone=settings.zone)
+    to = settings.slack.destinations()
+    report = followup.follow_up(opened.store, opened.clock, company, to, limits_owner=settings.limits_owner)
     rows = [{"proposal": one, "outcome": "put before others"} for one in report.escalated]
     return Effects(key="asked-again", title=said("Asked again"), headline=report.text(), rows=rows)
 

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from credit_review import exposure
 from credit_review.exposure import PortfolioFigures
-from credit_review.model.states import Direction
 from credit_review.words import marked
 from tasks import assess
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from credit_review.policy import Policy
     from tasks.plan import Plan
 
 
@@ -54,12 +50,6 @@ def dso_days(features: pd.DataFrame) -> pd.Series[Any]:
     by_id = features.set_index("customer_id") if "customer_id" in features.columns else features
     sales = by_id["sales_12m_minor"].astype("Float64").astype("float64")
     return (by_id["open_items_minor"].astype("float64") / sales.where(sales > 0) * 365).round(1)
-
-
-def effective_days(plan: Plan, policy: Policy, today: date) -> Mapping[str, date]:
-    """From which day a change of each direction holds: reductions after policy's notice, everything else at once."""
-    notice = today + timedelta(days=policy.review.effective_after_days)
-    return {d: notice if d == Direction.DOWN else today for d in Direction}
 
 
 def portfolio(plan: Plan) -> list[PortfolioFigures]:

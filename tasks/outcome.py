@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -126,14 +127,17 @@ def drafts(plan: Plan, number: int, wanted: pd.DataFrame) -> Iterator[ProposalDr
     wanted = wanted.iloc[sorted(range(len(accounts)), key=accounts.__getitem__)]
     about = master.reindex(wanted["customer_id"])[["name", "legal_entity", "region", "portfolio", "status", "account_owner"]]
     facts = figures.facts_beside(plan, number, wanted["customer_id"])
-    starts = figures.effective_days(plan, plan.workspace.policy(), prepare.services(plan.config).today())
+    policy, today = plan.workspace.policy(), prepare.services(plan.config).today()
     names = [str(name) for name in wanted.columns]
     columns = [figures.plain_column(wanted[name]) for name in names]
     for row, master_row, fact_row in zip(zip(*columns, strict=True), about.to_dict("records"), facts, strict=True):
-        yield _draft(dict(zip(names, row, strict=True)), master_row, fact_row, starts)
+        notice = policy.notice_days(master_row["status"])
+        yield _draft(dict(zip(names, row, strict=True)), master_row, fact_row, today=today, notice_working_days=notice)
 
 
-def _draft(whole: Mapping[str, Any], about: Mapping[Any, Any], facts: Mapping[str, Any], starts: Mapping[str, Any]) -> ProposalDraft:
+def _draft(
+    whole: Mapping[str, Any], about: Mapping[Any, Any], facts: Mapping[str, Any], *, today: date, notice_working_days: int
+) -> ProposalDraft:
     return ProposalDraft(
         customer_id=whole["customer_id"],
         customer_name=about["name"],
@@ -144,7 +148,8 @@ def _draft(whole: Mapping[str, Any], about: Mapping[Any, Any], facts: Mapping[st
         to_minor=whole["to_minor"],
         from_terms_days=whole["from_terms_days"],
         terms_days=whole["to_terms_days"],
-        effective_from=starts[whole["direction"]],
+        effective_from=today,
+        notice_working_days=notice_working_days,
         legal_entity=about["legal_entity"],
         region=about["region"],
         portfolio=about["portfolio"],
@@ -162,6 +167,7 @@ def _draft(whole: Mapping[str, Any], about: Mapping[Any, Any], facts: Mapping[st
         facts=facts,
         derivation=tuple(limits.explain(whole)),
         exceptional=tuple(code for code in whole["exceptional"].split(SEPARATOR) if code),
+        substitutes=tuple(entry for entry in whole["substitutes"].split(SEPARATOR) if entry),
         straight_through_rule=whole["straight_through_rule"] if whole["straight_through"] else "",
     )
 
@@ -224,7 +230,11 @@ def send_out(plan: Plan) -> route.Routed:
     opened = prepare.services(plan.config)
     workspace = plan.workspace
     rules = route.Rules(
-        policy=workspace.policy(), matrix=workspace.matrix(), zone=opened.settings.zone, to=opened.settings.slack.destinations()
+        policy=workspace.policy(),
+        matrix=workspace.matrix(),
+        zone=opened.settings.zone,
+        calendar=opened.settings.working_days(),
+        to=opened.settings.slack.destinations(),
     )
     return route.route_all(opened.store, plan.review_id, rules, opened.clock, by=prepare.SYSTEM)
 

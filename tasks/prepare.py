@@ -25,7 +25,7 @@ from credit_review.model.states import DocumentOfRecord, ReviewKind, ReviewState
 from credit_review.review import lifecycle
 from credit_review.review import manifest as manifests
 from credit_review.review.manifest import Manifest
-from credit_review.review.request import unfinished_request
+from credit_review.review.request import STOPPED, owe_refusal, unfinished_request
 from credit_review.words import said
 from tasks.defaults import task
 from tasks.plan import Plan
@@ -66,8 +66,7 @@ def plan_review(config: str, as_of: date | None, scope: str) -> Plan:
 
 def _waiting_for(opened: Services, today: date, as_of: date, scope: str) -> str:
     settings = opened.settings
-    days = calendar.WorkingCalendar(settings.calendar.country, frozenset(settings.calendar.extra_holidays))
-    first = days.nth_working_day(today.year, today.month, WORKING_DAY)
+    first = settings.working_days().nth_working_day(today.year, today.month, WORKING_DAY)
     if today < first:
         return f"Working day {WORKING_DAY} of the month is {first}; today is {today}."
     with opened.store.read() as uow:
@@ -182,6 +181,8 @@ def failing_is_recorded(plan: Plan) -> Iterator[None]:
         text = error.text() if isinstance(error, CreditReviewError) else f"{type(error).__name__}: {error}"
         with services(plan.config).store.begin(interactive=False) as uow:
             lifecycle.fail(uow, plan.review_id, code=type(error).__name__, text=text, by=SYSTEM)
+            why = error.what if isinstance(error, CreditReviewError) else STOPPED
+            owe_refusal(uow, plan.review_id, why, services(plan.config).clock.now())
             uow.commit()
         raise
 

@@ -82,7 +82,11 @@ def open_review(config: str, request: requests.Request) -> Plan:
         scope = requests.request_scope(uow, request.customer_id, request.today)
         again = uow.find(Review, scope=scope, as_of=request.today)
     plan = prepare.planned(opened.settings, config, request.today, scope, ReviewKind.AD_HOC)
-    return prepare.open_review(plan, "asked again after it failed" if again else "", request.person_id)
+    review = prepare.open_review(plan, "asked again after it failed" if again else "", request.person_id)
+    with opened.store.begin() as uow:
+        requests.owe_status(uow, review.review_id, request.person_id, opened.settings.slack.destinations(), opened.clock.now())
+        uow.commit()
+    return review
 
 
 def record(plan: Plan, request: requests.Request) -> None:
@@ -108,6 +112,7 @@ def store_request(plan: Plan, request: requests.Request) -> str:
     with opened.store.begin() as uow:
         stored = requests.propose_request(uow, plan.review_id, draft, request, opened.clock.now())
         lifecycle.advance(uow, plan.review_id, ReviewState.PROPOSED, by=prepare.SYSTEM)
+        requests.owe_status(uow, plan.review_id, request.person_id, opened.settings.slack.destinations(), opened.clock.now())
         uow.commit()
     return stored.proposal_id
 

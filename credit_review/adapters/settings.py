@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from credit_review import documents
+from credit_review.calendar import WorkingCalendar
 from credit_review.errors import BadInput
 from credit_review.review.addressing import NOWHERE, Destinations
 from credit_review.words import LANGUAGES, Words, said, words_for
@@ -170,6 +171,10 @@ class Settings(_Part):
     def zone(self) -> ZoneInfo:
         """The company's time zone."""
         return ZoneInfo(self.time_zone)
+
+    def working_days(self) -> WorkingCalendar:
+        """The company's working days."""
+        return WorkingCalendar(self.calendar.country, frozenset(self.calendar.extra_holidays))
 
     def words(self) -> Words:
         """How the company reads, where a person chose nothing. Raises BadInput for a language or locale nobody knows."""

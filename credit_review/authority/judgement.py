@@ -43,6 +43,7 @@ class Code(StrEnum):
     LACKS_TIER = "lacks_tier"
     NOT_APPROVED = "not_approved"
     APPROVER_INVALID = "approver_invalid"
+    ENDS_BEFORE_EFFECT = "ends_before_effect"
     CONFLICT = "conflict_of_interest"
     TYPE_AMOUNT = "type_amount"
     OUTSIDE = "decide_outside"

@@ -11,6 +11,7 @@ from typing import Any
 from credit_review.authority import Judgement, Standing
 from credit_review.limits.codes import EXCEPTIONAL_WORDS
 from credit_review.limits.own_risk import own_risk_if_used
+from credit_review.messages.effect import effect_line, tells_when
 from credit_review.messages.text import Block, Message, button, buttons, cleaned, escaped, header, lines, notes, value_of
 from credit_review.model.money import Money, exponent
 from credit_review.model.records import ApprovalCondition, AuditRow, Proposal
@@ -62,7 +63,8 @@ class View:
     """What a card is drawn from: the evidence and its judgement, the reader, and what stands on record around the proposal.
 
     `names` are people by id, `entries` the log's rows of the decisions by approver, `before` the packet of the card this one replaces,
-    `successor` what replaced it and who may decide that, `confirmers` who may confirm its conditions.
+    `successor` what replaced it and who may decide that, `confirmers` who may confirm its conditions, `begins` the day of effect once it
+    is applied.
     """
 
     standing: Standing
@@ -77,6 +79,7 @@ class View:
     before: Mapping[str, Any] | None = None
     successor: tuple[Proposal, Sequence[str]] | None = None
     confirmers: Collection[str] = ()
+    begins: date | None = None
 
     @property
     def proposal(self) -> Proposal:
@@ -152,6 +155,8 @@ def figures(packet: Mapping[str, Any], words: Words) -> list[tuple[str, str]]:
     if packet["terms_days"] != packet["from_terms_days"]:
         terms = said("{before} to {after}", before=in_days(packet["from_terms_days"]), after=in_days(packet["terms_days"]))
         found.append((w.say(said("Terms")), w.say(terms)))
+    if tells_when(packet):
+        found.append((w.say(said("Effect")), w.say(effect_line(packet))))
     if packet["exceptional"]:
         found.append((w.say(said("Needs a person")), w.say(_exceptions(packet))))
     if packet.get("request"):
@@ -248,6 +253,8 @@ def _small_print(view: View, packet: Mapping[str, Any]) -> Iterator[str]:
         yield w.say(said("Terms: {before} to {after}", before=in_days(packet["from_terms_days"]), after=in_days(packet["terms_days"])))
     if packet["exceptional"]:
         yield w.say(said("Needs a person: {why}", why=_exceptions(packet)))
+    if tells_when(packet):
+        yield w.say(effect_line(packet, view.begins))
     yield w.say(_who(view, packet))
     shown = [view.proposal.proposal_id, view.proposal.digest[:12]]
     if view.proposal.state == ProposalState.PENDING and view.proposal.expires_at:

@@ -12,9 +12,10 @@ from typing import Any
 from credit_review.authority import Matrix, judge
 from credit_review.fx import MissingRate, RateTable
 from credit_review.limits.own_risk import own_risk_if_used
-from credit_review.messages.card import View, condition_in_words
+from credit_review.messages.card import REASON_CODES, View, condition_in_words
 from credit_review.messages.digest import Sizes
 from credit_review.messages.home import Home
+from credit_review.messages.requests import Asked
 from credit_review.messages.summary import Moved, ReviewSummary
 from credit_review.model.money import Money, to_minor
 from credit_review.model.records import (
@@ -23,15 +24,17 @@ from credit_review.model.records import (
     AuditRow,
     Decision,
     Delegation,
+    LimitChange,
     Proposal,
     Review,
 )
-from credit_review.model.states import Assurance, ConditionState, ProposalState, Right, Verdict
+from credit_review.model.states import Assurance, ConditionState, ProposalState, ReasonCode, Right, Verdict
 from credit_review.ports import UnitOfWork
-from credit_review.review.conditions import confirmers, to_confirm
+from credit_review.review.conditions import confirmers, open_conditions, to_confirm
 from credit_review.review.directory import delegations_over, delegations_to_come, persons
 from credit_review.review.inbox import asked_of, awaiting, judged, put_before_me
 from credit_review.review.personal import absences_of, conflicts_of, has_right, reader
+from credit_review.review.request import refusal_of
 from credit_review.review.standing import gather, matrix_in_force, policy_in_force, rates_to
 from credit_review.words import Words, listed, said
 
@@ -82,6 +85,7 @@ def view_of(uow: UnitOfWork, proposal_id: str, company: Company, now: datetime, 
         confirmers=confirmers(uow, standing.proposal, matrix, today=today, now=now) if conditions else (),
         successor=_successor(uow, standing.proposal, matrix, company, now),
         entries=_entries(uow, proposal_id, standing.decisions),
+        begins=begins_of(uow, [proposal_id]).get(proposal_id),
         before=json.loads(before.packet_json) if before and before.review_id == standing.proposal.review_id else None,
     )
 
@@ -97,6 +101,12 @@ def _successor(
         return None
     judgements = [j for _, j in judged(uow, found[:1], matrix, now, zone=company.words.zone)]
     return found[0], judgements[0].who_may if judgements else ()
+
+
+def begins_of(uow: UnitOfWork, proposal_ids: Sequence[str]) -> dict[str, date]:
+    """From which day each of the proposals that are applied holds."""
+    changes = uow.find(LimitChange, proposal_id=list(proposal_ids)) if proposal_ids else []
+    return {change.proposal_id: change.effective_from for change in changes if change.proposal_id}
 
 
 def _entries(uow: UnitOfWork, proposal_id: str, decisions: Sequence[Decision]) -> Mapping[str, AuditRow]:
@@ -315,3 +325,41 @@ def _sentence(matrix: Matrix, tier: str, regions: Sequence[str]) -> str:
 
 def _whole(amount: int | None, currency: str) -> Any:
     return said("any amount") if amount is None else Money(to_minor(amount, currency), currency)
+
+
+def asked_by(uow: UnitOfWork, review_id: str, person_id: str, now: datetime) -> Asked | None:
+    """How the request stands that a person made and that is the review; None where there is no such review."""
+    review = uow.get(Review, review_id=review_id)
+    if review is None:
+        return None
+    customer = review.scope.partition(":")[2].rpartition("#")[0]
+    found = uow.find(Proposal, review_id=review_id, order_by=("created_at", "proposal_id"))
+    replaced = {p.supersedes_id for p in found}
+    newest = next((p for p in reversed(found) if p.proposal_id not in replaced), None)
+    if newest is None:
+        return Asked(customer_id=customer, reason=refusal_of(uow, review_id, person_id))
+    ids = [newest.proposal_id]
+    return Asked(
+        customer_id=customer,
+        proposal=newest,
+        role=_role(uow, newest.tier, now),
+        reason=_why_refused(uow, newest),
+        begins=begins_of(uow, ids).get(newest.proposal_id),
+        open=[(c.kind, c.due) for c in open_conditions(uow, ids)],
+    )
+
+
+def _role(uow: UnitOfWork, tier: str, now: datetime) -> str:
+    """The tier's name in the matrix in force."""
+    matrix = matrix_in_force(uow, now)
+    return next((t.name for t in matrix.tiers if t.tier == tier), tier)
+
+
+def _why_refused(uow: UnitOfWork, proposal: Proposal) -> str:
+    """The reason code of a rejection in words. The approver's text stays with the approvers: it may quote what sales must not see."""
+    if proposal.state == ProposalState.EXPIRED:
+        return said("a condition was not met in time") if proposal.outcome_code == "condition_lapsed" else ""
+    if proposal.state != ProposalState.REJECTED:
+        return ""
+    codes = [d.reason_code for d in uow.find(Decision, proposal_id=proposal.proposal_id, verdict=Verdict.REJECT) if d.reason_code]
+    return REASON_CODES[ReasonCode(codes[0])] if codes else said("the analyst tells you why")

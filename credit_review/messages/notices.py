@@ -1,19 +1,20 @@
-"""Short messages: what became of a request, a question to the analyst, reminders, the daily summary, what an account owner is told."""
+"""Short messages: a question to the analyst, reminders, the daily summary, what an account owner is told, declarations that are due."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Any
 
 from credit_review.messages.card import CONFIRM, DONE, OUTCOMES, asked, condition_in_words
 from credit_review.messages.text import Message, button, buttons, cleaned, escaped, header, lines, notes, section, value_of
 from credit_review.model.money import Money
 from credit_review.model.records import ApprovalCondition, Decision, Proposal
 from credit_review.model.states import ConditionState, ProposalState, Verdict
+from credit_review.review.ending import reduces
 from credit_review.review.outbox import (
     CONDITION,
     DAILY,
+    DECLARATION,
     DIGEST,
     LAPSED,
     OWNER,
@@ -24,7 +25,7 @@ from credit_review.review.outbox import (
     REQUEST,
     SUMMARY,
     person_of,
-)  # fmt: skip
+)
 from credit_review.words import Words, marked, said, said_many
 
 ANSWER = "credit_review_answer"
@@ -75,25 +76,6 @@ def condition(
     return Message(escaped(title), tuple(blocks))
 
 
-def request_status(proposal: Proposal, name: str, words: Words, *, documents: Sequence[str]) -> Message:
-    """What became of a request, for who asked: status and missing documents, no scores and no bureau data."""
-    w = words
-    ask = asked(proposal, name, w)
-    state = w.say(OUTCOMES.get(ProposalState(proposal.state), said("With the analyst")))
-    rows = [(w.say(said("Status")), state)]
-    if proposal.state in (ProposalState.APPROVED, ProposalState.APPLIED):
-        rows.append((w.say(said("From")), w.day(proposal.effective_from)))
-    if documents:
-        rows.append((w.say(said("Missing documents")), "; ".join(w.say(d) for d in documents)))
-    return Message(escaped(cleaned(ask, 300)), (header(w.say(said("Your request"))), section(ask), lines(rows)))
-
-
-def missing_documents(packet: Mapping[str, Any]) -> list[str]:
-    """Documents whose absence held the engine back, in words: what a customer could send."""
-    wanted = {"Missing data": said("statements, or a newer external report")}
-    return [wanted["Missing data"]] if "missing_data" in packet["exceptional"] else []
-
-
 def reminder(proposals: Sequence[tuple[Proposal, str]], words: Words) -> Message:
     """What still waits for the reader, the most urgent first."""
     w = words
@@ -124,31 +106,49 @@ def daily_summary(
     return Message(escaped(title), (header(title), lines(rows), notes(foot)))
 
 
-def owner_notice(changes: Sequence[tuple[Proposal, str]], words: Words) -> Message:
-    """What a sales owner is told of his customers: outcome, from when, and what the customer can do."""
+def owner_notice(changes: Sequence[tuple[Proposal, str, date | None]], words: Words, *, pass_on: str = "") -> Message:
+    """What a sales owner is told of his customers (proposal, name, day of effect): outcome, from when, and what the customer can do.
+
+    `pass_on` names the owner where the directory does not know him and the reader is to pass it on.
+    """
     w = words
     title = w.say(said_many("{n} decision about your customers", "{n} decisions about your customers", n=len(changes)))
-    rows: list[tuple[str, str]] = []
-    for proposal, name in changes[:_MOST]:
-        rows.append((cleaned(name, 80) or proposal.customer_id, w.say(_for_owner(proposal))))
-    if len(changes) > _MOST:
-        rows.append(
-            ("", w.say(said_many("and {n} more: `/credit NAME` tells", "and {n} more: `/credit NAME` tells", n=len(changes) - _MOST)))
-        )
-    return Message(escaped(title), (header(title), lines(rows)))
+    if pass_on:
+        owner = cleaned(pass_on, 80)
+        title = w.say(said_many("{n} decision to pass on to {owner}", "{n} decisions to pass on to {owner}", n=len(changes), owner=owner))
+    rows = [(cleaned(name, 80) or proposal.customer_id, w.say(_for_owner(proposal, begins))) for proposal, name, begins in changes]
+    blocks = [header(cleaned(title, 150)), lines(rows)]
+    if pass_on:
+        blocks.append(notes(w.say(said("The account owner is not in the directory: tell him, and ask the risk team to add him."))))
+    return Message(escaped(title), tuple(blocks))
 
 
-def _for_owner(proposal: Proposal) -> str:
+def _for_owner(proposal: Proposal, begins: date | None) -> str:
     amount = Money(proposal.to_minor, proposal.currency)
-    if proposal.state not in (ProposalState.APPROVED, ProposalState.APPLIED):
+    if proposal.state != ProposalState.APPLIED or begins is None:
         return said("{outcome}; the limit stays as it is", outcome=OUTCOMES[ProposalState(proposal.state)])
-    if proposal.from_minor is not None and proposal.to_minor < proposal.from_minor:
-        had = Money(proposal.from_minor, proposal.currency)
-        text = marked(
-            "limit goes from {had} to {amount} on {day}. The customer can pay open invoices, bring a guarantee, or send newer accounts."
+    if not reduces(proposal):
+        return said("limit of {amount} from {day}", amount=amount, day=begins)
+    if proposal.from_minor == proposal.to_minor:
+        days = {"before": proposal.from_terms_days or 0, "after": proposal.terms_days or 0}
+        what = said("payment terms go from net {before} days to net {after} days on {day}", day=begins, **days)
+    else:
+        what = said(
+            "limit goes from {had} to {amount} on {day}", had=Money(proposal.from_minor or 0, proposal.currency), amount=amount, day=begins
         )
-        return said(text, had=had, amount=amount, day=proposal.effective_from)
-    return said("limit of {amount} from {day}", amount=amount, day=proposal.effective_from)
+    return said("{what}. The customer can pay open invoices, bring a guarantee, or send newer accounts.", what=what)
+
+
+def declaration_due(day: date | None, today: date, words: Words) -> Message:
+    """That a declaration of interests is missing (`day` is today) or ends on a day."""
+    w = words
+    if day is None or day <= today:
+        text = said("You may approve limits and no declaration of conflicts of interest by you is in force.")
+    else:
+        text = said("Your declaration of conflicts of interest ends on {day}.", day=day)
+    how = said("Renew it in the App Home, customer by customer, or without a customer to state that there is none. It holds for a year.")
+    title = w.say(said("Conflicts of interest: declare once a year"))
+    return Message(escaped(title), (header(title), section(w.say(text)), notes(w.say(how))))
 
 
 def parked(rows: Sequence[tuple[str, str, str]], names: Mapping[str, str], words: Words) -> Message:
@@ -181,10 +181,11 @@ _SUBJECTS = {
     DIGEST: marked("list of review {key}"),
     SUMMARY: marked("summary of review {key}"),
     QUESTION: marked("question about proposal {key}"),
-    REQUEST: marked("status of request {key}"),
+    REQUEST: marked("status of the request of review {key}"),
     REMINDER: marked("reminder of {key}"),
     DAILY: marked("daily summary of {key}"),
     OWNER: marked("news for an account owner of {key}"),
+    DECLARATION: marked("reminder of {key} to declare interests"),
     PARKED: marked("notice of messages not delivered, {key}"),
     CONDITION: marked("condition of proposal {key}"),
     LAPSED: marked("lapsed condition of proposal {key}"),

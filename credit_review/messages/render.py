@@ -6,10 +6,20 @@ import json
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 
-from credit_review.messages import notices
+from credit_review.messages import notices, requests
 from credit_review.messages.card import card
 from credit_review.messages.digest import Listing, digest
-from credit_review.messages.gathering import Company, customer_name, names_in, sizes_of, summary_of, together_of, view_of
+from credit_review.messages.gathering import (
+    Company,
+    asked_by,
+    begins_of,
+    customer_name,
+    names_in,
+    sizes_of,
+    summary_of,
+    together_of,
+    view_of,
+)
 from credit_review.messages.summary import summary
 from credit_review.messages.text import Message
 from credit_review.model.records import ApprovalCondition, Decision, Note, OutboxEntry, Proposal, Review
@@ -20,6 +30,7 @@ from credit_review.review.inbox import asked_of, awaiting, put_before_me
 from credit_review.review.outbox import (
     CONDITION,
     DAILY,
+    DECLARATION,
     DIGEST,
     LAPSED,
     OWNER,
@@ -34,6 +45,7 @@ from credit_review.review.outbox import (
     card_of,
     person_of,
 )
+from credit_review.review.personal import lapses
 from credit_review.review.showing import Card, Render, Showing
 from credit_review.review.standing import matrix_in_force
 
@@ -113,12 +125,9 @@ def _condition(uow: UnitOfWork, showing: Showing, company: Company, now: datetim
 
 
 def _request(uow: UnitOfWork, showing: Showing, company: Company, now: datetime) -> Card | None:
-    proposal = uow.get(Proposal, proposal_id=_key(showing))
-    if proposal is None:
-        return None
-    words = company.reader(uow, person_of(showing.address), now)
-    packet = json.loads(proposal.packet_json)
-    return _as_card(notices.request_status(proposal, packet["customer_name"], words, documents=notices.missing_documents(packet)))
+    person = person_of(showing.address)
+    found = asked_by(uow, _key(showing), person, now)
+    return _as_card(requests.request_status(found, company.reader(uow, person, now))) if found else None
 
 
 def _reminder(uow: UnitOfWork, showing: Showing, company: Company, now: datetime) -> Card | None:
@@ -153,8 +162,15 @@ def _owner(uow: UnitOfWork, showing: Showing, company: Company, now: datetime) -
     found = uow.find(Proposal, proposal_id=ids) if ids else []
     if not found:
         return None
-    words = company.reader(uow, person_of(showing.address), now)
-    return _as_card(notices.owner_notice([(p, customer_name(p)) for p in found], words))
+    begins, words = begins_of(uow, ids), company.reader(uow, person_of(showing.address), now)
+    rows = [(p, customer_name(p), begins.get(p.proposal_id)) for p in found]
+    return _as_card(notices.owner_notice(rows, words, pass_on=str(showing.about.get("pass_on") or "")))
+
+
+def _declaration(uow: UnitOfWork, showing: Showing, company: Company, now: datetime) -> Card | None:
+    person, today = person_of(showing.address), now.astimezone(company.words.zone).date()
+    day = lapses(uow, person, today, now)
+    return _as_card(notices.declaration_due(day, today, company.reader(uow, person, now))) if day else None
 
 
 def _parked(uow: UnitOfWork, showing: Showing, company: Company, now: datetime) -> Card | None:
@@ -178,4 +194,5 @@ _DRAW: dict[str, _Draw] = {
     PARKED: _parked,
     CONDITION: _condition,
     LAPSED: _condition,
+    DECLARATION: _declaration,
 }

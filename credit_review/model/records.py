@@ -397,7 +397,7 @@ class InboxEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutboxEntry:
-    """An effect owed to the outside [key: outbox_id]; `dedup_key` is unique. kind: apply, erp, slack_post, slack_update."""
+    """An effect owed to the outside [key: outbox_id]; `dedup_key` is unique. kind: apply, erp, slack_post, slack_update, tell_owner."""
 
     outbox_id: str
     kind: str

@@ -6,12 +6,14 @@ decided on; then the change, the limit, the delivery owed to the ERP, the state 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
 
 from credit_review.audit import Action
 from credit_review.authority import Code, Judgement, Standing, approvals, by_rule, recheck, requirement
+from credit_review.calendar import WEEKDAYS, WorkingCalendar
 from credit_review.errors import BadInput, Conflict, CreditReviewError, Refused
 from credit_review.fx import MissingRate
 from credit_review.model.records import CreditLimit, LimitAccount, LimitChange, OutboxEntry, Proposal, RiskKept
@@ -22,6 +24,7 @@ from credit_review.review.deliveries import owe_delivery
 from credit_review.review.ending import end, withdraw_apply
 from credit_review.review.naming import short_id
 from credit_review.review.outbox import APPLY, apply_key
+from credit_review.review.owners import notice_days, takes_effect
 from credit_review.review.standing import gather, in_force_on, lock_group, matrix_in_force, no_rate
 from credit_review.words import said
 
@@ -42,9 +45,12 @@ class Applied:
     repeated: bool = field(default=False, compare=False)
 
 
-def apply(proposal_id: str, uow: UnitOfWork, now: datetime, *, zone: tzinfo = UTC, by: str = APPLIER) -> Applied:
+def apply(
+    proposal_id: str, uow: UnitOfWork, now: datetime, *, zone: tzinfo = UTC, calendar: WorkingCalendar = WEEKDAYS, by: str = APPLIER
+) -> Applied:
     """What became of the proposal, committed: applied, or expired, rejected or superseded when it may not be applied any more.
 
+    `calendar` has the company's working days: a reduction takes effect after the notice it was signed with, counted from today.
     Raises Refused `unknown_proposal`, `no_authority`, `no_rate` or `conditions_open` and leaves it approved; Conflict or Unavailable
     from the store.
     """
@@ -62,6 +68,7 @@ def apply(proposal_id: str, uow: UnitOfWork, now: datetime, *, zone: tzinfo = UT
     except MissingRate as error:
         raise no_rate(error) from None
     version = standing.in_force.version if standing.in_force else 0
+    begins = takes_effect(proposal, standing.today, calendar)
     if judgement.code == Code.EXPIRED:
         outcome = _ended(uow, proposal, ProposalState.EXPIRED, Action.PROPOSAL_EXPIRED, judgement, by, now)
     elif version != proposal.base_version:
@@ -74,8 +81,11 @@ def apply(proposal_id: str, uow: UnitOfWork, now: datetime, *, zone: tzinfo = UT
         )
     elif not judgement.allowed:
         outcome = _ended(uow, proposal, ProposalState.REJECTED, Action.PROPOSAL_REVOKED, judgement, by, now)
+    elif proposal.effective_to is not None and begins >= proposal.effective_to:
+        never = replace(judgement, code=Code.ENDS_BEFORE_EFFECT, text=f"it ends on {proposal.effective_to} and takes effect on {begins}")
+        outcome = _ended(uow, proposal, ProposalState.EXPIRED, Action.PROPOSAL_EXPIRED, never, by, now)
     else:
-        outcome = _put_in_force(uow, standing, approvers, now, zone, by)
+        outcome = _put_in_force(uow, standing, approvers, begins, now, zone, by)
     uow.commit()
     return outcome
 
@@ -115,7 +125,7 @@ def _ended(
 
 
 def _put_in_force(
-    uow: UnitOfWork, standing: Standing, approvers: Sequence[tuple[str, str | None]], now: datetime, zone: tzinfo, by: str
+    uow: UnitOfWork, standing: Standing, approvers: Sequence[tuple[str, str | None]], begins: date, now: datetime, zone: tzinfo, by: str
 ) -> Applied:
     proposal, before = standing.proposal, standing.in_force
     change = LimitChange(
@@ -130,8 +140,7 @@ def _put_in_force(
         new_minor=proposal.to_minor,
         old_terms_days=before.terms_days if before else None,
         new_terms_days=proposal.terms_days,
-        # approved after the day it was meant for: it was not in force before today, and the record never says it was
-        effective_from=max(proposal.effective_from, standing.today),
+        effective_from=begins,
         effective_to=proposal.effective_to,
         applied_by=by,
         applied_at=now,
@@ -145,6 +154,7 @@ def _put_in_force(
         "customer": proposal.customer_id,
         "currency": proposal.currency,
         "digest": proposal.digest,
+        "notice_working_days": notice_days(json.loads(proposal.packet_json)),
         "approvers": [{"approver": approver, "on_behalf_of": principal} for approver, principal in approvers],
         "rule": proposal.straight_through_rule if by_rule(standing) else None,
         "policy": proposal.policy_digest,
@@ -224,7 +234,7 @@ class ApplyReport:
         return sum(o.state == state and not o.repeated for o in self.outcomes)
 
 
-def apply_due(store: Store, clock: Clock, *, zone: tzinfo = UTC, by: str = APPLIER) -> ApplyReport:
+def apply_due(store: Store, clock: Clock, *, zone: tzinfo = UTC, calendar: WorkingCalendar = WEEKDAYS, by: str = APPLIER) -> ApplyReport:
     """Applies everything approved, each in a transaction of its own; what cannot be applied now waits ten minutes and is named.
 
     Safe to run twice at once: the second finds each proposal applied.
@@ -236,7 +246,7 @@ def apply_due(store: Store, clock: Clock, *, zone: tzinfo = UTC, by: str = APPLI
             proposal_id = entry.dedup_key.removeprefix(f"{APPLY}:")
             try:
                 with store.begin(interactive=False) as uow:
-                    outcomes.append(apply(proposal_id, uow, clock.now(), zone=zone, by=by))
+                    outcomes.append(apply(proposal_id, uow, clock.now(), zone=zone, calendar=calendar, by=by))
             except (Refused, Conflict, BadInput) as error:
                 waiting.append((proposal_id, error.what))
                 _put_off(store, entry, error, clock.now())

@@ -24,6 +24,7 @@ from credit_review.review.outbox import (
     owe_apply,
     owe_card_updates,
     owe_messages,
+    owe_request_update,
     owe_updates,
     person_of,
     to_person,
@@ -163,6 +164,7 @@ def confirm(
     if proposal.state == ProposalState.APPROVED and not open_conditions(uow, [proposal.proposal_id]):
         owe_apply(uow, proposal.proposal_id, now)
     owe_card_updates(uow, proposal.proposal_id, now)
+    owe_request_update(uow, proposal, now)
     return condition
 
 

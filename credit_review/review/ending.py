@@ -15,7 +15,8 @@ from credit_review.model.records import Maker, OutboxEntry, Proposal, RiskKept
 from credit_review.model.states import OutboxState, ProposalState
 from credit_review.ports import Entry, UnitOfWork
 from credit_review.review.naming import short_id
-from credit_review.review.outbox import apply_key, owe_card_updates, owe_successor_cards
+from credit_review.review.outbox import apply_key, owe_card_updates, owe_request_update, owe_successor_cards
+from credit_review.review.owners import lowers, owe_owner
 from credit_review.words import said
 
 
@@ -28,6 +29,7 @@ def move(uow: UnitOfWork, proposal: Proposal, to: ProposalState, *, now: datetim
             next_step=said("read it again and decide on that"),
         )
     owe_card_updates(uow, proposal.proposal_id, now)
+    owe_request_update(uow, proposal, now)
 
 
 def end(uow: UnitOfWork, proposal: Proposal, to: ProposalState, *, code: str, now: datetime, replaced: bool = False) -> None:
@@ -37,6 +39,7 @@ def end(uow: UnitOfWork, proposal: Proposal, to: ProposalState, *, code: str, no
     """
     move(uow, proposal, to, now=now, outcome_code=code, decided_at=proposal.decided_at or now)
     withdraw_apply(uow, proposal.proposal_id, code)
+    owe_owner(uow, proposal, to, now)
     if to != ProposalState.APPLIED and not replaced and reduces(proposal):
         raise_risk(uow, proposal, to, now)
 
@@ -64,10 +67,8 @@ def withdraw_apply(uow: UnitOfWork, proposal_id: str, code: str) -> None:
 
 def reduces(proposal: Proposal) -> bool:
     """Whether the proposal lowers the amount, or tightens terms without raising it."""
-    if proposal.from_minor is None or proposal.to_minor > proposal.from_minor:
-        return False
-    tighter = proposal.terms_days is not None and proposal.from_terms_days is not None and proposal.terms_days < proposal.from_terms_days
-    return proposal.to_minor < proposal.from_minor or tighter
+    names = ("from_minor", "to_minor", "from_terms_days", "terms_days")
+    return lowers({name: getattr(proposal, name) for name in names})
 
 
 def raise_risk(uow: UnitOfWork, proposal: Proposal, cause: ProposalState, now: datetime) -> None:

@@ -5,104 +5,79 @@ Everything goes by working hours of the person asked, in his own calendar and ti
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta, tzinfo
-from zoneinfo import ZoneInfo
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta, tzinfo
 
 from credit_review.audit import Action
 from credit_review.authority import Matrix, Standing, next_asked
-from credit_review.calendar import WorkingCalendar, working_hours_between
 from credit_review.errors import Refused
 from credit_review.fx import MissingRate
-from credit_review.model.records import Absence, Addressee, ConflictOfInterest, Decision, Person, PersonPreference, Proposal
+from credit_review.model.records import Addressee, Decision, Person, Proposal
 from credit_review.model.states import ProposalState
 from credit_review.policy import Approvals
 from credit_review.ports import Clock, Entry, Store, UnitOfWork
 from credit_review.review.addressing import Destinations, ask
 from credit_review.review.directory import current_delegations
-from credit_review.review.outbox import DAILY, OWNER, REMINDER, owe_messages, to_person
+from credit_review.review.outbox import DAILY, DECLARATION, REMINDER, owe_messages, person_of, to_person
+from credit_review.review.owners import Told, tell_owners
+from credit_review.review.personal import lapses
 from credit_review.review.rerouting import reroute
 from credit_review.review.standing import gather_many, matrix_in_force, policy_in_force
+from credit_review.review.working import Company, Habits
+
+__all__ = ["Company", "FollowUp", "follow_up"]
 
 FOLLOW_UP = "system:follow_up"
 BATCH = 100
-_DECIDED = (ProposalState.APPROVED, ProposalState.APPLIED, ProposalState.REJECTED, ProposalState.EXPIRED)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Company:
-    """Working days and time zone where a person chose nothing."""
-
-    calendar: WorkingCalendar
-    zone: tzinfo
+LOOK_BACK = timedelta(days=92)
+"""How far back daily summaries that were never owed are made up for: longer than any outage, shorter than forever."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FollowUp:
-    """Who was reminded, which proposals were put before others as well, who got his daily summary, which account owners were told."""
+    """Who was reminded, which proposals were put before others as well, who got his daily summary, who was asked to declare his interests,
+    and which account owners were told."""
 
     reminded: tuple[str, ...] = ()
     escalated: tuple[str, ...] = ()
     summarised: tuple[str, ...] = ()
-    told: tuple[str, ...] = ()
+    undeclared: tuple[str, ...] = ()
+    told: Told = field(default_factory=Told)
 
     def text(self) -> str:
         """It in one line."""
-        people = f"{len(self.reminded)} people reminded, {len(self.summarised)} daily summaries, {len(self.told)} account owners told"
-        return f"{people}, {len(self.escalated)} proposals put before others as well"
+        people = f"{len(self.reminded)} people reminded, {len(self.summarised)} daily summaries, {len(self.undeclared)} asked to declare"
+        return f"{people}, {self.told.text()}, {len(self.escalated)} proposals put before others as well"
 
 
-def follow_up(store: Store, clock: Clock, company: Company, to: Destinations) -> FollowUp:
-    """Reminds, escalates, and owes the daily messages; does nothing where nobody is asked in Slack (`to`)."""
+def follow_up(store: Store, clock: Clock, company: Company, to: Destinations, *, limits_owner: str = "") -> FollowUp:
+    """Reminds, escalates, and owes the daily messages; does nothing where nobody is asked in Slack (`to`).
+
+    `limits_owner` passes on what account owners are told whom the directory does not know.
+    """
     now = clock.now()
+    told = tell_owners(store, clock, to, limits_owner=limits_owner)
     if not to.direct:
-        return FollowUp()
+        return FollowUp(told=told)
     with store.read() as uow:
         try:
             matrix, rules = matrix_in_force(uow, now), policy_in_force(uow, now).approvals
         except Refused:
-            return FollowUp()
+            return FollowUp(told=told)
         waiting = _waiting(uow, now)
-        habits = _Habits.read(uow, company, now)
+        habits = Habits.read(uow, company, now)
     moved = _reroute(store, habits, to, company, now)
     late = {i for i, asked in waiting.items() if _overdue(asked, habits, rules.escalate_after_hours, now)}
     escalated = (*moved, *_escalate(store, sorted(late - set(moved)), matrix, company, to, now))
     reminded = _remind(store, waiting, habits, rules, now)
-    yesterday = now.astimezone(company.zone).date() - timedelta(days=1)
+    today = now.astimezone(company.zone).date()
     with store.begin(interactive=False) as uow:
-        summarised = _summaries(uow, yesterday, company.zone, now)
-        told = _owners(uow, yesterday, company.zone, now)
+        summarised = _summaries(uow, today, company.zone, now)
+        undeclared = _declarations(uow, matrix, today, now)
         uow.commit()
-    return FollowUp(reminded=reminded, escalated=escalated, summarised=summarised, told=told)
-
-
-@dataclass(frozen=True, slots=True)
-class _Habits:
-    """Working days and time zone of each person, who is away today, and in whose place others may be asked today."""
-
-    company: Company
-    chosen: Mapping[str, PersonPreference]
-    away: frozenset[str]
-    replaced: frozenset[str]
-
-    @classmethod
-    def read(cls, uow: UnitOfWork, company: Company, now: datetime) -> _Habits:
-        today = now.astimezone(company.zone).date()
-        chosen = {p.person_id: p for p in uow.facts(PersonPreference, valid_at=today, known_at=now)}
-        away = frozenset(a.person_id for a in uow.facts(Absence, valid_at=today, known_at=now))
-        principals = {d.principal_id for d in current_delegations(uow, on=today, known_at=now)}
-        conflicted = {c.person_id for c in uow.facts(ConflictOfInterest, valid_at=today, known_at=now) if c.customer_id}
-        return cls(company, chosen, away, away | principals | conflicted)
-
-    def hours(self, person_id: str, since: datetime, now: datetime) -> float:
-        """Working hours of a person from a moment until now."""
-        kept = self.chosen.get(person_id)
-        calendar = WorkingCalendar(kept.calendar) if kept and kept.calendar else self.company.calendar
-        zone = ZoneInfo(kept.time_zone) if kept and kept.time_zone else self.company.zone
-        return working_hours_between(since, now, calendar, zone)
+    return FollowUp(reminded=reminded, escalated=escalated, summarised=summarised, undeclared=undeclared, told=told)
 
 
 def _waiting(uow: UnitOfWork, now: datetime) -> dict[str, list[Addressee]]:
@@ -116,13 +91,13 @@ def _waiting(uow: UnitOfWork, now: datetime) -> dict[str, list[Addressee]]:
     return found
 
 
-def _overdue(asked: Sequence[Addressee], habits: _Habits, after_hours: int, now: datetime) -> bool:
+def _overdue(asked: Sequence[Addressee], habits: Habits, after_hours: int, now: datetime) -> bool:
     """Whether everybody asked has had his time, or is away."""
     newest = max(a.at for a in asked)
     return all(a.person_id in habits.away or habits.hours(a.person_id, max(a.at, newest), now) >= after_hours for a in asked)
 
 
-def _reroute(store: Store, habits: _Habits, to: Destinations, company: Company, now: datetime) -> tuple[str, ...]:
+def _reroute(store: Store, habits: Habits, to: Destinations, company: Company, now: datetime) -> tuple[str, ...]:
     """Asks those who would be asked today in the place of somebody asked before: an absence or a delegation may have begun since."""
     done: list[str] = []
     for person_id in sorted(habits.replaced):
@@ -162,7 +137,7 @@ def _put_before_others(uow: UnitOfWork, proposal: Proposal, matrix: Matrix, zone
     return True
 
 
-def _remind(store: Store, waiting: Mapping[str, Sequence[Addressee]], habits: _Habits, rules: Approvals, now: datetime) -> tuple[str, ...]:
+def _remind(store: Store, waiting: Mapping[str, Sequence[Addressee]], habits: Habits, rules: Approvals, now: datetime) -> tuple[str, ...]:
     """Owes one reminder a day to each person with something waiting for longer than the policy's hours."""
     since: dict[str, datetime] = {}
     for asked in (a for several in waiting.values() for a in several):
@@ -176,38 +151,25 @@ def _remind(store: Store, waiting: Mapping[str, Sequence[Addressee]], habits: _H
     return tuple(late)
 
 
-def _summaries(uow: UnitOfWork, day: date, zone: tzinfo, now: datetime) -> tuple[str, ...]:
-    """Owes everybody in whose name something was decided on a day its summary."""
-    decided = [row for row in uow.tally(Decision, by=("approver_id", "on_behalf_of", "at")) if _on(row[2], day, zone)]
-    people = sorted({p for approver, principal, *_ in decided for p in (approver, principal) if p})
-    owe_messages(uow, [(f"{DAILY}:{day}", to_person(p)) for p in people], now)
-    return tuple(people)
+def _summaries(uow: UnitOfWork, today: date, zone: tzinfo, now: datetime) -> tuple[str, ...]:
+    """Owes everybody in whose name something was decided on a day before today its summary, of each such day that has none yet."""
+    decided: dict[tuple[date, str], None] = {}
+    for approver, principal, at, _ in uow.tally(Decision, by=("approver_id", "on_behalf_of", "at")):
+        day = at.astimezone(zone).date()
+        if today - LOOK_BACK <= day < today:
+            decided |= {(day, person): None for person in (approver, principal) if person}
+    return _people(owe_messages(uow, [(f"{DAILY}:{day}", to_person(person)) for day, person in sorted(decided)], now))
 
 
-def _owners(uow: UnitOfWork, day: date, zone: tzinfo, now: datetime) -> tuple[str, ...]:
-    """Owes account owners, found by id or by a name that only one person has, what was decided about their customers on a day."""
-    # by key and time first: packets are large, and a company decides many in a year
-    rows = uow.tally(Proposal, by=("proposal_id", "decided_at"), state=_DECIDED)
-    decided = [proposal_id for proposal_id, at, _ in rows if at is not None and _on(at, day, zone)]
-    people = _people_called(uow, now)
-    mine: dict[str, list[str]] = defaultdict(list)
-    for start in range(0, len(decided), BATCH):
-        for proposal in uow.find(Proposal, proposal_id=decided[start : start + BATCH]):
-            owner = people.get(str(json.loads(proposal.packet_json).get("account_owner") or ""))
-            if owner:
-                mine[owner].append(proposal.proposal_id)
-    for owner, ids in sorted(mine.items()):
-        owe_messages(uow, [(f"{OWNER}:{day}", to_person(owner))], now, proposals=sorted(ids))
-    return tuple(sorted(mine))
+def _declarations(uow: UnitOfWork, matrix: Matrix, today: date, now: datetime) -> tuple[str, ...]:
+    """Owes one reminder a month to who may decide and has no declaration of interests in force, or one that ends within a month."""
+    stands_in = {d.delegate_id for d in current_delegations(uow, on=today, known_at=now)}
+    people = {h.person for h in matrix.holders if h.on(today)} | stands_in
+    active = {p.person_id for p in uow.facts(Person, valid_at=today, known_at=now, person_id=sorted(people)) if p.active}
+    late = sorted(p for p in active if lapses(uow, p, today, now) is not None)
+    return _people(owe_messages(uow, [(f"{DECLARATION}:{today:%Y-%m}", to_person(person)) for person in late], now))
 
 
-def _people_called(uow: UnitOfWork, now: datetime) -> dict[str, str]:
-    """Active persons by id, and by name where the name is one person's alone."""
-    people = [p for p in uow.facts(Person, valid_at=now.date(), known_at=now) if p.active]
-    names = [p.name for p in people]
-    return {p.person_id: p.person_id for p in people} | {p.name: p.person_id for p in people if names.count(p.name) == 1}
-
-
-def _on(moment: datetime, day: date, zone: tzinfo) -> bool:
-    start = datetime.combine(day, time(), tzinfo=zone)
-    return start <= moment < start + timedelta(days=1)
+def _people(messages: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+    """Who gets these messages, each once."""
+    return tuple(sorted({person_of(address) for _, address in messages}))

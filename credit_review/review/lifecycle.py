@@ -21,7 +21,7 @@ from credit_review.review import manifest as manifests
 from credit_review.review.adopt import require_adopted
 from credit_review.review.manifest import Manifest
 from credit_review.review.naming import SYSTEM, actor, review_id
-from credit_review.review.outbox import apply_key, owe_card_updates, shown_among
+from credit_review.review.outbox import apply_key, owe_card_updates, owe_request_update, shown_among
 from credit_review.review.signing import require_confirmer
 from credit_review.words import listed, marked, said
 
@@ -225,6 +225,8 @@ def supersede_proposals(
         uow.change(OutboxEntry, where={"dedup_key": withdrawn}, to=done)
     for shown in shown_among(uow, [p.proposal_id for p in proposals]):
         owe_card_updates(uow, shown, now)
+    for proposal in proposals:
+        owe_request_update(uow, proposal, now)
     uow.append(
         *(
             Entry(

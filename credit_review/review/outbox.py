@@ -14,15 +14,15 @@ from credit_review.audit import canonical
 from credit_review.model.records import Addressee, OutboxEntry, Proposal, SlackMessage
 from credit_review.model.states import OutboxState
 from credit_review.ports import UnitOfWork
-from credit_review.review.naming import short_id
+from credit_review.review.naming import SYSTEM, short_id
 
-APPLY, ERP, SLACK_POST, SLACK_UPDATE = "apply", "erp", "slack_post", "slack_update"
+APPLY, ERP, SLACK_POST, SLACK_UPDATE, TELL_OWNER = "apply", "erp", "slack_post", "slack_update", "tell_owner"
 PROPOSAL, DIGEST, SUMMARY, QUESTION, REQUEST = "proposal", "digest", "summary", "question", "request"
-REMINDER, DAILY, OWNER, PARKED = "reminder", "daily", "owner", "parked"
+REMINDER, DAILY, OWNER, PARKED, DECLARATION = "reminder", "daily", "owner", "parked", "declaration"
 CONDITION, LAPSED = "condition", "lapsed"
 """What a message may show: a proposal's card, a person's list of a review, the review at a glance, a question about a proposal, what became
-of a request, and of a day: what still waits, what was decided in a person's name, what an account owner is told, what could not be sent; a
-condition to be confirmed, and one that nobody confirmed in time."""
+of a request (named by its review), what an account owner is told, what could not be sent, that a declaration of interests is due; of a day:
+what still waits, what was decided in a person's name; a condition to be confirmed, and one that nobody confirmed in time."""
 
 
 def owe(
@@ -90,17 +90,19 @@ def subject_of(dedup_key: str) -> str:
     return ":".join(dedup_key.split(":")[1:3])
 
 
-def owe_messages(uow: UnitOfWork, wanted: Iterable[tuple[str, str]], now: datetime, **about: Any) -> None:
-    """Queues messages (subject, address), sent in this order; those owed before are left alone. `about` goes into their payloads."""
+def owe_messages(uow: UnitOfWork, wanted: Iterable[tuple[str, str]], now: datetime, **about: Any) -> list[tuple[str, str]]:
+    """The messages (subject, address) now queued, sent in this order; those owed before are left alone. `about` goes into the payloads."""
     keys = {message_key(subject, address): (subject, address) for subject, address in wanted}
     known = {row.dedup_key for row in uow.find(OutboxEntry, dedup_key=list(keys))} if keys else set()
-    rows = []
+    rows, fresh = [], []
     for n, (key, (subject, address)) in enumerate(keys.items()):
         if key not in known:
             # the order of one transaction's messages is kept by their microseconds
             payload = {"subject": subject, "address": address, **about}
             rows.append(owed(SLACK_POST, key, payload, now + timedelta(microseconds=n), not_before=now))
+            fresh.append((subject, address))
     uow.add(*rows)
+    return fresh
 
 
 def owe_updates(uow: UnitOfWork, subjects: Collection[str], now: datetime, *, addresses: Collection[str] | None = None) -> None:
@@ -128,11 +130,17 @@ def _owe_update(uow: UnitOfWork, message: SlackMessage, now: datetime) -> None:
 
 
 def owe_card_updates(uow: UnitOfWork, proposal_id: str, now: datetime) -> None:
-    """Queues a fresh rendering of whatever shows a proposal: its cards, who asked for it, the question about it, and lists it stands in."""
-    owe_updates(uow, [f"{kind}:{proposal_id}" for kind in (PROPOSAL, REQUEST, QUESTION)], now)
+    """Queues a fresh rendering of whatever shows a proposal: its cards, the question about it, and lists it stands in."""
+    owe_updates(uow, [f"{kind}:{proposal_id}" for kind in (PROPOSAL, QUESTION)], now)
     asked = uow.find(Addressee, proposal_id=proposal_id)
     if asked:
         owe_updates(uow, {f"{DIGEST}:{a.review_id}" for a in asked}, now, addresses={to_person(a.person_id) for a in asked})
+
+
+def owe_request_update(uow: UnitOfWork, proposal: Proposal, now: datetime) -> None:
+    """Queues a fresh rendering of the status that follows a request; a proposal that no person asked for has none."""
+    if proposal.proposer_id != SYSTEM:
+        owe_updates(uow, [f"{REQUEST}:{proposal.review_id}"], now)
 
 
 def owe_successor_cards(uow: UnitOfWork, old_id: str, new: Proposal, now: datetime) -> None:

@@ -19,6 +19,8 @@ from credit_review.review.naming import actor, short_id
 from credit_review.words import Words, said, words_for
 
 A_YEAR = timedelta(days=366)
+RENEW_BEFORE = timedelta(days=30)
+"""How long before its end a person is reminded to renew a declaration."""
 
 
 def preference_of(uow: UnitOfWork, person_id: str, *, on: date, known_at: datetime) -> PersonPreference | None:
@@ -123,6 +125,15 @@ def is_customer(uow: UnitOfWork, customer_id: str) -> bool:
 def conflicts_of(uow: UnitOfWork, person_id: str, *, on: date, known_at: datetime) -> list[ConflictOfInterest]:
     """A person's declarations in force on a day."""
     return uow.facts(ConflictOfInterest, valid_at=on, known_at=known_at, person_id=person_id)
+
+
+def lapses(uow: UnitOfWork, person_id: str, today: date, now: datetime) -> date | None:
+    """The day on which a person's declarations are due: today without any in force, or when the first that is not renewed ends within
+    RENEW_BEFORE; None while nothing is due."""
+    declared = conflicts_of(uow, person_id, on=today, known_at=now)
+    renewed = {c.customer_id for c in conflicts_of(uow, person_id, on=today + RENEW_BEFORE, known_at=now)}
+    ends = [c.valid_to for c in declared if c.valid_to is not None and c.customer_id not in renewed]
+    return today if not declared else min(ends, default=None)
 
 
 def set_right(uow: UnitOfWork, right: AccessRight, *, by: str) -> None:

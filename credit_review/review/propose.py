@@ -33,6 +33,8 @@ class ProposalDraft:
     """What the engine, or a person's request, proposes for one account. Amounts are minor units of `currency`, terms net days.
 
     `terms_days` None keeps the terms as they are. `pd` is a decimal string. `derivation` is the way to the figure, as (label, figure).
+    `notice_working_days` is policy's notice for a reduction of this customer, which holds whatever the figures become. `substitutes` says
+    which inputs the engine missed (`limits.substitute`), so that people can be told which documents would help.
     `facts` are further figures for the card (`tasks.figures.facts_beside`), `account_owner` is the sales owner as the ledger names him.
     `account_id` is the limit account it is for, worked out once because bulk steps ask for it often.
     """
@@ -48,6 +50,7 @@ class ProposalDraft:
     terms_days: int | None
     effective_from: date
     effective_to: date | None = None
+    notice_working_days: int = 0
     legal_entity: str = "ALL"
     layer: str = Layer.BASE
     region: str = ""
@@ -64,6 +67,7 @@ class ProposalDraft:
     over_limit_minor: int | None = None
     derivation: tuple[tuple[str, str], ...] = ()
     exceptional: tuple[str, ...] = ()
+    substitutes: tuple[str, ...] = ()
     straight_through_rule: str = ""
     request: Mapping[str, Any] | None = None
     account_owner: str = ""
@@ -335,6 +339,7 @@ def packet(review: Review, manifest: Manifest, draft: ProposalDraft, key: str, e
         "terms_days": draft.terms_days,
         "effective_from": draft.effective_from.isoformat(),
         "effective_to": draft.effective_to.isoformat() if draft.effective_to else None,
+        "notice_working_days": draft.notice_working_days,
         "engine_minor": engine_minor,
         "exposure_minor": draft.exposure_minor,
         "own_risk_minor": draft.own_risk_minor,
@@ -349,6 +354,7 @@ def packet(review: Review, manifest: Manifest, draft: ProposalDraft, key: str, e
         "facts": dict(draft.facts),
         "derivation": [[packed(label), packed(figure)] for label, figure in draft.derivation],
         "exceptional": list(draft.exceptional),
+        "substitutes": list(draft.substitutes),
         "request": dict(draft.request) if draft.request else None,
         "notes": [],
         "amendments": [],

@@ -18,7 +18,7 @@ from credit_review.review.adopt import in_force
 from credit_review.review.directory import active_person, called, delegates_of
 from credit_review.review.ending import created_data, successor_of
 from credit_review.review.naming import actor, short_id
-from credit_review.review.outbox import QUESTION, owe_card_updates, owe_messages, owe_successor_cards, to_person
+from credit_review.review.outbox import QUESTION, owe_card_updates, owe_messages, owe_request_update, owe_successor_cards, to_person
 from credit_review.review.standing import gather, matrix_in_force
 from credit_review.words import said
 
@@ -119,3 +119,4 @@ def _store(uow: UnitOfWork, old: Proposal, new: Proposal, person_id: str, text: 
     owe_successor_cards(uow, old.proposal_id, new, now)
     put_before(uow, [replace(standing, proposal=routed)], matrix, replace(to, channel=""), now)
     owe_card_updates(uow, old.proposal_id, now)
+    owe_request_update(uow, new, now)

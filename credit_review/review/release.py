@@ -25,8 +25,10 @@ from credit_review.review.ending import end
 from credit_review.review.lifecycle import BATCH
 from credit_review.review.manifest import digest_of
 from credit_review.review.naming import actor, short_id
+from credit_review.review.outbox import owe_request_update
 from credit_review.review.propose import direction_of
 from credit_review.review.route import Rules, change_alike, expiry, need_of, standings_of
+from credit_review.review.working import Habits
 from credit_review.words import marked, said
 
 OVERRIDE = "override"
@@ -168,7 +170,8 @@ def release(uow: UnitOfWork, proposal_ids: Sequence[str], rules: Rules, by: Anal
     drafts = _drafts(uow, proposal_ids, by)
     standings = standings_of(uow, drafts, rules, by.now)
     needs = {d.proposal_id: need_of(standings.get(d.proposal_id), rules.matrix) for d in drafts}
-    changes = {d.proposal_id: _pending(d, needs[d.proposal_id], rules, by) for d in drafts}
+    habits = rules.habits(uow, by.now)
+    changes = {d.proposal_id: _pending(d, needs[d.proposal_id], standings.get(d.proposal_id), rules, habits, by) for d in drafts}
     change_alike(uow, changes)
     made = {m.proposal_id for m in uow.find(Maker, proposal_id=list(changes), person_id=by.person_id)}
     uow.add(*(Maker(proposal_id=i, person_id=by.person_id, how="released", at=by.now) for i in changes if i not in made))
@@ -180,6 +183,8 @@ def release(uow: UnitOfWork, proposal_ids: Sequence[str], rules: Rules, by: Anal
     released = [replace(draft, **changes[draft.proposal_id]) for draft in drafts]
     seen = [_made_by(replace(standings[p.proposal_id], proposal=p), by) for p in released]
     put_before(uow, seen, rules.matrix, rules.to, by.now)
+    for proposal in released:
+        owe_request_update(uow, proposal, by.now)
     return released
 
 
@@ -187,8 +192,10 @@ def _made_by(standing: Standing, by: Analyst) -> Standing:
     return replace(standing, makers=standing.makers | {by.person_id})
 
 
-def _pending(draft: Proposal, need: Requirement | None, rules: Rules, by: Analyst) -> dict[str, Any]:
-    if need is None:
+def _pending(
+    draft: Proposal, need: Requirement | None, standing: Standing | None, rules: Rules, habits: Habits, by: Analyst
+) -> dict[str, Any]:
+    if need is None or standing is None:
         raise Refused(
             "no_rate",
             said(
@@ -203,7 +210,7 @@ def _pending(draft: Proposal, need: Requirement | None, rules: Rules, by: Analys
         "state": ProposalState.PENDING,
         "tier": need.tier,
         "required_approvals": need.approvals,
-        "expires_at": expiry(rules.policy, by.now),
+        "expires_at": expiry(_made_by(standing, by), rules, habits, by.now),
         "straight_through_rule": "",
     }
 

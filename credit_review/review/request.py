@@ -6,22 +6,28 @@ person who asks is its proposer and maker, and that it never goes straight throu
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
+from credit_review.audit import canonical
 from credit_review.errors import BadInput, Refused
 from credit_review.model.money import format_minor
-from credit_review.model.records import CreditLimit, LimitAccount, Maker, Proposal, Review
+from credit_review.model.records import CreditLimit, LimitAccount, Maker, OutboxEntry, Proposal, Review
 from credit_review.model.states import OPEN_PROPOSAL_STATES, Layer, ReviewKind, ReviewState
 from credit_review.ports import UnitOfWork
+from credit_review.review.addressing import Destinations
 from credit_review.review.directory import active_person
 from credit_review.review.lifecycle import require_state, review_of
 from credit_review.review.manifest import from_json
 from credit_review.review.naming import proposal_id
+from credit_review.review.outbox import REQUEST, message_key, owe_messages, owe_updates, to_person
 from credit_review.review.propose import ProposalDraft, account_entry, account_of, created_entry, direction_of, proposal_record, unchanged
-from credit_review.words import said
+from credit_review.words import packed, said, unpacked
 
+STOPPED = said("it stopped; the risk team finds the cause in the run")
+"""What a person is told whose request met a fault of ours."""
 REQUESTED = "requested"
 """Exception: a person asked for it."""
 
@@ -59,6 +65,37 @@ def request_scope(uow: UnitOfWork, customer_id: str, as_of: date) -> str:
 def unfinished_request(review: Review) -> bool:
     """Whether a review is a request that stopped before anything was proposed: what was asked is lost with it, so it is asked again."""
     return review.scope.startswith(_SCOPE) and "#" in review.scope and review.last_good_state in _BEFORE_PROPOSAL
+
+
+def owe_status(uow: UnitOfWork, review_id: str, person_id: str, to: Destinations, now: datetime) -> None:
+    """Owes the person who asks a message that follows his request from now on, and shows it as it stands when it is there already."""
+    if to.direct:
+        owe_messages(uow, [(status_of(review_id), to_person(person_id))], now)
+        owe_updates(uow, [status_of(review_id)], now)
+
+
+def status_of(review_id: str) -> str:
+    """The subject of the message that follows a request, which is a review of its own."""
+    return f"{REQUEST}:{review_id}"
+
+
+def owe_refusal(uow: UnitOfWork, review_id: str, why: str, now: datetime) -> None:
+    """Lets the message that follows a request say why it came to nothing; does nothing for a review that is no request.
+
+    The sentence is kept with the message, so that it is said in the reader's language.
+    """
+    review = review_of(uow, review_id)
+    key = message_key(status_of(review_id), to_person(review.started_by))
+    for row in uow.find(OutboxEntry, dedup_key=key, lock=True):
+        payload = {**json.loads(row.payload_json), "why": packed(why)}
+        uow.change(OutboxEntry, where={"outbox_id": row.outbox_id}, to={"payload_json": canonical(payload)})
+        owe_updates(uow, [status_of(review_id)], now)
+
+
+def refusal_of(uow: UnitOfWork, review_id: str, person_id: str) -> str:
+    """Why a request came to nothing, as `owe_refusal` kept it; empty when it did not."""
+    found = uow.find(OutboxEntry, dedup_key=message_key(status_of(review_id), to_person(person_id)))
+    return unpacked(json.loads(found[0].payload_json).get("why", "")) if found else ""
 
 
 def check_possible(uow: UnitOfWork, request: Request) -> None:

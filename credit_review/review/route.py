@@ -10,12 +10,13 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, tzinfo
 from itertools import islice
 from typing import Any
 
 from credit_review.audit import Action
-from credit_review.authority import Matrix, Requirement, Standing, by_rule, requirement
+from credit_review.authority import Matrix, Requirement, Standing, asked_first, by_rule, requirement
+from credit_review.calendar import WEEKDAYS, WorkingCalendar
 from credit_review.errors import BadInput, Conflict, Refused
 from credit_review.fx import MissingRate
 from credit_review.model.records import Proposal
@@ -25,19 +26,25 @@ from credit_review.ports import Clock, Entry, Store, UnitOfWork
 from credit_review.review.addressing import NOWHERE, Destinations, put_before
 from credit_review.review.lifecycle import BATCH, require_free, require_state, review_of
 from credit_review.review.naming import SYSTEM, actor
-from credit_review.review.outbox import APPLY, apply_key, owed
+from credit_review.review.outbox import APPLY, apply_key, owe_request_update, owed
 from credit_review.review.standing import gather, gather_many
+from credit_review.review.working import Company, Habits
 from credit_review.words import said
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """What routing goes by: the review's policy, the authority matrix, the company's time zone, and where messages go."""
+    """What routing goes by: the review's policy, the authority matrix, the company's time zone and working days, and where messages go."""
 
     policy: Policy
     matrix: Matrix
     zone: tzinfo = UTC
+    calendar: WorkingCalendar = WEEKDAYS
     to: Destinations = NOWHERE
+
+    def habits(self, uow: UnitOfWork, now: datetime) -> Habits:
+        """When the people who may be asked work."""
+        return Habits.read(uow, Company(calendar=self.calendar, zone=self.zone), now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +81,7 @@ def route(uow: UnitOfWork, review_id: str, proposal_ids: Sequence[str], rules: R
     named = uow.find(Proposal, proposal_id=list(proposal_ids), lock=True) if proposal_ids else []
     found = [p for p in named if p.state == ProposalState.DRAFT and not p.assigned_to]
     standings = standings_of(uow, found, rules, now)
-    ways = _ways(found, standings, rules, now)
+    ways = _ways(found, standings, rules, rules.habits(uow, now), now)
     _store(uow, ways, now, by)
     put_before(
         uow, [standings[w.proposal.proposal_id] for w in ways if w.to["state"] == ProposalState.PENDING], rules.matrix, rules.to, now
@@ -145,7 +152,7 @@ class _Way:
     because: tuple[str, ...]
 
 
-def _ways(proposals: Sequence[Proposal], standings: Mapping[str, Standing], rules: Rules, now: datetime) -> list[_Way]:
+def _ways(proposals: Sequence[Proposal], standings: Mapping[str, Standing], rules: Rules, habits: Habits, now: datetime) -> list[_Way]:
     passed: Counter[str] = Counter()
     ways = []
     for proposal in proposals:
@@ -157,18 +164,19 @@ def _ways(proposals: Sequence[Proposal], standings: Mapping[str, Standing], rule
                 other_limits_minor=standing.other_limits_minor + before,
                 other_increases_minor=standing.other_increases_minor + before,
             )
-        way = _way(proposal, standing, rules, now)
+        way = _way(proposal, standing, rules, habits, now)
         if standing is not None and way.to["state"] == ProposalState.APPROVED:
             passed[proposal.group_id] += standing.converted(max(0, proposal.to_minor - (proposal.from_minor or 0)))
         ways.append(way)
     return ways
 
 
-def _way(proposal: Proposal, standing: Standing | None, rules: Rules, now: datetime) -> _Way:
+def _way(proposal: Proposal, standing: Standing | None, rules: Rules, habits: Habits, now: datetime) -> _Way:
     need = need_of(standing, rules.matrix)
     eligible = need is not None and standing is not None and rules.policy.straight_through.enabled and by_rule(standing)
     if eligible and need is not None and rules.matrix.rank(need.tier) == 0:
-        to = {"state": ProposalState.APPROVED, "decided_at": now, "outcome_code": "by_rule", "expires_at": expiry(rules.policy, now)}
+        expires = habits.closing(now, rules.policy.review.proposal_valid_working_days, ())
+        to = {"state": ProposalState.APPROVED, "decided_at": now, "outcome_code": "by_rule", "expires_at": expires}
         return _Way(proposal, to, False, need.because)
     to = {
         "state": ProposalState.DRAFT,
@@ -177,14 +185,15 @@ def _way(proposal: Proposal, standing: Standing | None, rules: Rules, now: datet
         "tier": need.tier if need else "",
         "required_approvals": need.approvals if need else 0,
     }
-    if rules.policy.straight_through.release_untouched and need is not None:
-        to |= {"state": ProposalState.PENDING, "expires_at": expiry(rules.policy, now)}
+    if rules.policy.straight_through.release_untouched and need is not None and standing is not None:
+        to |= {"state": ProposalState.PENDING, "expires_at": expiry(standing, rules, habits, now)}
     return _Way(proposal, to, eligible, need.because if need else ("no_rate",))
 
 
-def expiry(policy: Policy, now: datetime) -> datetime:
-    """When a proposal that goes out now expires."""
-    return now + timedelta(days=policy.review.proposal_valid_days)
+def expiry(standing: Standing, rules: Rules, habits: Habits, now: datetime) -> datetime:
+    """When a proposal expires that is put before people now: policy's working days of the company and of everybody asked."""
+    asked = [person for person, _ in asked_first(standing, rules.matrix)]
+    return habits.closing(now, rules.policy.review.proposal_valid_working_days, asked)
 
 
 def _store(uow: UnitOfWork, ways: Sequence[_Way], now: datetime, by: str) -> None:
@@ -193,6 +202,8 @@ def _store(uow: UnitOfWork, ways: Sequence[_Way], now: datetime, by: str) -> Non
     approved = [w.proposal.proposal_id for w in ways if w.to["state"] == ProposalState.APPROVED]
     uow.add(*(owed(APPLY, apply_key(i), {"proposal_id": i}, now) for i in approved))
     uow.append(*(_entry(way, by) for way in ways))
+    for way in ways:
+        owe_request_update(uow, way.proposal, now)
 
 
 def change_alike(uow: UnitOfWork, changes: Mapping[str, Mapping[str, Any]]) -> None:

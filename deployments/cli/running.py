@@ -21,12 +21,12 @@ def apply_limits(config: Path, *, as_json: bool) -> None:
 
 
 def follow_up(config: Path, *, as_json: bool) -> None:
-    """Sweep, deliver, compare."""
+    """Sweep, ask again, deliver, compare."""
     services(config)
     with watched():
         from tasks import effects
 
-        done = [step.fn(str(config)) for step in (effects.sweep, effects.relay_outbox, effects.reconcile)]
+        done = [step.fn(str(config)) for step in (effects.sweep, effects.follow_up, effects.relay_outbox, effects.reconcile)]
     _say(done, as_json=as_json)
 
 

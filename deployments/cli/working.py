@@ -411,7 +411,9 @@ def rules(opened: Services, uow: UnitOfWork) -> Rules:
     """What routing goes by: policy and matrix in force."""
     now = opened.clock.now()
     chosen, matrix = policy_in_force(uow, now), matrix_in_force(uow, now)
-    return Rules(policy=chosen, matrix=matrix, zone=opened.settings.zone, to=opened.settings.slack.destinations())
+    settings = opened.settings
+    days, to = settings.working_days(), settings.slack.destinations()
+    return Rules(policy=chosen, matrix=matrix, zone=settings.zone, calendar=days, to=to)
 
 
 def found(uow: UnitOfWork, proposal_id: str) -> Proposal:

@@ -11,6 +11,7 @@ from typing import Any
 from credit_review import messages
 from credit_review.authority import SYSTEM, Asking, Code, Judgement, Matrix, judge
 from credit_review.messages.card import DONE, REASON_CODES, View
+from credit_review.messages.effect import tells_when
 from credit_review.messages.gathering import view_of
 from credit_review.model.money import Money
 from credit_review.model.records import Proposal, StepUpLink
@@ -99,6 +100,8 @@ def _dates(packet: Mapping[str, Any], w: Words) -> Iterator[Row]:
     if packet.get("effective_from"):
         start, end = packet["effective_from"], packet.get("effective_to")
         day = date.fromisoformat(start)
+        if tells_when(packet) and not end:
+            return  # `figures` has said it
         changed = said("from {day}, until it is changed", day=day)
         holds = said("from {day} until {end}", day=day, end=date.fromisoformat(end)) if end else changed
         yield w.say(said("Holds")), w.say(holds)

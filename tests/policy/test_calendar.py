@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from credit_review.calendar import WorkingCalendar, quarter_end_before, quarter_label
+from credit_review.calendar import WEEKDAYS, WorkingCalendar, WorkingTime, closing, quarter_end_before, quarter_label
 from credit_review.errors import BadInput
 
 DE = WorkingCalendar("DE")
@@ -97,3 +98,23 @@ def test_naming_a_quarter_needs_no_holiday_library():
         "import sys, credit_review.calendar as c, datetime; c.quarter_label(datetime.date(2026,1,1)); sys.exit('holidays' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_who_said_no_country_works_from_monday_to_friday():
+    christmas, saturday = date(2026, 12, 25), date(2026, 12, 26)
+    assert WEEKDAYS.is_working_day(christmas) and not WEEKDAYS.is_working_day(saturday)
+
+
+def test_a_proposal_put_out_before_christmas_expires_in_the_new_year_at_the_close():
+    berlin, shanghai = WorkingTime(DE, ZoneInfo("Europe/Berlin")), WorkingTime(WorkingCalendar("CN"), ZoneInfo("Asia/Shanghai"))
+    start = datetime(2026, 11, 27, 9, 7, tzinfo=UTC)
+    alone = closing(start, 20, frozenset({berlin}))
+    assert alone == datetime(2026, 12, 28, 17, tzinfo=berlin.zone), "a Monday, not the Sunday in between"
+    golden_week = datetime(2026, 9, 30, 9, tzinfo=UTC)
+    assert closing(golden_week, 1, frozenset({berlin, shanghai})).date() == date(2026, 10, 8), "nobody's holiday"
+
+
+def test_people_who_share_no_working_day_are_named_as_the_trouble():
+    everyday = frozenset(date(2026, 1, 1) + timedelta(days=n) for n in range(400))
+    with pytest.raises(BadInput, match="on which all work"):
+        closing(datetime(2026, 3, 2, tzinfo=UTC), 1, frozenset({WorkingTime(WorkingCalendar("DE", everyday), UTC)}))

@@ -177,3 +177,24 @@ def test_bands_that_load_give_every_probability_exactly_one_grade(bounds, probab
 def test_reading_a_policy_needs_no_pandas():
     code = "import sys, credit_review.policy; sys.exit('pandas' in sys.modules or 'numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+@pytest.mark.parametrize(("status", "days"), [("active", 5), ("new", 5), ("insolvent", 0), ("legal", 0), ("blocked", 0)])
+def test_the_notice_of_a_reduction_depends_on_the_credit_status(status, days):
+    assert STARTER.notice_days(status) == days
+
+
+@pytest.mark.parametrize(
+    ("path_and_value", "words"),
+    [
+        (("review", "reduction_notice", "at_once", ["bankrupt"]), ("reduction_notice", "bankrupt", "insolvent")),
+        (("review", "reduction_notice", "working_days", -1), ("reduction_notice", "working_days")),
+        (("review", "reduction_notice", "working_days", 2.5), ("reduction_notice", "working_days")),
+        (("review", "reduction_notice", ...), ("reduction_notice",)),
+        (("review", "proposal_valid_working_days", 0), ("proposal_valid_working_days",)),
+        (("review", "proposal_valid_working_days", 5000), ("proposal_valid_working_days",)),
+    ],
+)
+def test_notice_and_validity_are_working_days_within_reason(path_and_value, words):
+    said = refusal(*path_and_value)
+    assert all(word in said for word in words), said

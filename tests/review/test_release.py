@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -11,8 +12,9 @@ from hypothesis import strategies as st
 from lifecycle_world import NOON, RULES, TODAY, Ledger, World, analyst, draft
 
 from credit_review.adapters.store.unit_of_work import open_store
+from credit_review.calendar import WorkingCalendar
 from credit_review.errors import BadInput, Refused
-from credit_review.model.records import Deferral, Exclusion, Maker, Note, OutboxEntry, Proposal, RiskKept
+from credit_review.model.records import Deferral, Exclusion, Maker, Note, OutboxEntry, PersonPreference, Proposal, RiskKept
 from credit_review.model.states import Verdict
 from credit_review.review import directory, release
 from credit_review.review.decide import DecideCommand, decide
@@ -94,11 +96,22 @@ def test_release_sends_the_proposal_out_and_makes_the_analyst_a_maker(world, wai
     world.do(release.release, [waiting["c-1"], waiting["c-2"]], RULES, analyst())
     proposal = world.proposal("c-1")
     assert (proposal.state, proposal.tier, proposal.required_approvals) == ("pending", "T1", 1)
-    assert proposal.expires_at == NOON + timedelta(days=30)
+    assert proposal.expires_at == datetime(2026, 10, 29, 16, tzinfo=UTC), "the close of the twentieth working day, 17:00 in Berlin"
     assert {(m.person_id, m.how) for m in world.find(Maker)} == {("p-analyst", "released")}
     owed = sorted(world.find(OutboxEntry), key=lambda o: o.created_at)
     assert [o.dedup_key.split(":")[1] for o in owed] == ["summary", "proposal", "proposal"], "the review's summary comes first"
     assert ledger.check() == {"proposal": 2}
+
+
+def test_a_proposal_does_not_expire_while_somebody_asked_is_on_holiday(world, waiting):
+    chosen = PersonPreference(
+        person_id="p-controller", language="", locale="", time_zone="Asia/Shanghai", calendar="CN",
+        valid_from=TODAY, valid_to=None, recorded_at=NOON,
+    )  # fmt: skip
+    world.do(lambda uow: uow.add(chosen))
+    rules = replace(RULES, calendar=WorkingCalendar("DE"))
+    world.do(release.release, [waiting["c-1"]], rules, analyst())
+    assert world.proposal("c-1").expires_at == datetime(2026, 11, 4, 16, tzinfo=UTC), "2, 5, 6 and 7 October do not count: Golden Week"
 
 
 def test_releasing_what_one_amended_keeps_one_maker_row(world, waiting):

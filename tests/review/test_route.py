@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime
 
 import pytest
 from lifecycle_world import LONG_AGO, NOON, RECORDED, RULES, Crash, CrashingStore, Ledger, World, draft, everything
@@ -90,7 +90,7 @@ def test_policy_may_send_untouched_proposals_to_the_approvers_at_once(world):
     ledger = Ledger(world)
     assert route.route_all(world.store, review, rules, world.clock).pending == 1
     proposal = world.proposal("c-1")
-    assert (proposal.state, proposal.expires_at) == ("pending", NOON + timedelta(days=30))
+    assert (proposal.state, proposal.expires_at) == ("pending", datetime(2026, 10, 29, 16, tzinfo=UTC))
     cards = [f"slack_post:{kind}:{key}:C1" for kind, key in (("proposal", proposal.proposal_id), ("summary", review))]
     assert sorted(o.dedup_key for o in world.find(OutboxEntry)) == cards
     assert ledger.check() == {"proposal": 1}

@@ -7,6 +7,7 @@ import json
 import threading
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from types import SimpleNamespace
 
@@ -25,12 +26,15 @@ from credit_review.model.records import (
     Note,
     OutboxEntry,
     PersonPreference,
+    Review,
     StepUpLink,
 )
 from credit_review.review import step_up
 from credit_review.review.addressing import Destinations, put_before
 from credit_review.review.conditions import ConditionAsked
 from credit_review.review.counter import CounterOffer
+from credit_review.review.owners import tell_owners
+from credit_review.review.request import owe_status
 from credit_review.review.standing import gather_many
 from credit_review.words import ENGLISH
 from deployments.slack_listener.answering import LINK, said_in_modal
@@ -635,3 +639,44 @@ def test_messages_keep_their_order_when_slack_asks_to_wait(desk):
     desk.eventually(a_minute_later)
     order = [next((p for p in proposals if p in text(m)), "summary") for m in desk.as_("p-controller").direct()]
     assert order == ["summary", *proposals]
+
+
+# --- those who do not decide --------------------------------------------------------------------------------------------------------
+
+
+def test_who_asks_for_a_limit_sees_it_through_and_the_account_owner_is_told_in_time(desk):
+    world = desk.world
+    world.write(replace(world.one(Review), review_id="r-ask", scope="customer:c-1#1", kind="ad_hoc", as_of=TODAY, started_by="p-deputy"))
+    with world.store.begin() as uow:
+        owe_status(uow, "r-ask", "p-deputy", Destinations(direct=True), NOON)
+        uow.commit()
+    desk.office.pump.wake()
+    desk.direct("p-deputy", lambda m: "Received; the customer is being reviewed" in text(m))
+    proposal = desk.propose(review_id="r-ask", proposer_id="p-deputy", makers=["p-deputy", "p-analyst"], tier="T1")
+    with world.store.begin() as uow:
+        owe_status(uow, "r-ask", "p-deputy", Destinations(direct=True), NOON)
+        uow.commit()
+    desk.put_before(proposal)
+    desk.direct("p-deputy", lambda m: "Waiting for approval by Credit controller" in text(m))
+    desk.click("p-controller", proposal, card.APPROVE)
+    desk.direct("p-deputy", lambda m: "Approved, waiting to be applied" in text(m))
+    world.apply(proposal)
+    desk.office.pump.wake()
+    last = desk.direct("p-deputy", lambda m: "Approved and applied" in text(m))
+    assert "Grade" not in text(last) and "risk" not in text(last)
+    assert len([m for m in desk.as_("p-deputy").direct() if "Your request" in text(m)]) == 1, "one message follows the request"
+
+
+def test_an_account_owner_reads_from_which_day_a_reduction_holds(desk):
+    packet = json.loads(whole("c-1", 20_000_00, 50_000_00, {})["packet_json"])
+    body = audit.canonical({**packet, "account_owner": "Ceo", "notice_working_days": 5})
+    proposal = desk.world.propose("c-1", had=50_000_00, to=20_000_00, packet_json=body, digest=digest_of(body))
+    desk.put_before(proposal)
+    assert "Takes effect 5 working days after the decision" in text(desk.card("p-controller", proposal))
+    desk.click("p-controller", proposal, card.APPROVE)
+    desk.direct("p-controller", lambda m: "Approved, waiting" in text(m))
+    desk.world.apply(proposal)
+    tell_owners(desk.world.store, desk.services.clock, Destinations(direct=True), limits_owner="")
+    desk.office.pump.wake()
+    told = desk.direct("p-ceo", lambda m: "1 decision about your customers" in text(m))
+    assert "limit goes from 50,000 EUR to 20,000 EUR on 8 Oct 2026" in text(told) and "pay open invoices" in text(told)

@@ -743,7 +743,7 @@ class OutboxEntry(Base):
     confirmed_json: Mapped[str]
     created_at: Mapped[datetime]
     __table_args__ = (
-        _one_of("kind", ("apply", "erp", "slack_post", "slack_update")),
+        _one_of("kind", ("apply", "erp", "slack_post", "slack_update", "tell_owner")),
         _one_of("state", states.OutboxState),
         UniqueConstraint("dedup_key", name="one_effect_per_dedup_key"),
         Index("ix_outbox_state_not_before", "state", "not_before"),

@@ -1,0 +1,64 @@
+"""A request runs as a flow; the message that follows it is owed by the flow, and says in words what came of it."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+import without_prefect
+from installed import AS_OF, install, set_in
+
+from credit_review import messages
+from credit_review.adapters.clock import FixedClock
+from credit_review.adapters.wiring import open_services
+from credit_review.errors import CreditReviewError
+from credit_review.model.records import CreditLimit, LimitAccount, OutboxEntry, Proposal, Review
+from credit_review.review.relay import Showing
+from flows import limit_request, periodic_review
+from tasks import prepare
+
+ADOPTED, NOW = datetime(2026, 10, 1, 12, tzinfo=UTC), datetime(2026, 10, 7, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def config(tmp_path, monkeypatch):
+    without_prefect.apply(monkeypatch)
+    monkeypatch.setattr(prepare, "open_services", lambda found: open_services(found, clock=FixedClock(NOW)))
+    install(tmp_path / "config", customers=30, seed=4, clock=FixedClock(ADOPTED))
+    set_in(tmp_path / "config", slack={"mode": "socket", "team_ids": ["T1"]})
+    periodic_review.periodic_review.fn(config=str(tmp_path / "config"), as_of=AS_OF)
+    return str(tmp_path / "config")
+
+
+def followed(config, review_id):
+    """The status message of a request as it would be sent now."""
+    opened = prepare.services(config)
+    with opened.store.read() as uow:
+        subject = f"request:{review_id}"
+        (row,) = uow.find(OutboxEntry, dedup_key=f"slack_post:{subject}:@p-cfo")
+        draw = messages.renderer(opened.clock, messages.Company(opened.settings.words()))
+        return json.dumps(draw(uow, Showing(subject, "@p-cfo", json.loads(row.payload_json))).blocks)
+
+
+def test_who_asks_gets_a_status_that_says_with_whom_it_is_or_why_it_came_to_nothing(config):
+    store = prepare.services(config).store
+    with store.read() as uow:
+        busy = {p.account_id for p in uow.find(Proposal)}
+        limits = {c.account_id: c.amount_minor for c in uow.find(CreditLimit)}
+        free = [a for a in uow.find(LimitAccount, layer="base", currency="EUR") if a.account_id in limits and a.account_id not in busy]
+    account = min(free, key=lambda a: (limits[a.account_id], a.subject_id))
+    whole, more = (f"{minor // 100}" for minor in (limits[account.account_id], limits[account.account_id] + 5_000_00))
+    with pytest.raises(CreditReviewError):
+        limit_request.limit_request.fn(account.subject_id, whole, "as it is", "p-cfo", config=config)
+    failed = review_in(store, "failed")
+    assert f"Not possible: customer {account.subject_id} already has that limit and those terms" in followed(config, failed)
+    limit_request.limit_request.fn(account.subject_id, more, "season", "p-cfo", config=config)
+    assert "With the analyst, who puts it before the approvers" in followed(config, review_in(store, "routed"))
+
+
+def review_in(store, state):
+    """The one request in a state."""
+    with store.read() as uow:
+        (review,) = uow.find(Review, kind="ad_hoc", state=state)
+        return review.review_id

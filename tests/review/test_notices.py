@@ -1,0 +1,351 @@
+"""How long before a reduction takes effect, who is told of it, and what follows a request; on both databases where the store decides."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
+from zoneinfo import ZoneInfo
+
+import pytest
+from decision_world import NOON, TODAY, World, digest_of
+from hypothesis import given
+from hypothesis import strategies as st
+
+from credit_review import audit
+from credit_review.calendar import CLOSES, WorkingCalendar, WorkingTime, closing
+from credit_review.messages import Company, renderer
+from credit_review.messages.card import card
+from credit_review.messages.gathering import view_of
+from credit_review.model.records import ApprovalCondition, CreditLimit, LimitChange, OutboxEntry, Proposal, Review, SlackMessage
+from credit_review.model.states import Verdict
+from credit_review.review import followup, lifecycle, personal
+from credit_review.review.addressing import Destinations
+from credit_review.review.apply import apply
+from credit_review.review.conditions import ConditionAsked, confirm
+from credit_review.review.counter import CounterOffer
+from credit_review.review.owners import takes_effect, tell_owners
+from credit_review.review.relay import Showing
+from credit_review.review.request import owe_refusal, owe_status
+from credit_review.review.sweep import sweep
+from credit_review.words import Words, said, words_for
+
+SLACK = Destinations(direct=True)
+GERMANY = WorkingCalendar("DE")
+BERLIN = ZoneInfo("Europe/Berlin")
+COMPANY = followup.Company(calendar=GERMANY, zone=BERLIN)
+DAYS = st.dates(date(2024, 1, 1), date(2030, 12, 31))
+CHINESE = words_for(language="zh_CN", zone="Europe/Berlin")
+
+
+@pytest.fixture
+def world(store, clock):
+    clock.set(NOON)
+    return World(store)
+
+
+def signed(customer, to, *, had=50_000_00, notice=5, owner="Ceo", **fields):
+    """Packet and digest of a proposal as people are shown it."""
+    packet = {
+        "customer_id": customer, "customer_name": f"Customer {customer}", "currency": "EUR", "from_minor": had, "to_minor": to,
+        "from_terms_days": 30, "terms_days": fields.get("terms_days", 30), "effective_from": TODAY.isoformat(), "effective_to": None,
+        "notice_working_days": notice, "account_owner": owner, "engine_minor": to, "exposure_minor": 10_000_00, "own_risk_minor": 10_000_00,
+        "overdue_minor": 0, "blocked_orders_minor": None, "grade": "B", "reasons": ["bureau score 212"], "exceptional": [], "notes": [],
+        "facts": {}, "status": "active", "policy": "p", "authority": "a", "request": fields.pop("request", None),
+        "substitutes": fields.pop("substitutes", []),
+    }  # fmt: skip
+    text = audit.canonical(packet)
+    return {"packet_json": text, "digest": digest_of(text), **fields}
+
+
+def propose(world, customer="c-1", *, to=20_000_00, had=50_000_00, **fields):
+    return world.propose(customer, had=had, to=to, **signed(customer, to, had=had, **fields))
+
+
+def put_in_force(world, proposal, *, now=NOON):
+    with world.store.begin() as uow:
+        return apply(proposal, uow, now, zone=BERLIN, calendar=GERMANY)
+
+
+def do(world, act, *args, **fields):
+    with world.store.begin() as uow:
+        done = act(uow, *args, **fields)
+        uow.commit()
+        return done
+
+
+def drawn(world, clock, subject, person, words=None, **about):
+    """A message as the relay would send it, as text; the empty text when there is nothing to say."""
+    with world.store.read() as uow:
+        shown = renderer(clock, Company(words or Words(zone=BERLIN)))(uow, Showing(subject, f"@{person}", about))
+    return json.dumps(shown.blocks, ensure_ascii=False) if shown else ""
+
+
+def told(world, clock, person, payload):
+    """A queued message as it would be sent."""
+    return drawn(world, clock, payload["subject"], person, proposals=payload["proposals"], pass_on=payload["pass_on"])
+
+
+def posts(world, kind):
+    """Messages owed of a kind: (person, payload)."""
+    rows = [(r.dedup_key, json.loads(r.payload_json)) for r in world.owed("slack_post")]
+    return [(payload["address"].removeprefix("@"), payload) for _, payload in rows if payload["subject"].partition(":")[0] == kind]
+
+
+# --- how long before ----------------------------------------------------------------------------------------------------------------
+
+
+@given(today=DAYS, proposed=DAYS, notice=st.integers(0, 30), had=st.integers(1, 9), to=st.integers(0, 9))
+def test_a_reduction_takes_effect_after_its_notice_and_never_before_the_day_proposed(today, proposed, notice, had, to):
+    packet = json.dumps({"from_minor": had, "to_minor": to, "notice_working_days": notice})
+    begins = takes_effect(SimpleNamespace(packet_json=packet, effective_from=proposed), today, GERMANY)
+    between = GERMANY.working_days_between(today, begins)
+    assert begins >= max(proposed, today)
+    if to < had and notice:
+        assert between >= notice and (begins == proposed or (between == notice and GERMANY.is_working_day(begins)))
+    else:
+        assert begins == max(proposed, today)
+
+
+@given(
+    start=st.tuples(DAYS, st.times()).map(lambda both: datetime.combine(*both, tzinfo=UTC)),
+    days=st.integers(1, 40),
+    people=st.frozensets(st.sampled_from([("CN", "Asia/Shanghai"), ("US-NY", "America/New_York"), ("SA", "Asia/Riyadh")]), max_size=3),
+)
+def test_an_expiry_is_the_close_of_a_day_on_which_everybody_asked_works_after_that_many_days_of_each(start, days, people):
+    everybody = frozenset({WorkingTime(GERMANY, BERLIN), *(WorkingTime(WorkingCalendar(c), ZoneInfo(z)) for c, z in people)})
+    end = closing(start, days, everybody)
+    last = max(end.astimezone(one.zone).date() for one in everybody if end.astimezone(one.zone).time() == CLOSES)
+    for one in everybody:
+        assert one.calendar.is_working_day(last)
+        assert one.calendar.working_days_between(start.astimezone(one.zone).date(), last) >= days
+        assert end >= datetime.combine(last, CLOSES, tzinfo=one.zone)
+
+
+LATE = NOON + timedelta(days=20)
+"""Wednesday 21 October 2026; five working days later is the 28th."""
+
+
+def test_a_late_approval_of_a_reduction_still_gives_notice_and_limit_card_entry_and_delivery_say_the_same_day(world, clock):
+    proposal = propose(world)
+    with world.store.read() as uow:
+        view = view_of(uow, proposal, Company(Words(zone=BERLIN)), NOON)
+    assert "Takes effect 5 working days after the decision, not before 1 Oct 2026" in json.dumps(card(view).blocks)
+    assert world.decide("p-manager", proposal, now=LATE).accepted
+    assert put_in_force(world, proposal, now=LATE).state == "applied"
+    change, limit = world.one(LimitChange, proposal_id=proposal), world.one(CreditLimit)
+    (entry,) = world.entries("limit.applied")
+    (delivery,) = world.owed("erp")
+    day = date(2026, 10, 28)
+    assert (change.effective_from, limit.effective_from, limit.amount_minor) == (day, day, 20_000_00)
+    assert (entry["data"]["effective_from"], entry["data"]["notice_working_days"]) == ("2026-10-28", 5)
+    assert json.loads(delivery.payload_json)["effective_from"] == "2026-10-28"
+    assert delivery.not_before == datetime(2026, 10, 28, tzinfo=BERLIN), "the ERP gets it on the day, not before"
+    clock.set(LATE)
+    with world.store.read() as uow:
+        after = view_of(uow, proposal, Company(Words(zone=BERLIN)), LATE)
+    assert "Takes effect on 28 Oct 2026" in json.dumps(card(after).blocks)
+    tell_owners(world.store, clock, SLACK, limits_owner="p-analyst")
+    ((person, payload),) = posts(world, "owner")
+    text = told(world, clock, person, payload)
+    assert person == "p-ceo" and "limit goes from 50,000 EUR to 20,000 EUR on 28 Oct 2026" in text and "bring a guarantee" in text
+
+
+@pytest.mark.parametrize(
+    ("fields", "day"),
+    [
+        ({"notice": 0}, date(2026, 10, 21)),  # insolvent, legal or blocked: policy's notice for them is none
+        ({"to": 60_000_00}, date(2026, 10, 21)),  # an increase helps the customer at once
+        ({"to": 50_000_00, "terms_days": 14}, date(2026, 10, 28)),  # tighter terms are a reduction too
+        ({"effective_from": date(2026, 11, 2)}, date(2026, 11, 2)),  # the day proposed is later than the notice
+    ],
+)
+def test_notice_is_for_reductions_and_only_as_long_as_signed(world, fields, day):
+    proposal = propose(world, **fields)
+    assert world.decide("p-manager", proposal, now=LATE).accepted
+    put_in_force(world, proposal, now=LATE)
+    assert world.one(LimitChange, proposal_id=proposal).effective_from == day
+
+
+def test_an_increase_offered_as_a_reduction_gets_the_notice_too(world):
+    proposal = propose(world, to=60_000_00)
+    done = world.decide("p-manager", proposal, Verdict.COUNTER, counter=CounterOffer(to_minor=40_000_00), now=LATE)
+    put_in_force(world, done.successor_id, now=LATE)
+    assert world.one(LimitChange, proposal_id=done.successor_id).effective_from == date(2026, 10, 28)
+
+
+def test_the_notice_of_a_reduction_on_condition_runs_from_the_day_it_can_be_applied(world):
+    proposal = propose(world)
+    due = ConditionAsked(kind="accounts_sent", text="", due=TODAY + timedelta(days=20))
+    assert world.decide("p-manager", proposal, conditions=(due,)).accepted
+    condition = world.one(ApprovalCondition)
+    seen = {"person_id": "p-analyst", "evidence": "Seen.", "now": LATE - timedelta(hours=1), "zone": BERLIN}
+    do(world, confirm, condition.condition_id, **seen)
+    put_in_force(world, proposal, now=LATE)
+    assert world.one(LimitChange, proposal_id=proposal).effective_from == date(2026, 10, 28)
+
+
+def test_a_reduction_that_would_end_before_it_takes_effect_expires(world):
+    proposal = propose(world, effective_to=TODAY + timedelta(days=3))
+    world.decide("p-manager", proposal)
+    assert put_in_force(world, proposal).code == "ends_before_effect"
+    assert world.proposal(proposal).state == "expired" and world.in_force("c-1") == 50_000_00
+
+
+# --- account owners -----------------------------------------------------------------------------------------------------------------
+
+
+def decided(world, customer, *, owner, now=NOON, **fields):
+    proposal = propose(world, customer, owner=owner, **fields)
+    world.decide("p-manager", proposal, now=now)
+    put_in_force(world, proposal, now=now)
+    return proposal
+
+
+def test_owners_are_told_once_in_few_messages_and_no_missed_run_loses_anything(world, clock):
+    several = [decided(world, f"c-{n:02}", owner="p-ceo") for n in range(22)]
+    clock.set(NOON + timedelta(days=9))  # nothing ran for a week
+    assert followup.follow_up(world.store, clock, COMPANY, SLACK).told.people == ("p-ceo",)
+    told = [payload["proposals"] for _, payload in posts(world, "owner")]
+    assert sorted(i for part in told for i in part) == sorted(several) and [len(part) for part in told] == [20, 2]
+    assert followup.follow_up(world.store, clock, COMPANY, SLACK).told.people == ()
+    assert world.find(OutboxEntry, kind="tell_owner", state="queued") == []
+
+
+def test_an_owner_who_is_not_in_the_directory_is_named_to_somebody_who_passes_it_on(world, clock):
+    decided(world, "c-1", owner="R. Franklin")
+    decided(world, "c-2", owner="R. Franklin", assigned_to="")
+    done = followup.follow_up(world.store, clock, COMPANY, SLACK, limits_owner="p-cfo")
+    assert done.told.unknown == ("R. Franklin",) and "1 not in the directory (R. Franklin)" in done.text()
+    assert sorted(person for person, _ in posts(world, "owner")) == ["p-analyst", "p-cfo"], "his analyst, or who answers for limits"
+    person, payload = posts(world, "owner")[0]
+    text = told(world, clock, person, payload)
+    assert "1 decision to pass on to R. Franklin" in text and "on 8 Oct 2026" in text
+
+
+def test_a_reduction_that_did_not_happen_is_told_without_a_day(world, clock):
+    proposal = propose(world)
+    world.decide("p-manager", proposal, Verdict.REJECT)
+    tell_owners(world.store, clock, SLACK, limits_owner="")
+    ((person, payload),) = posts(world, "owner")
+    assert "Rejected; the limit stays as it is" in told(world, clock, person, payload)
+
+
+def test_where_nobody_is_told_in_slack_what_is_owed_to_owners_is_settled(world, clock):
+    decided(world, "c-1", owner="p-ceo")
+    followup.follow_up(world.store, clock, COMPANY, Destinations())
+    assert world.one(OutboxEntry, kind="tell_owner").state == "confirmed" and posts(world, "owner") == []
+
+
+def test_a_run_that_was_missed_loses_no_days_summary(world, clock):
+    for n, day in enumerate((0, 1, 4)):
+        at = NOON + timedelta(days=day)
+        world.decide("p-manager", propose(world, f"c-{n}"), now=at)
+    clock.set(NOON + timedelta(days=6))
+    assert followup.follow_up(world.store, clock, COMPANY, SLACK).summarised == ("p-manager",)
+    subjects = [payload["subject"] for person, payload in posts(world, "daily") if person == "p-manager"]
+    assert subjects == ["daily:2026-10-01", "daily:2026-10-02", "daily:2026-10-05"]
+    assert followup.follow_up(world.store, clock, COMPANY, SLACK).summarised == ()
+    assert "1 decision in your name on 2 Oct 2026" in drawn(world, clock, "daily:2026-10-02", "p-manager")
+
+
+# --- declarations -------------------------------------------------------------------------------------------------------------------
+
+
+def test_who_may_decide_is_reminded_monthly_to_declare_his_interests_until_he_does(world, clock):
+    for person in ("p-manager", "p-ceo", "p-chair"):
+        do(world, personal.declare_conflict, person, "", start=TODAY, by=person, now=NOON)
+    until = TODAY + timedelta(days=20)
+    do(world, personal.declare_conflict, "p-cfo", "c-1", start=TODAY, end=until, by="p-cfo", now=NOON)
+    clock.set(NOON + timedelta(hours=1))
+    assert followup.follow_up(world.store, clock, COMPANY, SLACK).undeclared == ("p-cfo", "p-controller")
+    assert followup.follow_up(world.store, clock, COMPANY, SLACK).undeclared == (), "once a month"
+    assert "ends on 21 Oct 2026" in drawn(world, clock, "declaration:2026-10", "p-cfo")
+    assert "no declaration of conflicts of interest by you is in force" in drawn(world, clock, "declaration:2026-10", "p-controller")
+    now = clock.now()
+    do(world, personal.declare_conflict, "p-controller", "", start=TODAY, by="p-controller", now=now)
+    clock.set(now + timedelta(minutes=1))
+    assert drawn(world, clock, "declaration:2026-10", "p-controller") == "", "nothing to say once it is done"
+    clock.set(datetime(2026, 11, 2, 12, tzinfo=UTC))
+    assert followup.follow_up(world.store, clock, COMPANY, SLACK).undeclared == ("p-cfo",)
+
+
+# --- requests -----------------------------------------------------------------------------------------------------------------------
+
+
+def requested(world, *, to=60_000_00, **fields):
+    """A request of the deputy for c-1: its review, followed by a message, and its draft."""
+    whole = {"scope": "customer:c-1#1", "kind": "ad_hoc", "started_by": "p-deputy", "review_id": "r-ask", "as_of": TODAY}
+    known = world.one(Review, review_id="r-1")
+    world.write(replace(known, **whole, state="proposed", last_good_state="proposed"))
+    do(world, owe_status, "r-ask", "p-deputy", SLACK, NOON)
+    asked = {"amount_minor": to, "by": "p-deputy", "reason": "season", "until": None, "terms_days": None}
+    known = {"review_id": "r-ask", "proposer_id": "p-deputy", "request": asked, "tier": "T2", **fields}
+    return propose(world, to=to, **known)
+
+
+def status(world, clock, words=None):
+    return drawn(world, clock, "request:r-ask", "p-deputy", words)
+
+
+def test_a_request_is_followed_from_receipt_to_application_without_scores(world, clock):
+    proposal = requested(world, state="draft", substitutes=["net_worth:stale:ask_documents", "recommendation:missing:no_increase"])
+    assert [(who, p["subject"]) for who, p in posts(world, "request")] == [("p-deputy", "request:r-ask")]
+    assert "With the analyst" in status(world, clock)
+    text = status(world, clock)
+    assert "newer annual accounts; an external report" in text
+    assert "212" not in text and "Grade" not in text and "bureau" not in text
+    do(world, lambda uow: uow.change(Proposal, where={"proposal_id": proposal}, to={"state": "pending"}))
+    assert "Waiting for approval by Credit manager" in status(world, clock), "by role, not by name"
+    counter = CounterOffer(to_minor=55_000_00)
+    successor = world.decide("p-manager", proposal, Verdict.COUNTER, counter=counter).successor_id
+    text = status(world, clock)
+    assert "Approved, waiting to be applied" in text and "You asked for" in text and "60,000 EUR" in text
+    put_in_force(world, successor)
+    text = status(world, clock)
+    assert "Approved and applied" in text and "1 Oct 2026" in text
+
+
+@pytest.mark.parametrize("language", ["en", "zh_CN"])
+def test_a_refusal_is_said_in_the_requesters_language(world, clock, language):
+    words = words_for(language=language, zone="Europe/Berlin")
+    proposal = requested(world)
+    world.decide("p-manager", proposal, Verdict.REJECT, reason="score 212 of the bureau", reason_code="not_justified")
+    text = status(world, clock, words)
+    assert words.say("the need is not shown") in text and "212" not in text
+
+
+def test_a_request_that_came_to_nothing_says_why_in_words(world, clock):
+    world.write(replace(world.one(Review, review_id="r-1"), review_id="r-ask", scope="customer:c-9#1", kind="ad_hoc", as_of=TODAY,
+                        started_by="p-deputy", state="scored", last_good_state="scored"))  # fmt: skip
+    do(world, owe_status, "r-ask", "p-deputy", SLACK, NOON)
+    assert "Received; the customer is being reviewed" in status(world, clock) and "Customer c-9" in status(world, clock)
+    do(world, lifecycle.fail, "r-ask", code="Refused", text="raw")
+    do(world, owe_refusal, "r-ask", said("you may not ask for limits; ask the risk team for the right to"), NOON)
+    assert "Not possible: you may not ask for limits" in status(world, clock)
+    assert CHINESE.say(said("you may not ask for limits; ask the risk team for the right to")) in status(world, clock, CHINESE)
+
+
+def test_every_step_of_a_request_draws_its_status_anew(world):
+    proposal = requested(world)
+    world.write(SlackMessage(subject="request:r-ask", address="@p-deputy", channel="D1", ts="1.0", shown_digest=""))
+    update = {"kind": "slack_update", "dedup_key": "slack_update:request:r-ask:@p-deputy"}
+
+    def drawn_again():
+        rows = world.find(OutboxEntry, **update, state="queued")
+        do(world, lambda uow: uow.change(OutboxEntry, where=update, to={"state": "confirmed"}))
+        return len(rows)
+
+    assert drawn_again() == 0
+    world.decide("p-manager", proposal)
+    assert drawn_again() == 1
+    put_in_force(world, proposal)
+    assert drawn_again() == 1
+
+
+def test_an_expired_request_says_so(world, clock):
+    proposal = requested(world)
+    clock.set(NOON + timedelta(days=31))
+    sweep(world.store, clock)
+    assert world.proposal(proposal).state == "expired" and "Expired: nobody decided in time" in status(world, clock)
