@@ -179,6 +179,12 @@ class Caps(_Part):
     need: NeedCap
 
 
+class NeedRules(_Part):
+    """What need is: the figure by sales and terms, or the highest balance of 12 months where that is larger and policy says so."""
+
+    at_least_peak_balance: bool
+
+
 class WithoutNeed(_Part):
     """A first limit when the source has no sales: from exposure x `factor`, or none is proposed."""
 
@@ -206,6 +212,7 @@ class LimitRules(_Part):
     smallest_change: SmallestChange
     step: Step
     by_grade: dict[str, GradeLimits]
+    need: NeedRules
     caps: Caps
     without_need: WithoutNeed
     forbid_increase: ForbidIncrease

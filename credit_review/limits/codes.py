@@ -61,7 +61,7 @@ FORBIDS_WORDS: MappingProxyType[str, str] = MappingProxyType(
         Forbids.CLASS: said("the customer's credit status allows no increase"),
         Forbids.NET_WORTH: said("net worth is missing or too old"),
         Forbids.RECOMMENDATION: said("the bureau's recommendation is missing or too old"),
-        Forbids.NEED: said("need cannot be computed, since the source has no sales or terms"),
+        Forbids.NEED: said("need cannot be computed, since the source has neither sales with terms nor cleared items"),
         Forbids.NOT_GRADED: said("the customer has no grade"),
     }
 )

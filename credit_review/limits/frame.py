@@ -72,6 +72,8 @@ def _facts(rows: Rows) -> dict[str, Any]:
         "pd_fraction": rows.scores["pd_fraction"],
         "from_minor": rows.limit.column(),
         "from_terms_days": rows.terms.column(),
+        "need_by_terms_minor": rows.need_by_terms.column(),
+        "peak_balance_minor": rows.peak_balance.column(),
         "need_minor": rows.need.column(),
     }
 
@@ -161,14 +163,15 @@ def _refused(frame: pd.DataFrame, rows: Rows, rules: Rules, result: engine.Resul
     for c, reason in rules.without_rate.items():
         text = f"{MISSING_RATE}: {reason}, so policy amounts cannot be compared with this account; add the rate and review again"
         _quarantine(frame, rows.currency == c, text)
-    text = f"{NO_PROPOSAL}: no limit on file, and need cannot be computed (no sales or terms in source, or no grade)"
+    lacks = "neither sales with terms nor cleared items in source, or no grade"
+    text = f"{NO_PROPOSAL}: no limit on file, and need cannot be computed ({lacks})"
     _quarantine(frame, ~result.to.known & (frame["state"] == CustomerState.REVIEWED).to_numpy(), text)
     return frame
 
 
 _KEPT = {
     "customer_id", "group_id", "currency", "grade", "points", "pd_fraction", "from_minor", "from_terms_days", "exposure_minor",
-    "own_risk_minor", "overdue_minor", "need_minor",
+    "own_risk_minor", "overdue_minor", "need_by_terms_minor", "peak_balance_minor", "need_minor",
 }  # fmt: skip
 
 
@@ -182,13 +185,22 @@ def _quarantine(frame: pd.DataFrame, rows: Flags, reason: str) -> None:
     frame.loc[rows, "state_reason"] = reason
 
 
+_FACTS = {
+    "from_minor": "limit_minor",
+    "from_terms_days": "terms_days",
+    "need_by_terms_minor": "need_minor",
+    "peak_balance_minor": "peak_balance_minor",
+}
+"""Facts of customers that are not reviewed, and the features they come from."""
+
+
 def _complete(reviewed: pd.DataFrame, features: pd.DataFrame, states: pd.DataFrame) -> pd.DataFrame:
     """All customers of `states` in PROPOSALS columns: the reviewed ones, and the others with the facts known of them."""
     rest = states[states["state"] != CustomerState.REVIEWED].reset_index(drop=True)
     found, there = aligned(features, rest["customer_id"])
     others: dict[str, Any] = {name: rest[name] for name in ("customer_id", "group_id", "currency", "state", "state_reason")}
     if there.any():
-        for name, source in (("from_minor", "limit_minor"), ("from_terms_days", "terms_days"), ("need_minor", "need_minor")):
+        for name, source in _FACTS.items():
             others[name] = found[source].where(there)
         for name in ("exposure_minor", "own_risk_minor", "overdue_minor"):
             others[name] = found[name].where(there, 0)
@@ -229,13 +241,14 @@ def _formula_texts(rows: Rows, rules: Rules, classes: engine.Classes, caps: engi
     shown = np.where(by_need, np.maximum(rows.need.value, 0), np.where(caps.from_exposure, rows.exposure, caps.formula.value))
     kinds = _kind(classes, caps, by_need)
     extra = f" x {policy.limits.without_need.factor:.2f}" if policy.limits.without_need.factor != 1 else ""
+    by_peak = np.where(rows.need.value > rows.need_by_terms.otherwise(-1), " (highest balance of 12 months)", "").tolist()
     said: list[str] = []
-    for kind, text, c, g, s in zip(
-        kinds.tolist(), amount_texts(shown, unit), rows.currency.tolist(), rows.grade.tolist(), rows.status.tolist(), strict=True
+    for kind, text, c, g, s, peak in zip(
+        kinds.tolist(), amount_texts(shown, unit), rows.currency.tolist(), rows.grade.tolist(), rows.status.tolist(), by_peak, strict=True
     ):
         amount = f"{text} {rows.currencies[c]}"
         if kind == _NEED:
-            said.append(f"need {amount} x {factors[g]} ({names[g]})")
+            said.append(f"need {amount}{peak} x {factors[g]} ({names[g]})")
         elif kind == _EXPOSURE:
             said.append(f"need not computable: exposure {amount}{extra} x {factors[g]} ({names[g]})")
         elif kind == _STARTER:
