@@ -16,6 +16,7 @@ from credit_review.model.records import Decision, Person, Proposal, Review, Risk
 from credit_review.model.states import CustomerState, Direction, ProposalState, ReviewState
 from credit_review.review import lifecycle, manifest
 from credit_review.review.close import Certified
+from credit_review.review.propose import ERP_DIFFERENCE
 from tasks import assess, figures, outcome, prepare, validate
 from tasks.artifacts import MOST_ROWS
 from tasks.defaults import task
@@ -34,7 +35,8 @@ def write(plan: Plan) -> Summary:
     """Write validation.html, the complete lists (CSV, and proposals as Parquet) and report.html; returns what the Prefect UI shows."""
     workspace = plan.workspace
     record, proposals, risks, decisions, people = _record(plan)
-    frame = workspace.read_all("proposals", plan.buckets).sort_values("customer_id", kind="stable", ignore_index=True)
+    engine = workspace.read_all("proposals", plan.buckets).sort_values("customer_id", kind="stable", ignore_index=True)
+    frame = _as_routed(engine, record, proposals)
     quarantine = validate.quarantine(plan)
     facts = _facts(plan, record, people)
     page = report.validation_page(validate.verdicts(plan), facts=facts, quarantine=quarantine)
@@ -62,6 +64,22 @@ def _record(plan: Plan) -> tuple[Review, list[Proposal], list[RiskKept], list[De
         decisions = uow.find(Decision, proposal_id=answered) if answered else []
         people = {p.person_id: p.name for p in uow.find(Person, order_by=("recorded_at",))}
     return review, proposals, risks, decisions, people
+
+
+ROUTED = (ReviewState.ROUTED, ReviewState.SETTLED, ReviewState.CLOSED)
+
+
+def _as_routed(engine: pd.DataFrame, record: Review, proposals: list[Proposal]) -> pd.DataFrame:
+    """PROPOSALS in which `straight_through` is what the record says once the review is routed: sums of the group may ask for people.
+
+    The rule stays beside a proposal that fits it and was not approved by it; it goes where the proposal on record fits none.
+    """
+    if record.last_good_state not in ROUTED:
+        return engine
+    by_rule = [p.customer_id for p in proposals if p.straight_through_rule and p.state != ProposalState.DRAFT]
+    fitting = [p.customer_id for p in proposals if ERP_DIFFERENCE not in p.exceptional.split("|")]
+    rule = engine["straight_through_rule"].where(engine["customer_id"].isin(fitting), "")
+    return engine.assign(straight_through=engine["straight_through"] & engine["customer_id"].isin(by_rule), straight_through_rule=rule)
 
 
 def _listed(plan: Plan, frame: pd.DataFrame) -> pd.DataFrame:

@@ -9,6 +9,9 @@ from credit_review.limits.codes import CAP_WORDS, SEPARATOR, Cap, substitute_wor
 from credit_review.model.money import Money
 from credit_review.words import marked, said
 
+FITS_THE_RULE = said("Fits the straight-through rule")
+"""Label of the rule that the proposal by itself fits; whether it passed by it the record says, since sums of the group may ask for people."""
+
 _CAPS = (
     (Cap.NET_WORTH, "cap_net_worth_minor"),
     (Cap.RECOMMENDATION, "cap_recommended_minor"),
@@ -96,7 +99,7 @@ def _outcome(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if row["exceptional"]:
         yield said("Needs a person, because"), words(str(row["exceptional"]))
     if row["straight_through_rule"]:
-        yield said("Passes by rule"), str(row["straight_through_rule"])
+        yield FITS_THE_RULE, str(row["straight_through_rule"])
 
 
 def _effects(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -137,7 +137,8 @@ ROUTES = ("customer_id", "proposal_id", "tier", "tier_name", "approvals", "holde
 class ReportData:
     """All a report shows. Frames have the columns of `model.frames`; `None` means that the stage has not run or the source has none.
 
-    - `customers`, `features`, `proposals`: the whole book; every customer of the certificate has a proposals row with its state.
+    - `customers`, `features`, `proposals`: the whole book; every customer of the certificate has a proposals row with its state. Once
+      the review is routed, `straight_through` says what was approved by rule on record; a rule without it was not enough.
     - `portfolio`: PortfolioFigures per account currency.
     - `previous_grades`: grade by customer id of the last review, for grade migration; None when there was no earlier review.
     - `routes`: frame with the columns of ROUTES; None before routing.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from credit_review.limits import explain
 from credit_review.limits.codes import CLASS_PREFIX, words
+from credit_review.limits.explain import FITS_THE_RULE
 from credit_review.report.named import named, names
 from credit_review.report.table import Table, cut
 from credit_review.report.text import DASH, count, joined, known, major, percent, plural, whole
@@ -154,7 +155,7 @@ def _line(row: dict[str, Any], called: Mapping[str, str], routes: Mapping[str, s
 
 def _derivation(row: dict[str, Any]) -> list[tuple[str, str]]:
     """The steps of `limits.explain` without what the line above already says."""
-    said = {"Limit in force", "Grade", "Proposed limit", "Payment terms", "Passes by rule"}
+    said = {"Limit in force", "Grade", "Proposed limit", "Payment terms", str(FITS_THE_RULE)}
     return [(label, text) for label, text in explain(row) if label not in said]
 
 
@@ -170,7 +171,8 @@ def _terms(row: dict[str, Any]) -> str:
 def _route(row: dict[str, Any], routes: Mapping[str, str]) -> str:
     if row["straight_through"]:
         return "by rule"
-    return routes.get(row["customer_id"], "analyst, then approver")
+    asked = routes.get(row["customer_id"], "analyst, then approver")
+    return f"{asked}; beyond the rule: group sum" if row["straight_through_rule"] else asked
 
 
 def _routes(data: ReportData) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, tzinfo
 from hashlib import sha256
@@ -16,6 +16,7 @@ import typer
 from credit_review import authority, messages
 from credit_review.adapters.wiring import Services
 from credit_review.errors import BadInput, Refused
+from credit_review.limits.explain import FITS_THE_RULE
 from credit_review.model.money import format_minor, typed
 from credit_review.model.records import Decision, ErpDifference, Maker, Note, Proposal, RiskKept
 from credit_review.model.states import ConditionKind, ProposalState, Verdict
@@ -160,7 +161,7 @@ def show(config: Path, proposal_id: str, *, as_json: bool) -> None:
     typer.echo(messages.asked(proposal, packet["customer_name"], ENGLISH))
     show_pairs({label: messages.cleaned(text, 300) for label, text in messages.figures(packet, ENGLISH)})
     typer.echo("\nWhy this amount")
-    show_pairs({f"  {unpacked(label)}": unpacked(figure) for label, figure in packet["derivation"]})
+    show_pairs(dict(_why(proposal, packet)))
     names = [standing.persons[p].name if p in standing.persons else p for p in judgement.who_may]
     typer.echo(f"\n{proposal.state}; {judgement.tier}, {judgement.approvals_given} of {judgement.approvals_needed} approvals")
     if proposal.state in (ProposalState.DRAFT, ProposalState.PENDING):
@@ -170,6 +171,15 @@ def show(config: Path, proposal_id: str, *, as_json: bool) -> None:
         )
     _history(standing.decisions, notes, makers, people, opened.settings.zone)
     typer.echo(f"packet digest {proposal.digest}")
+
+
+def _why(proposal: Proposal, packet: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Label and text of each step to the amount; of the straight-through rule, whether it carried the proposal on record."""
+    for label, figure in packet["derivation"]:
+        name, text = unpacked(label), unpacked(figure)
+        if name == FITS_THE_RULE and not proposal.straight_through_rule:
+            text += "; a person decides all the same: beyond the rule, such as by the sum of the group"
+        yield f"  {name}", text
 
 
 def _history(

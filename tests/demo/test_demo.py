@@ -93,6 +93,16 @@ def test_what_is_applied_is_on_record_once_and_delivered(told, record):
     assert sent <= {change for (change,) in record("SELECT change_id FROM limit_change")}
 
 
+def test_the_report_says_passed_by_rule_of_exactly_those_that_the_log_says_it_of(told, record):
+    entries = "SELECT p.customer_id FROM audit_log a JOIN limit_proposal p ON a.entity = 'proposal:' || p.proposal_id"
+    logged = {customer for (customer,) in record(f"{entries} WHERE a.action = 'proposal.auto_approved'")}
+    page = next((told[0] / "data" / "reviews").glob("*/report.html")).read_text(encoding="utf-8")
+    listed = page.partition("Automatic approvals")[2].partition("</section>")[0]
+    assert logged and f"{len(logged)} proposals pass by rule" in page
+    assert all(f" {customer}<" in listed for customer in logged)
+    assert f"{len(logged)} small changes pass by policy's straight-through rule" in told[1]
+
+
 def test_the_log_is_consistent_and_not_anchored(told):
     assert "consistent, not anchored" in told[1] and "never 0" in told[1]
 

@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 from functools import cache
 from html.parser import HTMLParser
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -16,8 +17,9 @@ from hypothesis import strategies as st
 
 from credit_review import report
 from credit_review.model.validation import ERROR, FAIL, Outcome, Verdict
-from credit_review.report import ControlTotal, RiskKeptLine, book, movements
+from credit_review.report import ControlTotal, RiskKeptLine, book, headline, movements
 from credit_review.report.text import clean, major, money, percent, whole
+from tasks import reporting
 
 
 @cache
@@ -351,3 +353,31 @@ def test_who_must_be_looked_at_stands_with_the_reason_and_the_next_review():
     shown = report.render(replace(data(), states=sample.frame("states", columns, 2)))
     assert "A person must look at these" in shown and "quarantined twice in a row" in shown and "31 December 2026" in shown
     assert "A person must look at these" not in page()
+
+
+def _review_with(proposals, *, state):
+    """Proposals on record, as (customer, state, rule, exceptions), of a review that got as far as `state`."""
+    record = SimpleNamespace(last_good_state=state)
+    return record, [SimpleNamespace(customer_id=c, state=s, straight_through_rule=r, exceptional=e) for c, s, r, e in proposals]
+
+
+def test_what_passed_by_rule_is_what_the_record_says_once_the_review_is_routed():
+    engine = pd.DataFrame({"customer_id": list("abcde"), "straight_through": [True] * 4 + [False], "straight_through_rule": ["small"] * 4 + [""]})
+    rows = [("a", "applied", "small", ""), ("b", "draft", "", ""), ("c", "pending", "", "erp_difference"), ("e", "draft", "", "")]
+    waiting = [(c, "draft", "small", e) for c, _, _, e in rows]
+    assert reporting._as_routed(engine, *_review_with(waiting, state="proposed")).equals(engine)
+    found = reporting._as_routed(engine, *_review_with(rows, state="routed"))
+    assert found["straight_through"].tolist() == [True, False, False, False, False]
+    assert found["straight_through_rule"].tolist() == ["small", "small", "", "", ""]
+
+
+def test_a_proposal_beyond_the_rule_is_shown_with_those_who_must_approve_it():
+    d = data()
+    (first, *_) = d.proposals.index[d.proposals["straight_through"]]
+    through = d.proposals["straight_through"].copy()
+    through[first] = False
+    beyond = replace(d, proposals=d.proposals.assign(straight_through=through))
+    lines = {line.customer_id: line.route for block in movements.blocks(beyond)[0] for line in block.lines}
+    assert lines[d.proposals["customer_id"][first]] == "analyst, then approver; beyond the rule: group sum"
+    assert len(movements.automatic(beyond)[1].rows) == len(movements.automatic(d)[1].rows) - 1
+    assert f"{int(through.sum())} proposal passes by rule" in " ".join(headline.summary(beyond))
