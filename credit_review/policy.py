@@ -21,6 +21,18 @@ from credit_review.errors import BadInput
 from credit_review.model.money import EXPONENTS, to_minor
 from credit_review.model.states import CreditStatus
 
+LONGEST_MONTHS = 12
+"""No active customer stays unreviewed longer, whatever a policy says."""
+
+AGEING_DAYS = (30, 60, 90)
+"""Upper bounds of the ageing bands: features, scorecards and reports are made of them, so a policy states no others."""
+
+NEVER_RAISED = (CreditStatus.INSOLVENT, CreditStatus.LEGAL, CreditStatus.BLOCKED)
+"""Credit statuses that never get an increase or a first limit."""
+
+_MAY_RAISE = ("review", "starter")
+"""Actions of class rules by which a limit may rise or begin."""
+
 NO_GRADE = "none"
 """Key of `review.cadence_months` for customers without a grade; no grade may be called so."""
 
@@ -455,6 +467,10 @@ def _classes(policy: Policy) -> Found:
     for i, name in enumerate(policy.outcome.statuses):
         if name not in statuses:
             yield Problem(("outcome", "statuses", i), f"unknown credit status {name!r}; expected one of {', '.join(statuses)}")
+    for name in NEVER_RAISED:
+        if name in policy.classes and policy.classes[name].action in _MAY_RAISE:
+            text = f"{policy.classes[name].action} could give {name} customers more credit"
+            yield Problem(("classes", name, "action"), f"{text}; expected no_increase, zero, unused_down or exclude")
     for name, rule in policy.classes.items():
         for field in ("starter_limit", "down_to"):
             amount = getattr(rule, field, None)
@@ -464,6 +480,9 @@ def _classes(policy: Policy) -> Found:
 
 def _cadence(policy: Policy) -> Found:
     rules = policy.review
+    if rules.longest_months > LONGEST_MONTHS:
+        text = f"{rules.longest_months} months without a review are too long for any active customer"
+        yield Problem(("review", "longest_months"), f"{text}; expected at most {LONGEST_MONTHS}")
     for grade, months in rules.cadence_months.items():
         if months > rules.longest_months:
             text = f"{months} months can never pass: longest_months is {rules.longest_months}"
@@ -552,9 +571,9 @@ def _exposure(policy: Policy) -> Found:
             yield Problem(("exposure", "parts", i), f"{part} stands twice and would count once; expected each part once")
     if "open_items" not in parts:
         yield Problem(("exposure", "parts"), "open_items is missing; expected it, since receivables are exposure")
-    for i, (before, days) in enumerate(pairwise(ageing), start=1):
-        if days <= before:
-            yield Problem(("exposure", "ageing_days", i), f"{days} is not above {before}; expected growing bounds such as [30, 60, 90]")
+    if ageing != AGEING_DAYS:
+        text = "features, scorecards and reports are made of other bands"
+        yield Problem(("exposure", "ageing_days"), f"{text}; expected {list(AGEING_DAYS)}")
 
 
 def _approvals(policy: Policy) -> Found:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from credit_review import authority, fx, report
+from credit_review import authority, completeness, fx, report
 from credit_review.adapters import files
 from credit_review.errors import Refused
 from credit_review.model.frames import STATES
@@ -142,7 +142,7 @@ def _data(
         aliases=snapshot.joined_aliases(),
         groups=workspace.read("groups"),
         routes=_routes(plan, proposals, people),
-        states=_with_names(workspace.read_all("states", plan.buckets, of=STATES), people),
+        states=_with_names(_states(plan, frame), people),
         decided=_decided(plan, proposals, decisions, people),
         previous_grades=_previous_grades(plan),
         sources=snapshot.sources(),
@@ -180,6 +180,19 @@ def _certificate(plan: Plan) -> report.Certificate:
         return report.CertificateLine(**{name: one[name] for name in names})
 
     return report.Certificate(lines=tuple(map(line, found["lines"])), total=line(found["total"]), ties=True, digest=digest)
+
+
+def _states(plan: Plan, frame: pd.DataFrame) -> pd.DataFrame:
+    """STATES as the review ended."""
+    workspace = plan.workspace
+    return completeness.with_outcome(
+        workspace.read_all("states", plan.buckets, of=STATES),
+        frame,
+        plan.snapshot.whole("customers"),
+        workspace.read("history"),
+        policy=workspace.policy(),
+        as_of=plan.as_of,
+    )
 
 
 def _with_names(states: pd.DataFrame, people: Mapping[str, str]) -> pd.DataFrame:

@@ -24,15 +24,12 @@ from credit_review.exposure.arrays import (
     sum_by,
 )
 from credit_review.exposure.ledger import CREDIT_NOTE, DELIVERY, INVOICE, NEVER, NOTE, ORDER, Ledger
-from credit_review.policy import ExposureRules
+from credit_review.policy import AGEING_DAYS, ExposureRules
 
 DAYS_DECIMALS = 4
 """Average days late is rounded to this many decimals before it is stored or used."""
 
 MONTHS = 12
-
-AGEING_DAYS = (30, 60, 90)
-"""Upper bounds of the ageing bands, which the columns of FEATURES are named after."""
 
 _BOUNDS = (0, *AGEING_DAYS)
 
@@ -70,12 +67,6 @@ def balances(ledger: Ledger, count: int, *, as_of: date, rules: ExposureRules) -
     Disputed debits are shown apart and, when held out, are in no ageing bucket. Orders count when their due date (for an order: delivery)
     is within the horizon. Returns lower deliveries, orders and notes, never below zero.
     """
-    if rules.ageing_days != AGEING_DAYS:
-        raise BadInput(
-            f"policy, exposure.ageing_days: {list(rules.ageing_days)}",
-            expected=f"{list(AGEING_DAYS)}, the bands that features, scorecards and reports are made of",
-            next_step="correct the policy; other bands need another version of the program",
-        )
     today = day_number(as_of)
     live = ledger.where(ledger.open != 0)
     receivable, debit = live.receivable, live.open > 0

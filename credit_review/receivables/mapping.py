@@ -321,6 +321,15 @@ class Mapping(_Part):
         return tuple(c for c in CAPABILITIES if c not in self.has)
 
     @property
+    def statuses(self) -> frozenset[str]:
+        """Credit statuses that the source can state of a customer; a column without codes states ours as they are."""
+        given = self.customers.constants.get("status")
+        if isinstance(self.customers, Customers) and given is None:
+            codes = self.customers.codes.get("status")
+            return frozenset(codes.values()) if codes else Customers.coded["status"]
+        return frozenset({given or CreditStatus.ACTIVE})
+
+    @property
     def tables(self) -> tuple[Table, ...]:
         """The datasets that are read from somewhere, items first."""
         parts = (self.items, self.customers, self.external, self.cover, self.rates, self.stated_totals)

@@ -14,7 +14,7 @@ from typing import Any
 
 from credit_review.audit import Action, canonical
 from credit_review.errors import BadInput, Conflict, Refused, ReviewStopped
-from credit_review.model.records import OutboxEntry, Proposal, Review, ReviewBatch
+from credit_review.model.records import Adoption, OutboxEntry, Proposal, Review, ReviewBatch
 from credit_review.model.states import OPEN_PROPOSAL_STATES, DocumentOfRecord, OutboxState, ProposalState, ReviewKind, ReviewState
 from credit_review.ports import Clock, Entry, Store, UnitOfWork
 from credit_review.review import manifest as manifests
@@ -79,7 +79,7 @@ def start(uow: UnitOfWork, command: Start, now: datetime) -> Review:
             pass
         _supersede(uow, live, command, now)
     attempt = 1 + len(earlier)
-    manifest = replace(command.manifest, review_id=review_id(scope, as_of, attempt))
+    manifest = replace(command.manifest, review_id=review_id(installation(uow), scope, as_of, attempt))
     review = _draft(manifest, command, attempt, now)
     uow.add(review)
     data = {
@@ -92,6 +92,12 @@ def start(uow: UnitOfWork, command: Start, now: datetime) -> Review:
     }
     uow.append(Entry(action=Action.RUN_STARTED, actor=actor(command.started_by), entity=entity(review.review_id), data=data))
     return review
+
+
+def installation(uow: UnitOfWork) -> str:
+    """What tells this database from every other one, for good: its first adoption, to the microsecond. Adoptions are never changed."""
+    first = uow.find(Adoption, order_by=("at", "person_id"), limit=1)
+    return canonical([f"{one.at.isoformat()} {one.person_id} {one.digest}" for one in first])
 
 
 def start_in_batches(store: Store, command: Start, clock: Clock) -> Review:

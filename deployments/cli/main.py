@@ -658,12 +658,18 @@ def audit_verify(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = Fa
     raise SystemExit(running.verify_audit_log(config, as_json=as_json))
 
 
+INTERRUPTED = 130
+"""Exit code of a command that was stopped by Ctrl-C."""
+
+
 def run() -> None:
     """Entry point: errors of ours end without a traceback, with their exit code."""
     try:
         app()
     except CreditReviewError as error:
         fail(error)
-    except KeyboardInterrupt:
-        typer.echo("stopped; `credit-review review resume` goes on from the last good state", err=True)
-        sys.exit(130)
+    except SystemExit as stopped:  # typer makes this of Ctrl-C before anybody else sees it
+        if stopped.code == INTERRUPTED:
+            typer.echo("stopped; a review that ran goes on from its last good state with `credit-review review resume REVIEW`", err=True)
+            typer.echo("  next: `credit-review review list` names it", err=True)
+        raise
