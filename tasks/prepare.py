@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import date, datetime
@@ -185,10 +185,10 @@ def reached(plan: Plan, state: ReviewState) -> bool:
     return order.index(state_of(plan)) >= order.index(state)
 
 
-def advance(plan: Plan, to: ReviewState) -> None:
-    """Put the review into its next state."""
+def advance(plan: Plan, to: ReviewState, data: Mapping[str, object] | None = None) -> None:
+    """Put the review into its next state; `data` (ids, counts, digests) goes into the entry."""
     with services(plan.config).store.begin(interactive=False) as uow:
-        lifecycle.advance(uow, plan.review_id, to, by=SYSTEM)
+        lifecycle.advance(uow, plan.review_id, to, by=SYSTEM, data=data)
         uow.commit()
 
 

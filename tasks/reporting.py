@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -151,7 +152,8 @@ def _data(
         order_rates=_order_rates(assess.rates(plan), currencies, policy.control_currency, plan),
         lateness_hold=float(policy.review.bulk_lateness_hold),
         assumptions=tuple(text for mapping in workspace.mappings() for text in mapping.assumptions),
-        warnings=_hold_words(record, people),
+        warnings=(*_hold_words(record, people), *_left_words(plan)),
+        left_to_newer=frozenset(outcome.left(plan)),
         notes=snapshot.notes(),
         files=tuple(report.OutputFile(name=name, sha256=digest, what=what) for name, digest, what in outputs),
         manifest=_inputs(kept),
@@ -169,6 +171,15 @@ def _hold_words(record: Review, people: Mapping[str, str]) -> tuple[str, ...]:
         return (f"Routing was held ({record.hold}); {who} has confirmed that the extract is complete.",)
     next_step = f"credit-review review confirm {record.review_id}"
     return (f"Routing is held until a person confirms that the extract is complete (`{next_step}`): {record.hold}.",)
+
+
+def _left_words(plan: Plan) -> tuple[str, ...]:
+    """The changes this review finds and does not propose, because a newer review's proposals are open."""
+    counts = Counter(outcome.left(plan).values())
+    return tuple(
+        f"Changes of {n} customers that this review finds are not proposed: review {newer} is newer, and its proposals for them are open."
+        for newer, n in sorted(counts.items())
+    )
 
 
 def _certificate(plan: Plan) -> report.Certificate:
@@ -306,6 +317,9 @@ def _summary(plan: Plan, record: Review, proposals: list[Proposal], frame: pd.Da
     headline = f"{len(frame)} customers: {moves}; {automatic} approved by rule, {waiting} wait for people"
     if record.state != ReviewState.ROUTED and record.hold and not record.hold_released_by:
         headline = f"{len(frame)} customers: {moves}; held until a person confirms the extract is complete"
+    newer = sorted(set(outcome.left(plan).values()))
+    if newer:
+        headline += f"; {len(outcome.left(plan))} left to the newer review {', '.join(newer)}"
     facts = {f"customers {name}": str(count) for name, count in sorted(states.items())} | _totals(frame)
     facts |= {"quarantined rows": str(len(quarantine)), "state": str(record.state)}
     kept = manifest.from_json(record.manifest_json)

@@ -49,7 +49,10 @@ def _start(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield said("Grade"), str(row["grade"])
     if _known(row["need_minor"]) is not None:
         need, terms, peak = (_amount(row, name) for name in ("need_minor", "need_by_terms_minor", "peak_balance_minor"))
-        yield said("Need"), said("{need}: {terms} by sales and terms, highest balance of 12 months {peak}", need=need, terms=terms, peak=peak)
+        yield (
+            said("Need"),
+            said("{need}: {terms} by sales and terms, highest balance of 12 months {peak}", need=need, terms=terms, peak=peak),
+        )
     result = _known(row["formula_minor"])
     formula = str(row["formula"])
     yield (

@@ -315,6 +315,12 @@ class Mapping(_Part):
     stated_totals: StatedTotals | None = None
     digest: str = Field(default="", exclude=True)
 
+    @model_validator(mode="after")
+    def _allocation_is_history(self) -> Mapping:
+        if self.items.allocation == "oldest_first" and "cleared_items" not in self.has:
+            raise ValueError("allocation oldest_first makes clearing days of payments; add cleared_items to has")
+        return self
+
     @property
     def lacks(self) -> tuple[str, ...]:
         """Capabilities the source does not have, in their fixed order."""

@@ -176,9 +176,10 @@ def _route(row: dict[str, Any], routes: Mapping[str, str]) -> str:
 
 
 def _routes(data: ReportData) -> dict[str, str]:
+    left = dict.fromkeys(data.left_to_newer, "left to a newer review")
     if data.routes is None:
-        return {}
-    return dict(
+        return left
+    return left | dict(
         zip(data.routes["customer_id"], data.routes["tier_name"].mask(data.routes["tier_name"].eq(""), data.routes["tier"]), strict=True)
     )
 

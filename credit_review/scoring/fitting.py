@@ -117,7 +117,9 @@ def fit(
     rows, customers, bad = len(training), training["customer_id"].nunique(), training.loc[training["outcome"] == 1, "customer_id"].nunique()
     least = policy.outcome.smallest_history
     if _PAYMENT_HISTORY in blocked:
-        return _fall_back(training, policy, f"{blocked[_PAYMENT_HISTORY]}, so no outcome is known to fit on", blocked, valid_from, only_lateness)
+        return _fall_back(
+            training, policy, f"{blocked[_PAYMENT_HISTORY]}, so no outcome is known to fit on", blocked, valid_from, only_lateness
+        )
     if customers < least.customers or bad < least.bad:
         why = (
             f"history is too thin to fit: {customers} customers, {bad} with the outcome; policy asks for {least.customers} and {least.bad}"

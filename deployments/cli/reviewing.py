@@ -28,7 +28,14 @@ from deployments.cli.watching import starting, watched
 
 
 def run(
-    config: Path, *, as_of: date | None = None, scope: str = "all", supersede: str = "", resume: str = "", by: str = "", as_json: bool = False
+    config: Path,
+    *,
+    as_of: date | None = None,
+    scope: str = "all",
+    supersede: str = "",
+    resume: str = "",
+    by: str = "",
+    as_json: bool = False,
 ) -> None:
     """Run or resume a review through the flow that the scheduler runs; as `by`, or as whoever is signed in."""
     before = _newest(config)
@@ -90,9 +97,7 @@ def _say_how_to_go_on(config: Path, error: CreditReviewError) -> None:
         error.next_step = f"{error.next_step}; {go_on}" if error.next_step else go_on
 
 
-def run_flow(
-    config: Path, *, as_of: date | None = None, scope: str = "all", supersede: str = "", resume: str = "", by: str = ""
-) -> str:
+def run_flow(config: Path, *, as_of: date | None = None, scope: str = "all", supersede: str = "", resume: str = "", by: str = "") -> str:
     """What the flow says at its end; `by` is the person who runs it, empty for none. Raises the CreditReviewError that stopped it."""
     with watched():
         starting()

@@ -63,7 +63,16 @@ def test_features_scores_and_limits_are_equal_to_the_minor_unit(both):
     result, ours, _, _ = both
     assert len(result) == len(ours) > 0.9 * CUSTOMERS
     shared = [name for name in result.columns if name in ours.columns]
-    assert {"need_minor", "need_by_terms_minor", "exposure_minor", "average_days_late", "points", "grade", "to_minor", "to_terms_days"} <= set(shared)
+    assert {
+        "need_minor",
+        "need_by_terms_minor",
+        "exposure_minor",
+        "average_days_late",
+        "points",
+        "grade",
+        "to_minor",
+        "to_terms_days",
+    } <= set(shared)
     for name in shared:
         left, right = result[name], ours[name]
         missing = left.isna().to_numpy()

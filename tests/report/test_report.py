@@ -362,7 +362,9 @@ def _review_with(proposals, *, state):
 
 
 def test_what_passed_by_rule_is_what_the_record_says_once_the_review_is_routed():
-    engine = pd.DataFrame({"customer_id": list("abcde"), "straight_through": [True] * 4 + [False], "straight_through_rule": ["small"] * 4 + [""]})
+    engine = pd.DataFrame(
+        {"customer_id": list("abcde"), "straight_through": [True] * 4 + [False], "straight_through_rule": ["small"] * 4 + [""]}
+    )
     rows = [("a", "applied", "small", ""), ("b", "draft", "", ""), ("c", "pending", "", "erp_difference"), ("e", "draft", "", "")]
     waiting = [(c, "draft", "small", e) for c, _, _, e in rows]
     assert reporting._as_routed(engine, *_review_with(waiting, state="proposed")).equals(engine)
