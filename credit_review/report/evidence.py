@@ -106,7 +106,7 @@ def validation_words(verdicts: Iterable[Verdict]) -> str:
     if stopped:
         return f"{plural(stopped, 'critical promise was', 'critical promises were')} broken; the review stopped."
     read = plural(sum(v.rows for v in found), "row")
-    return f"{plural(len(outcomes), 'promise')} about the data checked on {read}; {plural(lost, 'row')} went to quarantine."
+    return f"{plural(len(outcomes), 'promise')} about the data checked on {read}; {plural(lost, 'row')} broke them and went to quarantine."
 
 
 def quarantine_words(quarantine: pd.DataFrame | None) -> str:
@@ -117,7 +117,7 @@ def quarantine_words(quarantine: pd.DataFrame | None) -> str:
     risky = int(rows["could_raise"].sum())
     customers = rows.loc[rows["customer_id"].ne(""), "customer_id"].nunique()
     found = f"{plural(len(rows), 'row')} of {plural(int(customers), 'customer')} in quarantine"
-    return f"{found}; {risky:,} of them could raise exposure or lateness."
+    return f"{found}, from reading and from those checks; {risky:,} of them could raise exposure or lateness."
 
 
 def unrated_words(data: ReportData) -> list[str]:

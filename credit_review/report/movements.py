@@ -134,7 +134,7 @@ def _line(row: dict[str, Any], called: Mapping[str, str], routes: Mapping[str, s
     currency = row["currency"]
     before = row["from_minor"]
     return Line(
-        name=called.get(row["customer_id"], row["customer_id"]),
+        name=called.get(row["customer_id"], ""),
         customer_id=row["customer_id"],
         direction=DIRECTIONS[row["direction"]],
         grade=row["grade"] or DASH,

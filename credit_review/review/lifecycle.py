@@ -145,7 +145,7 @@ def _usable(uow: UnitOfWork, command: Start, now: datetime) -> None:
 def _live(earlier: Sequence[Review], supersede: str) -> Review | None:
     live = next((r for r in earlier if r.state != ReviewState.SUPERSEDED), None)
     if live is not None and not supersede.strip():
-        next_step = f'continue it with `credit-review review resume {live.review_id}`, or start another with --supersede "REASON"'
+        next_step = f'{_go_on_with(live)}start another with --supersede "REASON"'
         raise Refused(
             "review.exists",
             f"review {live.review_id} ({live.label}, {live.state}) of scope {live.scope} as of {live.as_of} exists",
@@ -153,6 +153,15 @@ def _live(earlier: Sequence[Review], supersede: str) -> Review | None:
             next_step=next_step,
         )
     return live
+
+
+def _go_on_with(live: Review) -> str:
+    """What is left to do in a review that is there already."""
+    if live.state == ReviewState.CLOSED:
+        return ""
+    if live.state in (ReviewState.ROUTED, ReviewState.SETTLED):
+        return f"see what awaits you with `credit-review inbox`, sign it off with `credit-review review close {live.review_id}`, or "
+    return f"continue it with `credit-review review resume {live.review_id}`, or "
 
 
 def _supersede(uow: UnitOfWork, live: Review, command: Start, now: datetime) -> None:

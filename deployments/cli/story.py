@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -146,7 +147,7 @@ def _tell_reading(demo: _Demo) -> None:
     snapshot = demo.plan.snapshot
     for origin in snapshot.sources():
         typer.echo(f"{origin.dataset:<14} {origin.rows:>8,} rows from {origin.what}")
-    totals = [t for t in snapshot.control_totals() if t.dataset == "items"]
+    totals = snapshot.control_totals()
     tied = sum(1 for t in totals if t.tied)
     stated = sum(1 for t in totals if t.stated_rows is not None)
     typer.echo(f"{tied} of {stated} control totals stated by the ledger tie to the row and the cent")
@@ -287,6 +288,11 @@ def _verify(demo: _Demo) -> None:
         typer.echo("Nothing outside this database vouches for it yet, so the exit code is 2 (cannot tell), never 0.")
 
 
+def program() -> str:
+    """How to call this program from here: by its name where that is on the path, else as it was called."""
+    return "credit-review" if shutil.which("credit-review") else sys.argv[0]
+
+
 def _tell_where(folder: Path, demo: _Demo) -> None:
     from tasks import reporting
 
@@ -297,9 +303,9 @@ def _tell_where(folder: Path, demo: _Demo) -> None:
             "report": str(review / "report.html"),
             "data checks": str(review / "validation.html"),
             "all proposals": str(review / "proposals.csv"),
-            "Mia Holm's inbox": f"credit-review inbox -c {folder} --as p-manager",
-            "one proposal": f"credit-review show -c {folder} PROPOSAL",
-            "approve in Slack": f"credit-review slack sandbox -c {folder}   (a stand-in on this machine)",
-            "your own ledger": "credit-review init my-review, then README, 'Your own ledger'",
+            "Mia Holm's inbox": f"{program()} inbox -c {folder} --as p-manager",
+            "one proposal": f"{program()} show -c {folder} PROPOSAL",
+            "approve in Slack": f"{program()} slack sandbox -c {folder}   (a stand-in on this machine)",
+            "your own ledger": f"{program()} init my-review, then README, 'Your own ledger'",
         }
     )

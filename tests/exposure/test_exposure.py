@@ -366,10 +366,6 @@ def test_an_unknown_kind_capability_or_a_customer_twice_stops_with_its_name():
         run(customers=[customer(), customer()])
 
 
-def test_ageing_bands_that_the_columns_do_not_name_are_refused():
-    with pytest.raises(BadInput, match=r"exposure.ageing_days: \[15, 30, 45\]"):
-        run(policy=with_exposure(ageing_days=(15, 30, 45)))
-
 
 def test_sums_beyond_the_money_range_are_refused_not_wrapped():
     with pytest.raises(BadInput, match="open_items_minor of customer C1 is out of range"):

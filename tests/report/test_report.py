@@ -383,3 +383,30 @@ def test_a_proposal_beyond_the_rule_is_shown_with_those_who_must_approve_it():
     assert lines[d.proposals["customer_id"][first]] == "analyst, then approver; beyond the rule: group sum"
     assert len(movements.automatic(beyond)[1].rows) == len(movements.automatic(d)[1].rows) - 1
     assert f"{int(through.sum())} proposal passes by rule" in " ".join(headline.summary(beyond))
+
+
+def test_a_change_left_to_a_newer_review_is_said_and_needs_nobody():
+    d = data()
+    rows = movements.changes(d.proposals)
+    mine = rows.loc[~rows["straight_through"], "customer_id"].iloc[0]
+    waiting = len(rows) - int(rows["straight_through"].sum())
+    left = replace(d, left_to_newer=frozenset({mine}), routes=d.routes[d.routes["customer_id"].ne(mine)])
+    lines = {line.customer_id: line.route for block in movements.blocks(left)[0] for line in block.lines}
+    assert lines[mine] == "left to a newer review"
+    assert f"{waiting} proposals need people" in " ".join(headline.summary(d))
+    assert f"{waiting - 1} proposals need people" in " ".join(headline.summary(left))
+
+
+def test_a_customer_without_a_name_is_printed_once():
+    d = data()
+    nameless = replace(d, customers=d.customers.assign(name=""))
+    assert {line.name for block in movements.blocks(nameless)[0] for line in block.lines} == {""}
+
+
+def test_no_payment_history_is_said_of_a_source_without_one_only():
+    d = data()
+    silent = d.features.assign(cleared_count=0, not_computable="average_days_late: no cleared items in source")
+    quiet = silent.assign(not_computable="average_days_late: no items cleared in the last 12 months")
+    assert any("has no payment history" in text for text in headline.warnings(replace(d, features=silent)))
+    told = headline.warnings(replace(d, features=quiet))
+    assert not any("has no payment history" in text for text in told) and any("No invoice was cleared" in text for text in told)
