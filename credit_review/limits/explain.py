@@ -10,7 +10,7 @@ from credit_review.model.money import Money
 from credit_review.words import marked, said
 
 FITS_THE_RULE = said("Fits the straight-through rule")
-"""Label of the rule that the proposal by itself fits; whether it passed by it the record says, since sums of the group may ask for people."""
+"""Label of the rule that the proposal by itself fits; whether it passed by it the record says, since the group may ask for people."""
 
 _CAPS = (
     (Cap.NET_WORTH, "cap_net_worth_minor"),

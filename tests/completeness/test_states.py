@@ -305,7 +305,9 @@ def test_a_customer_that_the_last_stage_quarantined_is_named_where_it_was_never_
     proposals["state_reason"] = ["missing_rate: none", "", "missing_rate: none"]
     past = pd.DataFrame([dict(zip(HISTORY, ("c3", "2026-03-31", "quarantined", "", float("nan")), strict=True))], columns=list(HISTORY))
     past["as_of"] = pd.to_datetime(past["as_of"])
-    found = with_outcome(before.reset_index(), proposals, frame(CUSTOMERS, rows), past, policy=STARTER, as_of=AS_OF).set_index("customer_id")
+    found = with_outcome(before.reset_index(), proposals, frame(CUSTOMERS, rows), past, policy=STARTER, as_of=AS_OF).set_index(
+        "customer_id"
+    )
     assert found["state"].tolist() == ["quarantined", "reviewed", "quarantined"]
     assert found.loc["c1", "escalate"] == "never reviewed, longest is 12 months; p-analyst to resolve"
     assert found.loc["c2", "escalate"] == "" and found.loc["c1", "state_reason"] == "missing_rate: none"

@@ -108,7 +108,7 @@ def test_the_log_is_consistent_and_not_anchored(told):
 
 
 def test_what_it_says_to_look_at_and_to_type_next_is_there(told):
-    folder, story, _ = told
+    _, story, _ = told
     for label in ("report", "data checks", "all proposals"):
         assert Path(re.search(rf"{label} +(\S+)", story)[1]).is_file()
     typed = re.search(r"Mia Holm's inbox +(.+)", story)[1]

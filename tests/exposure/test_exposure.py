@@ -366,7 +366,6 @@ def test_an_unknown_kind_capability_or_a_customer_twice_stops_with_its_name():
         run(customers=[customer(), customer()])
 
 
-
 def test_sums_beyond_the_money_range_are_refused_not_wrapped():
     with pytest.raises(BadInput, match="open_items_minor of customer C1 is out of range"):
         run([item(amount=MAX_MINOR), item(amount=1)])

@@ -208,6 +208,7 @@ def test_amounts_of_different_currencies_never_meet_in_one_sum():
 def test_a_book_without_limits_says_so_and_a_source_without_totals_is_tied_to_itself_only():
     d = data()
     features = d.features.assign(limit_minor=pd.array([pd.NA] * len(d.features), dtype="Int64"), cleared_count=0)
+    features = features.assign(not_computable="average_days_late: no cleared items in source")
     totals = (ControlTotal(dataset="items", currency="EUR", kind="", rows=3, amount_minor=5),)
     text = read(report.render(replace(d, features=features, control_totals=totals))).text
     assert "book of open items without limits in force" in text and "no payment history" in text
@@ -362,9 +363,8 @@ def _review_with(proposals, *, state):
 
 
 def test_what_passed_by_rule_is_what_the_record_says_once_the_review_is_routed():
-    engine = pd.DataFrame(
-        {"customer_id": list("abcde"), "straight_through": [True] * 4 + [False], "straight_through_rule": ["small"] * 4 + [""]}
-    )
+    rules = ["small"] * 4 + [""]
+    engine = pd.DataFrame({"customer_id": list("abcde"), "straight_through": [True] * 4 + [False], "straight_through_rule": rules})
     rows = [("a", "applied", "small", ""), ("b", "draft", "", ""), ("c", "pending", "", "erp_difference"), ("e", "draft", "", "")]
     waiting = [(c, "draft", "small", e) for c, _, _, e in rows]
     assert reporting._as_routed(engine, *_review_with(waiting, state="proposed")).equals(engine)

@@ -287,5 +287,6 @@ def test_reviews_of_two_installations_never_share_an_id(world):
     world.adopt("policy", "version: later", now=NOON + timedelta(days=1))
     assert world.ask(lifecycle.installation) == mine != "[]", "it stays what it was, whatever is adopted later"
     day = AS_OF
-    ids = {naming.review_id(one, "all", day, 1) for one in (mine, mine.replace(NOON.isoformat(), (NOON + timedelta(seconds=1)).isoformat()))}
+    other = mine.replace(NOON.isoformat(), (NOON + timedelta(seconds=1)).isoformat())
+    ids = {naming.review_id(one, "all", day, 1) for one in (mine, other)}
     assert len(ids) == 2 and world.start().review_id == naming.review_id(mine, "all", day, 1)
