@@ -91,7 +91,7 @@ def features(items, customers, bureau, cover, as_of, policy):
     f["average_days_late"] = ratio(late, weight)
     f["days_late_trend"] = (ratio(recent_late, recent_weight) - ratio(late - recent_late, weight - recent_weight)).round(4)
     f["sales_12m_minor"] = total(amount.where((invoice | (kind == "CRN")) & (posted > year) & (posted <= as_of), 0))
-    f["peak_balance_minor"] = peak(total, items, ~order & ~delivery, live, as_of)
+    f["peak_balance_minor"] = peak(code, items, ~order & ~delivery, live, as_of).reindex(range(count), fill_value=0).to_numpy()
     f["terms_days"] = customers["payment_terms"].map(TERMS)
     usual = (f["average_days_late"].fillna(0).clip(lower=0) * 10_000).round().astype("int64")
     f["need_minor"] = half_even(f["sales_12m_minor"].clip(lower=0) * (f["terms_days"] * 10_000 + usual), 3_650_000)
@@ -102,14 +102,22 @@ def features(items, customers, bureau, cover, as_of, policy):
     return outside(f, customers, bureau, cover, as_of)
 
 
-def peak(total, items, receivable, live, as_of):
-    """Highest month-end balance of twelve; on as_of itself what is still open."""
-    highest = np.zeros(1, dtype="int64")
-    for back in range(12):
-        end = as_of - pd.offsets.MonthEnd(back)
-        there = receivable & (items["posting_date"] <= end) & ~(items["clearing_date"] <= end)
-        highest = np.maximum(highest, total((items["amount"] if back else live).where(there, 0)))
-    return highest
+def peak(code, items, receivable, live, as_of):
+    """Highest balance at the end of any day of twelve months; on as_of itself what is still open."""
+    first = as_of - pd.offsets.MonthEnd(12) + pd.Timedelta(days=1)
+    posted, cleared, amount = items["posting_date"], items["clearing_date"], items["amount"]
+    there = receivable & (posted <= as_of) & ~(cleared <= first) & ~(cleared <= posted)
+    ended = there & (cleared <= as_of)
+    moves = pd.concat([
+        pd.DataFrame({"code": code[rows], "day": day[rows], "change": change[rows]})
+        for rows, day, change in (
+            (there, posted.clip(lower=first), amount),
+            (ended, cleared, -amount),
+            (there & ~ended, pd.Series(as_of, index=items.index), live - amount),
+        )
+    ])  # fmt: skip
+    days = moves.groupby(["code", "day"])["change"].sum()
+    return days.groupby("code").cumsum().groupby("code").max().clip(lower=0)
 
 
 def outside(f, customers, bureau, cover, as_of):
@@ -209,6 +217,9 @@ def limits(f, policy, rates):
     unused = sleeps & ~first & ~(f["last_invoice_days"] <= int(months * MONTH)).to_numpy()
 
     # formula and caps
+    f["need_by_terms_minor"] = f["need_minor"]
+    if rule["need"]["at_least_peak_balance"]:
+        f["need_minor"] = np.maximum(f["need_minor"], f["peak_balance_minor"])
     value = times(f["need_minor"].to_numpy(), by_grade("need_factor", amount=False))
     value = np.where(starter, money(classes["new"]["starter_limit"]), value)
     value = np.where(unused, np.minimum(limit, np.maximum(money(classes["dormant"]["down_to"]), exposure)), value)

@@ -22,6 +22,18 @@ from credit_review.model.money import EXPONENTS, to_minor
 from credit_review.model.states import CreditStatus
 from credit_review.words import listed, marked, said
 
+LONGEST_MONTHS = 12
+"""No active customer stays unreviewed longer, whatever a policy says."""
+
+AGEING_DAYS = (30, 60, 90)
+"""Upper bounds of the ageing bands: features, scorecards and reports are made of them, so a policy states no others."""
+
+NEVER_RAISED = (CreditStatus.INSOLVENT, CreditStatus.LEGAL, CreditStatus.BLOCKED)
+"""Credit statuses that never get an increase or a first limit."""
+
+_MAY_RAISE = ("review", "starter")
+"""Actions of class rules by which a limit may rise or begin."""
+
 NO_GRADE = "none"
 """Key of `review.cadence_months` for customers without a grade; no grade may be called so."""
 
@@ -187,6 +199,12 @@ class Caps(_Part):
     need: NeedCap
 
 
+class NeedRules(_Part):
+    """What need is: the figure by sales and terms, or the highest balance of 12 months where that is larger and policy says so."""
+
+    at_least_peak_balance: bool
+
+
 class WithoutNeed(_Part):
     """A first limit when the source has no sales: from exposure x `factor`, or none is proposed."""
 
@@ -214,6 +232,7 @@ class LimitRules(_Part):
     smallest_change: SmallestChange
     step: Step
     by_grade: dict[str, GradeLimits]
+    need: NeedRules
     caps: Caps
     without_need: WithoutNeed
     forbid_increase: ForbidIncrease
@@ -490,6 +509,10 @@ def _classes(policy: Policy) -> Found:
             if name not in statuses:
                 unknown = marked("unknown credit status {name}; expected one of {statuses}")
                 yield Problem((*path, i), said(unknown, name=repr(name), statuses=", ".join(statuses)))
+    for name in NEVER_RAISED:
+        if name in policy.classes and policy.classes[name].action in _MAY_RAISE:
+            more = marked("{action} could give {name} customers more credit; expected no_increase, zero, unused_down or exclude")
+            yield Problem(("classes", name, "action"), said(more, action=policy.classes[name].action, name=str(name)))
     for name, rule in policy.classes.items():
         for field in ("starter_limit", "down_to"):
             amount = getattr(rule, field, None)
@@ -502,6 +525,9 @@ def _classes(policy: Policy) -> Found:
 
 def _cadence(policy: Policy) -> Found:
     rules = policy.review
+    if rules.longest_months > LONGEST_MONTHS:
+        long = marked("{months} months without a review are too long for any active customer; expected at most {longest}")
+        yield Problem(("review", "longest_months"), said(long, months=rules.longest_months, longest=LONGEST_MONTHS))
     for grade, months in rules.cadence_months.items():
         if months > rules.longest_months:
             text = said(
@@ -630,12 +656,9 @@ def _exposure(policy: Policy) -> Found:
             yield Problem(("exposure", "parts", i), said("{part} stands twice and would count once; expected each part once", part=part))
     if "open_items" not in parts:
         yield Problem(("exposure", "parts"), said("open_items is missing; expected it, since receivables are exposure"))
-    for i, (before, days) in enumerate(pairwise(ageing), start=1):
-        if days <= before:
-            yield Problem(
-                ("exposure", "ageing_days", i),
-                said("{days} is not above {before}; expected growing bounds such as [30, 60, 90]", days=days, before=before),
-            )
+    if ageing != AGEING_DAYS:
+        other = marked("features, scorecards and reports are made of other bands; expected {days}")
+        yield Problem(("exposure", "ageing_days"), said(other, days=str(list(AGEING_DAYS))))
 
 
 def _approvals(policy: Policy) -> Found:

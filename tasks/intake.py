@@ -99,12 +99,13 @@ def on_file(plan: Plan) -> list[opening.OnFile]:
 
 
 def _record_facts(plan: Plan, customers: pd.DataFrame) -> None:
-    """Aliases that a rule made, groups and rates, as dated facts; what is known already is not written again."""
+    """Aliases that the id alone does not tell, groups and rates, as dated facts; what is known already is not written again."""
     opened = prepare.services(plan.config)
     now = opened.clock.now()
     times: dict[str, Any] = {"valid_from": plan.as_of, "valid_to": None, "recorded_at": now}
     aliases = plan.snapshot.whole("aliases")
-    joined = aliases[aliases["decided_by"] != "source"]
+    several = plan.snapshot.joined_aliases()["customer_id"].unique()
+    joined = aliases[(aliases["decided_by"] != "source") | aliases["customer_id"].isin(several)]
     names = ("source", "legal_entity", "source_number", "customer_id", "decided_by")
     rows: list[tuple[Any, list[Any]]] = [
         (opening.record_aliases, [CustomerAlias(evidence="", **_named(names, row), **times) for row in _tuples(joined, names)]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from tasks.plan import Plan
 
 STAGE = "proposals"
+LEFT = "left_to_newer_reviews.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +57,8 @@ def record_results(plan: Plan) -> None:
         record_batches(plan)
         at.rows = store_proposals(plan)
         certify(plan)
-    prepare.advance(plan, ReviewState.PROPOSED)
+    counts = Counter(left(plan).values())
+    prepare.advance(plan, ReviewState.PROPOSED, data={"left_to_newer_reviews": dict(counts)} if counts else None)
 
 
 @task(name="record bucket results", task_run_name="record bucket results")
@@ -95,12 +98,22 @@ def canonical_lines(frame: pd.DataFrame) -> Iterator[str]:
 
 @task(name="store proposals", task_run_name="store proposals")
 def store_proposals(plan: Plan) -> int:
-    """Store a proposal for every customer whose limit or terms would change; returns how many there are."""
+    """Store a proposal for every customer whose limit or terms would change; returns how many there are.
+
+    Changes left because a newer review's proposal is open are written beside, customer by customer.
+    """
     opened = prepare.services(plan.config)
     total = propose.Stored()
     for number in range(plan.buckets):
         total += propose.store_all(opened.store, plan.review_id, _drafts(plan, number), opened.clock, by=prepare.SYSTEM)
+    plan.workspace.write_json(LEFT, dict(sorted(total.yielded)))
     return len(total.stored) + total.existing
+
+
+def left(plan: Plan) -> dict[str, str]:
+    """By customer, the newer review whose open proposal stands in the way of the change that this review finds."""
+    found: dict[str, str] = plan.workspace.read_json(LEFT) if plan.workspace.has(LEFT) else {}
+    return found
 
 
 def _drafts(plan: Plan, number: int) -> Iterator[ProposalDraft]:
@@ -199,6 +212,7 @@ def certify(plan: Plan) -> None:
         quarantine=validate.quarantine(plan),
         review_id=plan.review_id,
         as_of=plan.as_of,
+        left_to_newer=left(plan),
     )
     workspace.write_text("certificate.json", found.to_json())
     dso = figures.dso_days(workspace.read_all("features", plan.buckets)).reindex(proposals["customer_id"]).to_numpy()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import date, datetime
 from functools import cache
 from importlib.util import find_spec
@@ -19,7 +20,7 @@ from credit_review.adapters.wiring import Services, open_services
 from credit_review.adapters.workspace import Workspace
 from credit_review.audit import canonical
 from credit_review.documents import Document
-from credit_review.errors import BadInput, CreditReviewError, Refused
+from credit_review.errors import BadInput, CreditReviewError, Refused, ReviewStopped
 from credit_review.model.records import Delegation, Review
 from credit_review.model.states import DocumentOfRecord, ReviewKind, ReviewState
 from credit_review.review import lifecycle
@@ -34,6 +35,20 @@ WORKING_DAY = 5
 """A quarter is reviewed from the fifth working day after its end."""
 
 SYSTEM = "system:periodic_review"
+
+
+_ACTING: ContextVar[str] = ContextVar("acting", default=SYSTEM)
+
+
+@contextmanager
+def acting_as(person_id: str) -> Iterator[None]:
+    """Reviews started or resumed inside are this person's: the command line has signed him in. Never a parameter of a flow, since whoever
+    owns the Prefect server could set that."""
+    token = _ACTING.set(person_id)
+    try:
+        yield
+    finally:
+        _ACTING.reset(token)
 
 
 @cache
@@ -66,11 +81,18 @@ def plan_review(config: str, as_of: date | None, scope: str) -> Plan:
 
 def _waiting_for(opened: Services, today: date, as_of: date, scope: str) -> str:
     settings = opened.settings
-    first = settings.working_days().nth_working_day(today.year, today.month, WORKING_DAY)
+    after = date.fromordinal(as_of.toordinal() + 1)
+    first = settings.working_days().nth_working_day(after.year, after.month, WORKING_DAY)
     if today < first:
-        return f"Working day {WORKING_DAY} of the month is {first}; today is {today}."
+        return f"Working day {WORKING_DAY} of the quarter is {first}; today is {today}."
     with opened.store.read() as uow:
         live = [r for r in uow.find(Review, scope=scope, as_of=as_of) if r.state != ReviewState.SUPERSEDED]
+    if live and live[0].state == ReviewState.FAILED:
+        raise ReviewStopped(
+            f"review {live[0].review_id} as of {as_of} has failed: {live[0].failure}",
+            expected="a review that ended, or none yet",
+            next_step=f"`credit-review review resume {live[0].review_id}` goes on from the last good state",
+        )
     if live:
         return f"Nothing to do: review {live[0].review_id} as of {as_of} is {live[0].state}."
     posted = posting.posted_through(settings)
@@ -107,14 +129,14 @@ def planned(settings: Settings, config: str, as_of: date, scope: str, kind: Revi
 
 
 @task(name="open the review", task_run_name="open the review")
-def open_review(plan: Plan, supersede: str, started_by: str = SYSTEM) -> Plan:
+def open_review(plan: Plan, supersede: str, started_by: str = "") -> Plan:
     """The plan with its review id: the review is on record, and its documents are copied to its folder. Refused: see lifecycle.start."""
     opened = services(plan.config)
     documents = governed_documents(opened.settings)
     command = lifecycle.Start(
         manifest=_manifest(plan, opened, documents),
         documents=[lifecycle.Used(kind=kind, name=document.name, digest=document.digest) for kind, document in documents],
-        started_by=started_by,
+        started_by=started_by or _ACTING.get(),
         today=opened.today(),
         supersede=supersede,
     )
@@ -130,7 +152,7 @@ def resume_review(config: str, review_id: str) -> Plan:
     opened = services(config)
     with opened.store.begin(interactive=False) as uow:
         _require_whole(lifecycle.review_of(uow, review_id))
-        review = lifecycle.resume(uow, review_id, by=SYSTEM, reported=Workspace(opened.settings.data, review_id).has("report.html"))
+        review = lifecycle.resume(uow, review_id, by=_ACTING.get(), reported=Workspace(opened.settings.data, review_id).has("report.html"))
         uow.commit()
     manifest = manifests.from_json(review.manifest_json)
     plan = planned(opened.settings, config, review.as_of, review.scope, ReviewKind(review.kind))
@@ -165,10 +187,10 @@ def reached(plan: Plan, state: ReviewState) -> bool:
     return order.index(state_of(plan)) >= order.index(state)
 
 
-def advance(plan: Plan, to: ReviewState) -> None:
-    """Put the review into its next state."""
+def advance(plan: Plan, to: ReviewState, data: Mapping[str, object] | None = None) -> None:
+    """Put the review into its next state; `data` (ids, counts, digests) goes into the entry."""
     with services(plan.config).store.begin(interactive=False) as uow:
-        lifecycle.advance(uow, plan.review_id, to, by=SYSTEM)
+        lifecycle.advance(uow, plan.review_id, to, by=SYSTEM, data=data)
         uow.commit()
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from credit_review import authority, fx, report
+from credit_review import authority, completeness, fx, report
 from credit_review.adapters import files
 from credit_review.errors import Refused
 from credit_review.hearing import heard
@@ -17,6 +18,7 @@ from credit_review.model.records import Decision, Person, Proposal, Review, Risk
 from credit_review.model.states import CustomerState, Direction, ProposalState, ReviewState
 from credit_review.review import lifecycle, manifest
 from credit_review.review.close import Certified
+from credit_review.review.propose import ERP_DIFFERENCE
 from credit_review.words import LANGUAGES, Words, said, words_for
 from tasks import assess, figures, outcome, prepare, validate
 from tasks.artifacts import MOST_ROWS
@@ -36,7 +38,8 @@ def write(plan: Plan) -> Summary:
     """Write validation, complete lists (CSV, and proposals as Parquet) and report, pages in every language; returns what the UI shows."""
     workspace = plan.workspace
     record, proposals, risks, decisions, people = _record(plan)
-    frame = workspace.read_all("proposals", plan.buckets).sort_values("customer_id", kind="stable", ignore_index=True)
+    engine = workspace.read_all("proposals", plan.buckets).sort_values("customer_id", kind="stable", ignore_index=True)
+    frame = _as_routed(engine, record, proposals)
     quarantine = validate.quarantine(plan)
     facts = _facts(plan, record, people)
     readers = _readers(plan)
@@ -82,6 +85,22 @@ def _record(plan: Plan) -> tuple[Review, list[Proposal], list[RiskKept], list[De
         decisions = uow.find(Decision, proposal_id=answered) if answered else []
         people = {p.person_id: p.name for p in uow.find(Person, order_by=("recorded_at",))}
     return review, proposals, risks, decisions, people
+
+
+ROUTED = (ReviewState.ROUTED, ReviewState.SETTLED, ReviewState.CLOSED)
+
+
+def _as_routed(engine: pd.DataFrame, record: Review, proposals: list[Proposal]) -> pd.DataFrame:
+    """PROPOSALS in which `straight_through` is what the record says once the review is routed: sums of the group may ask for people.
+
+    The rule stays beside a proposal that fits it and was not approved by it; it goes where the proposal on record fits none.
+    """
+    if record.last_good_state not in ROUTED:
+        return engine
+    by_rule = [p.customer_id for p in proposals if p.straight_through_rule and p.state != ProposalState.DRAFT]
+    fitting = [p.customer_id for p in proposals if ERP_DIFFERENCE not in p.exceptional.split("|")]
+    rule = engine["straight_through_rule"].where(engine["customer_id"].isin(fitting), "")
+    return engine.assign(straight_through=engine["straight_through"] & engine["customer_id"].isin(by_rule), straight_through_rule=rule)
 
 
 def _listed(plan: Plan, frame: pd.DataFrame) -> pd.DataFrame:
@@ -148,7 +167,7 @@ def _data(
         aliases=snapshot.joined_aliases(),
         groups=workspace.read("groups"),
         routes=_routes(plan, proposals, people),
-        states=_with_names(workspace.read_all("states", plan.buckets, of=STATES), people),
+        states=_with_names(_states(plan, frame), people),
         decided=_decided(plan, proposals, decisions, people),
         previous_grades=_previous_grades(plan),
         sources=snapshot.sources(),
@@ -157,7 +176,8 @@ def _data(
         order_rates=_order_rates(assess.rates(plan), currencies, policy.control_currency, plan),
         lateness_hold=float(policy.review.bulk_lateness_hold),
         assumptions=tuple(text for mapping in workspace.mappings() for text in mapping.assumptions),
-        warnings=_hold_words(record, people),
+        warnings=(*_hold_words(record, people), *_left_words(plan)),
+        left_to_newer=frozenset(outcome.left(plan)),
         notes=snapshot.notes(),
         files=tuple(report.OutputFile(name=name, sha256=digest, what=what) for name, digest, what in outputs),
         manifest=_inputs(kept),
@@ -182,6 +202,20 @@ def _hold_words(record: Review, people: Mapping[str, str]) -> tuple[str, ...]:
     )
 
 
+def _left_words(plan: Plan) -> tuple[str, ...]:
+    """The changes this review finds and does not propose, because a newer review's proposals are open."""
+    counts = Counter(outcome.left(plan).values())
+    return tuple(
+        said(
+            "Changes of {n} customers that this review finds are not proposed: "
+            "review {newer} is newer, and its proposals for them are open.",
+            n=n,
+            newer=newer,
+        )
+        for newer, n in sorted(counts.items())
+    )
+
+
 def _certificate(plan: Plan) -> report.Certificate:
     found = plan.workspace.read_json("certificate.json")
     digest = files.sha256_of(plan.workspace.path("certificate.json"))
@@ -191,6 +225,19 @@ def _certificate(plan: Plan) -> report.Certificate:
         return report.CertificateLine(**{name: one[name] for name in names})
 
     return report.Certificate(lines=tuple(map(line, found["lines"])), total=line(found["total"]), ties=True, digest=digest)
+
+
+def _states(plan: Plan, frame: pd.DataFrame) -> pd.DataFrame:
+    """STATES as the review ended."""
+    workspace = plan.workspace
+    return completeness.with_outcome(
+        workspace.read_all("states", plan.buckets, of=STATES),
+        frame,
+        plan.snapshot.whole("customers"),
+        workspace.read("history"),
+        policy=workspace.policy(),
+        as_of=plan.as_of,
+    )
 
 
 def _with_names(states: pd.DataFrame, people: Mapping[str, str]) -> pd.DataFrame:
@@ -306,6 +353,9 @@ def _summary(
     headline = f"{len(frame)} customers: {moves}; {automatic} approved by rule, {waiting} wait for people"
     if record.state != ReviewState.ROUTED and record.hold and not record.hold_released_by:
         headline = f"{len(frame)} customers: {moves}; held until a person confirms the extract is complete"
+    newer = sorted(set(outcome.left(plan).values()))
+    if newer:
+        headline += f"; {len(outcome.left(plan))} left to the newer review {', '.join(newer)}"
     facts = {f"customers {name}": str(count) for name, count in sorted(states.items())} | _totals(frame)
     facts |= {"quarantined rows": str(len(quarantine)), "state": str(record.state)}
     kept = manifest.from_json(record.manifest_json)

@@ -33,7 +33,9 @@ def fit(config: str, *, as_of: date | None, expert: bool) -> Fitted:
     rules = policy.load(opened.settings.document(opened.settings.policy))
     mappings = [receivables.load(opened.settings.document(place.mapping)) for place in opened.settings.sources]
     if expert:
-        card = scoring.expert(rules, why=marked("chosen by a person"), not_available=not_available(mappings))
+        lateness = only_lateness(mappings, rules)
+        why = marked("chosen by a person")
+        card = scoring.expert(rules, why=why, only_lateness=lateness, not_available=not_available(mappings))
         return Fitted(text=scoring.dump(card), lines=(f"{card.name}: {card.why}",))
     day = as_of or opened.today()
     with stage("Reading the sources"):
@@ -67,7 +69,20 @@ def fit_book(book: Book, mappings: list[Mapping], rules: Policy, *, as_of: date,
         ).frame
         outcomes[cut_off] = scoring.outcome(known, customers, cutoff=cut_off, as_of=as_of, policy=rules)
     training = scoring.training_set(features, outcomes)
-    return scoring.fit(training, policy=rules, seed=seed, valid_from=as_of, not_available=not_available(mappings))
+    return scoring.fit(
+        training,
+        policy=rules,
+        seed=seed,
+        valid_from=as_of,
+        not_available=not_available(mappings),
+        only_lateness=only_lateness(mappings, rules),
+    )
+
+
+def only_lateness(mappings: list[Mapping], rules: Policy) -> bool:
+    """Whether lateness is all that these sources can state of policy's outcome: no write-offs, and none of its statuses."""
+    stated = frozenset().union(*(m.statuses for m in mappings))
+    return not stated & set(rules.outcome.statuses) and not any("write_offs" in m.has for m in mappings)
 
 
 def not_available(mappings: list[Mapping]) -> dict[str, str]:

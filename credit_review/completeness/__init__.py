@@ -8,7 +8,7 @@ from credit_review.completeness.scope import Scope, parse_scope
 
 if TYPE_CHECKING:
     from credit_review.completeness.proof import Certificate, LedgerFlow, Line, certificate, ledger_totals
-    from credit_review.completeness.states import HISTORY, assign_states
+    from credit_review.completeness.states import HISTORY, assign_states, with_outcome
 
 __all__ = [
     "HISTORY",
@@ -20,9 +20,10 @@ __all__ = [
     "certificate",
     "ledger_totals",
     "parse_scope",
+    "with_outcome",
 ]
 
-_HOMES = {"HISTORY": "states", "assign_states": "states"}
+_HOMES = {"HISTORY": "states", "assign_states": "states", "with_outcome": "states"}
 
 
 def __getattr__(name: str) -> Any:

@@ -8,9 +8,10 @@ the review, naming stage, currency and customers.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from hashlib import sha256
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -73,6 +74,7 @@ class Certificate:
     - `affected`: customers with quarantined rows, with their number of rows.
     - `states_digest`: SHA-256 of the canonical list of `[state, direction, state_reason, [customer ids]]`, sorted.
     - `total`: the control total that `lines` add up to.
+    - `left_to_newer`: newer review -> customers among the reviewed whose change was left, because its proposals are open.
     """
 
     review_id: str
@@ -83,6 +85,7 @@ class Certificate:
     named: Mapping[str, Mapping[str, tuple[str, ...]]]
     affected: Mapping[str, int]
     states_digest: str
+    left_to_newer: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -96,6 +99,7 @@ class Certificate:
                 "affected": dict(self.affected),
                 "as_of": self.as_of.isoformat(),
                 "directions": dict(self.directions),
+                "left_to_newer": {review: list(ids) for review, ids in self.left_to_newer.items()},
                 "lines": [_plain(line) for line in self.lines],
                 "named": {state: {reason: list(ids) for reason, ids in reasons.items()} for state, reasons in self.named.items()},
                 "review_id": self.review_id,
@@ -115,6 +119,7 @@ class Certificate:
         return [
             f"{self.total.customers} customers, {self.total.rows} ledger rows read: {_money(self.total.amounts)} open",
             *(_sentence(line, moves if line.line == CustomerState.REVIEWED else "") for line in self.lines),
+            *(f"{len(ids)} changes are left to the newer review {review}" for review, ids in self.left_to_newer.items()),
             "ties: every customer in one state, every row and amount accounted for",
         ]
 
@@ -134,11 +139,13 @@ def certificate(
     quarantine: pd.DataFrame,
     review_id: str,
     as_of: date,
+    left_to_newer: Mapping[str, str] = MappingProxyType({}),
 ) -> Certificate:
     """The certificate of a review, or ReviewStopped naming what does not tie and the customers concerned.
 
     `proposals` has one PROPOSALS row for every customer, `master` the ids of the customer master as read, `quarantine` the QUARANTINE
-    rows of all datasets and stages (for names only; amounts come from `flow`).
+    rows of all datasets and stages (for names only; amounts come from `flow`), `left_to_newer` the newer review by customer whose change
+    was left to it.
     """
     reading, refused = _quarantined(flow.refused_reading), _quarantined(flow.refused_validation)
     met = (frame["customer_id"].drop_duplicates().tolist() for frame in (flow.snapshot, reading, refused, quarantine))
@@ -167,6 +174,9 @@ def certificate(
         named=_named(states),
         affected=_affected(quarantine, flow.refused_reading, flow.refused_validation),
         states_digest=_states_digest(states),
+        left_to_newer={
+            r: tuple(sorted(c for c, newer in left_to_newer.items() if newer == r)) for r in sorted(set(left_to_newer.values()))
+        },
     )
 
 

@@ -79,6 +79,23 @@ def assign_states(
     return frame[list(STATES.names)].astype({c.name: PANDAS[c.dtype] for c in STATES.columns})
 
 
+def with_outcome(
+    states: pd.DataFrame, proposals: pd.DataFrame, customers: pd.DataFrame, history: pd.DataFrame, *, policy: Policy, as_of: date
+) -> pd.DataFrame:
+    """STATES as the review ended: state and reason from PROPOSALS, since the last stage may still quarantine (a missing rate, neither
+    need nor limit), and who must be looked at reckoned from them."""
+    last = proposals.set_index("customer_id").reindex(states["customer_id"])
+    since = customers.set_index("customer_id")["customer_since"].reindex(states["customer_id"])
+    frame = states.assign(
+        state=last["state"].to_numpy(),
+        state_reason=last["state_reason"].to_numpy(),
+        customer_since=since.to_numpy(),
+        misses=_past(history, as_of, states["customer_id"])["misses"],
+    )
+    frame["escalate"] = _escalations(frame, policy, as_of)
+    return frame[list(STATES.names)].astype({c.name: PANDAS[c.dtype] for c in STATES.columns})
+
+
 def _universe(customers: pd.DataFrame, quarantine: pd.DataFrame, ledger: Iterable[str]) -> pd.DataFrame:
     twice = customers.loc[customers["customer_id"].duplicated(), "customer_id"]
     if len(twice):

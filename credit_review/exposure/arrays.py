@@ -45,12 +45,6 @@ def months_before(day: date, months: int) -> date:
     return date(year, month0 + 1, last if at_end else min(day.day, last))
 
 
-def month_ends(as_of: date, count: int) -> list[date]:
-    """The `count` last calendar month ends on or before `as_of`, oldest first."""
-    newest = as_of if (as_of + timedelta(days=1)).day == 1 else as_of.replace(day=1) - timedelta(days=1)
-    return [months_before(newest, back) for back in reversed(range(count))]
-
-
 def period_ends(as_of: date, count: int) -> list[date]:
     """The ends of the `count` one-month periods up to `as_of`, oldest first; calendar months when `as_of` is a month's end."""
     return [months_before(as_of, back) for back in reversed(range(count))]

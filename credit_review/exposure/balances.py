@@ -18,22 +18,18 @@ from credit_review.exposure.arrays import (
     Ints,
     count_by,
     day_number,
-    month_ends,
     months_before,
     period_ends,
     ratio,
     sum_by,
 )
 from credit_review.exposure.ledger import CREDIT_NOTE, DELIVERY, INVOICE, NEVER, NOTE, ORDER, Ledger
-from credit_review.policy import ExposureRules
+from credit_review.policy import AGEING_DAYS, ExposureRules
 
 DAYS_DECIMALS = 4
 """Average days late is rounded to this many decimals before it is stored or used."""
 
 MONTHS = 12
-
-AGEING_DAYS = (30, 60, 90)
-"""Upper bounds of the ageing bands, which the columns of FEATURES are named after."""
 
 _BOUNDS = (0, *AGEING_DAYS)
 
@@ -71,12 +67,6 @@ def balances(ledger: Ledger, count: int, *, as_of: date, rules: ExposureRules) -
     Disputed debits are shown apart and, when held out, are in no ageing bucket. Orders count when their due date (for an order: delivery)
     is within the horizon. Returns lower deliveries, orders and notes, never below zero.
     """
-    if rules.ageing_days != AGEING_DAYS:
-        raise BadInput(
-            f"policy, exposure.ageing_days: {list(rules.ageing_days)}",
-            expected=f"{list(AGEING_DAYS)}, the bands that features, scorecards and reports are made of",
-            next_step="correct the policy; other bands need another version of the program",
-        )
     today = day_number(as_of)
     live = ledger.where(ledger.open != 0)
     receivable, debit = live.receivable, live.open > 0
@@ -151,24 +141,27 @@ def need(sales: Ints, terms_days: Ints, average_days_late: Floats) -> Ints:
 
 
 def peak_balance(ledger: Ledger, count: int, *, as_of: date) -> Ints:
-    """Highest month-end balance of receivables over the last 12 month ends, never below zero.
+    """Highest balance of receivables at the end of any day of the last 12 months, never below zero.
 
     An item stands at its original amount from posting until clearing; what is still open stands at its open amount on as_of itself. Items
-    that are closed without a clearing date have an unknown past and are left out.
+    that are closed without a clearing date have an unknown past and are left out. Of every day, not of month ends: who is paid within a
+    month owes nothing at its end.
     """
-    ends = np.array([day_number(end) for end in month_ends(as_of, MONTHS)])
-    items = ledger.where(ledger.receivable & ((ledger.open != 0) | (ledger.cleared != NEVER)) & (ledger.cleared > ends[0]))
-    start, stop = np.searchsorted(ends, items.posted), np.searchsorted(ends, items.cleared)
-    inside = start < stop
-    key, start, stop, amount, still = (a[inside] for a in (items.customer * MONTHS, start, stop, items.amount, items.open))
-    month = sum_by(key + start, amount, count * MONTHS)
-    ended = stop < MONTHS
-    month -= sum_by(key[ended] + stop[ended], amount[ended], count * MONTHS)
-    balance = month.reshape(count, MONTHS).cumsum(axis=1)
-    if ends[-1] == day_number(as_of):
-        live = ~ended
-        balance[:, -1] += sum_by(key[live] // MONTHS, still[live] - amount[live], count)
-    peak: Ints = balance.max(axis=1, initial=0)
+    first, today = day_number(months_before(as_of, MONTHS)) + 1, day_number(as_of)
+    items = ledger.where(ledger.receivable & ((ledger.open != 0) | (ledger.cleared != NEVER)) & (ledger.posted <= today))
+    items = items.where((items.cleared > first) & (items.cleared > items.posted))
+    ended, live = items.where(items.cleared <= today), items.where(items.cleared > today)
+    customer = np.concatenate([items.customer, ended.customer, live.customer])
+    day = np.concatenate([np.maximum(items.posted, first), ended.cleared, np.full(len(live.customer), today)])
+    change = np.concatenate([items.amount, -ended.amount, live.open - live.amount])
+    peak: Ints = np.zeros(count, dtype=np.int64)
+    order = np.lexsort((day, customer))
+    customer, day, running = customer[order], day[order], change[order].cumsum()
+    starts = np.flatnonzero(np.diff(customer, prepend=-1))
+    before = np.concatenate([[0], running])[starts]
+    balance = running - np.repeat(before, np.diff(starts, append=len(customer)))
+    evening = (np.diff(customer, append=-1) != 0) | (np.diff(day, append=-1) != 0)
+    np.maximum.at(peak, customer[evening], balance[evening])
     return peak
 
 

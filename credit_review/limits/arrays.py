@@ -70,6 +70,12 @@ def times_up(amount: Ints, millionths: Ints | int) -> Ints:
     return -times(-amount, millionths)
 
 
+def larger(one: Maybe, other: Maybe) -> Maybe:
+    """The larger of two amounts, the known one where only one is known."""
+    value = np.maximum(one.otherwise(other.value), other.otherwise(one.value))
+    return Maybe.where(one.known | other.known, value)
+
+
 def least(caps: Mapping[str, Maybe]) -> tuple[Maybe, pd.Series[Any]]:
     """The smallest known amount of each row, and the name of the first cap that has it; unknown and empty where no cap is known."""
     stacked = np.stack([cap.otherwise(NO_CAP) for cap in caps.values()])

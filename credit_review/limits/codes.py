@@ -61,7 +61,7 @@ FORBIDS_WORDS: MappingProxyType[str, str] = MappingProxyType(
         Forbids.CLASS: said("the customer's credit status allows no increase"),
         Forbids.NET_WORTH: said("net worth is missing or too old"),
         Forbids.RECOMMENDATION: said("the bureau's recommendation is missing or too old"),
-        Forbids.NEED: said("need cannot be computed, since the source has no sales or terms"),
+        Forbids.NEED: said("need cannot be computed, since the source has neither sales with terms nor cleared items"),
         Forbids.NOT_GRADED: said("the customer has no grade"),
     }
 )
@@ -96,6 +96,7 @@ OTHERWISE_WORDS: MappingProxyType[str, str] = MappingProxyType(
 )
 
 
+BY_PEAK = marked("need {amount} (highest balance of 12 months) x {factor} (grade {grade})")
 BY_NEED = marked("need {amount} x {factor} (grade {grade})")
 BY_EXPOSURE = marked("need not computable: exposure {amount} x {factor} (grade {grade})")
 BY_PART = marked("need not computable: exposure {amount} x {part} x {factor} (grade {grade})")
@@ -104,7 +105,7 @@ FALLS = marked("unused by class {status}: down to {amount}")
 NOTHING = marked("class {status}: no credit")
 MAY_FALL = marked("need not computable: the limit in force may stay or fall")
 STAYS = marked("no grade: the limit in force stays")
-FORMULAS = (BY_NEED, BY_PART, BY_EXPOSURE, STARTS, FALLS, NOTHING, MAY_FALL, STAYS)
+FORMULAS = (BY_PEAK, BY_NEED, BY_PART, BY_EXPOSURE, STARTS, FALLS, NOTHING, MAY_FALL, STAYS)
 """The formula in words with its figures, as PROPOSALS.formula holds it."""
 
 

@@ -10,6 +10,9 @@ from credit_review.limits.codes import CAP_WORDS, FORMULAS, SEPARATOR, Cap, subs
 from credit_review.model.money import Money
 from credit_review.words import marked, said
 
+FITS_THE_RULE = said("Fits the straight-through rule")
+"""Label of the rule that the proposal by itself fits; whether it passed by it the record says, since the group may ask for people."""
+
 _CAPS = (
     (Cap.NET_WORTH, "cap_net_worth_minor"),
     (Cap.RECOMMENDATION, "cap_recommended_minor"),
@@ -45,6 +48,12 @@ def _start(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield said("Limit in force"), said("none on file") if limit is None else _amount(row, "from_minor")
     if row["grade"]:
         yield said("Grade"), str(row["grade"])
+    if _known(row["need_minor"]) is not None:
+        need, terms, peak = (_amount(row, name) for name in ("need_minor", "need_by_terms_minor", "peak_balance_minor"))
+        yield (
+            said("Need"),
+            said("{need}: {terms} by sales and terms, highest balance of 12 months {peak}", need=need, terms=terms, peak=peak),
+        )
     result = _known(row["formula_minor"])
     formula = heard_as(str(row["formula"]), FORMULAS)
     yield (
@@ -94,7 +103,7 @@ def _outcome(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if row["exceptional"]:
         yield said("Needs a person, because"), words(str(row["exceptional"]))
     if row["straight_through_rule"]:
-        yield said("Passes by rule"), heard(str(row["straight_through_rule"]))
+        yield FITS_THE_RULE, heard(str(row["straight_through_rule"]))
 
 
 def _effects(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -73,6 +73,8 @@ def _facts(rows: Rows) -> dict[str, Any]:
         "pd_fraction": rows.scores["pd_fraction"],
         "from_minor": rows.limit.column(),
         "from_terms_days": rows.terms.column(),
+        "need_by_terms_minor": rows.need_by_terms.column(),
+        "peak_balance_minor": rows.peak_balance.column(),
         "need_minor": rows.need.column(),
     }
 
@@ -172,11 +174,11 @@ def _refused(frame: pd.DataFrame, rows: Rows, rules: Rules, result: engine.Resul
 
 
 _INCOMPARABLE = marked("{reason}, so policy amounts cannot be compared with this account; add the rate and review again")
-_NO_FIGURE = marked("no limit on file, and need cannot be computed (no sales or terms in source, or no grade)")
+_NO_FIGURE = marked("no limit on file, and need cannot be computed (neither sales with terms nor cleared items in source, or no grade)")
 
 _KEPT = {
     "customer_id", "group_id", "currency", "grade", "points", "pd_fraction", "from_minor", "from_terms_days", "exposure_minor",
-    "own_risk_minor", "overdue_minor", "need_minor",
+    "own_risk_minor", "overdue_minor", "need_by_terms_minor", "peak_balance_minor", "need_minor",
 }  # fmt: skip
 
 
@@ -190,13 +192,22 @@ def _quarantine(frame: pd.DataFrame, rows: Flags, reason: str) -> None:
     frame.loc[rows, "state_reason"] = reason
 
 
+_FACTS = {
+    "from_minor": "limit_minor",
+    "from_terms_days": "terms_days",
+    "need_by_terms_minor": "need_minor",
+    "peak_balance_minor": "peak_balance_minor",
+}
+"""Facts of customers that are not reviewed, and the features they come from."""
+
+
 def _complete(reviewed: pd.DataFrame, features: pd.DataFrame, states: pd.DataFrame) -> pd.DataFrame:
     """All customers of `states` in PROPOSALS columns: the reviewed ones, and the others with the facts known of them."""
     rest = states[states["state"] != CustomerState.REVIEWED].reset_index(drop=True)
     found, there = aligned(features, rest["customer_id"])
     others: dict[str, Any] = {name: rest[name] for name in ("customer_id", "group_id", "currency", "state", "state_reason")}
     if there.any():
-        for name, source in (("from_minor", "limit_minor"), ("from_terms_days", "terms_days"), ("need_minor", "need_minor")):
+        for name, source in _FACTS.items():
             others[name] = found[source].where(there)
         for name in ("exposure_minor", "own_risk_minor", "overdue_minor"):
             others[name] = found[name].where(there, 0)
@@ -233,18 +244,20 @@ def _formula_texts(rows: Rows, rules: Rules, classes: engine.Classes, caps: engi
     policy = rules.policy
     names = list(policy.grade_names)
     factors = [f"{policy.limits.by_grade[g].need_factor:.2f}" for g in policy.grade_names]
-    by_need = caps.need.known
-    shown = np.where(by_need, np.maximum(rows.need.value, 0), np.where(caps.from_exposure, rows.exposure, caps.formula.value))
-    kinds = _kind(classes, caps, by_need)
+    needed = caps.need.known
+    shown = np.where(needed, np.maximum(rows.need.value, 0), np.where(caps.from_exposure, rows.exposure, caps.formula.value))
+    kinds = _kind(classes, caps, needed)
     extra = policy.limits.without_need.factor
     by_exposure = codes.BY_PART if extra != 1 else codes.BY_EXPOSURE
+    by_peak = (rows.need.value > rows.need_by_terms.otherwise(-1)).tolist()
     said: list[str] = []
-    for kind, text, c, g, s in zip(
-        kinds.tolist(), amount_texts(shown, unit), rows.currency.tolist(), rows.grade.tolist(), rows.status.tolist(), strict=True
+    for kind, text, c, g, s, peak in zip(
+        kinds.tolist(), amount_texts(shown, unit), rows.currency.tolist(), rows.grade.tolist(), rows.status.tolist(), by_peak, strict=True
     ):
         amount = f"{text} {rows.currencies[c]}"
         if kind == _NEED:
-            said.append(codes.BY_NEED.format(amount=amount, factor=factors[g], grade=names[g]))
+            by_need = codes.BY_PEAK if peak else codes.BY_NEED
+            said.append(by_need.format(amount=amount, factor=factors[g], grade=names[g]))
         elif kind == _EXPOSURE:
             said.append(by_exposure.format(amount=amount, part=f"{extra:.2f}", factor=factors[g], grade=names[g]))
         elif kind == _STARTER:

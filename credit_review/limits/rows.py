@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from credit_review.errors import ReviewStopped
-from credit_review.limits.arrays import Flags, Ints, Maybe, among
+from credit_review.limits.arrays import Flags, Ints, Maybe, among, larger
 from credit_review.model.states import CustomerState
 from credit_review.policy import Policy
 
@@ -32,6 +32,8 @@ class Rows:
     status: Ints
     limit: Maybe
     terms: Maybe
+    need_by_terms: Maybe
+    peak_balance: Maybe
     need: Maybe
     exposure: Ints
 
@@ -72,6 +74,7 @@ def gather(features: pd.DataFrame, scores: pd.DataFrame, states: pd.DataFrame, *
     excluded = np.array([rule.action == "exclude" for rule in policy.classes.values()], dtype=bool)
     _refuse(ids[excluded[status]], "states: reviewed customers that policy excludes by class", "state excluded")
     code, codes = pd.factorize(found["currency"], sort=True)
+    by_terms, peak = Maybe.of(found["need_minor"]), Maybe.of(found["peak_balance_minor"])
     return Rows(
         ids=ids,
         features=found,
@@ -83,7 +86,9 @@ def gather(features: pd.DataFrame, scores: pd.DataFrame, states: pd.DataFrame, *
         status=status.astype(np.int64),
         limit=Maybe.of(found["limit_minor"]),
         terms=Maybe.of(found["terms_days"]),
-        need=Maybe.of(found["need_minor"]),
+        need_by_terms=by_terms,
+        peak_balance=peak,
+        need=larger(by_terms, peak) if policy.limits.need.at_least_peak_balance else by_terms,
         exposure=found["exposure_minor"].to_numpy(dtype=np.int64),
     )
 

@@ -232,7 +232,7 @@ FEATURES = _dataset(
     days_late_trend            float  the same over the last 3 months less the 9 months before
     cleared_count              int    items cleared in the last 12 months
     sales_12m_minor            int?   invoices less credit notes posted in the last 12 months
-    peak_balance_minor         int?   highest month-end balance in the last 12 months
+    peak_balance_minor         int?   highest balance at the end of any day of the last 12 months
     need_minor                 int?   limit needed by sales and terms: sales x (terms + usual delay) / 365
     utilisation_fraction       float  exposure over limit in force
     overdue_fraction           float  overdue over open items
@@ -321,7 +321,9 @@ PROPOSALS = _dataset(
     exposure_minor          int    exposure
     own_risk_minor          int    exposure less valid cover and security
     overdue_minor           int    overdue
-    need_minor              int?   need used
+    need_by_terms_minor     int?   need by sales and terms
+    peak_balance_minor      int?   highest balance at the end of any day of the last 12 months
+    need_minor              int?   need used: the larger of the two where policy says so
     formula_minor           int?   result of the grade's formula before caps
     formula                 str    the formula in words, with its figures
     cap_net_worth_minor     int?   cap by tangible net worth

@@ -315,10 +315,25 @@ class Mapping(_Part):
     stated_totals: StatedTotals | None = None
     digest: str = Field(default="", exclude=True)
 
+    @model_validator(mode="after")
+    def _allocation_is_history(self) -> Mapping:
+        if self.items.allocation == "oldest_first" and "cleared_items" not in self.has:
+            raise ValueError("allocation oldest_first makes clearing days of payments; add cleared_items to has")
+        return self
+
     @property
     def lacks(self) -> tuple[str, ...]:
         """Capabilities the source does not have, in their fixed order."""
         return tuple(c for c in CAPABILITIES if c not in self.has)
+
+    @property
+    def statuses(self) -> frozenset[str]:
+        """Credit statuses that the source can state of a customer; a column without codes states ours as they are."""
+        given = self.customers.constants.get("status")
+        if isinstance(self.customers, Customers) and given is None:
+            codes = self.customers.codes.get("status")
+            return frozenset(codes.values()) if codes else Customers.coded["status"]
+        return frozenset({given or CreditStatus.ACTIVE})
 
     @property
     def tables(self) -> tuple[Table, ...]:

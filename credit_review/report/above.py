@@ -16,8 +16,11 @@ if TYPE_CHECKING:
 
     from credit_review.report.data import ReportData
 
+OVER_UP_TO = 100
+"""Customers over their limit that the table lists, largest excess first a currency; the complete list stands beside the report."""
+
 NAME_UP_TO = 5
-"""Customers over their limit that the summary names; the table names all."""
+"""Customers over their limit that the summary names; the table names more."""
 
 
 def over_limit(data: ReportData) -> pd.DataFrame:
@@ -33,7 +36,7 @@ def over_limit(data: ReportData) -> pd.DataFrame:
 def over_limit_table(data: ReportData) -> Table:
     """Every customer over its limit in force, and what is proposed."""
     rows, called = over_limit(data), names(data)
-    listed = [_over(r, called) for r in rows.head(LIST_UP_TO).to_dict("records")]
+    listed = [_over(r, called) for r in rows.head(OVER_UP_TO).to_dict("records")]
     return Table(
         (
             said("Customer"), said("Grade"), said("Currency"), num(said("Exposure")), num(said("Overdue")), num(said("Limit in force")),

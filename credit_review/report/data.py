@@ -137,12 +137,14 @@ ROUTES = ("customer_id", "proposal_id", "tier", "tier_name", "approvals", "holde
 class ReportData:
     """All a report shows. Frames have the columns of `model.frames`; `None` means that the stage has not run or the source has none.
 
-    - `customers`, `features`, `proposals`: the whole book; every customer of the certificate has a proposals row with its state.
+    - `customers`, `features`, `proposals`: the whole book; every customer of the certificate has a proposals row with its state. Once
+      the review is routed, `straight_through` says what was approved by rule on record; a rule without it was not enough.
     - `portfolio`: PortfolioFigures per account currency.
     - `previous_grades`: grade by customer id of the last review, for grade migration; None when there was no earlier review.
     - `routes`: frame with the columns of ROUTES; None before routing.
     - `states`: STATES of the whole book, for next review dates and what escalates; None before scope is known.
     - `decided`: what people have answered so far, oldest first.
+    - `left_to_newer`: customers whose change is not proposed, because a newer review's proposal for them is open.
     - `order_rates`: one major unit of each currency in control currency, used to order proposals by size and for nothing else;
       if a currency lacks one, the largest of each currency take turns.
     - `lateness_hold`: policy's fraction of open items past due above which the extract may be incomplete; None when there is none.
@@ -170,6 +172,7 @@ class ReportData:
     sources: tuple[Source, ...] = ()
     control_totals: tuple[ControlTotal, ...] = ()
     risk_kept: tuple[RiskKeptLine, ...] = ()
+    left_to_newer: frozenset[str] = frozenset()
     order_rates: Mapping[str, float] = field(default_factory=dict)
     lateness_hold: float | None = None
     assumptions: tuple[str, ...] = ()

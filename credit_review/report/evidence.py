@@ -159,7 +159,7 @@ def validation_words(verdicts: Iterable[Verdict]) -> str:
         )
     read = sum(v.rows for v in found)
     return said(
-        "{promises} about the data checked on {rows}; {lost} went to quarantine.",
+        "{promises} about the data checked on {rows}; {lost} broke them and went to quarantine.",
         promises=said_many("{count} promise", "{count} promises", n=len(outcomes), count=count(len(outcomes))),
         rows=said_many("{count} row", "{count} rows", n=read, count=count(read)),
         lost=said_many("{count} row", "{count} rows", n=lost, count=count(lost)),
@@ -174,7 +174,7 @@ def quarantine_words(quarantine: pd.DataFrame | None) -> str:
     risky = int(rows["could_raise"].sum())
     customers = rows.loc[rows["customer_id"].ne(""), "customer_id"].nunique()
     return said(
-        "{rows} of {customers} in quarantine; {count} of them could raise exposure or lateness.",
+        "{rows} of {customers} in quarantine, from reading and from those checks; {count} of them could raise exposure or lateness.",
         rows=said_many("{count} row", "{count} rows", n=len(rows), count=count(len(rows))),
         customers=said_many("{count} customer", "{count} customers", n=int(customers), count=count(customers)),
         count=count(risky),

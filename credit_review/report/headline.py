@@ -151,7 +151,7 @@ def _people_words(data: ReportData) -> str:
     exceptional = int(rows["exceptional"].ne("").sum())
     if rows.empty:
         return said("Nothing is proposed, so nobody has to approve anything.")
-    people = len(rows) - by_rule
+    people = len(rows) - by_rule - int(rows["customer_id"].isin(data.left_to_newer).sum())
     needs = said_many(
         "{count} proposal needs people, {exceptions} of them as exceptions",
         "{count} proposals need people, {exceptions} of them as exceptions",
@@ -212,13 +212,17 @@ def _book_warnings(features: pd.DataFrame) -> list[str]:
             )
         )
     if len(features) and int(features["cleared_count"].sum()) == 0:
-        found.append(
-            said(
-                "The source has no payment history: open amounts are as of extraction, and days late, trends and the behaviour behind them "
-                "are not available."
-            )
-        )
+        found.append(_no_history(features))
     return found
+
+
+def _no_history(features: pd.DataFrame) -> str:
+    if features["not_computable"].str.contains("average_days_late: no cleared items in source", regex=False).all():
+        return said(
+            "The source has no payment history: open amounts are as of extraction, and days late, trends and the behaviour behind them "
+            "are not available."
+        )
+    return said("No invoice was cleared in the last 12 months, so days late and trends are not available.")
 
 
 def _lateness_warning(data: ReportData) -> list[str]:

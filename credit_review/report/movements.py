@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from credit_review.hearing import heard
 from credit_review.limits import explain
 from credit_review.limits.codes import CLASS_PREFIX, words
+from credit_review.limits.explain import FITS_THE_RULE
 from credit_review.report.named import named, names
 from credit_review.report.table import Table, cut, num
 from credit_review.report.text import DASH, count, joined, known, major, percent, whole
@@ -144,7 +145,7 @@ def _line(row: dict[str, Any], called: Mapping[str, str], routes: Mapping[str, s
     currency = row["currency"]
     before = row["from_minor"]
     return Line(
-        name=called.get(row["customer_id"], row["customer_id"]),
+        name=called.get(row["customer_id"], ""),
         customer_id=row["customer_id"],
         direction=DIRECTIONS[row["direction"]],
         grade=row["grade"] or DASH,
@@ -165,7 +166,7 @@ def _line(row: dict[str, Any], called: Mapping[str, str], routes: Mapping[str, s
 
 def _derivation(row: dict[str, Any]) -> list[tuple[str, str]]:
     """The steps of `limits.explain` without what the line above already says."""
-    above = {"Limit in force", "Grade", "Proposed limit", "Payment terms", "Passes by rule"}
+    above = {"Limit in force", "Grade", "Proposed limit", "Payment terms", str(FITS_THE_RULE)}
     return [(label, text) for label, text in explain(row) if label not in above]
 
 
@@ -181,13 +182,15 @@ def _terms(row: dict[str, Any]) -> str:
 def _route(row: dict[str, Any], routes: Mapping[str, str]) -> str:
     if row["straight_through"]:
         return said("by rule")
-    return routes.get(row["customer_id"], said("analyst, then approver"))
+    asked = routes.get(row["customer_id"], said("analyst, then approver"))
+    return said("{route}; beyond the rule: group sum", route=asked) if row["straight_through_rule"] else asked
 
 
 def _routes(data: ReportData) -> dict[str, str]:
+    left = dict.fromkeys(data.left_to_newer, "left to a newer review")
     if data.routes is None:
-        return {}
-    return dict(
+        return left
+    return left | dict(
         zip(data.routes["customer_id"], data.routes["tier_name"].mask(data.routes["tier_name"].eq(""), data.routes["tier"]), strict=True)
     )
 

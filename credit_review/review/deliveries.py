@@ -51,10 +51,13 @@ def delivery(account: LimitAccount, change: LimitChange, source_numbers: tuple[s
 
 
 def _source_numbers(uow: UnitOfWork, account: LimitAccount, now: datetime, zone: tzinfo) -> tuple[str, ...]:
-    """The numbers under which the ledgers know the customer today. Asked by number, whose newest row counts."""
+    """The numbers under which the ledgers know the customer today. Asked by number, whose newest row counts.
+
+    A customer without an alias on record stands under one number, written as its id.
+    """
     known = uow.find(CustomerAlias, customer_id=account.subject_id)
     if not known:
-        return ()
+        return (account.subject_id,)
     today = now.astimezone(zone).date()
     current = uow.facts(CustomerAlias, valid_at=today, known_at=now, source_number=sorted({a.source_number for a in known}))
     mine = (a for a in current if a.customer_id == account.subject_id)

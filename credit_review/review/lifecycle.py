@@ -14,7 +14,7 @@ from typing import Any
 
 from credit_review.audit import Action, canonical
 from credit_review.errors import BadInput, Conflict, Refused, ReviewStopped
-from credit_review.model.records import OutboxEntry, Proposal, Review, ReviewBatch
+from credit_review.model.records import Adoption, OutboxEntry, Proposal, Review, ReviewBatch
 from credit_review.model.states import OPEN_PROPOSAL_STATES, DocumentOfRecord, OutboxState, ProposalState, ReviewKind, ReviewState
 from credit_review.ports import Clock, Entry, Store, UnitOfWork
 from credit_review.review import manifest as manifests
@@ -80,7 +80,7 @@ def start(uow: UnitOfWork, command: Start, now: datetime) -> Review:
             pass
         _supersede(uow, live, command, now)
     attempt = 1 + len(earlier)
-    manifest = replace(command.manifest, review_id=review_id(scope, as_of, attempt))
+    manifest = replace(command.manifest, review_id=review_id(installation(uow), scope, as_of, attempt))
     review = _draft(manifest, command, attempt, now)
     uow.add(review)
     data = {
@@ -93,6 +93,12 @@ def start(uow: UnitOfWork, command: Start, now: datetime) -> Review:
     }
     uow.append(Entry(action=Action.RUN_STARTED, actor=actor(command.started_by), entity=entity(review.review_id), data=data))
     return review
+
+
+def installation(uow: UnitOfWork) -> str:
+    """What tells this database from every other one, for good: its first adoption, to the microsecond. Adoptions are never changed."""
+    first = uow.find(Adoption, order_by=("at", "person_id"), limit=1)
+    return canonical([f"{one.at.isoformat()} {one.person_id} {one.digest}" for one in first])
 
 
 def start_in_batches(store: Store, command: Start, clock: Clock) -> Review:
@@ -142,7 +148,7 @@ def _usable(uow: UnitOfWork, command: Start, now: datetime) -> None:
 def _live(earlier: Sequence[Review], supersede: str) -> Review | None:
     live = next((r for r in earlier if r.state != ReviewState.SUPERSEDED), None)
     if live is not None and not supersede.strip():
-        next_step = f'continue it with `credit-review review resume {live.review_id}`, or start another with --supersede "REASON"'
+        next_step = f'{_go_on_with(live)}start another with --supersede "REASON"'
         raise Refused(
             "review.exists",
             said(
@@ -157,6 +163,15 @@ def _live(earlier: Sequence[Review], supersede: str) -> Review | None:
             next_step=next_step,
         )
     return live
+
+
+def _go_on_with(live: Review) -> str:
+    """What is left to do in a review that is there already."""
+    if live.state == ReviewState.CLOSED:
+        return ""
+    if live.state in (ReviewState.ROUTED, ReviewState.SETTLED):
+        return f"see what awaits you with `credit-review inbox`, sign it off with `credit-review review close {live.review_id}`, or "
+    return f"continue it with `credit-review review resume {live.review_id}`, or "
 
 
 def _supersede(uow: UnitOfWork, live: Review, command: Start, now: datetime) -> None:

@@ -14,9 +14,9 @@ def short_id(prefix: str, *parts: str) -> str:
     return f"{prefix}-{sha256(chr(31).join(parts).encode()).hexdigest()[:20]}"
 
 
-def review_id(scope: str, as_of: date, attempt: int) -> str:
-    """The id of the `attempt`-th review of (scope, as_of)."""
-    return short_id("r", scope, as_of.isoformat(), str(attempt))
+def review_id(installation: str, scope: str, as_of: date, attempt: int) -> str:
+    """The id of the `attempt`-th review of (scope, as_of) in an installation: two that share a Prefect server never share an id."""
+    return short_id("r", installation, scope, as_of.isoformat(), str(attempt))
 
 
 def account_id(subject_kind: str, subject_id: str, legal_entity: str, layer: str, currency: str) -> str:

@@ -81,12 +81,15 @@ class ProposalDraft:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What became of drafts, as counts and ids: stored now, there already, without a change, and left because a newer review is open."""
+    """What became of drafts, as counts and ids: stored now, there already, without a change, and left because a newer review is open.
+
+    `yielded` is customer id and the newer review, for each draft that was left.
+    """
 
     stored: tuple[str, ...] = ()
     existing: int = 0
     unchanged: int = 0
-    yielded: tuple[str, ...] = ()
+    yielded: tuple[tuple[str, str], ...] = ()
 
     def __add__(self, other: Stored) -> Stored:
         return Stored(
@@ -120,7 +123,7 @@ def store_proposals(uow: UnitOfWork, review_id: str, drafts: Sequence[ProposalDr
         stored=tuple(p.proposal_id for p in proposals),
         existing=len(plan.drafts) - len(fresh),
         unchanged=len(fresh) - len(changing),
-        yielded=tuple(d.account_id for d in changing if plan.yields(d)),
+        yielded=tuple((d.customer_id, plan.open[d.account_id].review_id) for d in changing if plan.yields(d)),
     )
 
 

@@ -118,10 +118,12 @@ def fit(
     seed: int,
     valid_from: date | None = None,
     not_available: Mapping[str, str] | None = None,
+    only_lateness: bool | None = None,
 ) -> FitResult:
     """A scorecard fitted on `training` (see `training_set`), or the expert one with the reason where the history is too thin.
 
     Too thin: fewer distinct customers or distinct bad customers than policy's smallest history, or no factor that tells them apart.
+    `only_lateness` says whether lateness is all that the source could state; then an expert scorecard names its figure so.
     Later periods are judged by scorecards fitted only on outcomes known at their cut-off, on customers of groups not seen in the fit.
     """
     blocked = dict(not_available or {})
@@ -129,16 +131,22 @@ def fit(
     least = policy.outcome.smallest_history
     if _PAYMENT_HISTORY in blocked:
         return _fall_back(
-            training, policy, marked("{why}, so no outcome is known to fit on").format(why=blocked[_PAYMENT_HISTORY]), blocked, valid_from
+            training,
+            policy,
+            marked("{why}, so no outcome is known to fit on").format(why=blocked[_PAYMENT_HISTORY]),
+            blocked,
+            valid_from,
+            only_lateness,
         )
     if customers < least.customers or bad < least.bad:
         thin = marked("history is too thin to fit: {customers} customers, {bad} with the outcome; policy asks for {least} and {least_bad}")
         why = thin.format(customers=customers, bad=bad, least=least.customers, least_bad=least.bad)
-        return _fall_back(training, policy, why, blocked, valid_from)
+        return _fall_back(training, policy, why, blocked, valid_from, only_lateness)
     ordered = _ordered(training)
     fitted = _fit(ordered, policy, blocked)
     if not fitted.factors:
-        return _fall_back(training, policy, marked("no factor tells customers with the outcome from those without"), blocked, valid_from)
+        why = marked("no factor tells customers with the outcome from those without")
+        return _fall_back(training, policy, why, blocked, valid_from, only_lateness)
     periods = _later_periods(ordered, policy, blocked, seed)
     only_lateness = set(ordered.loc[ordered["outcome"] == 1, "cause"]) <= {LATE}
     days = sorted({d.date().isoformat() for d in ordered["cutoff"]})
@@ -168,10 +176,12 @@ def fit(
     return FitResult(scorecard, report)
 
 
-def _fall_back(training: pd.DataFrame, policy: Policy, why: str, blocked: Mapping[str, str], valid_from: date | None) -> FitResult:
+def _fall_back(
+    training: pd.DataFrame, policy: Policy, why: str, blocked: Mapping[str, str], valid_from: date | None, only_lateness: bool | None
+) -> FitResult:
     causes = set(training.loc[training["outcome"] == 1, "cause"]) if len(training) else set()
-    only_lateness = causes == {LATE} or None
-    scorecard = expert(policy, why=why, only_lateness=only_lateness, not_available=blocked, valid_from=valid_from)
+    lateness = causes == {LATE} or only_lateness
+    scorecard = expert(policy, why=why, only_lateness=lateness, not_available=blocked, valid_from=valid_from)
     bad = training.loc[training["outcome"] == 1, "customer_id"].nunique()
     names = tuple(f.name for f in scorecard.factors if f.name not in scorecard.not_available)
     report = FitReport(

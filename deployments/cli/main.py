@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -663,6 +662,10 @@ def audit_verify(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = Fa
     raise SystemExit(running.verify_audit_log(config, as_json=as_json))
 
 
+INTERRUPTED = 130
+"""Exit code of a command that was stopped by Ctrl-C."""
+
+
 def run() -> None:
     """Entry point: errors of ours end without a traceback, with their exit code."""
     language.begin(os.environ)
@@ -670,6 +673,8 @@ def run() -> None:
         helping.run(app)
     except CreditReviewError as error:
         fail(error)
-    except KeyboardInterrupt:
-        tell(said("stopped; `credit-review review resume` goes on from the last good state"), err=True)
-        sys.exit(130)
+    except SystemExit as stopped:  # typer makes this of Ctrl-C before anybody else sees it
+        if stopped.code == INTERRUPTED:
+            tell(said("stopped; a review that ran goes on from its last good state with `credit-review review resume REVIEW`"), err=True)
+            tell(said("  next: `credit-review review list` names it"), err=True)
+        raise

@@ -29,12 +29,20 @@ from deployments.cli.watching import starting, watched
 
 
 def run(
-    config: Path, *, as_of: date | None = None, scope: str = "all", supersede: str = "", resume: str = "", as_json: bool = False
+    config: Path,
+    *,
+    as_of: date | None = None,
+    scope: str = "all",
+    supersede: str = "",
+    resume: str = "",
+    by: str = "",
+    as_json: bool = False,
 ) -> None:
-    """Run or resume a review through the flow that the scheduler runs."""
+    """Run or resume a review through the flow that the scheduler runs; as `by`, or as whoever is signed in."""
     before = _newest(config)
     try:
-        message = run_flow(config, as_of=as_of, scope=scope, supersede=supersede, resume=resume)
+        _say_what_is_newer(config, as_of, scope)
+        message = run_flow(config, as_of=as_of, scope=scope, supersede=supersede, resume=resume, by=by or _who(config))
     except CreditReviewError as error:
         _say_how_to_go_on(config, error)
         raise
@@ -66,6 +74,26 @@ def told(message: str) -> str:
     return next((found for template in _ENDS if (found := recalled(message, template))), message)
 
 
+def _who(config: Path) -> str:
+    """The signed-in person's id; empty where nobody is known, as for a service account."""
+    opened = services(config)
+    with suppress(CreditReviewError), opened.store.read() as uow:
+        return me(opened, uow, "").person_id
+    return ""
+
+
+def _say_what_is_newer(config: Path, as_of: date | None, scope: str) -> None:
+    """Warn that a review of an earlier day proposes nothing where a newer review's proposals are open."""
+    if as_of is None:
+        return
+    with suppress(CreditReviewError), services(config).store.read() as uow:
+        ended = (ReviewState.SUPERSEDED, ReviewState.CLOSED)
+        newer = [r for r in uow.find(Review, scope=scope, order_by=("as_of",)) if r.as_of > as_of and r.state not in ended]
+        if newer:
+            words = f"review {newer[-1].review_id} as of {newer[-1].as_of} is newer than {as_of}"
+            typer.echo(f"warning: {words}: where its proposals are open, this review proposes nothing", err=True)
+
+
 def _result(config: Path, review: Review) -> dict[str, str]:
     return {"review": review.review_id, "state": review.state, "report": str(report_path(config, review.review_id))}
 
@@ -85,15 +113,17 @@ def _say_how_to_go_on(config: Path, error: CreditReviewError) -> None:
         error.next_step = said("{first}; {rest}", first=error.next_step, rest=go_on) if error.next_step else go_on
 
 
-def run_flow(config: Path, *, as_of: date | None = None, scope: str = "all", supersede: str = "", resume: str = "") -> str:
-    """What the flow says at its end. Raises the CreditReviewError that stopped it."""
+def run_flow(config: Path, *, as_of: date | None = None, scope: str = "all", supersede: str = "", resume: str = "", by: str = "") -> str:
+    """What the flow says at its end; `by` is the person who runs it, empty for none. Raises the CreditReviewError that stopped it."""
     with watched():
         starting()
         from flows.periodic_review import periodic_review
+        from tasks import prepare
 
-        state: Any = periodic_review(
-            config=str(config.resolve()), as_of=as_of, scope=scope, supersede=supersede, resume=resume, return_state=True
-        )
+        with prepare.acting_as(by or prepare.SYSTEM):
+            state: Any = periodic_review(
+                config=str(config.resolve()), as_of=as_of, scope=scope, supersede=supersede, resume=resume, return_state=True
+            )
     _raise_failure(state)
     return str(state.message)
 
@@ -210,7 +240,7 @@ def confirm(config: Path, review_id: str, *, reason: str, as_person: str, as_jso
         already = said("review {review} is {state} already; nothing is left to do", review=review_id, state=said(known.state))
         show_json(_result(config, known)) if as_json else tell(already)
         return
-    run(config, resume=review_id, as_json=as_json)
+    run(config, resume=review_id, by=person.person_id, as_json=as_json)
 
 
 def close(config: Path, review_id: str, *, statement: str, as_person: str, as_json: bool) -> None:

@@ -6,12 +6,14 @@ import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from datetime import date
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
+from credit_review import authority
 from credit_review.adapters import posting
 from credit_review.adapters import settings as configuration
 from credit_review.errors import BadInput, CreditReviewError
@@ -240,7 +242,25 @@ def _record(settings: configuration.Settings) -> Iterator[Finding]:
         yield Finding(said("people"), ok, said("{count} active", count=len(active)), mend)
         if active:
             yield _signed_in(opened, uow)
+            yield from _tiers(settings, frozenset(p.person_id for p in active), opened.today())
         yield from _adopted(opened, uow)
+
+
+def _tiers(settings: configuration.Settings, active: frozenset[str], today: date) -> Iterator[Finding]:
+    """Whether each tier has enough active people of the directory today; who stands in the matrix only can decide nothing."""
+    try:
+        matrix = authority.load(settings.document(settings.authority))
+    except CreditReviewError:
+        return  # said already, where the document itself is checked
+    held = {h.person for h in matrix.holders if h.on(today)}
+    absent = sorted(held - active)
+    for rank, tier in enumerate(matrix.tiers):
+        able = sorted({h.person for h in matrix.holders if h.on(today) and matrix.rank(h.tier) >= rank and h.person in active})
+        ok = len(able) >= tier.approvers
+        mend = (
+            "" if ok else f"add them with `credit-review people add`: {', '.join(absent) or 'more people, and name them in authority.yaml'}"
+        )
+        yield Finding(f"tier {tier.tier}", ok, f"{len(able)} of the {tier.approvers} it takes: {', '.join(able) or 'nobody'}", mend)
 
 
 def _signed_in(opened: Services, uow: UnitOfWork) -> Finding:

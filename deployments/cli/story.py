@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -170,7 +171,7 @@ def _tell_reading(demo: _Demo) -> None:
     for origin in snapshot.sources():
         rows = said("{rows} rows from {what}", rows=f"{origin.rows:>8,}", what=origin.what)
         typer.echo(f"{origin.dataset:<14} {language.say(rows)}")
-    totals = [t for t in snapshot.control_totals() if t.dataset == "items"]
+    totals = snapshot.control_totals()
     tied = sum(1 for t in totals if t.tied)
     stated = sum(1 for t in totals if t.stated_rows is not None)
     say(said("{tied} of {stated} control totals stated by the ledger tie to the row and the cent", tied=tied, stated=stated))
@@ -320,6 +321,14 @@ def _verify(demo: _Demo) -> None:
         say(said("Nothing outside this database vouches for it yet, so the exit code is 2 (cannot tell), never 0."))
 
 
+_SANDBOX = marked("{command} slack sandbox -c {folder}   (a stand-in on this machine)")
+
+
+def program() -> str:
+    """How to call this program from here: by its name where that is on the path, else as it was called."""
+    return "credit-review" if shutil.which("credit-review") else sys.argv[0]
+
+
 def _tell_where(folder: Path, demo: _Demo) -> None:
     from tasks import reporting
 
@@ -330,9 +339,9 @@ def _tell_where(folder: Path, demo: _Demo) -> None:
             said("report"): str(review / "report.html"),
             said("data checks"): str(review / "validation.html"),
             said("all proposals"): str(review / "proposals.csv"),
-            said("Mia Holm's inbox"): f"credit-review inbox -c {folder} --as p-manager",
-            said("one proposal"): f"credit-review show -c {folder} PROPOSAL",
-            said("approve in Slack"): said("credit-review slack sandbox -c {folder}   (a stand-in on this machine)", folder=folder),
-            said("your own ledger"): said("credit-review init my-review, then README, 'Your own ledger'"),
+            said("Mia Holm's inbox"): f"{program()} inbox -c {folder} --as p-manager",
+            said("one proposal"): f"{program()} show -c {folder} PROPOSAL",
+            said("approve in Slack"): said(_SANDBOX, command=program(), folder=folder),
+            said("your own ledger"): said("{command} init my-review, then README, 'Your own ledger'", command=program()),
         }
     )

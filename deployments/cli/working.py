@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
 from hashlib import sha256
@@ -16,6 +16,7 @@ import typer
 from credit_review import authority, messages
 from credit_review.adapters.wiring import Services
 from credit_review.errors import BadInput, Refused
+from credit_review.limits.explain import FITS_THE_RULE
 from credit_review.model.money import Money, typed
 from credit_review.model.records import Decision, ErpDifference, Maker, Note, Proposal, RiskKept
 from credit_review.model.states import ConditionKind, ProposalState, Verdict
@@ -176,7 +177,7 @@ def show(config: Path, proposal_id: str, *, as_json: bool) -> None:
     show_pairs({label: messages.cleaned(text, 300) for label, text in messages.figures(packet, language.words())})
     typer.echo()
     tell(said("Why this amount"))
-    show_pairs({f"  {language.say(unpacked(label))}": unpacked(figure) for label, figure in packet["derivation"]})
+    show_pairs(dict(_why(proposal, packet)))
     typer.echo()
     given, needed = judgement.approvals_given, judgement.approvals_needed
     tell(
@@ -203,6 +204,15 @@ def _who_may(proposal: Proposal, names: Sequence[str], because: Sequence[str]) -
 
 def _rule(name: str, colon: str, grade: str) -> str:
     return said("grade:{grade}", grade=grade) if colon else said(name)
+
+
+def _why(proposal: Proposal, packet: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Label and text of each step to the amount; of the straight-through rule, whether it carried the proposal on record."""
+    for label, figure in packet["derivation"]:
+        name, text = unpacked(label), unpacked(figure)
+        if name == FITS_THE_RULE and not proposal.straight_through_rule:
+            text = said("{rule}; a person decides all the same: beyond the rule, such as by the sum of the group", rule=text)
+        yield f"  {language.say(name)}", text
 
 
 def _history(

@@ -41,7 +41,7 @@ _FIGURES: dict[str, str] = {
     "security_minor": said("secured"),
     "own_risk_minor": said("own risk"),
     "sales_12m_minor": said("sales of 12 months"),
-    "peak_balance_minor": said("highest month-end balance"),
+    "peak_balance_minor": said("highest balance of 12 months"),
     "need_minor": said("need"),
     "oldest_dpd_days": said("days past due of the oldest invoice"),
     "average_days_late": said("average days late"),

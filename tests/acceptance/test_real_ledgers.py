@@ -306,6 +306,46 @@ def test_exposure_built_from_orders_less_payments_is_exact(models, accounts):
     assert models.features["limit_minor"].to_dict() == {c: cents(a.limit) for c, a in accounts.items()}
 
 
+@pytest.fixture(scope="module")
+def peaks(shared_data):
+    """The highest balance of each customer on any day of twelve months: an order stands in full from shipping until its last payment."""
+    database = sqlite3.connect(f"file:{shared_data}/ledgers/classicmodels.sqlite?mode=ro&immutable=1", uri=True)
+    value, shipped, paid = defaultdict(Decimal), defaultdict(list), defaultdict(list)
+    for order, quantity, price in database.execute("SELECT orderNumber, quantityOrdered, priceEach FROM orderdetails"):
+        value[order] += Decimal(str(quantity)) * Decimal(str(price))
+    sold = "SELECT customerNumber, shippedDate, orderNumber FROM orders WHERE status IN ('Shipped', 'Resolved', 'Disputed')"
+    for customer, sent, order in database.execute(sold):
+        shipped[str(customer)].append((date.fromisoformat(sent), order))
+    for customer, on, amount in database.execute("SELECT customerNumber, paymentDate, amount FROM payments"):
+        paid[str(customer)].append((date.fromisoformat(on), Decimal(str(amount))))
+    days = [MODELS_AS_OF - timedelta(back) for back in range(365)]
+    return {c: max(_owed_at(day, sorted(orders), value, sorted(paid[c])) for day in days) for c, orders in shipped.items()}
+
+
+def _owed_at(day, orders, value, payments):
+    """What is open on a past day; on the day of the review itself part-payments count."""
+    cash, owed = sum(amount for on, amount in payments if on <= day), Decimal()
+    for sent, order in orders:
+        left = max(value[order] - max(cash, Decimal()), Decimal())
+        cash -= value[order]
+        if sent <= day:
+            owed += left if day == MODELS_AS_OF or not left else value[order]
+    return owed
+
+
+def test_need_is_never_below_what_a_customer_owed_at_its_highest(models, peaks):
+    found = models.customers[models.customers["peak_balance_minor"].fillna(0) > 0]
+    assert found["peak_balance_minor"].to_dict() == {c: cents(p) for c, p in peaks.items() if p}
+    assert (found["need_minor"] >= found["peak_balance_minor"]).all()
+    good = found[found["grade"].isin(["A", "B", "C"]) & found["forbids_increase"].eq("")]
+    assert len(good) and (good["formula_minor"] >= good["peak_balance_minor"]).all()
+
+
+def test_a_customer_of_two_large_orders_a_year_keeps_a_limit_for_one(models, peaks):
+    vida = models.customers.loc["298"]
+    assert vida["need_by_terms_minor"] < cents(peaks["298"]) == vida["need_minor"] <= vida["to_minor"]
+
+
 def test_the_certificate_of_models_ties_and_names_the_cancelled_orders(models, accounts):
     lines = models.certificate
     assert lines["reviewed"]["customers"] == 122

@@ -40,8 +40,8 @@ def product(folder: Path, policy, card, as_of: date) -> pd.DataFrame:
     rolled = groups.roll_up(found.frame, rates=rates, control_currency=policy.control_currency, as_of=as_of)
     proposed = limits.propose(found.frame, scores, rolled, states, policy=policy, as_of=as_of, rates=rates)
     proposed = proposed[proposed["state"] == "reviewed"]
-    own = ["customer_id", "points", "pd_fraction", "grade", "to_minor", "to_terms_days"]
-    return proposed[own].merge(found.frame.drop(columns=["status"]), on="customer_id", validate="one_to_one"), rolled
+    own = ["customer_id", "points", "pd_fraction", "grade", "to_minor", "to_terms_days", "need_minor", "need_by_terms_minor"]
+    return proposed[own].merge(found.frame.drop(columns=["status", "need_minor"]), on="customer_id", validate="one_to_one"), rolled
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,16 @@ def test_features_scores_and_limits_are_equal_to_the_minor_unit(both):
     result, ours, _, _ = both
     assert len(result) == len(ours) > 0.9 * CUSTOMERS
     shared = [name for name in result.columns if name in ours.columns]
-    assert {"need_minor", "exposure_minor", "average_days_late", "points", "grade", "to_minor", "to_terms_days"} <= set(shared)
+    assert {
+        "need_minor",
+        "need_by_terms_minor",
+        "exposure_minor",
+        "average_days_late",
+        "points",
+        "grade",
+        "to_minor",
+        "to_terms_days",
+    } <= set(shared)
     for name in shared:
         left, right = result[name], ours[name]
         missing = left.isna().to_numpy()

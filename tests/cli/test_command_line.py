@@ -18,7 +18,7 @@ from office import run
 from credit_review import errors
 from credit_review.errors import BadInput, CreditReviewError
 from credit_review.model.money import EXPONENTS, format_minor, typed
-from deployments.cli import frame, main
+from deployments.cli import frame, main, reviewing
 
 ROOT = Path(__file__).parents[2]
 HEAVY = ("prefect", "pandas", "great_expectations", "sklearn", "sqlalchemy", "matplotlib", "slack_bolt", "numpy", "alembic")
@@ -101,12 +101,14 @@ def test_an_error_ends_with_its_code_and_its_three_lines_and_no_traceback(kind, 
 
 
 def test_a_stopped_command_says_how_to_go_on(monkeypatch):
-    def stopped():
+    """Through the real entry point: typer turns Ctrl-C into an exit of its own."""
+
+    def stopped(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(main, "app", stopped)
-    done = run()
-    assert done.code == 130 and "review resume" in done.err
+    monkeypatch.setattr(reviewing, "list_all", stopped)
+    done = run("review", "list")
+    assert done.code == 130 and "`credit-review review resume REVIEW`" in done.err and "review list" in done.err
 
 
 def test_the_program_itself_gives_the_same_answers(reviewed, tmp_path):

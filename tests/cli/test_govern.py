@@ -129,7 +129,7 @@ def wrong(office, *said, code=3):
 
 
 def test_doctor_finds_a_reviewed_installation_in_order(reviewed):
-    assert reviewed.run("doctor").fine().out.count("ok    ") == 17
+    assert reviewed.run("doctor").fine().out.count("ok    ") == 21
 
 
 def test_doctor_names_a_missing_configuration(tmp_path):
@@ -165,9 +165,20 @@ def test_doctor_names_a_schema_that_is_not_there(fresh):
 
 def test_doctor_names_every_document_two_people_have_not_adopted(founded):
     adoptions = [f"adoption of {name}" for name in DOCUMENTS]
-    assert sorted(wrong(founded, "0 of 2 people have adopted it", "credit-review adopt policy.yaml")) == sorted(adoptions)
+    found = wrong(founded, "0 of 2 people have adopted it", "credit-review adopt policy.yaml")
+    assert sorted(one for one in found if not one.startswith("tier ")) == sorted(adoptions)
     founded.run("adopt", "policy.yaml").fine()
     assert "adoption of policy.yaml" in wrong(founded, "1 of 2 people")
+
+
+def test_doctor_names_tiers_whose_holders_stand_in_no_directory(founded):
+    absent = "add them with `credit-review people add`: p-ceo, p-cfo, p-chair, p-controller"
+    said = ("0 of the 2 it takes: nobody", absent)
+    assert [one for one in wrong(founded, *said) if one.startswith("tier ")] == ["tier T1", "tier T2", "tier T3", "tier T4"]
+    for holder in ("p-cfo", "p-ceo", "p-chair"):
+        founded.run("people", "add", holder, "--name", holder, "--token", holder).fine()
+    CLOCK.set(NOON + timedelta(minutes=3))
+    assert not [one for one in wrong(founded) if one.startswith("tier ")], "whoever holds a higher tier may approve what a lower one may"
 
 
 def test_doctor_names_an_account_nobody_mapped_and_too_few_people(fresh):

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from credit_review import fx
-from credit_review.completeness import HISTORY, assign_states, parse_scope
+from credit_review.completeness import HISTORY, assign_states, parse_scope, with_outcome
 from credit_review.errors import BadInput, ReviewStopped
 from credit_review.model.frames import CUSTOMERS, FEATURES, QUARANTINE, STATES
 from credit_review.model.records import Deferral, Exclusion
@@ -295,3 +295,20 @@ def test_whatever_is_known_of_them_all_customers_end_in_one_state_with_a_reason(
             assert found.loc[f"c{i}", "state"] == "excluded"
         elif found.loc[f"c{i}", "state"] == "reviewed":
             assert not c["quarantined"] and not c["deferred"]
+
+
+def test_a_customer_that_the_last_stage_quarantined_is_named_where_it_was_never_reviewed():
+    rows = [{"customer_id": c, "portfolio": "p1", "customer_since": date(2020, 1, 1)} for c in ("c1", "c2", "c3")]
+    before = states(*rows, history=[("c3", "2026-03-31", "reviewed", "A")])
+    assert set(before["escalate"]) == {""}
+    proposals = pd.DataFrame({"customer_id": ["c1", "c2", "c3"], "state": ["quarantined", "reviewed", "quarantined"]})
+    proposals["state_reason"] = ["missing_rate: none", "", "missing_rate: none"]
+    past = pd.DataFrame([dict(zip(HISTORY, ("c3", "2026-03-31", "quarantined", "", float("nan")), strict=True))], columns=list(HISTORY))
+    past["as_of"] = pd.to_datetime(past["as_of"])
+    found = with_outcome(before.reset_index(), proposals, frame(CUSTOMERS, rows), past, policy=STARTER, as_of=AS_OF).set_index(
+        "customer_id"
+    )
+    assert found["state"].tolist() == ["quarantined", "reviewed", "quarantined"]
+    assert found.loc["c1", "escalate"] == "never reviewed, longest is 12 months; p-analyst to resolve"
+    assert found.loc["c2", "escalate"] == "" and found.loc["c1", "state_reason"] == "missing_rate: none"
+    assert found.loc["c3", "escalate"] == "quarantined or deferred 2 reviews in a row; p-analyst to resolve"

@@ -93,15 +93,26 @@ def test_what_is_applied_is_on_record_once_and_delivered(told, record):
     assert sent <= {change for (change,) in record("SELECT change_id FROM limit_change")}
 
 
+def test_the_report_says_passed_by_rule_of_exactly_those_that_the_log_says_it_of(told, record):
+    entries = "SELECT p.customer_id FROM audit_log a JOIN limit_proposal p ON a.entity = 'proposal:' || p.proposal_id"
+    logged = {customer for (customer,) in record(f"{entries} WHERE a.action = 'proposal.auto_approved'")}
+    page = next((told[0] / "data" / "reviews").glob("*/report.html")).read_text(encoding="utf-8")
+    listed = page.partition("Automatic approvals")[2].partition("</section>")[0]
+    assert logged and f"{len(logged)} proposals pass by rule" in page
+    assert all(f" {customer}<" in listed for customer in logged)
+    assert f"{len(logged)} small changes pass by policy's straight-through rule" in told[1]
+
+
 def test_the_log_is_consistent_and_not_anchored(told):
     assert "consistent, not anchored" in told[1] and "never 0" in told[1]
 
 
 def test_what_it_says_to_look_at_and_to_type_next_is_there(told):
-    folder, story, _ = told
+    _, story, _ = told
     for label in ("report", "data checks", "all proposals"):
         assert Path(re.search(rf"{label} +(\S+)", story)[1]).is_file()
-    shown = subprocess.run([PROGRAM, "inbox", "-c", folder, "--as", "p-manager"], capture_output=True, text=True, timeout=60, check=False)
+    typed = re.search(r"Mia Holm's inbox +(.+)", story)[1]
+    shown = subprocess.run(["bash", "-c", typed], capture_output=True, text=True, timeout=60, check=False)
     assert shown.returncode == 0 and "Mia Holm" in shown.stdout
 
 

@@ -9,7 +9,7 @@ from exposure_rows import AS_OF, PANDAS, customer, frame, item, one, run, starte
 
 from credit_review.errors import BadInput
 from credit_review.exposure import CAPABILITIES
-from credit_review.exposure.arrays import month_ends, months_before, sum_by
+from credit_review.exposure.arrays import months_before, sum_by
 from credit_review.model.frames import CUSTOMERS, FEATURES, QUARANTINE
 from credit_review.model.money import MAX_MINOR
 
@@ -129,7 +129,7 @@ def test_need_is_sales_times_terms_and_usual_delay_over_a_year():
     assert one([credit])["need_minor"] == 0
 
 
-def test_the_peak_is_the_highest_month_end_balance_of_twelve():
+def test_the_peak_is_the_highest_balance_of_any_day_of_twelve_months():
     june, july = date(2026, 6, 15), date(2026, 7, 10)
     rows = [
         item(amount=1_000, open_minor=0, posting_date=june, document_date=june, clearing_date=july),
@@ -137,9 +137,12 @@ def test_the_peak_is_the_highest_month_end_balance_of_twelve():
         item(amount=9_000, open_minor=0, posting_date=date(2026, 6, 2), clearing_date=date(2026, 6, 28)),
         item(amount=9_000, open_minor=0, posting_date=date(2025, 6, 2), clearing_date=date(2025, 9, 30)),
     ]
-    assert one(rows)["peak_balance_minor"] == 1_000
+    assert one(rows)["peak_balance_minor"] == 10_000, "on 15 June, though one of the two was paid before the month's end"
+    assert one(rows[:2])["peak_balance_minor"] == 1_000, "on 10 July one came and one went"
+    assert one(rows[3:], as_of=date(2026, 9, 28))["peak_balance_minor"] == 9_000, "still owed on the first of the days"
+    assert one(rows[3:], as_of=date(2026, 9, 29))["peak_balance_minor"] == 0
     assert one(rows[1:2])["peak_balance_minor"] == 400
-    assert one(rows[1:2], as_of=date(2026, 7, 31))["peak_balance_minor"] == 300
+    assert one(rows[1:2], as_of=july)["peak_balance_minor"] == 300
 
 
 def insured(**given):
@@ -363,11 +366,6 @@ def test_an_unknown_kind_capability_or_a_customer_twice_stops_with_its_name():
         run(customers=[customer(), customer()])
 
 
-def test_ageing_bands_that_the_columns_do_not_name_are_refused():
-    with pytest.raises(BadInput, match=r"exposure.ageing_days: \[15, 30, 45\]"):
-        run(policy=with_exposure(ageing_days=(15, 30, 45)))
-
-
 def test_sums_beyond_the_money_range_are_refused_not_wrapped():
     with pytest.raises(BadInput, match="open_items_minor of customer C1 is out of range"):
         run([item(amount=MAX_MINOR), item(amount=1)])
@@ -410,8 +408,3 @@ def test_the_inputs_are_not_changed():
 )
 def test_months_end_where_a_credit_manager_expects(day, months, expected):
     assert months_before(day, months) == expected
-
-
-def test_month_ends_are_the_last_twelve_on_or_before_the_day():
-    assert month_ends(date(2026, 9, 29), 2) == [date(2026, 7, 31), date(2026, 8, 31)]
-    assert month_ends(date(2026, 9, 30), 2) == [date(2026, 8, 31), date(2026, 9, 30)]

@@ -137,12 +137,9 @@ def slow(items, customer, external, covers, as_of, rules):
 
 
 def peak(own, as_of):
-    ends, end = [], as_of + timedelta(days=1)
-    while len(ends) < 12:
-        end = end.replace(day=1) - timedelta(days=1)
-        ends.append(end)
     highest = 0
-    for end in ends:
+    for days in range((as_of - back(as_of, 12)).days):
+        end = as_of - timedelta(days=days)
         balance = 0
         for kind, posted, _, _, cleared, amount, still, _ in own:
             if kind not in RECEIVABLE or posted > end or (cleared and cleared <= end) or (not still and not cleared):

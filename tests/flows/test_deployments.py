@@ -6,17 +6,21 @@ import os
 import subprocess
 import sys
 import tomllib
-from datetime import UTC, date, datetime
+from contextlib import nullcontext
+from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
 
+from credit_review.adapters import settings as configuration
 from credit_review.calendar import WorkingCalendar, quarter_end_before
-from credit_review.errors import BadInput
+from credit_review.errors import BadInput, ReviewStopped
 from deployments import schedules
 from deployments.cli import starting
+from tasks import prepare
 
 ROOT = Path(__file__).parents[2]
 DEPLOYED = {d["name"]: d for d in yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]}
@@ -101,21 +105,55 @@ def test_every_flow_file_is_short_and_holds_no_class():
 
 
 def test_the_quarterly_review_may_start_on_these_days():
-    """The schedule fires on every candidate; the fifth working day of the company calendar is the first that starts a review."""
+    """The schedule fires on every weekday; the fifth working day of the company calendar is the first that starts a review."""
     calendar = WorkingCalendar("DE", frozenset())
-    fired = [d.date() for d in _fire_dates("periodic_review", datetime(2026, 10, 21, tzinfo=UTC), 80)]
-    starts, known = [], set()
+    fired = [d.date() for d in _fire_dates("periodic_review", datetime(2026, 10, 21, tzinfo=UTC), 340)]
+    starts, known = [], {date(2026, 9, 30)}
     for day in fired:
         quarter = quarter_end_before(day)
-        if quarter not in known and day >= calendar.nth_working_day(day.year, day.month, 5):
+        after = quarter + timedelta(days=1)
+        if quarter not in known and day >= calendar.nth_working_day(after.year, after.month, 5):
             starts.append(day)
             known.add(quarter)
     assert starts[:5] == [date(2027, 1, 8), date(2027, 4, 7), date(2027, 7, 7), date(2027, 10, 7), date(2028, 1, 7)]
 
 
-def test_the_quarterly_schedule_fires_at_six_in_the_companys_zone():
-    (first,) = _fire_dates("periodic_review", datetime(2026, 12, 31, tzinfo=UTC), 1)
-    assert first.isoformat() == "2027-01-05T06:00:00+01:00"
+def test_the_quarterly_schedule_fires_on_every_weekday_at_six_in_the_companys_zone():
+    """Cash may be posted late in the quarter: a candidate is missed on no day of it."""
+    first = _fire_dates("periodic_review", datetime(2027, 1, 28, 12, tzinfo=UTC), 5)
+    assert [d.isoformat() for d in first] == [
+        "2027-01-29T06:00:00+01:00", "2027-02-01T06:00:00+01:00", "2027-02-02T06:00:00+01:00", "2027-02-03T06:00:00+01:00",
+        "2027-02-04T06:00:00+01:00",
+    ]  # fmt: skip
+
+
+@pytest.fixture
+def asked(tmp_path):
+    """What a scheduled run of a day is told, with the quarter's review in a state on record (None: not started)."""
+    starting.write_starter(tmp_path / "config")
+    opened = SimpleNamespace(settings=configuration.load(tmp_path / "config"))
+
+    def ask(today, state=None, posted=""):
+        live = [] if state is None else [SimpleNamespace(review_id="r-1", state=state, failure="the ledger is gone")]
+        opened.store = SimpleNamespace(read=lambda: nullcontext(SimpleNamespace(find=lambda *_, **__: live)))
+        (tmp_path / "config" / "ledger").mkdir(exist_ok=True)
+        (tmp_path / "config" / "ledger" / "posted_through.txt").write_text(posted or "2026-12-31")
+        return prepare._waiting_for(opened, today, date(2026, 12, 31), "due")
+
+    return ask
+
+
+def test_a_review_starts_late_in_the_quarter_where_cash_was_posted_late(asked):
+    assert "Working day 5 of the quarter is 2027-01-08" in asked(date(2027, 1, 5))
+    assert "Cash is posted through 2026-12-30" in asked(date(2027, 2, 2), posted="2026-12-30")
+    assert asked(date(2027, 2, 2)) == "", "early in a later month no fifth working day is waited for again"
+    assert "Nothing to do: review r-1" in asked(date(2027, 2, 3), state="routed")
+
+
+def test_a_scheduled_run_fails_while_the_quarters_review_has_failed(asked):
+    with pytest.raises(ReviewStopped, match="r-1 as of 2026-12-31 has failed: the ledger is gone") as stopped:
+        asked(date(2027, 2, 3), state="failed")
+    assert "review resume r-1" in stopped.value.next_step
 
 
 def test_the_other_schedules():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import json
 from datetime import UTC, datetime
 
 import pytest
@@ -10,7 +12,7 @@ from installed import AS_OF, install
 
 from credit_review.adapters.clock import FixedClock
 from credit_review.adapters.wiring import open_services
-from credit_review.model.records import CustomerAlias
+from credit_review.model.records import AuditRow, CustomerAlias, Review
 from credit_review.review import opening
 from tasks import intake, prepare
 
@@ -38,3 +40,16 @@ def test_a_join_that_a_person_decided_is_read_so_and_listed_with_the_person(conf
     assert aliases.loc[number, ["customer_id", "decided_by"]].tolist() == [other, "p-controller"]
     for dataset in ("items", "customers", "external", "cover"):
         assert not snapshot.whole(dataset)["customer_id"].eq("100107").any(), dataset
+
+
+def test_a_review_started_or_resumed_by_hand_is_that_persons_and_no_flow_takes_a_name(config):
+    from flows.periodic_review import periodic_review
+
+    with prepare.acting_as("p-manager"):
+        plan = prepare.open_review(prepare.plan_review(config, AS_OF, "all"), "")
+        prepare.resume_review(config, plan.review_id)
+    with prepare.services(config).store.read() as uow:
+        assert uow.get(Review, review_id=plan.review_id).started_by == "p-manager"
+        bodies = [json.loads(row.body) for row in uow.find(AuditRow, order_by=("seq",))]
+    assert [b["actor"] for b in bodies if b["action"] in ("run.started", "run.resumed")] == ["person:p-manager"] * 2
+    assert set(inspect.signature(periodic_review.fn).parameters) == {"config", "as_of", "scope", "supersede", "resume"}

@@ -1,10 +1,12 @@
 from datetime import date
 
 import pandas as pd
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from intake_world import AS_OF, MAPPING, read, row
+from intake_world import AS_OF, MAPPING, mapping, read, row
 
+from credit_review.errors import BadInput
 from credit_review.receivables import as_of
 from credit_review.receivables.history import oldest_first
 
@@ -81,3 +83,8 @@ def test_payments_are_allocated_again_on_a_past_day() -> None:
 def test_rows_without_a_customer_settle_nothing() -> None:
     found = oldest_first(read(row(), row(key="2", number="", type="PY", amount="-100.00"), text=OLDEST).frame)
     assert found["open_minor"].tolist() == [10000, -10000]
+
+
+def test_allocated_payments_are_a_payment_history_and_must_be_declared_as_one() -> None:
+    with pytest.raises(BadInput, match="add cleared_items to has"):
+        mapping(OLDEST.replace("has: [cleared_items]", "has: [sales]"))

@@ -36,6 +36,7 @@ def customer(customer_id="c1", *, grade="B", **fields):
         "currency": "EUR",
         "status": "active",
         "need_minor": eur(100_000),
+        "peak_balance_minor": None,
         "limit_minor": eur(100_000),
         "terms_days": 30,
         "exposure_minor": eur(40_000),

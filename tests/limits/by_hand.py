@@ -26,6 +26,8 @@ def by_hand(c, policy, *, rate=F(1), unit=100):
     starter = action == "starter" and first
     idle = c["last_invoice_days"] is None or c["last_invoice_days"] > int(rule.get("unused_months", 0) * 365.25 / 12)
     unused = action == "unused_down" and not first and idle
+    figures = (c["need_minor"], c["peak_balance_minor"] if limits["need"]["at_least_peak_balance"] else None)
+    need = max((n for n in figures if n is not None), default=None)
     substitutes, forbidden = set(), set()
     caps = {}
 
@@ -35,8 +37,8 @@ def by_hand(c, policy, *, rate=F(1), unit=100):
         formula = min(limit, max(money(rule["down_to"]), exposure))
     elif starter:
         formula = money(rule["starter_limit"])
-    elif grade and c["need_minor"] is not None:
-        formula = math.floor(max(c["need_minor"], 0) * F(table["need_factor"]))
+    elif grade and need is not None:
+        formula = math.floor(max(need, 0) * F(table["need_factor"]))
     elif grade and first and limits["without_need"]["action"] == "exposure":
         formula = math.floor(math.floor(exposure * F(limits["without_need"]["factor"])) * F(table["need_factor"]))
     else:
@@ -64,7 +66,7 @@ def by_hand(c, policy, *, rate=F(1), unit=100):
                 caps[name] = money(table[lower])
             elif not starter:
                 forbidden.add(f"{name}_unknown")
-        if not starter and c["need_minor"] is None:
+        if not starter and need is None:
             substitutes.add(f"need:missing:{limits['caps']['need']['otherwise']}")
             forbidden.add("need_unknown")
     hard = min(caps.values(), default=None)

@@ -41,6 +41,7 @@ CUSTOMERS = st.fixed_dictionaries(
         "status": st.sampled_from(["active", "active", "new", "prepayment", "blocked", "legal", "insolvent", "dormant"]),
         "currency": st.sampled_from(["EUR", "USD", "JPY", "BHD"]),
         "need_minor": st.one_of(maybe, st.integers(-(10**6), 0)),
+        "peak_balance_minor": maybe,
         "limit_minor": maybe,
         "terms_days": st.one_of(st.none(), st.sampled_from([0, 10, 14, 30, 60, 90])),
         "exposure_minor": amount,
@@ -59,6 +60,7 @@ POLICIES = st.fixed_dictionaries(
     {
         "limits__caps__net_worth__otherwise": OTHERWISE,
         "limits__caps__recommendation__otherwise": OTHERWISE,
+        "limits__need__at_least_peak_balance": st.booleans(),
         "limits__without_need__action": st.sampled_from(["exposure", "none"]),
         "limits__without_need__factor": st.sampled_from([1, 0.8, 1.333333]),
         "limits__minimum": st.sampled_from([0, 750, 3000]),

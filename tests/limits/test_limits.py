@@ -40,6 +40,25 @@ def test_a_limit_starts_from_need_times_the_factor_of_the_grade():
     assert row["formula"] == "need 100,000 EUR x 1.20 (grade B)"
 
 
+def test_who_buys_seldom_and_much_needs_its_own_highest_balance():
+    lumpy = {"need_minor": eur(5_047), "peak_balance_minor": eur(61_000), "limit_minor": eur(141_300)}
+    row = one(**lumpy)
+    assert (row["need_minor"], row["need_by_terms_minor"], row["peak_balance_minor"]) == (eur(61_000), eur(5_047), eur(61_000))
+    assert (row["to_minor"], row["formula"]) == (eur(73_000), "need 61,000 EUR (highest balance of 12 months) x 1.20 (grade B)")
+    assert says(row, "Need") == ["61,000 EUR: 5,047 EUR by sales and terms, highest balance of 12 months 61,000 EUR"]
+    averaged = one(changed(limits__need__at_least_peak_balance=False), **lumpy)
+    assert (averaged["need_minor"], averaged["peak_balance_minor"]) == (eur(5_047), eur(61_000))
+    assert averaged["to_minor"] == eur(71_000)  # half is the most that one review cuts
+
+
+def test_one_of_the_two_figures_of_need_is_enough():
+    assert one(peak_balance_minor=eur(90_000))["formula"] == "need 100,000 EUR x 1.20 (grade B)"
+    alone = one(need_minor=None, peak_balance_minor=eur(90_000))
+    assert (alone["need_minor"], alone["to_minor"], alone["forbids_increase"]) == (eur(90_000), eur(105_000), "")
+    neither = one(need_minor=None, peak_balance_minor=None)
+    assert pd.isna(neither["need_minor"]) and neither["forbids_increase"] == "need_unknown"
+
+
 LARGE = {
     "need_minor": eur(9e6), "limit_minor": eur(1.4e6), "tangible_net_worth_minor": eur(9e7), "recommended_limit_minor": eur(2e6),
 }  # fmt: skip
@@ -387,7 +406,7 @@ def test_a_value_that_policy_does_not_know_stops_the_review(stage, column, value
 def test_the_explanation_walks_from_need_to_limit():
     row = one(need_minor=eur(900_000), tangible_net_worth_minor=eur(1_050_000))
     assert [label for label, _ in explain(row)] == [
-        "Limit in force", "Grade", "Formula", "Cap: part of tangible net worth", "Cap: the bureau's recommendation",
+        "Limit in force", "Grade", "Need", "Formula", "Cap: part of tangible net worth", "Cap: the bureau's recommendation",
         "Cap: ceiling of the grade", "After caps", "After the step limit", "Proposed limit",
     ]  # fmt: skip
     assert says(row, "Cap: part of tangible net worth") == ["157,500 EUR (this one holds)"]

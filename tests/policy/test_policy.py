@@ -110,7 +110,11 @@ CASES = [
     (("straight_through", "grades", []), "straight_through.grades", "can never fire"),
     (("straight_through", "up_to_increase", 30000), "straight_through.up_to_increase", "cannot end at"),
     (("exposure", "parts", ["open_orders"]), "exposure.parts", "open_items"),
-    (("exposure", "ageing_days", [30, 30, 90]), "exposure.ageing_days[1]", "growing"),
+    (("exposure", "ageing_days", [15, 45, 60]), "exposure.ageing_days", "expected [30, 60, 90]"),
+    (("review", "longest_months", 24), "review.longest_months", "expected at most 12"),
+    (("classes", "insolvent", {"action": "review"}), "classes.insolvent.action", "could give insolvent customers more credit"),
+    (("classes", "legal", {"action": "review"}), "classes.legal.action", "expected no_increase, zero, unused_down or exclude"),
+    (("classes", "blocked", {"action": "starter", "starter_limit": 1, "starter_terms_days": 1}), "classes.blocked.action", "starter"),
     # worklists
     (("worklists", [{"portfolio": "north*", "analyst": "p-a"}]), "worklists", "would have no analyst"),
     (("worklists", [{"portfolio": "*", "analyst": "p"}, {"portfolio": "n", "analyst": "p"}]), "worklists[1].portfolio", "can never fire"),

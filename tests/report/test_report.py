@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 from functools import cache
 from html.parser import HTMLParser
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -16,8 +17,9 @@ from hypothesis import strategies as st
 
 from credit_review import report
 from credit_review.model.validation import ERROR, FAIL, Outcome, Verdict
-from credit_review.report import ControlTotal, RiskKeptLine, book, movements
+from credit_review.report import ControlTotal, RiskKeptLine, book, headline, movements
 from credit_review.report.text import clean, major, money, percent, whole
+from tasks import reporting
 
 
 @cache
@@ -206,6 +208,7 @@ def test_amounts_of_different_currencies_never_meet_in_one_sum():
 def test_a_book_without_limits_says_so_and_a_source_without_totals_is_tied_to_itself_only():
     d = data()
     features = d.features.assign(limit_minor=pd.array([pd.NA] * len(d.features), dtype="Int64"), cleared_count=0)
+    features = features.assign(not_computable="average_days_late: no cleared items in source")
     totals = (ControlTotal(dataset="items", currency="EUR", kind="", rows=3, amount_minor=5),)
     text = read(report.render(replace(d, features=features, control_totals=totals))).text
     assert "book of open items without limits in force" in text and "no payment history" in text
@@ -351,3 +354,59 @@ def test_who_must_be_looked_at_stands_with_the_reason_and_the_next_review():
     shown = report.render(replace(data(), states=sample.frame("states", columns, 2)))
     assert "A person must look at these" in shown and "quarantined twice in a row" in shown and "31 December 2026" in shown
     assert "A person must look at these" not in page()
+
+
+def _review_with(proposals, *, state):
+    """Proposals on record, as (customer, state, rule, exceptions), of a review that got as far as `state`."""
+    record = SimpleNamespace(last_good_state=state)
+    return record, [SimpleNamespace(customer_id=c, state=s, straight_through_rule=r, exceptional=e) for c, s, r, e in proposals]
+
+
+def test_what_passed_by_rule_is_what_the_record_says_once_the_review_is_routed():
+    rules = ["small"] * 4 + [""]
+    engine = pd.DataFrame({"customer_id": list("abcde"), "straight_through": [True] * 4 + [False], "straight_through_rule": rules})
+    rows = [("a", "applied", "small", ""), ("b", "draft", "", ""), ("c", "pending", "", "erp_difference"), ("e", "draft", "", "")]
+    waiting = [(c, "draft", "small", e) for c, _, _, e in rows]
+    assert reporting._as_routed(engine, *_review_with(waiting, state="proposed")).equals(engine)
+    found = reporting._as_routed(engine, *_review_with(rows, state="routed"))
+    assert found["straight_through"].tolist() == [True, False, False, False, False]
+    assert found["straight_through_rule"].tolist() == ["small", "small", "", "", ""]
+
+
+def test_a_proposal_beyond_the_rule_is_shown_with_those_who_must_approve_it():
+    d = data()
+    (first, *_) = d.proposals.index[d.proposals["straight_through"]]
+    through = d.proposals["straight_through"].copy()
+    through[first] = False
+    beyond = replace(d, proposals=d.proposals.assign(straight_through=through))
+    lines = {line.customer_id: line.route for block in movements.blocks(beyond)[0] for line in block.lines}
+    assert lines[d.proposals["customer_id"][first]] == "analyst, then approver; beyond the rule: group sum"
+    assert len(movements.automatic(beyond)[1].rows) == len(movements.automatic(d)[1].rows) - 1
+    assert f"{int(through.sum())} proposal passes by rule" in " ".join(headline.summary(beyond))
+
+
+def test_a_change_left_to_a_newer_review_is_said_and_needs_nobody():
+    d = data()
+    rows = movements.changes(d.proposals)
+    mine = rows.loc[~rows["straight_through"], "customer_id"].iloc[0]
+    waiting = len(rows) - int(rows["straight_through"].sum())
+    left = replace(d, left_to_newer=frozenset({mine}), routes=d.routes[d.routes["customer_id"].ne(mine)])
+    lines = {line.customer_id: line.route for block in movements.blocks(left)[0] for line in block.lines}
+    assert lines[mine] == "left to a newer review"
+    assert f"{waiting} proposals need people" in " ".join(headline.summary(d))
+    assert f"{waiting - 1} proposals need people" in " ".join(headline.summary(left))
+
+
+def test_a_customer_without_a_name_is_printed_once():
+    d = data()
+    nameless = replace(d, customers=d.customers.assign(name=""))
+    assert {line.name for block in movements.blocks(nameless)[0] for line in block.lines} == {""}
+
+
+def test_no_payment_history_is_said_of_a_source_without_one_only():
+    d = data()
+    silent = d.features.assign(cleared_count=0, not_computable="average_days_late: no cleared items in source")
+    quiet = silent.assign(not_computable="average_days_late: no items cleared in the last 12 months")
+    assert any("has no payment history" in text for text in headline.warnings(replace(d, features=silent)))
+    told = headline.warnings(replace(d, features=quiet))
+    assert not any("has no payment history" in text for text in told) and any("No invoice was cleared" in text for text in told)

@@ -243,6 +243,11 @@ def test_deliveries_name_the_customer_as_the_ledger_does(world):
     assert json.loads(world.owed("erp")[0].payload_json)["source_numbers"] == "0042"
 
 
+def test_a_customer_under_one_number_written_as_its_id_is_delivered_by_that_number(world):
+    world.apply(approved(world))
+    assert json.loads(world.owed("erp")[0].payload_json)["source_numbers"] == "c-1"
+
+
 # --- temporary limits ---------------------------------------------------------------------------------------------------------------
 
 

@@ -13,7 +13,7 @@ from lifecycle_world import AS_OF, DIGESTS, NOON, TEXTS, TODAY, Crash, CrashingS
 from credit_review.errors import BadInput, Conflict, Refused, ReviewStopped
 from credit_review.model.records import OutboxEntry, Proposal, Review, ReviewBatch
 from credit_review.model.states import ReviewState
-from credit_review.review import lifecycle
+from credit_review.review import lifecycle, naming
 from credit_review.review.lifecycle import NEXT, Batch
 from credit_review.review.manifest import Manifest, from_json
 
@@ -60,6 +60,13 @@ def test_a_policy_that_was_replaced_is_refused(world):
         world.do(lifecycle.start, start_command(), later)
 
 
+def test_a_second_review_of_a_routed_period_is_told_what_is_left_to_do_in_the_first(world):
+    first = world.review(ReviewState.ROUTED)
+    with pytest.raises(Refused) as refused:
+        world.start()
+    assert "resume" not in refused.value.next_step and f"review close {first.review_id}" in refused.value.next_step
+
+
 def test_documents_must_be_those_of_the_manifest(world):
     world.adopt_all()
     command = start_command()
@@ -73,7 +80,7 @@ def test_a_second_live_review_is_refused_naming_the_first(world):
     with pytest.raises(Refused) as refused:
         world.start()
     assert first.review_id in refused.value.what
-    assert "--supersede" in refused.value.next_step
+    assert "--supersede" in refused.value.next_step and f"review resume {first.review_id}" in refused.value.next_step
     world.start(as_of=date(2026, 6, 30))
     world.start(scope="region:DE")
     assert len(world.find(Review)) == 3
@@ -272,3 +279,14 @@ def test_a_manifest_is_complete_only_with_its_snapshot():
     with pytest.raises(BadInput, match="policy"):
         manifest.completed(policy=DIGESTS["policy"])
     assert whole(manifest).opening() == manifest and manifest.as_of == AS_OF
+
+
+def test_reviews_of_two_installations_never_share_an_id(world):
+    world.adopt_all()
+    mine = world.ask(lifecycle.installation)
+    world.adopt("policy", "version: later", now=NOON + timedelta(days=1))
+    assert world.ask(lifecycle.installation) == mine != "[]", "it stays what it was, whatever is adopted later"
+    day = AS_OF
+    other = mine.replace(NOON.isoformat(), (NOON + timedelta(seconds=1)).isoformat())
+    ids = {naming.review_id(one, "all", day, 1) for one in (mine, other)}
+    assert len(ids) == 2 and world.start().review_id == naming.review_id(mine, "all", day, 1)

@@ -101,7 +101,7 @@ def test_an_older_review_leaves_the_open_proposal_of_a_newer_one(world):
     world.routed([draft("c-1", to=90_000_00)])
     old = world.review(as_of=date(2026, 6, 30))
     stored = world.store_drafts(old.review_id, [draft("c-1", to=80_000_00)])
-    assert stored.yielded == (draft("c-1").account_id,) and stored.stored == ()
+    assert stored.yielded == (("c-1", world.proposal("c-1").review_id),) and stored.stored == ()
     assert world.proposal("c-1").to_minor == 90_000_00
 
 

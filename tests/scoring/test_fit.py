@@ -12,10 +12,11 @@ import pandas as pd
 import pytest
 from scoring_rows import customers, frame, items, simulated, starter_policy
 
-from credit_review import exposure, fx, scoring
+from credit_review import documents, exposure, fx, receivables, scoring
 from credit_review.errors import BadInput
 from credit_review.model.frames import COVER, EXTERNAL, RATES
 from credit_review.scoring import evaluation
+from tasks import training
 
 POLICY = starter_policy()
 TRAINING = simulated(500, 11)
@@ -239,3 +240,18 @@ def known_at(ledger, day):
     stood.loc[later, "open_minor"] = stood.loc[later, "amount_minor"]
     stood.loc[later, "clearing_date"] = pd.NaT
     return stood
+
+
+@pytest.mark.parametrize(
+    ("mapping", "outcome"),
+    [
+        ("tests/intake/mappings/highradius_open.yaml", "probability of serious lateness"),
+        ("tests/intake/mappings/classicmodels.yaml", "probability of serious lateness"),
+        ("deployments/starter/mapping.yaml", "probability of default"),
+    ],
+)
+def test_a_source_that_states_neither_status_nor_write_off_gives_no_probability_of_default(mapping, outcome):
+    path = Path(__file__).parents[2] / mapping
+    read = receivables.load(documents.parse(path.read_text(encoding="utf-8"), name=path.name))
+    lateness = training.only_lateness([read], POLICY)
+    assert scoring.expert(POLICY, only_lateness=lateness).outcome == outcome
