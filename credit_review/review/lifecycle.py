@@ -148,7 +148,7 @@ def _usable(uow: UnitOfWork, command: Start, now: datetime) -> None:
 def _live(earlier: Sequence[Review], supersede: str) -> Review | None:
     live = next((r for r in earlier if r.state != ReviewState.SUPERSEDED), None)
     if live is not None and not supersede.strip():
-        next_step = f'{_go_on_with(live)}start another with --supersede "REASON"'
+        next_step = _go_on_with(live)
         raise Refused(
             "review.exists",
             said(
@@ -166,12 +166,18 @@ def _live(earlier: Sequence[Review], supersede: str) -> Review | None:
 
 
 def _go_on_with(live: Review) -> str:
-    """What is left to do in a review that is there already."""
+    """What is left to do in a review that is there already, or to start another in its place."""
     if live.state == ReviewState.CLOSED:
-        return ""
+        return said('start another with --supersede "REASON"')
     if live.state in (ReviewState.ROUTED, ReviewState.SETTLED):
-        return f"see what awaits you with `credit-review inbox`, sign it off with `credit-review review close {live.review_id}`, or "
-    return f"continue it with `credit-review review resume {live.review_id}`, or "
+        settled = marked(
+            "see what awaits you with `credit-review inbox`, sign it off with `credit-review review close {review}`, "
+            'or start another with --supersede "REASON"'
+        )
+        return said(settled, review=live.review_id)
+    return said(
+        'continue it with `credit-review review resume {review}`, or start another with --supersede "REASON"', review=live.review_id
+    )
 
 
 def _supersede(uow: UnitOfWork, live: Review, command: Start, now: datetime) -> None:

@@ -82,6 +82,9 @@ def _who(config: Path) -> str:
     return ""
 
 
+_NEWER = marked("warning: review {newer} as of {day} is newer than {as_of}: where its proposals are open, this review proposes nothing")
+
+
 def _say_what_is_newer(config: Path, as_of: date | None, scope: str) -> None:
     """Warn that a review of an earlier day proposes nothing where a newer review's proposals are open."""
     if as_of is None:
@@ -90,8 +93,10 @@ def _say_what_is_newer(config: Path, as_of: date | None, scope: str) -> None:
         ended = (ReviewState.SUPERSEDED, ReviewState.CLOSED)
         newer = [r for r in uow.find(Review, scope=scope, order_by=("as_of",)) if r.as_of > as_of and r.state not in ended]
         if newer:
-            words = f"review {newer[-1].review_id} as of {newer[-1].as_of} is newer than {as_of}"
-            typer.echo(f"warning: {words}: where its proposals are open, this review proposes nothing", err=True)
+            text = marked(
+                "warning: review {newer} as of {day} is newer than {as_of}: where its proposals are open, this review proposes nothing"
+            )
+            tell(said(text, newer=newer[-1].review_id, day=newer[-1].as_of, as_of=as_of), err=True)
 
 
 def _result(config: Path, review: Review) -> dict[str, str]:

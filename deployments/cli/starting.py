@@ -257,10 +257,11 @@ def _tiers(settings: configuration.Settings, active: frozenset[str], today: date
     for rank, tier in enumerate(matrix.tiers):
         able = sorted({h.person for h in matrix.holders if h.on(today) and matrix.rank(h.tier) >= rank and h.person in active})
         ok = len(able) >= tier.approvers
-        mend = (
-            "" if ok else f"add them with `credit-review people add`: {', '.join(absent) or 'more people, and name them in authority.yaml'}"
-        )
-        yield Finding(f"tier {tier.tier}", ok, f"{len(able)} of the {tier.approvers} it takes: {', '.join(able) or 'nobody'}", mend)
+        mend: str = said("add more people with `credit-review people add`, and name them in authority.yaml")
+        if absent:
+            mend = said("add them with `credit-review people add`: {people}", people=listed(absent))
+        found = said("{n} of the {needed} it takes: {people}", n=len(able), needed=tier.approvers, people=listed(able) or said("nobody"))
+        yield Finding(said("tier {tier}", tier=tier.tier), ok, found, "" if ok else mend)
 
 
 def _signed_in(opened: Services, uow: UnitOfWork) -> Finding:

@@ -137,9 +137,9 @@ def test_doctor_names_a_missing_configuration(tmp_path):
 
 
 def test_doctor_names_a_fault_in_a_document_with_its_line(founded):
-    founded.edit("policy.yaml", "proposal_valid_days: 30", "proposal_valid_days: soon")
+    founded.edit("policy.yaml", "proposal_valid_working_days: 20", "proposal_valid_working_days: soon")
     (founded.config / "scorecard.json").unlink()
-    assert {"policy", "scorecard"} < set(wrong(founded, "proposal_valid_days", "scorecard fit"))
+    assert {"policy", "scorecard"} < set(wrong(founded, "proposal_valid_working_days", "scorecard fit"))
 
 
 @pytest.mark.parametrize(
