@@ -215,6 +215,17 @@ def test_behaviour_that_the_source_cannot_show_is_not_computable(open_items):
     assert "Disputed not computable not computable" in open_items.text
 
 
+def test_every_customer_never_reviewed_and_now_quarantined_is_put_before_a_person(open_items):
+    listed = open_items.text.partition("A person must look at these ")[2]
+    quarantined = open_items.customers.index[open_items.customers["state"] == "quarantined"]
+    assert len(quarantined) == 25 and listed.count("never reviewed, longest is 12 months; p-analyst to resolve") == 25
+    assert all(f" {customer} " in listed for customer in quarantined)
+
+
+def test_a_book_that_states_lateness_only_is_given_no_probability_of_default(open_items):
+    assert "robability of serious lateness" in open_items.text and "Probability of default" not in open_items.text
+
+
 def test_mass_lateness_holds_the_routing_and_says_why(open_items):
     assert open_items.record.state == "proposed" and open_items.record.hold and not open_items.record.hold_released_by
     assert {p.state for p in open_items.proposals()} == {"draft"} and {p.tier for p in open_items.proposals()} == {""}
