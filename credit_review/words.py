@@ -169,9 +169,10 @@ def language_of(locale: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Catalogue:
-    """A language's sentences by their English template."""
+    """A language's sentences by their English template; `counting` are those with a form for one and a form for many."""
 
     known: Mapping[str, str]
+    counting: frozenset[str] = frozenset()
 
     def text(self, template: str) -> str:
         """The sentence; English where it is not known."""
@@ -191,7 +192,8 @@ def _offset(local: datetime) -> str:
 
 def templates() -> frozenset[str]:
     """Every sentence of the catalogues in English, but for those that count."""
-    return frozenset(one for language in LANGUAGES for one in _catalogue(language).known)
+    found = (_catalogue(language) for language in LANGUAGES)
+    return frozenset(one for each in found for one in each.known if one not in each.counting)
 
 
 @lru_cache(maxsize=64)
@@ -214,9 +216,10 @@ def _catalogue(language: str) -> _Catalogue:
     """A language's sentences, read from its catalogue when first needed: plainly, since every `--help` waits for it."""
     path = CATALOGUES / language / "LC_MESSAGES" / f"{DOMAIN}.po"
     text = path.read_text(encoding="utf-8") if path.is_file() else ""
-    entries = (_entry(block) for block in text.split("\n\n"))
+    entries = [_entry(block) for block in text.split("\n\n")]
     pairs = ((entry.get("msgid", ""), entry.get("msgstr") or entry.get("msgstr[0]", "")) for entry in entries)
-    return _Catalogue({template: said_here for template, said_here in pairs if template and said_here})
+    counting = frozenset(entry["msgid"] for entry in entries if "msgid_plural" in entry)
+    return _Catalogue({template: said_here for template, said_here in pairs if template and said_here}, counting)
 
 
 def _entry(block: str) -> dict[str, str]:

@@ -6,7 +6,7 @@ address, who sees it: a channel id, or `@<person id>`. It is rendered from the r
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -110,23 +110,31 @@ def owe_updates(uow: UnitOfWork, subjects: Collection[str], now: datetime, *, ad
 
     One that is queued already shows everything when it is sent; one under way may have been drawn before, so another follows it.
     """
-    for message in uow.find(SlackMessage, subject=list(subjects)):
-        if addresses is None or message.address in addresses:
-            _owe_update(uow, message, now)
+    messages = [m for m in uow.find(SlackMessage, subject=list(subjects)) if addresses is None or m.address in addresses]
+    turns = {m: [_update(m, turn, now) for turn in ("", ":again")] for m in messages}
+    keys = [row.dedup_key for rows in turns.values() for row in rows]
+    known = {row.dedup_key: row.state for row in uow.find(OutboxEntry, dedup_key=keys, lock=True)} if keys else {}
+    fresh, again = [], []
+    for row in (_next(rows, known) for rows in turns.values()):
+        if row.dedup_key not in known:
+            fresh.append(row)
+        elif known[row.dedup_key] in (OutboxState.CONFIRMED, OutboxState.PARKED):
+            again.append(row)
+    uow.add(*fresh)
+    if again:  # many people may hold a tier: all their messages in one statement
+        fields = ("state", "attempts", "not_before", "last_error", "confirmed_json", "created_at")
+        where = {"outbox_id": [row.outbox_id for row in again]}
+        uow.change(OutboxEntry, where=where, to={name: getattr(again[0], name) for name in fields})
 
 
-def _owe_update(uow: UnitOfWork, message: SlackMessage, now: datetime) -> None:
+def _update(message: SlackMessage, turn: str, now: datetime) -> OutboxEntry:
     payload = {"subject": message.subject, "address": message.address}
-    for turn in ("", ":again"):
-        row = owed(SLACK_UPDATE, f"{SLACK_UPDATE}:{message.subject}:{message.address}{turn}", payload, now)
-        known = uow.find(OutboxEntry, dedup_key=row.dedup_key, limit=1, lock=True)
-        if not known:
-            uow.add(row)
-        elif known[0].state in (OutboxState.CONFIRMED, OutboxState.PARKED):
-            fields = ("state", "attempts", "not_before", "last_error", "confirmed_json", "created_at")
-            uow.change(OutboxEntry, where={"outbox_id": row.outbox_id}, to={name: getattr(row, name) for name in fields})
-        if not known or known[0].state != OutboxState.LEASED:
-            return
+    return owed(SLACK_UPDATE, f"{SLACK_UPDATE}:{message.subject}:{message.address}{turn}", payload, now)
+
+
+def _next(rows: Sequence[OutboxEntry], known: Mapping[str, str]) -> OutboxEntry:
+    """The first of a message's two updates that is not under way; the second where both are."""
+    return next((row for row in rows if known.get(row.dedup_key) != OutboxState.LEASED), rows[-1])
 
 
 def owe_card_updates(uow: UnitOfWork, proposal_id: str, now: datetime) -> None:

@@ -291,12 +291,14 @@ def _hopeless(row: OutboxEntry, error: Exception, now: datetime) -> bool:
 
 
 def _entity(row: OutboxEntry) -> str:
-    """What an entry about a row is about: the limit account, the proposal a message shows, or the row itself."""
+    """What an entry about a row is about: the limit account, the proposal or request a message shows, or the row itself."""
     about = json.loads(row.payload_json)
     if row.kind == ERP:
         return f"account:{about['account_id']}"
     kind, _, key = str(about.get("subject", "")).partition(":")
-    return f"proposal:{key}" if kind in (PROPOSAL, QUESTION, REQUEST) else f"outbox:{row.outbox_id}"
+    if kind == REQUEST:
+        return f"review:{key}"
+    return f"proposal:{key}" if kind in (PROPOSAL, QUESTION) else f"outbox:{row.outbox_id}"
 
 
 def _words(error: Exception | None) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 from credit_review.audit import Action
 from credit_review.errors import BadInput
-from credit_review.model.records import ApprovalCondition, Decision, OutboxEntry, Proposal, SlackMessage
+from credit_review.model.records import ApprovalCondition, Decision, OutboxEntry, Proposal, Review, SlackMessage
 from credit_review.model.states import OutboxState, ProposalState
 from credit_review.ports import Chat, Entry, Store, UnitOfWork
 from credit_review.review.directory import slack_account
@@ -129,7 +129,10 @@ def _record_of(uow: UnitOfWork, subject: str, address: str, *, lock: bool = Fals
         return tuple(p.proposal_id for p in put_before_me(uow, person_of(address), key))
     if kind == PARKED:
         return tuple(uow.tally(OutboxEntry, by=("outbox_id",), kind=(SLACK_POST, SLACK_UPDATE), state=OutboxState.PARKED))
-    if kind not in (PROPOSAL, QUESTION, REQUEST):
+    if kind == REQUEST:  # named by the review that it is
+        review = uow.get(Review, review_id=key)
+        return (review.state if review else "", uow.tally(Proposal, by=("proposal_id", "state", "assigned_to"), review_id=key))
+    if kind not in (PROPOSAL, QUESTION):
         return ()
     proposal = uow.get(Proposal, proposal_id=key, lock=lock)
     decided = uow.tally(Decision, by=("approver_id", "verdict"), proposal_id=key)

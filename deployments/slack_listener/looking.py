@@ -25,7 +25,6 @@ from credit_review.words import Words, said
 from deployments.slack_listener import credit, evidence
 from deployments.slack_listener.deciding import offer_in
 from deployments.slack_listener.identity import account_of
-from deployments.slack_listener.newest import Newest
 from deployments.slack_listener.office import Office, Told
 
 if TYPE_CHECKING:
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger("credit_review.slack")
 OPENED = "credit_review_opened"
-_CHANGES = Newest()
 Body = Mapping[str, Any]
 
 
@@ -148,7 +146,7 @@ def counter(office: Office, body: Body) -> None:
 
 def counter_changed(office: Office, body: Body) -> None:
     """Say what the offer would become with the values as they stand now in the form. The newest change has the last word."""
-    with _CHANGES.turn(body["view"]["id"], body["actions"][0]["action_ts"]) as newest:
+    with office.changes.turn(body["view"]["id"], body["actions"][0]["action_ts"]) as newest:
         if newest:
             _foresee(office, body["view"], body)
 

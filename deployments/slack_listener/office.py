@@ -6,7 +6,7 @@ import json
 import logging
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from credit_review.review.directory import person_for
 from credit_review.words import Words
 from deployments.slack_listener.asker import Asker
 from deployments.slack_listener.identity import Account, Directory, NotOurs, account_of
+from deployments.slack_listener.newest import Newest
 from deployments.slack_listener.pump import Pump
 
 if TYPE_CHECKING:
@@ -46,7 +47,10 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Office:
-    """Services, the bot's client, what Slack knows of people, and those who send and ask. `deadline` is the request's own."""
+    """Services, the bot's client, what Slack knows of people, and those who send and ask.
+
+    `changes` keeps the order of changes in forms; `deadline` is the request's own.
+    """
 
     services: Services
     client: WebClient
@@ -54,6 +58,7 @@ class Office:
     pump: Pump
     asker: Asker
     company: messages.Company
+    changes: Newest = field(default_factory=Newest)
     deadline: float | None = None
 
     def start(self) -> None:

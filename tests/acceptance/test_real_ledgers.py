@@ -64,7 +64,7 @@ class Reviewed:
 
     def quarantined_rows(self):
         """Row keys that the report's quarantine list prints."""
-        with_rows = self.text.partition(" Rows Dataset Row key ")[2].partition(" Data read ")[0]
+        with_rows = self.text.partition(" Quarantined rows Dataset Row key ")[2].partition(" Data read ")[0]
         return set(re.findall(r"items (\S+) ", with_rows))
 
     def proposals(self):

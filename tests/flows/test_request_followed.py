@@ -14,7 +14,7 @@ from credit_review.adapters.clock import FixedClock
 from credit_review.adapters.wiring import open_services
 from credit_review.errors import CreditReviewError
 from credit_review.model.records import CreditLimit, LimitAccount, OutboxEntry, Proposal, Review
-from credit_review.review.relay import Showing
+from credit_review.review.showing import Showing
 from flows import limit_request, periodic_review
 from tasks import prepare
 

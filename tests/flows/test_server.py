@@ -157,7 +157,7 @@ def test_a_review_waits_until_cash_is_posted_and_then_a_worker_runs_it(served):
     # asked as the next candidate day asks, without another ten seconds of a worker
     assert f"Nothing to do: review {review.name}" in prepare._waiting_for(prepare.services(str(config)), date(2024, 10, 9), AS_OF, "due")
     first_days = prepare._waiting_for(prepare.services(str(config)), date(2024, 10, 4), AS_OF, "due")
-    assert first_days == "Working day 5 of the month is 2024-10-08; today is 2024-10-04."
+    assert first_days == "Working day 5 of the quarter is 2024-10-08; today is 2024-10-04."
 
 
 def test_the_audit_log_is_verified_with_a_warning_until_it_is_anchored(served):

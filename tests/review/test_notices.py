@@ -26,8 +26,8 @@ from credit_review.review.apply import apply
 from credit_review.review.conditions import ConditionAsked, confirm
 from credit_review.review.counter import CounterOffer
 from credit_review.review.owners import takes_effect, tell_owners
-from credit_review.review.relay import Showing
 from credit_review.review.request import owe_refusal, owe_status
+from credit_review.review.showing import Showing
 from credit_review.review.sweep import sweep
 from credit_review.words import Words, said, words_for
 

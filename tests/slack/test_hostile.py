@@ -20,7 +20,7 @@ from slack_sdk.signature import SignatureVerifier
 
 from credit_review import audit
 from credit_review.authority import judge
-from credit_review.messages import asked, digest, forms, notices
+from credit_review.messages import asked, digest, forms, notices, requests
 from credit_review.messages import card as card_module
 from credit_review.messages.card import View, card
 from credit_review.messages.text import Message, escaped, value_of
@@ -105,9 +105,9 @@ def messages_about(view, name, other):
     yield digest.digest([p], about, w, label=other or "x", together=[p.proposal_id], sizes=digest.Sizes("EUR", {p.proposal_id: p.to_minor}))
     yield notices.question(p, name, other, name, w, answered=False)
     yield notices.question(p, name, other, name, w, answered=True)
-    yield notices.request_status(p, name, w, documents=[])
+    yield requests.request_status(requests.Asked(customer_id=name, proposal=p, role=other, reason=other), w)
     yield notices.reminder([(p, name)], w)
-    yield notices.owner_notice([(p, name)], w)
+    yield notices.owner_notice([(p, name, p.effective_from)], w, pass_on=other)
     yield notices.daily_summary(NOON.date(), [(decision_of(p, other), p, name)], "p-x", w, {"p-x": name})
     yield notices.credit_answer([("Limit in force", other)], name, w)
     for form in (
