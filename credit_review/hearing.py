@@ -29,8 +29,8 @@ def heard_as(text: str, templates: Sequence[str]) -> str:
 
 def _readings(text: str, templates: Sequence[str]) -> Iterator[str]:
     for template in templates:
-        literal, pattern = _pattern(template)
-        if literal in text and (found := pattern.fullmatch(text)):
+        # patterns are made of the few templates that may fit: making them all takes seconds
+        if _literal(template) in text and (found := _pattern(template).fullmatch(text)):
             yield Said(template, {name: _heard(value) for name, value in found.groupdict().items()})
 
 
@@ -63,13 +63,19 @@ def _known() -> tuple[frozenset[str], tuple[str, ...]]:
     return frozenset(ids) - set(figured), tuple(longest)
 
 
-@lru_cache(maxsize=4_000)
-def _pattern(template: str) -> tuple[str, re.Pattern[str]]:
-    """The longest literal part, which a text must hold, and the pattern of the whole."""
-    found, met, longest = "", set(), ""
+@lru_cache(maxsize=10_000)
+def _literal(template: str) -> str:
+    """The longest part of a template that every text of it holds."""
+    return max((literal for literal, *_ in string.Formatter().parse(template)), key=len, default="")
+
+
+@lru_cache(maxsize=10_000)
+def _pattern(template: str) -> re.Pattern[str]:
+    """What a text made of a template looks like."""
+    found, met = "", set()
     for literal, name, *_ in string.Formatter().parse(template):
-        found, longest = found + re.escape(literal), max(longest, literal, key=len)
+        found += re.escape(literal)
         if name:
             found += f"(?P={name})" if name in met else f"(?P<{name}>.+?)"
             met.add(name)
-    return longest, re.compile(found, re.DOTALL)
+    return re.compile(found, re.DOTALL)

@@ -9,6 +9,7 @@ import re
 import string
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Self
 
 
@@ -26,7 +27,7 @@ class Said(str):
         """The sentence; `many` is the template for any `n` in `args` but 1."""
         chosen = many if many and args["n"] != 1 else template
         # without figures it is said as it stands: what others wrote may hold braces
-        shown = chosen.format(**{name: _plain(value) for name, value in args.items()}) if args else chosen
+        shown = chosen.format(**_plain(args)) if args else chosen
         text = super().__new__(cls, shown)
         text.template, text.args, text.many = template, dict(args), many
         return text
@@ -37,7 +38,12 @@ class Said(str):
 
 def said(template: str, /, **args: Any) -> Said:
     """A sentence with figures: str, int, date, datetime, Money, or another sentence. Templates are what the catalogues translate."""
-    return Said(template, args)
+    return Said(template, args) if args else _without_figures(template)
+
+
+@lru_cache(maxsize=4_000)
+def _without_figures(template: str) -> Said:
+    return Said(template, {})  # labels and states are said thousands of times in a review
 
 
 def marked(template: str) -> str:
@@ -72,6 +78,8 @@ def listed(parts: list[str], *, by: str = _COMMA) -> str:
     return found
 
 
-def _plain(value: Any) -> str:
-    """A figure in the English of the record."""
-    return f"{value.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if isinstance(value, datetime) else str(value)
+def _plain(args: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Figures in the English of the record: what formatting makes of them, but for moments."""
+    if not any(isinstance(value, datetime) for value in args.values()):
+        return args
+    return {name: f"{value.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if isinstance(value, datetime) else value for name, value in args.items()}

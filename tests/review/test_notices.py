@@ -254,6 +254,7 @@ def test_a_run_that_was_missed_loses_no_days_summary(world, clock):
 
 
 def test_who_may_decide_is_reminded_monthly_to_declare_his_interests_until_he_does(world, clock):
+    world.limit("c-1", 10_000_00)
     for person in ("p-manager", "p-ceo", "p-chair"):
         do(world, personal.declare_conflict, person, "", start=TODAY, by=person, now=NOON)
     until = TODAY + timedelta(days=20)
