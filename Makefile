@@ -11,7 +11,7 @@ demo: .ready-run
 
 test: .ready-dev
 	@$(BIN)/ruff check --no-cache . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
-	@$(BIN)/pytest -q -n 3 --dist loadfile --no-loadscope-reorder   # one more than two cores: some tests wait for servers
+	@$(BIN)/pytest -q -n 4 --dist loadfile --no-loadscope-reorder   # more than the two cores: many tests wait for servers
 
 bench: .ready-dev
 	@$(BIN)/python -m benchmarks.bench; whole=$$?; $(BIN)/python -m benchmarks.clicks && exit $$whole
