@@ -26,7 +26,7 @@ from credit_review.adapters.store.unit_of_work import open_store
 
 TEMPLATE = "template_credit_review"
 
-LONGEST_FIRST = ("crash", "docs", "flows", "acceptance", "demo", "cli", "benchmarks")
+LONGEST_FIRST = ("crash", "docs", "flows", "acceptance", "demo", "cli", "slack", "report", "scoring", "benchmarks")
 """Folders whose files take longest; were they left to the end, one worker would finish alone."""
 
 
