@@ -128,19 +128,7 @@ def fit(
     """
     blocked = dict(not_available or {})
     rows, customers, bad = len(training), training["customer_id"].nunique(), training.loc[training["outcome"] == 1, "customer_id"].nunique()
-    least = policy.outcome.smallest_history
-    if _PAYMENT_HISTORY in blocked:
-        return _fall_back(
-            training,
-            policy,
-            marked("{why}, so no outcome is known to fit on").format(why=blocked[_PAYMENT_HISTORY]),
-            blocked,
-            valid_from,
-            only_lateness,
-        )
-    if customers < least.customers or bad < least.bad:
-        thin = marked("history is too thin to fit: {customers} customers, {bad} with the outcome; policy asks for {least} and {least_bad}")
-        why = thin.format(customers=customers, bad=bad, least=least.customers, least_bad=least.bad)
+    if why := _too_thin(customers, bad, policy, blocked):
         return _fall_back(training, policy, why, blocked, valid_from, only_lateness)
     ordered = _ordered(training)
     fitted = _fit(ordered, policy, blocked)
@@ -174,6 +162,17 @@ def fit(
         "fitted", why, scorecard.outcome, rows, customers, bad, periods, tuple(f.name for f in fitted.factors), scorecard.left_out
     )
     return FitResult(scorecard, report)
+
+
+def _too_thin(customers: int, bad: int, policy: Policy, blocked: Mapping[str, str]) -> str:
+    """Why no scorecard can be fitted on so many distinct customers, so many of them bad; empty when one can be tried."""
+    least = policy.outcome.smallest_history
+    if _PAYMENT_HISTORY in blocked:
+        return marked("{why}, so no outcome is known to fit on").format(why=blocked[_PAYMENT_HISTORY])
+    if customers < least.customers or bad < least.bad:
+        thin = marked("history is too thin to fit: {customers} customers, {bad} with the outcome; policy asks for {least} and {least_bad}")
+        return thin.format(customers=customers, bad=bad, least=least.customers, least_bad=least.bad)
+    return ""
 
 
 def _fall_back(
