@@ -34,14 +34,17 @@ lock: .venv/bin/uv
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
 
+# compiled here: where PYTHONDONTWRITEBYTECODE is set, every process would compile every library again, 8 s of processor time each
 .ready-run: requirements/run.txt pyproject.toml .venv/bin/uv
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/run.txt
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements/run.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m compileall -q credit_review deployments expectations flows tasks
 	@touch $@
 
 .ready-dev: requirements/dev.txt pyproject.toml .venv/bin/uv
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements/dev.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m compileall -q credit_review deployments expectations flows tasks
 	@touch $@ .ready-run
 
 clean:
