@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from credit_review import audit
 from credit_review.audit import Action, Frontier, NotCanonical, TamperedEntry
+from credit_review.audit.checking import ACTION_FORM
 from credit_review.errors import BadInput
 from credit_review.ports import Entry
 
@@ -252,7 +253,7 @@ def test_a_timestamp_of_another_form_is_refused(text):
 
 
 def test_actions_are_well_formed_and_unique():
-    assert all(audit._ACTION.fullmatch(action) for action in Action)
+    assert all(ACTION_FORM.fullmatch(action) for action in Action)
     assert len({action.name for action in Action}) == len(Action.__members__)
     assert all(action.name == action.value.replace(".", "_").upper() for action in Action)
 

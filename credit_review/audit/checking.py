@@ -1,0 +1,157 @@
+"""Verification of a log from its bytes, as a stream."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from credit_review.audit.actions import Action
+from credit_review.audit.canonical import NotCanonical, is_hash, parse_canonical, parse_timestamp
+from credit_review.audit.entries import FORMAT_VERSION, GENESIS_PREV, GENESIS_TS
+from credit_review.audit.tree import Frontier, TamperedEntry, leaf_hash, payload_hash
+from credit_review.model.records import AuditHead, AuditPayload, AuditRow
+
+_KEYS = frozenset({"v", "seq", "prev", "ts", "action", "actor", "entity", "data"})
+ACTION_FORM = re.compile(r"[a-z]+\.[a-z_]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Consistent:
+    """What a sound log commits to: how many entries, their Merkle root and last leaf, and how many payloads were erased by the rules."""
+
+    size: int
+    root: str
+    leaf: str
+    ts: str
+    erased: int
+
+
+def verify_rows(rows: Iterable[AuditRow], payloads: Iterable[AuditPayload], head: AuditHead | None) -> Consistent:
+    """What the log commits to, recomputed from the bytes stored; raises TamperedEntry at the first thing that is not as written.
+
+    `rows` and `payloads` come in order of seq and are read once, as a stream. Values may be of any type: nothing is trusted.
+    """
+    check = _Verifier(payloads)
+    for row in rows:
+        check.entry(row)
+    return check.finish(head)
+
+
+class _Verifier:
+    """State of one pass over the log."""
+
+    def __init__(self, payloads: Iterable[AuditPayload]) -> None:
+        self._payloads = iter(payloads)
+        self._payload = next(self._payloads, None)
+        self._frontier = Frontier()
+        self._prev = GENESIS_PREV
+        self._ts = GENESIS_TS
+        self._gone: dict[int, None] = {}
+        self._erased: dict[int, int] = {}
+
+    def entry(self, row: AuditRow) -> None:
+        seq = self._frontier.size
+        if row.seq != seq or isinstance(row.seq, bool):
+            raise TamperedEntry(seq, f"missing: the next entry stored is {row.seq!r:.40}")
+        body = _sound_body(seq, row)
+        if body["prev"] != self._prev:
+            raise TamperedEntry(seq, f"does not follow entry {seq - 1}", expected=f"prev {self._prev}")
+        if body["ts"] < self._ts:
+            raise TamperedEntry(seq, f"time goes back to {body['ts']}", expected=f"{self._ts} or later")
+        self._check_payload(seq, body.get("pay"))
+        if body["action"] == Action.PAYLOAD_ERASED:
+            self._note_erasure(seq, body["data"])
+        self._frontier.append(row.leaf)
+        self._prev, self._ts = row.leaf, body["ts"]
+
+    def finish(self, head: AuditHead | None) -> Consistent:
+        if self._payload is not None:
+            raise TamperedEntry(None, f"a payload is stored for entry {self._payload.seq!r:.40}, which does not exist")
+        for seq in self._gone:
+            if seq not in self._erased:
+                raise TamperedEntry(seq, "its payload is gone and no payload.erased entry says so")
+        for seq, said_by in self._erased.items():
+            if seq not in self._gone:
+                raise TamperedEntry(said_by, f"says the payload of entry {seq} is erased, which is not so")
+        self._check_head(head)
+        return Consistent(self._frontier.size, self._frontier.root(), self._prev, self._ts, len(self._gone))
+
+    def _check_payload(self, seq: int, pay: str | None) -> None:
+        stored = self._payload if self._payload is not None and self._payload.seq == seq else None
+        if stored is not None:
+            self._payload = next(self._payloads, None)
+        if pay is None:
+            if stored is not None:
+                raise TamperedEntry(seq, "has a payload stored that its body does not commit to")
+        elif stored is None or (stored.salt is None and stored.payload is None):
+            self._gone[seq] = None
+        elif not _commits(pay, stored):
+            raise TamperedEntry(seq, "its payload is not the one committed to", expected=f"pay {pay}")
+
+    def _note_erasure(self, seq: int, data: dict[str, Any]) -> None:
+        seqs = data.get("seqs")
+        if not isinstance(seqs, list) or not all(type(one) is int and 0 <= one < seq for one in seqs):
+            raise TamperedEntry(seq, "data.seqs of payload.erased is not a list of earlier entries")
+        self._erased.update(dict.fromkeys(seqs, seq))
+
+    def _check_head(self, head: AuditHead | None) -> None:
+        if head is None:
+            raise TamperedEntry(None, "has no head")
+        found = {"size": head.size, "leaf": head.leaf, "ts": head.ts, "frontier": head.frontier}
+        expected = {"size": self._frontier.size, "leaf": self._prev, "ts": self._ts, "frontier": self._frontier.to_json()}
+        for name, value in expected.items():
+            if found[name] != value:
+                raise TamperedEntry(None, f"the head's {name} is {found[name]!r:.80}", expected=f"{value!r:.80}")
+
+
+def _sound_body(seq: int, row: AuditRow) -> dict[str, Any]:
+    """The parsed body of a row whose bytes, hash, form and column copies agree."""
+    try:
+        leaf = leaf_hash(row.body)
+    except (AttributeError, UnicodeEncodeError):
+        raise TamperedEntry(seq, "its body is not text") from None
+    if leaf != row.leaf:
+        raise TamperedEntry(seq, "its body is not what was hashed", expected=f"leaf {row.leaf!r:.80}")
+    try:
+        body = parse_canonical(row.body)
+    except NotCanonical as error:
+        raise TamperedEntry(seq, error.what) from None
+    wrong = _wrong_form(body)
+    if wrong:
+        raise TamperedEntry(seq, wrong)
+    for name in ("seq", "prev", "action", "actor", "entity", "ts"):
+        if body[name] != getattr(row, name):
+            raise TamperedEntry(seq, f"column {name} is {getattr(row, name)!r:.80}", expected=f"{body[name]!r:.80} as in the body")
+    return body  # type: ignore[no-any-return]  # _wrong_form made sure
+
+
+def _wrong_form(body: Any) -> str:
+    """Why a parsed body is no entry; empty when it is one."""
+    if not isinstance(body, dict) or body.keys() - {"pay"} != _KEYS:
+        return "its keys are not those of an entry"
+    if type(body["v"]) is not int or body["v"] != FORMAT_VERSION:
+        return f"format version {body['v']!r:.40} is unknown"
+    if type(body["seq"]) is not int or not isinstance(body["data"], dict):
+        return "seq is no integer or data no object"
+    if not all(isinstance(body[name], str) for name in ("prev", "ts", "action", "actor", "entity")):
+        return "a field that must be text is not"
+    if not ACTION_FORM.fullmatch(body["action"]):
+        return f"action {body['action']!r:.80} has another form"
+    if not is_hash(body["prev"]) or ("pay" in body and not is_hash(body["pay"])):
+        return "prev or pay is no hash"
+    try:
+        parse_timestamp(body["ts"])
+    except NotCanonical as error:
+        return error.what
+    return ""
+
+
+def _commits(pay: str, stored: AuditPayload) -> bool:
+    if not is_hash(stored.salt) or not isinstance(stored.payload, str):
+        return False
+    try:
+        return payload_hash(str(stored.salt), stored.payload) == pay
+    except UnicodeEncodeError:
+        return False

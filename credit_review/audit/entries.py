@@ -1,0 +1,91 @@
+"""Building entries: rows ready to be stored, and the head after them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from credit_review.audit.actions import Action
+from credit_review.audit.canonical import canonical, timestamp
+from credit_review.audit.tree import Frontier, leaf_hash, payload_hash
+from credit_review.errors import BadInput
+from credit_review.model.records import AuditHead, AuditPayload, AuditRow
+from credit_review.ports import Entry
+
+GENESIS_PREV = "0" * 64
+GENESIS_TS = "1970-01-01T00:00:00.000000Z"
+FORMAT_VERSION = 1
+RESERVED_DATA_KEY = "wall"
+
+
+def genesis() -> AuditHead:
+    """The head of an empty log."""
+    return AuditHead(id=1, size=0, leaf=GENESIS_PREV, ts=GENESIS_TS, frontier="[]")
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """Rows ready to be stored, in order, and the head after them."""
+
+    rows: tuple[AuditRow, ...]
+    payloads: tuple[AuditPayload, ...]
+    head: AuditHead
+
+
+def build(head: AuditHead, entries: Sequence[Entry], *, now: datetime, salt: Callable[[], str]) -> Built:
+    """The rows that append `entries` to the log that ends at `head`. All get one time: `now`, or the head's when the clock went back.
+
+    A clamped entry keeps the raw reading in `data.wall`. `salt` gives 64 hex characters of fresh randomness per payload.
+    Raises NotCanonical, or BadInput for an action outside the closed list.
+    """
+    wall = timestamp(now)
+    ts = max(wall, head.ts)
+    frontier = Frontier.from_json(head.size, head.frontier)
+    rows: list[AuditRow] = []
+    payloads: list[AuditPayload] = []
+    prev = head.leaf
+    for seq, entry in enumerate(entries, start=head.size):
+        data = _data(entry, wall=wall if ts != wall else None)
+        body: dict[str, Any] = {
+            "v": FORMAT_VERSION, "seq": seq, "prev": prev, "ts": ts,
+            "action": _action(entry.action), "actor": _name(entry.actor, 128, "actor"), "entity": _name(entry.entity, 160, "entity"),
+            "data": data,
+        }  # fmt: skip
+        if entry.payload is not None:
+            stored = AuditPayload(seq=seq, salt=salt(), payload=canonical(dict(entry.payload)))
+            body["pay"] = payload_hash(str(stored.salt), str(stored.payload))
+            payloads.append(stored)
+        row = _row(canonical(body), body)
+        frontier.append(row.leaf)
+        rows.append(row)
+        prev = row.leaf
+    return Built(tuple(rows), tuple(payloads), AuditHead(id=1, size=frontier.size, leaf=prev, ts=ts, frontier=frontier.to_json()))
+
+
+def _row(text: str, body: Mapping[str, Any]) -> AuditRow:
+    copies = {name: body[name] for name in ("seq", "prev", "action", "actor", "entity", "ts")}
+    return AuditRow(**copies, leaf=leaf_hash(text), body=text)
+
+
+def _data(entry: Entry, *, wall: str | None) -> dict[str, Any]:
+    data = dict(entry.data)
+    if RESERVED_DATA_KEY in data:
+        raise BadInput(f"audit entry {entry.action}: data key {RESERVED_DATA_KEY!r} is reserved for a clamped clock reading")
+    if wall is not None:
+        data[RESERVED_DATA_KEY] = wall
+    return data
+
+
+def _action(action: str) -> str:
+    try:
+        return Action(action).value
+    except ValueError:
+        raise BadInput(f"audit action {action!r} is not in the closed list", expected="a member of audit.Action") from None
+
+
+def _name(value: str, longest: int, what: str) -> str:
+    if not value or len(value) > longest or not value.isprintable():
+        raise BadInput(f"audit {what} {value!r:.60} cannot be logged", expected=f"1 to {longest} printable characters, such as person:p-7")
+    return value
