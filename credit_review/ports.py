@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 if TYPE_CHECKING:
     import pandas as pd
 
+    from credit_review.model.records import AuditHead, AuditPayload, AuditRow
+
 R = TypeVar("R")
 
 
@@ -83,6 +85,47 @@ class Store(Protocol):
 
     def read(self) -> AbstractContextManager[UnitOfWork]:
         """A reading transaction; writes raise."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LogView:
+    """One state of the audit log: rows and payloads as streams in order of seq, read once, and the head. Nothing of it is believed."""
+
+    rows: Iterator[AuditRow]
+    payloads: Iterator[AuditPayload]
+    head: AuditHead | None
+
+
+class Log(Protocol):
+    """The audit log as a notary reads it."""
+
+    def reading(self, since: int = 0) -> AbstractContextManager[LogView]:
+        """What stands from entry `since` on."""
+        ...
+
+    def keep_checkpoint(self, size: int, note: str) -> None:
+        """Put a copy of a signed checkpoint beside the log, for convenience."""
+        ...
+
+
+class Anchor(Protocol):
+    """A place outside the database where signed checkpoints are kept, each under its size, by an administrator of its own.
+
+    A `weak` one can be changed by whoever wrote it. Not every place can be read again (`readable`): a mailbox holds evidence for people.
+    """
+
+    name: str
+    administrator: str
+    weak: bool
+    readable: bool
+
+    def keep(self, size: int, note: str) -> None:
+        """Put the note there, unless it is there already. Raises Unavailable, or Tampered when another note stands under that size."""
+        ...
+
+    def held(self) -> list[str]:
+        """Every note that is there, as it is there. Raises Unavailable."""
         ...
 
 

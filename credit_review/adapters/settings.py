@@ -11,6 +11,8 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from credit_review import documents
+from credit_review.audit.anchored import Trust
+from credit_review.audit.notes import VerificationKey
 from credit_review.calendar import WorkingCalendar
 from credit_review.errors import BadInput
 from credit_review.review.addressing import NOWHERE, Destinations
@@ -136,6 +138,98 @@ class StepUpSettings(_Part):
     acr_values: tuple[str, ...] | None = None
 
 
+class _AnchorSettings(_Part):
+    name: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")
+    administrator: str = Field(min_length=1)
+
+
+class DirectoryAnchorSettings(_AnchorSettings):
+    """A folder that keeps what is written once: a mounted object store with a lock, or a folder of another operating-system user."""
+
+    kind: Literal["directory"]
+    folder: str
+
+
+class GitAnchorSettings(_AnchorSettings):
+    """A branch of a Git repository that others administer and that may only move forward. Credentials are git's own, never here."""
+
+    kind: Literal["git"]
+    remote: str
+    branch: str = Field(default="checkpoints", pattern=r"^[A-Za-z0-9][A-Za-z0-9_./-]{0,99}$")
+
+
+class TimestampAnchorSettings(_AnchorSettings):
+    """A time-stamp authority (RFC 3161), and the root certificate its tokens are checked with."""
+
+    kind: Literal["timestamp"]
+    url: str
+    root_certificate: str
+
+
+class MailAnchorSettings(_AnchorSettings):
+    """A mailbox that internal audit reads. The password, if the server asks for one, is a secret."""
+
+    kind: Literal["mail"]
+    host: str
+    port: int = Field(default=587, ge=1, le=65535)
+    tls: bool = True
+    sender: str = Field(pattern=r"^[^@\s]+@[^@\s]+$")
+    to: str = Field(pattern=r"^[^@\s]+@[^@\s]+$")
+    user: str = ""
+    password_secret: str = ""
+
+
+class SlackAnchorSettings(_AnchorSettings):
+    """A channel, through an app of the notary's own, not the approval app. Weak: apps may change what they posted."""
+
+    kind: Literal["slack"]
+    channel: str = Field(pattern=r"^[CG][A-Z0-9]{2,}$")
+    token_secret: str = "NOTARY_SLACK_TOKEN"  # noqa: S105 - the name of a secret
+    api_url: str = "https://slack.com/api/"
+
+
+AnchorSettings = Annotated[
+    DirectoryAnchorSettings | GitAnchorSettings | TimestampAnchorSettings | MailAnchorSettings | SlackAnchorSettings,
+    Field(discriminator="kind"),
+]
+
+
+class AuditSettings(_Part):
+    """Who signs for the audit log, and where its checkpoints are kept outside the database.
+
+    `origin` names the log (empty: no notary yet), `keys` are the verification keys that signed first, `witnesses` those of internal audit.
+    `administrators` is how many different ones must hold a checkpoint; `oldest_minutes` is how old an entry without one may be.
+    `key_secret` names the secret that holds the signing key, which only the notary's process has.
+    """
+
+    origin: str = Field(default="", pattern=r"^(?:[^\s+]{1,200}/[1-9][0-9]*)?$")
+    keys: tuple[str, ...] = ()
+    witnesses: tuple[str, ...] = ()
+    administrators: int = Field(default=2, ge=1, le=10)
+    oldest_minutes: int = Field(default=30, ge=1)
+    notary_dir: str = "notary"
+    key_secret: str = "NOTARY_KEY"  # noqa: S105 - the name of a secret
+    anchors: tuple[AnchorSettings, ...] = ()
+
+    @model_validator(mode="after")
+    def _different_names(self) -> AuditSettings:
+        names = [anchor.name for anchor in self.anchors]
+        if len(names) != len(set(names)):
+            raise ValueError("expected a different name for every anchor")
+        if self.anchors and not self.origin:
+            raise ValueError("expected origin, since there are anchors: such as company.example/credit-audit/1")
+        return self
+
+    def trust(self) -> Trust:
+        """What a verifier takes as given. Raises BadNote for a key that is none."""
+        return Trust(
+            origin=self.origin,
+            keys=tuple(VerificationKey.read(key) for key in self.keys),
+            witnesses=tuple(VerificationKey.read(key) for key in self.witnesses),
+            domains=self.administrators,
+        )
+
+
 class Settings(_Part):
     """Everything `settings.yaml` says. Relative paths are relative to the file's folder."""
 
@@ -154,6 +248,7 @@ class Settings(_Part):
     write_back: WriteBackSettings = WriteBackSettings()
     slack: SlackSettings = SlackSettings()
     step_up: StepUpSettings = StepUpSettings()
+    audit: AuditSettings = AuditSettings()
     language: Annotated[str, AfterValidator(_known_language)] = "en"
     locale: Annotated[str, AfterValidator(_known_locale)] = ""
     folder: Path = Field(default=Path(), exclude=True)

@@ -11,6 +11,7 @@ from credit_review.audit.canonical import canonical as canonical
 from credit_review.audit.canonical import parse_canonical as parse_canonical
 from credit_review.audit.canonical import parse_timestamp as parse_timestamp
 from credit_review.audit.canonical import timestamp as timestamp
+from credit_review.audit.checking import NOTHING_YET as NOTHING_YET
 from credit_review.audit.checking import Consistent as Consistent
 from credit_review.audit.checking import verify_rows as verify_rows
 from credit_review.audit.entries import GENESIS_PREV as GENESIS_PREV

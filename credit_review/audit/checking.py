@@ -1,10 +1,10 @@
-"""Verification of a log from its bytes, as a stream."""
+"""Verification of a log from its bytes, as a stream, from its first entry or from where an earlier verification ended."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from credit_review.audit.actions import Action
@@ -19,21 +19,43 @@ ACTION_FORM = re.compile(r"[a-z]+\.[a-z_]+")
 
 @dataclass(frozen=True, slots=True)
 class Consistent:
-    """What a sound log commits to: how many entries, their Merkle root and last leaf, and how many payloads were erased by the rules."""
+    """What a sound log commits to: how many entries, their Merkle root and last leaf, and how many payloads were erased by the rules.
+
+    `frontier` is the compact range of the tree, from which a later verification may go on. `roots` are those asked for, by size, `after`
+    the times of the entries that follow those sizes, and `kept` the bodies of the actions asked for, by entry.
+    """
 
     size: int
     root: str
     leaf: str
     ts: str
     erased: int
+    frontier: str = "[]"
+    roots: Mapping[int, str] = field(default_factory=dict)
+    after: Mapping[int, str] = field(default_factory=dict)
+    kept: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
 
 
-def verify_rows(rows: Iterable[AuditRow], payloads: Iterable[AuditPayload], head: AuditHead | None) -> Consistent:
+NOTHING_YET = Consistent(0, Frontier().root(), GENESIS_PREV, GENESIS_TS, 0)
+"""Before the first entry."""
+
+
+def verify_rows(
+    rows: Iterable[AuditRow],
+    payloads: Iterable[AuditPayload],
+    head: AuditHead | None,
+    *,
+    since: Consistent = NOTHING_YET,
+    roots_at: Collection[int] = (),
+    keep: Collection[str] = (),
+) -> Consistent:
     """What the log commits to, recomputed from the bytes stored; raises TamperedEntry at the first thing that is not as written.
 
-    `rows` and `payloads` come in order of seq and are read once, as a stream. Values may be of any type: nothing is trusted.
+    `rows` and `payloads` come in order of seq and are read once, as a stream; with `since` they begin there, and what came before is
+    taken as it was found then. Values may be of any type: nothing is trusted. `roots_at` are sizes whose roots are wanted, `keep`
+    actions whose bodies are.
     """
-    check = _Verifier(payloads)
+    check = _Verifier(payloads, since, frozenset(roots_at), frozenset(keep))
     for row in rows:
         check.entry(row)
     return check.finish(head)
@@ -42,14 +64,18 @@ def verify_rows(rows: Iterable[AuditRow], payloads: Iterable[AuditPayload], head
 class _Verifier:
     """State of one pass over the log."""
 
-    def __init__(self, payloads: Iterable[AuditPayload]) -> None:
+    def __init__(self, payloads: Iterable[AuditPayload], since: Consistent, roots_at: frozenset[int], keep: frozenset[str]) -> None:
         self._payloads = iter(payloads)
         self._payload = next(self._payloads, None)
-        self._frontier = Frontier()
-        self._prev = GENESIS_PREV
-        self._ts = GENESIS_TS
+        self._since = since
+        self._frontier = Frontier.from_json(since.size, since.frontier)
+        self._prev, self._ts = since.leaf, since.ts
         self._gone: dict[int, None] = {}
         self._erased: dict[int, int] = {}
+        self._roots_at, self._keep = roots_at, keep
+        self._roots: dict[int, str] = {since.size: self._frontier.root()} if since.size in roots_at else {}
+        self._after: dict[int, str] = {}
+        self._kept: dict[int, Mapping[str, Any]] = {}
 
     def entry(self, row: AuditRow) -> None:
         seq = self._frontier.size
@@ -63,8 +89,14 @@ class _Verifier:
         self._check_payload(seq, body.get("pay"))
         if body["action"] == Action.PAYLOAD_ERASED:
             self._note_erasure(seq, body["data"])
+        if seq in self._roots_at:
+            self._after[seq] = body["ts"]
+        if body["action"] in self._keep:
+            self._kept[seq] = body
         self._frontier.append(row.leaf)
         self._prev, self._ts = row.leaf, body["ts"]
+        if seq + 1 in self._roots_at:
+            self._roots[seq + 1] = self._frontier.root()
 
     def finish(self, head: AuditHead | None) -> Consistent:
         if self._payload is not None:
@@ -73,10 +105,20 @@ class _Verifier:
             if seq not in self._erased:
                 raise TamperedEntry(seq, "its payload is gone and no payload.erased entry says so")
         for seq, said_by in self._erased.items():
-            if seq not in self._gone:
+            if seq not in self._gone and seq >= self._since.size:
                 raise TamperedEntry(said_by, f"says the payload of entry {seq} is erased, which is not so")
         self._check_head(head)
-        return Consistent(self._frontier.size, self._frontier.root(), self._prev, self._ts, len(self._gone))
+        return Consistent(
+            size=self._frontier.size,
+            root=self._frontier.root(),
+            leaf=self._prev,
+            ts=self._ts,
+            erased=self._since.erased + len(self._gone),
+            frontier=self._frontier.to_json(),
+            roots=self._roots,
+            after=self._after,
+            kept=self._kept,
+        )
 
     def _check_payload(self, seq: int, pay: str | None) -> None:
         stored = self._payload if self._payload is not None and self._payload.seq == seq else None

@@ -1,0 +1,90 @@
+"""Proofs over the Merkle tree (RFC 6962, 2.1.1 and 2.1.2), checked as RFC 9162 says. Hashes are 64 hex characters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from credit_review.audit.tree import Frontier, merkle_root, node_hash
+from credit_review.errors import BadInput
+from credit_review.words import said
+
+
+def inclusion_proof(leaves: Sequence[str], index: int) -> list[str]:
+    """The hashes that lead from leaf `index` to the root of all `leaves`, lowest first. Raises BadInput outside the tree."""
+    if not 0 <= index < len(leaves):
+        raise BadInput(said("entry {index} is not among {size} entries", index=index, size=len(leaves)))
+    if len(leaves) == 1:
+        return []
+    half = _split(len(leaves))
+    if index < half:
+        return [*inclusion_proof(leaves[:half], index), merkle_root(leaves[half:])]
+    return [*inclusion_proof(leaves[half:], index - half), merkle_root(leaves[:half])]
+
+
+def included(leaf: str, index: int, size: int, proof: Sequence[str], root: str) -> bool:
+    """Whether the proof shows that `leaf` is entry `index` of the log of `size` entries with that root."""
+    if not 0 <= index < size:
+        return False
+    at, last, found = index, size - 1, bytes.fromhex(leaf)
+    for hashed in map(bytes.fromhex, proof):
+        if last == 0:
+            return False
+        if at & 1 or at == last:
+            found = node_hash(hashed, found)
+            while not at & 1 and at:
+                at, last = at >> 1, last >> 1
+        else:
+            found = node_hash(found, hashed)
+        at, last = at >> 1, last >> 1
+    return last == 0 and found.hex() == root
+
+
+def consistency_proof(leaves: Sequence[str], old: int) -> list[str]:
+    """The hashes that show that the first `old` leaves are still those of the tree of all. Raises BadInput outside the tree."""
+    if not 0 <= old <= len(leaves):
+        raise BadInput(said("{old} entries are more than the log's {size}", old=old, size=len(leaves)))
+    return [] if old in (0, len(leaves)) else _consistency(leaves, old, whole=True)
+
+
+def _consistency(leaves: Sequence[str], old: int, *, whole: bool) -> list[str]:
+    if old == len(leaves):
+        return [] if whole else [merkle_root(leaves)]
+    half = _split(len(leaves))
+    if old <= half:
+        return [*_consistency(leaves[:half], old, whole=whole), merkle_root(leaves[half:])]
+    return [*_consistency(leaves[half:], old - half, whole=False), merkle_root(leaves[:half])]
+
+
+def consistent(old: int, old_root: str, new: int, new_root: str, proof: Sequence[str]) -> bool:
+    """Whether the proof shows that the log of `new` entries begins with the log of `old` entries."""
+    if old == new:
+        return not proof and old_root == new_root
+    if not 0 <= old < new:
+        return False
+    if old == 0:
+        return not proof and old_root == Frontier().root()
+    path = [bytes.fromhex(one) for one in proof]
+    if old & (old - 1) == 0:
+        path = [bytes.fromhex(old_root), *path]
+    if not path:
+        return False
+    at, last = old - 1, new - 1
+    while at & 1:
+        at, last = at >> 1, last >> 1
+    before = after = path[0]
+    for hashed in path[1:]:
+        if last == 0:
+            return False
+        if at & 1 or at == last:
+            before, after = node_hash(hashed, before), node_hash(hashed, after)
+            while not at & 1 and at:
+                at, last = at >> 1, last >> 1
+        else:
+            after = node_hash(after, hashed)
+        at, last = at >> 1, last >> 1
+    return last == 0 and before.hex() == old_root and after.hex() == new_root
+
+
+def _split(size: int) -> int:
+    """The largest power of two below `size`."""
+    return 1 << ((size - 1).bit_length() - 1)
