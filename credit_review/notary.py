@@ -22,10 +22,10 @@ from credit_review.words import said
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
-    """What the notary knows from its earlier runs: how far it verified, and by anchor the size it confirmed and when."""
+    """What the notary knows from its earlier runs: how far it verified, and by anchor the newest name it confirmed."""
 
     verified: Consistent = NOTHING_YET
-    confirmed: Mapping[str, int] = field(default_factory=dict)
+    confirmed: Mapping[str, str] = field(default_factory=dict)
 
 
 class Notebook(Protocol):
@@ -39,11 +39,11 @@ class Notebook(Protocol):
         """Replace it, whole or not at all."""
         ...
 
-    def notes(self) -> Mapping[int, str]:
-        """Every note signed so far, by size."""
+    def notes(self) -> Mapping[str, str]:
+        """Every note signed so far, by name."""
         ...
 
-    def write(self, size: int, note: str) -> None:
+    def write(self, name: str, note: str) -> None:
         """Keep a note, before anybody else sees it."""
         ...
 
@@ -78,19 +78,19 @@ def run(log: Log, book: Notebook, key: SigningKey, anchors: Sequence[Anchor], tr
             expected=said("one of {keys}", keys=", ".join(one.text() for one in keys)),
             next_step=said("give the notary that key, or hand over with `credit-review audit rotate-key`"),
         )
-    signed = found.size > max(book.notes(), default=0)
+    checkpoint = Checkpoint(origin, found.size, found.root)
+    signed = found.size > 0 and checkpoint.name not in book.notes()
     if signed:
-        note = sign(Checkpoint(origin, found.size, found.root).text(), key)
-        book.write(found.size, note)
+        book.write(checkpoint.name, sign(checkpoint.text(), key))
     memory = replace(memory, verified=replace(found, roots={}, after={}))
     book.remember(memory)
     notes = book.notes()
-    if found.size in notes:
-        log.keep_checkpoint(found.size, notes[found.size])
+    if found.size:
+        log.keep_checkpoint(found.size, notes[checkpoint.name])
     confirmed, failed = _hand_over(notes, memory, anchors)
     book.remember(replace(memory, confirmed=confirmed))
-    late = _overdue(log, confirmed, anchors, now - oldest)
-    return Outcome(size=found.size, root=found.root, signed=signed, confirmed=confirmed, failed=failed, overdue=late)
+    late = _overdue(log, _by_size(confirmed, notes), anchors, now - oldest)
+    return Outcome(size=found.size, root=found.root, signed=signed, confirmed=_by_size(confirmed, notes), failed=failed, overdue=late)
 
 
 def _verified(log: Log, memory: Memory, book: Notebook, trust: Trust) -> Consistent:
@@ -114,17 +114,21 @@ def _sizes(notes: Iterable[str]) -> frozenset[int]:
     return frozenset(size for size in map(size_of, notes) if size is not None)
 
 
-def _hand_over(notes: Mapping[int, str], memory: Memory, anchors: Sequence[Anchor]) -> tuple[dict[str, int], dict[str, str]]:
+def _by_size(confirmed: Mapping[str, str], notes: Mapping[str, str]) -> dict[str, int]:
+    return {anchor: size_of(notes[name]) or 0 for anchor, name in confirmed.items() if name in notes}
+
+
+def _hand_over(notes: Mapping[str, str], memory: Memory, anchors: Sequence[Anchor]) -> tuple[dict[str, str], dict[str, str]]:
     """Every anchor gets the notes it has not confirmed, oldest first; one that fails is tried again in the next run."""
     confirmed, failed = dict(memory.confirmed), {}
     for anchor in anchors:
-        for size in sorted(size for size in notes if size > confirmed.get(anchor.name, 0)):
+        for name in sorted(name for name in notes if name > confirmed.get(anchor.name, "")):
             try:
-                anchor.keep(size, notes[size])
+                anchor.keep(name, notes[name])
             except CreditReviewError as error:
                 failed[anchor.name] = error.what
                 break
-            confirmed[anchor.name] = size
+            confirmed[anchor.name] = name
     return confirmed, failed
 
 

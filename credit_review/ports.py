@@ -110,7 +110,7 @@ class Log(Protocol):
 
 
 class Anchor(Protocol):
-    """A place outside the database where signed checkpoints are kept, each under its size, by an administrator of its own.
+    """A place outside the database where signed checkpoints are kept, each under its name, by an administrator of its own.
 
     A `weak` one can be changed by whoever wrote it. Not every place can be read again (`readable`): a mailbox holds evidence for people.
     """
@@ -120,8 +120,8 @@ class Anchor(Protocol):
     weak: bool
     readable: bool
 
-    def keep(self, size: int, note: str) -> None:
-        """Put the note there, unless it is there already. Raises Unavailable, or Tampered when another note stands under that size."""
+    def keep(self, name: str, note: str) -> None:
+        """Put the note there, unless it is there already. Raises Unavailable, or Tampered when another note stands under that name."""
         ...
 
     def held(self) -> list[str]:

@@ -65,10 +65,10 @@ class FolderNotebook:
         kept = {str(seq): body for seq, body in memory.verified.kept.items()}
         files.write_text(self._folder / _MEMORY, canonical({**known, "kept": kept, "confirmed": dict(memory.confirmed)}))
 
-    def notes(self) -> Mapping[int, str]:
-        """Every note signed so far, by size."""
-        return {int(path.stem): path.read_text(encoding="utf-8") for path in sorted((self._folder / "notes").glob("*.checkpoint"))}
+    def notes(self) -> Mapping[str, str]:
+        """Every note signed so far, by name."""
+        return {path.stem: path.read_text(encoding="utf-8") for path in sorted((self._folder / "notes").glob("*.checkpoint"))}
 
-    def write(self, size: int, note: str) -> None:
+    def write(self, name: str, note: str) -> None:
         """Keep a note, before anybody else sees it."""
-        files.write_text(self._folder / "notes" / file_name(size), note)
+        files.write_text(self._folder / "notes" / file_name(name), note)

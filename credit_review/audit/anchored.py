@@ -8,7 +8,7 @@ from typing import Any
 
 from credit_review.audit.actions import Action
 from credit_review.audit.checking import Consistent
-from credit_review.audit.notes import BadNote, Opened, SigningKey, VerificationKey, open_note, sign, signed_text
+from credit_review.audit.notes import BadNote, Opened, SigningKey, VerificationKey, after_restore, open_note, sign, signed_text
 from credit_review.audit.tree import TamperedEntry
 
 KEPT = frozenset({Action.KEY_ROTATED, Action.LOG_RESTORED})
@@ -173,7 +173,7 @@ def _epochs(found: Consistent, trust: Trust) -> dict[str, _Epoch]:
             continue
         data = body["data"]
         lost, root, origin = data.get("lost_size"), data.get("lost_root"), data.get("origin")
-        sound = type(lost) is int and isinstance(root, str) and isinstance(origin, str) and origin not in known
+        sound = type(lost) is int and isinstance(root, str) and origin == after_restore(current)
         if data.get("before") != current or not sound:
             raise TamperedEntry(seq, "a restore does not follow the incarnation before it")
         known[current] = _Epoch(current, ended=seq, lost=max(int(lost), seq), lost_root=str(root))

@@ -28,6 +28,7 @@ WITNESS_KEY = b"\x04"
 _NAME = re.compile(r"[^\s+]{1,255}")
 _NOTE = re.compile(r"(?P<text>(?:[^\n]+\n)+)\n(?P<signatures>(?:— [^\s+]+ [A-Za-z0-9+/=]+\n)+)")
 _SIGNATURE = re.compile(r"— ([^\s+]+) ([A-Za-z0-9+/=]+)\n")
+_ORIGIN = re.compile(r"[^\s+]{1,200}/[1-9][0-9]{0,3}")
 _SIZE = re.compile(r"0|[1-9][0-9]{0,15}")
 _LONGEST = 64_000
 
@@ -38,11 +39,19 @@ class BadNote(BadInput):
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A log's own statement: `origin` names the log and its incarnation, `root` is the hex Merkle root of its first `size` entries."""
+    """A log's own statement of its first `size` entries; `root` is their hex Merkle root.
+
+    `origin` names the log and, after its last slash, its incarnation.
+    """
 
     origin: str
     size: int
     root: str
+
+    @property
+    def name(self) -> str:
+        """Under which it is kept: incarnation and size, so that names sort as the log grew."""
+        return f"{int(self.origin.rpartition('/')[2]):04d}-{self.size:016d}"
 
     def text(self) -> str:
         """The three lines that are signed."""
@@ -169,6 +178,12 @@ class Opened:
     signed_by: Mapping[tuple[str, bytes], int | None]
 
 
+def after_restore(origin: str) -> str:
+    """The name of the incarnation that follows."""
+    log, _, incarnation = origin.rpartition("/")
+    return f"{log}/{int(incarnation) + 1}"
+
+
 def size_of(note: str) -> int | None:
     """The size that a note names, before anything of it is believed; None when it is no checkpoint."""
     try:
@@ -211,6 +226,6 @@ def open_note(note: str, keys: Iterable[VerificationKey]) -> Opened:
 def _parsed(text: str) -> Checkpoint:
     lines = text.split("\n")
     raw = _decoded(lines[2]) if len(lines) > 3 else None
-    if raw is None or not _SIZE.fullmatch(lines[1]) or int(lines[1]) > MAX_INT or not is_hash(raw.hex()):
+    if raw is None or not _ORIGIN.fullmatch(lines[0]) or not _SIZE.fullmatch(lines[1]) or int(lines[1]) > MAX_INT or not is_hash(raw.hex()):
         raise BadNote(said("a checkpoint is no signed note"), expected=said("origin, size and root, an empty line, signatures"))
     return Checkpoint(lines[0], int(lines[1]), raw.hex())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 
 import pytest
 from hypothesis import given, settings
@@ -84,12 +85,13 @@ def test_a_key_of_the_same_name_and_another_secret_does_not_sign_for_it():
 @pytest.mark.parametrize(
     "text",
     [
-        "company.example/log\n3\n\n",
-        "company.example/log\n03\n" + base64.b64encode(bytes(32)).decode() + "\n",
-        "company.example/log\n-1\n" + base64.b64encode(bytes(32)).decode() + "\n",
-        "company.example/log\n9007199254740992\n" + base64.b64encode(bytes(32)).decode() + "\n",
-        "company.example/log\n3\n" + base64.b64encode(bytes(31)).decode() + "\n",
-        "company.example/log\n3\nnot base64!\n",
+        "company.example/log/1\n3\n\n",
+        "company.example/log/1\n03\n" + base64.b64encode(bytes(32)).decode() + "\n",
+        "company.example/log/1\n-1\n" + base64.b64encode(bytes(32)).decode() + "\n",
+        "company.example/log/1\n9007199254740992\n" + base64.b64encode(bytes(32)).decode() + "\n",
+        "company.example/log/1\n3\n" + base64.b64encode(bytes(31)).decode() + "\n",
+        "company.example/log/1\n3\nnot base64!\n",
+        "company.example/log\n3\n" + base64.b64encode(bytes(32)).decode() + "\n",
     ],
 )
 def test_a_signed_text_that_is_no_checkpoint_is_refused(text):
@@ -103,7 +105,5 @@ def test_no_changed_note_opens_as_another_checkpoint(data):
     note = sign(AT_3.text(), LOG)
     at = data.draw(st.integers(0, len(note) - 1))
     changed = note[:at] + data.draw(st.characters(blacklist_categories=("Cs",))) + note[at + data.draw(st.integers(0, 2)) :]
-    try:
+    with contextlib.suppress(BadNote):
         assert open_note(changed, [LOG.key]).checkpoint == AT_3
-    except BadNote:
-        pass

@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 import random
 import sqlite3
-from contextlib import contextmanager
 from time import process_time
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import text
 from store_rows import put
 
 from credit_review import audit
 from credit_review.adapters.store.engine import WRITE_BUDGET, open_engine, sqlite_file
 from credit_review.adapters.store.verify import Status, verify_log
 from credit_review.ports import Entry
+from tests.store.meddling import as_administrator
 
 
 def entries(count):
@@ -37,24 +37,6 @@ def log(store):
     for one in entries(12):
         put(store, entries=[one])
     return store
-
-
-@contextmanager
-def as_administrator(store):
-    """A connection of somebody who may do anything: foreign keys and triggers off, changed, triggers on again (T-36, T-37)."""
-    engine = create_engine(store.engine.url)
-    with engine.begin() as connection:
-        if engine.dialect.name == "postgresql":
-            connection.execute(text("SET LOCAL session_replication_role = replica"))
-            yield connection
-        else:
-            triggers = connection.execute(text("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")).all()
-            for name, _ in triggers:
-                connection.execute(text(f"DROP TRIGGER {name}"))
-            yield connection
-            for _, sql in triggers:
-                connection.exec_driver_sql(sql)
-    engine.dispose()
 
 
 def run(store, *statements, **values):

@@ -9,9 +9,9 @@ from credit_review.errors import Tampered, Unavailable
 from credit_review.words import said
 
 
-def file_name(size: int) -> str:
-    """The file of a checkpoint; names sort by size."""
-    return f"{size:016d}.checkpoint"
+def file_name(name: str) -> str:
+    """The file of a checkpoint; names sort as the log grew."""
+    return f"{name}.checkpoint"
 
 
 class DirectoryAnchor:
@@ -27,9 +27,9 @@ class DirectoryAnchor:
     def __init__(self, name: str, administrator: str, folder: Path) -> None:
         self.name, self.administrator, self._folder = name, administrator, folder
 
-    def keep(self, size: int, note: str) -> None:
-        """Write the note under its size. Raises Unavailable, or Tampered when another note stands there."""
-        path = self._folder / file_name(size)
+    def keep(self, name: str, note: str) -> None:
+        """Write the note under its name. Raises Unavailable, or Tampered when another note stands there."""
+        path = self._folder / file_name(name)
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o444)
         except FileExistsError:
@@ -45,7 +45,7 @@ class DirectoryAnchor:
             raise self._unreachable(error) from None
 
     def held(self) -> list[str]:
-        """Every note in the folder, smallest size first. Raises Unavailable."""
+        """Every note in the folder, oldest first. Raises Unavailable."""
         try:
             if not self._folder.is_dir():
                 raise FileNotFoundError(2, "no such folder")

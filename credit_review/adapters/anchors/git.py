@@ -32,21 +32,21 @@ class GitAnchor:
         self.name, self.administrator = name, administrator
         self._remote, self._branch, self._folder = remote, branch, folder
 
-    def keep(self, size: int, note: str) -> None:
-        """Commit the note under its size and push it. Raises Unavailable, or Tampered when another note stands there."""
+    def keep(self, name: str, note: str) -> None:
+        """Commit the note under its name and push it. Raises Unavailable, or Tampered when another note stands there."""
         self._fetch()
-        there = self._shown(file_name(size))
+        there = self._shown(file_name(name))
         if there is not None:
             if there != note:
-                raise Tampered(said("anchor {name} holds another checkpoint under {file}", name=self.name, file=file_name(size)))
+                raise Tampered(said("anchor {name} holds another checkpoint under {file}", name=self.name, file=file_name(name)))
             return
-        (self._folder / file_name(size)).write_text(note, encoding="utf-8", newline="")
-        self._git("add", "--", file_name(size))
-        self._git("commit", "--quiet", "--no-gpg-sign", "-m", f"Checkpoint of {size} entries")
+        (self._folder / file_name(name)).write_text(note, encoding="utf-8", newline="")
+        self._git("add", "--", file_name(name))
+        self._git("commit", "--quiet", "--no-gpg-sign", "-m", f"Checkpoint {name}")
         self._git("push", "--quiet", "origin", f"HEAD:refs/heads/{self._branch}")
 
     def held(self) -> list[str]:
-        """Every note on the remote's branch, smallest size first. Raises Unavailable."""
+        """Every note on the remote's branch, oldest first. Raises Unavailable."""
         self._fetch()
         return [self._shown(path.name) or "" for path in sorted(self._folder.glob("*.checkpoint"))]
 

@@ -27,12 +27,12 @@ class MailAnchor:
         """The anchor of the settings; its password, if it needs one, is a secret."""
         return cls(chosen, secret(chosen.password_secret) if chosen.password_secret else None)
 
-    def keep(self, size: int, note: str) -> None:
+    def keep(self, name: str, note: str) -> None:
         """Send the note. Raises Unavailable."""
         message = EmailMessage()
         message["From"], message["To"] = self._chosen.sender, self._chosen.to
-        message["Subject"] = f"credit-review checkpoint of {size} entries"
-        message["Message-ID"] = f"<checkpoint-{size}-{self.name}@{self._chosen.sender.rpartition('@')[2]}>"
+        message["Subject"] = f"credit-review checkpoint {name}"
+        message["Message-ID"] = f"<checkpoint-{name}-{self.name}@{self._chosen.sender.rpartition('@')[2]}>"
         message.set_content(note, cte="base64")
         try:
             with smtplib.SMTP(self._chosen.host, self._chosen.port, timeout=SECONDS) as server:

@@ -31,11 +31,11 @@ class SlackAnchor:
 
         return cls(chosen, WebClient(require_secret(chosen.token_secret), base_url=chosen.api_url, timeout=30))
 
-    def keep(self, size: int, note: str) -> None:
+    def keep(self, name: str, note: str) -> None:
         """Post the note, unless the channel shows it. Raises Unavailable."""
         if note in self.held():
             return
-        metadata = {"event_type": _EVENT, "event_payload": {"size": size, "note": note}}
+        metadata = {"event_type": _EVENT, "event_payload": {"name": name, "note": note}}
         self._called("chat_postMessage", text=f"```{note}```", metadata=metadata, unfurl_links=False, mrkdwn=True)
 
     def held(self) -> list[str]:

@@ -41,9 +41,9 @@ class TimestampAnchor:
                 expected=said("the authority's root certificate as PEM"),
             ) from None
 
-    def keep(self, size: int, note: str) -> None:
-        """Have the note time-stamped, unless it is. Raises Unavailable, or Tampered when another note stands under that size."""
-        path = self._folder / file_name(size)
+    def keep(self, name: str, note: str) -> None:
+        """Have the note time-stamped, unless it is. Raises Unavailable, or Tampered when another note stands under that name."""
+        path = self._folder / file_name(name)
         if path.is_file():
             if path.read_text(encoding="utf-8") != note:
                 raise Tampered(said("anchor {name} holds another checkpoint under {file}", name=self.name, file=path.name))
@@ -56,7 +56,7 @@ class TimestampAnchor:
         files.write_text(path, note)
 
     def held(self) -> list[str]:
-        """Every note with its token verified, smallest size first. Raises Tampered for a token that does not belong to its note."""
+        """Every note with its token verified, oldest first. Raises Tampered for a token that does not belong to its note."""
         found = []
         for path in sorted(self._folder.glob("*.checkpoint")):
             note = path.read_text(encoding="utf-8", errors="replace")
@@ -65,11 +65,11 @@ class TimestampAnchor:
             found.append(note)
         return found
 
-    def stamped_at(self, size: int) -> Any:
-        """When the authority saw the checkpoint of this size, as an aware datetime."""
+    def stamped_at(self, name: str) -> Any:
+        """When the authority saw the checkpoint of this name, as an aware datetime."""
         from rfc3161_client import decode_timestamp_response
 
-        return decode_timestamp_response((self._folder / file_name(size)).with_suffix(".tsr").read_bytes()).tst_info.gen_time
+        return decode_timestamp_response((self._folder / file_name(name)).with_suffix(".tsr").read_bytes()).tst_info.gen_time
 
     def _asked(self, note: str) -> bytes:
         import httpx
