@@ -13,7 +13,7 @@ from prefect.artifacts import create_link_artifact, create_markdown_artifact, cr
 from tasks.defaults import task
 
 if TYPE_CHECKING:
-    from tasks.audit_log import Verification
+    from tasks.audit_log import Issued, Verification
     from tasks.effects import Effects
     from tasks.outcome import Summary
     from tasks.plan import Plan
@@ -56,6 +56,12 @@ def publish_verification(result: Verification) -> None:
     warning = {0: "", 1: "**TAMPERED**\n\n", 2: "**Warning**: nothing outside this database vouches for the log yet.\n\n"}[result.exit_code]
     lines = "\n".join(f"- {label}: `{value}`" for label, value in result.facts.items())
     create_markdown_artifact(f"# Audit log: {result.headline}\n\n{warning}{lines}\n", key="audit-log", description=result.headline)
+
+
+def publish_checkpoint(done: Issued) -> None:
+    """What the notary signed, who holds it, and what is late."""
+    lines = "\n".join([*(f"- {label}: `{value}`" for label, value in done.facts.items()), *(f"- **late**: {one}" for one in done.alarms)])
+    create_markdown_artifact(f"# {done.headline}\n\n{lines}\n", key="audit-checkpoint", description=done.headline)
 
 
 def _summary_markdown(plan: Plan, summary: Summary) -> str:

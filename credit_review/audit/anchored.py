@@ -85,6 +85,11 @@ def in_force(found: Consistent, trust: Trust) -> tuple[str, list[VerificationKey
     return list(_epochs(found, trust))[-1], [known.key for known in _keys(found, trust) if known.until is None]
 
 
+def ever_in_force(found: Consistent, trust: Trust) -> list[VerificationKey]:
+    """Every key that signed for the log at some time, as `in_force` finds them."""
+    return [known.key for known in _keys(found, trust)]
+
+
 def judge(found: Consistent, held: Iterable[Held], trust: Trust) -> Anchoring:
     """How far `held` notes anchor the log that was found; its `roots` and `kept` must hold what `sizes` and KEPT name.
 

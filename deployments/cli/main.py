@@ -656,10 +656,51 @@ def scorecard_fit(
 
 @audit_app.command("verify")
 def audit_verify(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
-    """Recompute the audit log. Exit code 0 verified against an anchor, 1 tampered with, 2 cannot tell (no anchor)."""
-    from deployments.cli import running
+    """Recompute the audit log. Exit code 0 verified against anchors, 1 tampered with, 2 cannot tell (not anchored, or too long ago)."""
+    from deployments.cli import auditing
 
-    raise SystemExit(running.verify_audit_log(config, as_json=as_json))
+    raise SystemExit(auditing.verify(config, as_json=as_json))
+
+
+@audit_app.command("checkpoint")
+def audit_checkpoint(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+    """As the notary: verify what is new, sign it, hand it to the anchors. Exit code 2 while an anchor lacks what is older than allowed."""
+    from deployments.cli import auditing
+
+    raise SystemExit(auditing.checkpoint(config, as_json=as_json))
+
+
+@audit_app.command("key")
+def audit_key(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What it signs as: the log's origin, or a witness's own name.")],
+    out: Annotated[Path, typer.Option(help="Where the secret half goes; only you can read it. The public half is printed.")],
+    witness: Annotated[bool, typer.Option("--witness", help="For cosignatures of internal audit.")] = False,
+) -> None:
+    """Make a signing key: for the notary, or for a witness."""
+    from deployments.cli import auditing
+
+    auditing.make_key(name, out, witness=witness)
+
+
+@audit_app.command("rotate-key")
+def audit_rotate_key(
+    new: Annotated[Path, typer.Argument(metavar="FILE", help="The new key, made by `audit key` under the log's origin.")],
+    reason: Reason,
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_person: AsOption = "",
+) -> None:
+    """Hand over from the notary's key to another, by an entry that both sign. Needs both keys; then give the notary the new one."""
+    from deployments.cli import auditing
+
+    auditing.rotate_key(config, new, reason=reason, as_person=as_person)
+
+
+@audit_app.command("restored")
+def audit_restored(reason: Reason, config: ConfigOption = DEFAULT_CONFIG, as_person: AsOption = "") -> None:
+    """After a backup was restored: open a new incarnation of the log, which commits to the newest checkpoint that anchors hold."""
+    from deployments.cli import auditing
+
+    auditing.restored(config, reason=reason, as_person=as_person)
 
 
 INTERRUPTED = 130

@@ -1,4 +1,4 @@
-"""`apply`, `follow-up`, `audit verify`, `scorecard fit`: what the scheduler does, by hand."""
+"""`apply`, `follow-up`, `scorecard fit`: what the scheduler does, by hand."""
 
 from __future__ import annotations
 
@@ -35,18 +35,6 @@ def _say(done: list[object], *, as_json: bool) -> None:
         show_json([{"step": d.key, "headline": d.headline, "rows": list(d.rows)} for d in done])  # type: ignore[attr-defined]
         return
     show_pairs({d.title: d.headline for d in done})  # type: ignore[attr-defined]
-
-
-def verify_audit_log(config: Path, *, as_json: bool) -> int:
-    """Print the verifier's answer; returns the exit code."""
-    from credit_review.adapters.store.verify import verify_log
-
-    verdict = verify_log(services(config).store.engine)
-    if as_json:
-        show_json({"status": verdict.status, "finding": verdict.finding, "entries": verdict.size, "root": verdict.root, "seq": verdict.seq})
-    else:
-        tell(verdict.text())
-    return verdict.exit_code
 
 
 def fit_scorecard(config: Path, *, as_of: date | None, out: Path | None, expert: bool) -> None:
