@@ -64,6 +64,10 @@ class UnitOfWork(Protocol):
         """Update matching records and return how many there were; facts cannot be changed."""
         ...
 
+    def erase_payloads(self, seqs: Sequence[int]) -> int:
+        """Take salt and payload of these entries away for good; how many had one. The caller appends `payload.erased`, which names them."""
+        ...
+
     def append(self, *entries: Entry) -> None:
         """Queue audit entries; they are written last, just before the commit, in this order."""
         ...

@@ -72,3 +72,18 @@ class FolderNotebook:
     def write(self, name: str, note: str) -> None:
         """Keep a note, before anybody else sees it."""
         files.write_text(self._folder / "notes" / file_name(name), note)
+
+
+def seen_before(state: Path) -> list[tuple[int, str]]:
+    """Size and root that a witness wrote down last, none at first. Raises BadInput when the file is damaged."""
+    if not state.is_file():
+        return []
+    try:
+        stored = parse_canonical(state.read_text(encoding="utf-8").rstrip("\n"))
+        return [(int(stored["size"]), str(stored["root"]))]
+    except (BadInput, KeyError, TypeError, ValueError):
+        raise BadInput(
+            said("{file} is damaged", file=str(state)),
+            expected=said("what `audit witness` wrote there"),
+            next_step=said("find out who changed it"),
+        ) from None

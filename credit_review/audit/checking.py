@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,16 +48,19 @@ def verify_rows(
     since: Consistent = NOTHING_YET,
     roots_at: Collection[int] = (),
     keep: Collection[str] = (),
+    each: Callable[[int, Mapping[str, Any]], None] | None = None,
 ) -> Consistent:
     """What the log commits to, recomputed from the bytes stored; raises TamperedEntry at the first thing that is not as written.
 
     `rows` and `payloads` come in order of seq and are read once, as a stream; with `since` they begin there, and what came before is
     taken as it was found then. Values may be of any type: nothing is trusted. `roots_at` are sizes whose roots are wanted, `keep`
-    actions whose bodies are.
+    actions whose bodies are; `each` is called with every body that is sound.
     """
     check = _Verifier(payloads, since, frozenset(roots_at), frozenset(keep))
     for row in rows:
-        check.entry(row)
+        body = check.entry(row)
+        if each is not None:
+            each(row.seq, body)
     return check.finish(head)
 
 
@@ -77,7 +80,7 @@ class _Verifier:
         self._after: dict[int, str] = {}
         self._kept: dict[int, Mapping[str, Any]] = {}
 
-    def entry(self, row: AuditRow) -> None:
+    def entry(self, row: AuditRow) -> Mapping[str, Any]:
         seq = self._frontier.size
         if row.seq != seq or isinstance(row.seq, bool):
             raise TamperedEntry(seq, f"missing: the next entry stored is {row.seq!r:.40}")
@@ -97,6 +100,7 @@ class _Verifier:
         self._prev, self._ts = row.leaf, body["ts"]
         if seq + 1 in self._roots_at:
             self._roots[seq + 1] = self._frontier.root()
+        return body
 
     def finish(self, head: AuditHead | None) -> Consistent:
         if self._payload is not None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import base64
+from collections.abc import Iterable, Sequence
 
-from credit_review.audit.tree import Frontier, merkle_root, node_hash
+from credit_review.audit.notes import BadNote, Checkpoint, VerificationKey, open_note
+from credit_review.audit.tree import Frontier, leaf_hash, merkle_root, node_hash
 from credit_review.errors import BadInput
 from credit_review.words import said
 
@@ -88,3 +90,28 @@ def consistent(old: int, old_root: str, new: int, new_root: str, proof: Sequence
 def _split(size: int) -> int:
     """The largest power of two below `size`."""
     return 1 << ((size - 1).bit_length() - 1)
+
+
+_HEADER = "c2sp.org/tlog-proof@v1"
+
+
+def proof_text(leaves: Sequence[str], index: int, note: str) -> str:
+    """The proof of entry `index` against the checkpoint of a note, as C2SP tlog-proof; `leaves` are those the checkpoint covers."""
+    hashes = [base64.b64encode(bytes.fromhex(one)).decode() for one in inclusion_proof(leaves, index)]
+    return "\n".join([_HEADER, f"index {index}", *hashes, "", note])
+
+
+def proved(text: str, body: str, keys: Iterable[VerificationKey]) -> Checkpoint:
+    """The checkpoint whose tree holds the entry with this body, as the proof says. Raises BadNote unless all of it holds."""
+    head, _, note = text.partition("\n\n")
+    checkpoint = open_note(note, keys).checkpoint
+    label, _, rest = head.partition("\nindex ")
+    index, *hashes = rest.split("\n")
+    try:
+        path = [base64.b64decode(one, validate=True).hex() for one in hashes]
+        holds = label == _HEADER and included(leaf_hash(body), int(index), checkpoint.size, path, checkpoint.root)
+    except ValueError:
+        holds = False
+    if not holds:
+        raise BadNote(said("the proof does not show that the entry is in the log of checkpoint {size}", size=checkpoint.size))
+    return checkpoint

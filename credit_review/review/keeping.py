@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from credit_review.audit import Action
 from credit_review.audit.notes import after_restore
+from credit_review.errors import BadInput
+from credit_review.model.records import AuditRow
 from credit_review.ports import Entry, UnitOfWork
 from credit_review.review.naming import actor
+from credit_review.words import said
 
 
 def rotate(uow: UnitOfWork, data: Mapping[str, Any], *, reason: str, by: str) -> None:
@@ -26,3 +29,28 @@ def restored(uow: UnitOfWork, *, before: str, lost: tuple[int, str], reason: str
     data = {"before": before, "origin": origin, "lost_size": lost[0], "lost_root": lost[1]}
     uow.append(Entry(action=Action.LOG_RESTORED, actor=actor(by), entity=f"log:{origin}", data=data, payload={"reason": reason}))
     return origin
+
+
+def erase(uow: UnitOfWork, seqs: Sequence[int], *, basis: str, by: str) -> None:
+    """Erase the payloads of these entries (names, free text), and append `payload.erased`; the bodies stay. The caller commits.
+
+    `basis` is the legal basis as a short code, such as GDPR-17: it stays for good. Raises BadInput where an entry has no payload left.
+    """
+    wanted = sorted(set(seqs))
+    known = {row.seq: row for row in uow.find(AuditRow, seq=wanted)} if wanted else {}
+    lacking = [seq for seq in wanted if seq not in known]
+    if lacking or not wanted:
+        raise BadInput(
+            said("there is no entry {seqs}", seqs=", ".join(map(str, lacking)) or "-"), expected=said("numbers of entries with a payload")
+        )
+    if uow.erase_payloads(wanted) != len(wanted):
+        raise BadInput(
+            said("not every one of the entries {seqs} has a payload to erase", seqs=", ".join(map(str, wanted))),
+            expected=said("numbers of entries with a payload"),
+        )
+    uow.append(Entry(action=Action.PAYLOAD_ERASED, actor=actor(by), entity="log", data={"seqs": wanted, "basis": basis}))
+
+
+def read(uow: UnitOfWork, what: str, data: Mapping[str, Any], *, by: str) -> None:
+    """Append `audit.read`: somebody took the log, or a part of it, with him. The caller commits."""
+    uow.append(Entry(action=Action.AUDIT_READ, actor=actor(by), entity="log", data={"what": what, **data}))

@@ -8,25 +8,48 @@ from pathlib import Path
 
 from credit_review.adapters.store.verify import verify_log
 from credit_review.adapters.wiring import Services, open_outside, run_notary
+from credit_review.audit.business import Difference
 from credit_review.errors import BadInput, Refused
 from credit_review.words import said
 from deployments.cli.frame import services, show_json, tell
 from deployments.cli.governing import me
 
+MOST_DIFFERENCES = 100
+"""Differences between log and tables that are listed; the rest is counted."""
 
-def verify(config: Path, *, as_json: bool) -> int:
+
+def verify(config: Path, *, business: bool = False, as_json: bool) -> int:
     """Print the verifier's answer; returns the exit code."""
     opened = services(config)
     verdict = verify_log(opened.store.engine, open_outside(opened.settings, opened.clock))
+    found = _compared(opened) if business and verdict.consistent else []
     if as_json:
         newest = dict(verdict.anchoring.newest) if verdict.anchoring else {}
         show_json(
             {"status": verdict.status, "finding": verdict.finding, "entries": verdict.size, "root": verdict.root, "seq": verdict.seq}
             | {"anchors": newest, "unreachable": list(verdict.unreachable)}
+            | ({"differences": [{"what": one.what, "seq": one.seq} for one in found]} if business else {})
         )
     else:
         tell(verdict.text())
-    return verdict.exit_code
+        if business and verdict.consistent:
+            _tell_differences(found)
+    return 1 if found else verdict.exit_code
+
+
+def _compared(opened: Services) -> list[Difference]:
+    from credit_review.adapters.store.business import compare_with_tables
+
+    return compare_with_tables(opened.store.engine)
+
+
+def _tell_differences(found: list[Difference]) -> None:
+    for one in found[:MOST_DIFFERENCES]:
+        tell(said("entry {seq}: {what}", seq="-" if one.seq is None else str(one.seq), what=one.what))
+    if found:
+        tell(said("{count} differences between log and tables", count=len(found)))
+    else:
+        tell(said("log and tables agree: limits, changes, decisions and states follow from the entries"))
 
 
 def checkpoint(config: Path, *, as_json: bool) -> int:
@@ -112,5 +135,99 @@ def _newest_held(opened: Services) -> tuple[str, tuple[int, str]]:
         raise Refused(
             "audit.nothing_lost",
             said("the log has {size} entries, anchors hold {held}: nothing was lost", size=found.size, held=newest.size),
+            next_step=said("go on as before; `credit-review audit verify` compares log and anchors"),
         )
     return origin, (newest.size, newest.root)
+
+
+def prove(config: Path, seq: int, out: Path) -> None:
+    """Write `entry-N.json` and `entry-N.tlog-proof`."""
+    from credit_review.adapters.store.log import SqlLog
+    from credit_review.audit.notes import size_of
+    from credit_review.audit.proofs import proof_text
+
+    log = SqlLog(services(config).store.engine)
+    body, notes = log.body(seq), [note for note in log.checkpoints() if (size_of(note) or 0) > seq]
+    if body is None or not notes:
+        raise BadInput(
+            said("entry {seq} cannot be proved", seq=seq),
+            expected=said("an entry of the log that a checkpoint covers"),
+            next_step=said("run `credit-review audit checkpoint` as the notary"),
+        )
+    out.mkdir(parents=True, exist_ok=True)
+    (out / f"entry-{seq}.json").write_text(body, encoding="utf-8", newline="")
+    proof = proof_text(log.leaves(size_of(notes[-1]) or 0), seq, notes[-1])
+    (out / f"entry-{seq}.tlog-proof").write_text(proof, encoding="utf-8", newline="")
+    tell(said("wrote entry-{seq}.json and entry-{seq}.tlog-proof to {folder}", seq=seq, folder=str(out)))
+
+
+def export(config: Path, out: Path, *, since: int, as_person: str) -> None:
+    """Write the log as JSON lines; who did so is an entry itself, not part of the export."""
+    from hashlib import sha256
+
+    from credit_review.adapters import files
+    from credit_review.adapters.store.log import SqlLog
+    from credit_review.review import keeping
+
+    opened = services(config)
+    digest, lines = sha256(), 0
+    with files.replacing(out) as part, part.open("w", encoding="utf-8", newline="") as file:
+        for line in SqlLog(opened.store.engine).export(since):
+            file.write(line)
+            digest.update(line.encode())
+            lines += 1
+    with opened.store.begin() as uow:
+        keeping.read(uow, "export", {"since": since, "sha256": digest.hexdigest()}, by=me(opened, uow, as_person).person_id)
+        uow.commit()
+    tell(said("wrote {lines} lines to {file}, SHA-256 {digest}", lines=lines, file=str(out), digest=digest.hexdigest()))
+
+
+def witness(config: Path, state: Path, *, key: Path | None, out: Path | None) -> int:
+    """Verify against what this witness saw before; remember it; cosign. Returns the verifier's exit code, and remembers nothing on 1."""
+    from dataclasses import replace
+
+    from credit_review.adapters import files
+    from credit_review.adapters.notebook import seen_before
+    from credit_review.audit import canonical
+
+    opened = services(config)
+    outside = replace(open_outside(opened.settings, opened.clock), known=seen_before(state))
+    verdict = verify_log(opened.store.engine, outside)
+    tell(verdict.text())
+    if verdict.found is None:
+        return verdict.exit_code
+    files.write_text(state, canonical({"size": verdict.found.size, "root": verdict.found.root}) + "\n")
+    if key is not None:
+        _cosign(opened, key, out or Path())
+    return verdict.exit_code
+
+
+def _cosign(opened: Services, key: Path, out: Path) -> None:
+    """Add this witness's signature to the newest checkpoint; the log was just verified up to and beyond it."""
+    from credit_review.adapters.anchors.directory import DirectoryAnchor
+    from credit_review.adapters.settings import read_text
+    from credit_review.adapters.store.log import SqlLog
+    from credit_review.audit.notes import SigningKey, open_note, signed_text
+
+    notes = SqlLog(opened.store.engine).checkpoints()
+    trust = opened.settings.audit.trust()
+    if not notes:
+        raise BadInput(said("there is no checkpoint to cosign"), next_step=said("run `credit-review audit checkpoint` as the notary"))
+    mine = SigningKey.read(read_text(key, known_as=str(key)))
+    text, _ = signed_text(notes[-1], trust.keys)
+    note = notes[-1] + mine.line(text, unix_seconds=int(opened.clock.now().timestamp()))
+    checkpoint = open_note(note, [mine.key]).checkpoint
+    out.mkdir(parents=True, exist_ok=True)
+    DirectoryAnchor("witness", mine.key.name, out).keep(checkpoint.name, note)
+    tell(said("cosigned the checkpoint of {size} entries: {folder}", size=checkpoint.size, folder=str(out)))
+
+
+def erase(config: Path, entries: list[int], *, basis: str, as_person: str) -> None:
+    """Erase payloads, and say so in the log."""
+    from credit_review.review import keeping
+
+    opened = services(config)
+    with opened.store.begin() as uow:
+        keeping.erase(uow, entries, basis=basis, by=me(opened, uow, as_person).person_id)
+        uow.commit()
+    tell(said("erased the payloads of {count} entries", count=len(set(entries))))

@@ -655,11 +655,17 @@ def scorecard_fit(
 
 
 @audit_app.command("verify")
-def audit_verify(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+def audit_verify(
+    config: ConfigOption = DEFAULT_CONFIG,
+    business: Annotated[
+        bool, typer.Option("--business", help="Also rebuild limits, decisions and states from the log and compare.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
     """Recompute the audit log. Exit code 0 verified against anchors, 1 tampered with, 2 cannot tell (not anchored, or too long ago)."""
     from deployments.cli import auditing
 
-    raise SystemExit(auditing.verify(config, as_json=as_json))
+    raise SystemExit(auditing.verify(config, business=business, as_json=as_json))
 
 
 @audit_app.command("checkpoint")
@@ -701,6 +707,57 @@ def audit_restored(reason: Reason, config: ConfigOption = DEFAULT_CONFIG, as_per
     from deployments.cli import auditing
 
     auditing.restored(config, reason=reason, as_person=as_person)
+
+
+@audit_app.command("prove")
+def audit_prove(
+    seq: Annotated[int, typer.Argument(metavar="ENTRY", min=0, help="The entry's number, as messages and reports show it.")],
+    out: Annotated[Path, typer.Option(help="Folder for the entry and its proof.")] = Path(),
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Write one entry and the proof that it stands in the log, against the newest checkpoint. It is checked without the rest of the log."""
+    from deployments.cli import auditing
+
+    auditing.prove(config, seq, out)
+
+
+@audit_app.command("export")
+def audit_export(
+    out: Annotated[Path, typer.Argument(metavar="FILE", help="Where the JSON lines go.")],
+    since: Annotated[int, typer.Option("--from", metavar="ENTRY", min=0, help="The first entry; earlier ones become a start line.")] = 0,
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_person: AsOption = "",
+) -> None:
+    """Write the log as JSON lines, as docs/audit-log.md describes them, for a verifier that has no access to the database."""
+    from deployments.cli import auditing
+
+    auditing.export(config, out, since=since, as_person=as_person)
+
+
+@audit_app.command("witness")
+def audit_witness(
+    state: Annotated[Path, typer.Option(help="Your own memory: what you saw last. Keep it where nobody else writes.")],
+    key: Annotated[Path | None, typer.Option(help="Your witness key, to cosign the newest checkpoint.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the cosigned checkpoint.")] = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """As internal audit: verify the log against what you saw before, remember it, and cosign its newest checkpoint."""
+    from deployments.cli import auditing
+
+    raise SystemExit(auditing.witness(config, state, key=key, out=out))
+
+
+@audit_app.command("erase")
+def audit_erase(
+    entries: Annotated[list[int], typer.Argument(metavar="ENTRY...", help="Numbers of entries whose names and free texts are to go.")],
+    basis: Annotated[str, typer.Option(help="Legal basis as a short code, such as GDPR-17. It stays in the log.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_person: AsOption = "",
+) -> None:
+    """Erase the payloads of entries, and say so in an entry of its own. Ids, codes and amounts stay: they are the record."""
+    from deployments.cli import auditing
+
+    auditing.erase(config, entries, basis=basis, as_person=as_person)
 
 
 INTERRUPTED = 130

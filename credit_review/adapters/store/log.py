@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import Connection, Engine, text
@@ -12,8 +14,11 @@ from credit_review import audit
 from credit_review.adapters.store.engine import WRITE_BUDGET
 from credit_review.adapters.store.patience import BATCH_BUDGET
 from credit_review.adapters.store.refusals import translated
+from credit_review.audit.notes import size_of
+from credit_review.errors import BadInput
 from credit_review.model.records import AuditHead, AuditPayload, AuditRow
 from credit_review.ports import LogView
+from credit_review.words import said
 
 ROWS_AT_ONCE = 2_000
 LOWEST = -(2**63)
@@ -30,7 +35,42 @@ class SqlLog:
     def reading(self, since: int = 0) -> Iterator[LogView]:
         """Rows and payloads from entry `since`, and the head. Raises SQLAlchemyError, and TamperedEntry for more than one head."""
         with self._engine.connect() as connection, connection.begin(), _any_bytes(connection):
-            yield LogView(rows=_rows(connection, since), payloads=_payloads(connection, since), head=_head(connection))
+            yield view(connection, since)
+
+    def leaves(self, size: int) -> list[str]:
+        """The leaf hashes of the first `size` entries, in order: 64 bytes an entry, for a proof."""
+        with self._engine.connect() as connection, connection.begin():
+            found = connection.execute(text("SELECT leaf FROM audit_log WHERE seq < :size ORDER BY seq"), {"size": size})
+            return [str(leaf) for (leaf,) in found]
+
+    def body(self, seq: int) -> str | None:
+        """The bytes of one entry; None when there is none."""
+        with self._engine.connect() as connection, connection.begin():
+            found = connection.execute(text("SELECT body FROM audit_log WHERE seq = :seq"), {"seq": seq}).scalar_one_or_none()
+            return None if found is None else str(found)
+
+    def export(self, since: int = 0) -> Iterator[str]:
+        """Rows as JSON lines (docs/audit-log.md, Exports), from one state of the database, from entry `since` on."""
+        if since:
+            yield _line("start", self._state_at(since))
+        with self.reading(since) as log:
+            for row in log.rows:
+                yield _line("audit_log", asdict(row))
+            for payload in log.payloads:
+                yield _line("audit_payload", asdict(payload))
+            for note in self.checkpoints():
+                yield _line("audit_checkpoint", {"size": size_of(note), "note": note})
+            yield _line("audit_head", asdict(log.head) if log.head else {})
+
+    def _state_at(self, size: int) -> dict[str, Any]:
+        """What a verifier goes on from after the first `size` entries. Raises BadInput when the log has fewer."""
+        body = self.body(size - 1)
+        if body is None:
+            raise BadInput(said("there is no entry {seqs}", seqs=size - 1), expected=said("an entry of the log"))
+        frontier = audit.Frontier()
+        for leaf in self.leaves(size):
+            frontier.append(leaf)
+        return {"size": size, "leaf": audit.leaf_hash(body), "ts": json.loads(body)["ts"], "frontier": frontier.to_json()}
 
     def checkpoints(self) -> list[str]:
         """Notes of the convenience copy, smallest first. They prove nothing by themselves."""
@@ -44,6 +84,15 @@ class SqlLog:
             connection.execute(
                 text("INSERT INTO audit_checkpoint (size, note) VALUES (:size, :note) ON CONFLICT DO NOTHING"), {"size": size, "note": note}
             )
+
+
+def _line(table: str, row: Mapping[str, Any]) -> str:
+    return json.dumps({"table": table, **row}, ensure_ascii=False, separators=(",", ":")) + "\n"
+
+
+def view(connection: Connection, since: int = 0) -> LogView:
+    """The log as a transaction that is open already sees it."""
+    return LogView(rows=_rows(connection, since), payloads=_payloads(connection, since), head=_head(connection))
 
 
 @contextmanager

@@ -40,7 +40,7 @@ from credit_review.adapters.store.statements import (
 )  # fmt: skip
 from credit_review.adapters.store.writer_queue import WriterQueue
 from credit_review.errors import BadInput, Conflict, Unavailable
-from credit_review.model.records import AuditHead, AuditRow
+from credit_review.model.records import AuditHead, AuditPayload, AuditRow
 from credit_review.ports import Clock, Entry
 
 R = TypeVar("R")
@@ -167,6 +167,14 @@ class SqlUnitOfWork:
                     change_statement(kind, shape_of(part), tuple(to)), {**values_of(part), **values}
                 ).rowcount
         return changed
+
+    def erase_payloads(self, seqs: Sequence[int]) -> int:
+        """Take salt and payload of these entries away for good; how many had one."""
+        self._must_write(AuditPayload, by_append=True)
+        stored = table_of(AuditPayload)
+        gone = update(stored).where(stored.c.seq.in_(list(seqs)), stored.c.payload.is_not(None)).values(salt=None, payload=None)
+        with self._guarded(AuditPayload):
+            return int(self._connection.execute(gone).rowcount)
 
     def append(self, *entries: Entry) -> None:
         """Queue audit entries; they are written last, just before the commit, in this order."""

@@ -1,0 +1,162 @@
+"""What the log says is so: limits in force, changes, decisions and states, rebuilt from its entries alone, and compared with the tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from credit_review.audit.actions import Action
+from credit_review.model.states import ProposalState, ReviewState
+
+Facts = dict[str, dict[str, tuple[Any, ...]]]
+"""By table, by key: the figures that the log commits to, in the order of COLUMNS."""
+
+COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "review": ("state",),
+    "limit_proposal": ("state", "account_id", "currency", "to_minor", "terms_days", "effective_to", "digest"),
+    "approval_decision": ("verdict", "digest", "on_behalf_of"),
+    "limit_change": (
+        "account_id",
+        "version",
+        "kind",
+        "proposal_id",
+        "old_minor",
+        "new_minor",
+        "new_terms_days",
+        "effective_from",
+        "effective_to",
+    ),
+    "credit_limit": ("version", "amount_minor", "terms_days", "effective_from", "effective_to"),
+}
+_KINDS = {Action.LIMIT_OPENED: "opening", Action.LIMIT_APPLIED: "decision", Action.LIMIT_REVERTED: "reversal"}
+_VERDICTS = {
+    Action.DECISION_APPROVE: "approve",
+    Action.DECISION_REJECT: "reject",
+    Action.DECISION_RETURN: "return",
+    Action.DECISION_COUNTER: "counter",
+}
+_STATES = {Action.PROPOSAL_SUPERSEDED: ProposalState.SUPERSEDED}
+"""What a proposal is after an action whose entry does not say so in `to`."""
+_PROPOSAL_STATES, _REVIEW_STATES = frozenset(ProposalState), frozenset(ReviewState)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Something that log and tables, or two entries, say otherwise. `seq` is the entry concerned, where there is one."""
+
+    what: str
+    seq: int | None = None
+
+
+@dataclass(slots=True)
+class Rebuilt:
+    """The state that the entries taken so far amount to. `take` is given every verified body in order."""
+
+    facts: Facts = field(default_factory=lambda: {table: {} for table in COLUMNS})
+    contradictions: list[Difference] = field(default_factory=list)
+    _by_rule: set[str] = field(default_factory=set)
+    _seqs: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    def take(self, seq: int, body: Mapping[str, Any]) -> None:
+        """One more entry."""
+        action, data = body["action"], body["data"]
+        kind, _, key = body["entity"].partition(":")
+        if action == Action.RUN_STARTED:
+            self._set("review", key, (str(ReviewState.DRAFT),), seq)
+        elif kind == "review":
+            self._review(key, data, seq)
+        elif action in _KINDS:
+            self._limit(_KINDS[action], key, data, seq)
+        elif kind == "proposal":
+            self._proposal(action, key, body, seq)
+
+    def seq_of(self, table: str, key: str) -> int | None:
+        """The newest entry about one row."""
+        return self._seqs.get((table, key))
+
+    def _set(self, table: str, key: str, values: tuple[Any, ...], seq: int) -> None:
+        self.facts[table][key] = values
+        self._seqs[table, key] = seq
+
+    def _review(self, key: str, data: Mapping[str, Any], seq: int) -> None:
+        if data.get("to") in _REVIEW_STATES and key in self.facts["review"]:
+            self._set("review", key, (data["to"],), seq)
+
+    def _proposal(self, action: str, key: str, body: Mapping[str, Any], seq: int) -> None:
+        data, known = body["data"], self.facts["limit_proposal"].get(key)
+        if action == Action.PROPOSAL_CREATED:
+            figures = (data[name] for name in ("account", "currency", "to_minor", "terms_days", "effective_to", "digest"))
+            self._set("limit_proposal", key, (data.get("to", str(ProposalState.DRAFT)), *figures), seq)
+            return
+        if known is None:
+            return
+        state, account, currency, minor, terms, until, digest = known
+        if action == Action.PROPOSAL_AMENDED:
+            after, digest = data["after"], data["digest"]
+            minor, terms, until = after["to_minor"], after["terms_days"], after["effective_to"]
+        to = data.get("to")
+        state = to if to in _PROPOSAL_STATES else _STATES.get(Action(action), state) if action in _STATES else state
+        if action == Action.PROPOSAL_AUTO_APPROVED:
+            self._by_rule.add(key)
+        self._set("limit_proposal", key, (state, account, currency, minor, terms, until, digest), seq)
+        if action in _VERDICTS:
+            person = body["actor"].removeprefix("person:")
+            values = (_VERDICTS[Action(action)], data["digest"], data["on_behalf_of"])
+            self._set("approval_decision", f"{key} {person}", values, seq)
+
+    def _limit(self, kind: str, account: str, data: Mapping[str, Any], seq: int) -> None:
+        proposal = data.get("proposal") if kind == "decision" else None
+        before = self.facts["credit_limit"].get(account)
+        version = data["version"]
+        if version != (before[0] + 1 if before else 1):
+            self._contradiction(f"account {account}: version {version} follows version {before[0] if before else 0}", seq)
+        change = (account, version, kind, proposal, data["from_minor"], data["to_minor"], data["to_terms_days"])
+        days = (data["effective_from"], data.get("effective_to"))
+        self._set("limit_change", data["change"], (*change, *days), seq)
+        self._set("credit_limit", account, (version, data["to_minor"], data["to_terms_days"], *days), seq)
+        if proposal is not None:
+            self._applied(proposal, account, data, seq)
+
+    def _applied(self, key: str, account: str, data: Mapping[str, Any], seq: int) -> None:
+        """What an applied change needs to stand on: its proposal, as approved, and every approval it names."""
+        known = self.facts["limit_proposal"].get(key)
+        if known is None or (known[1], known[3], known[6]) != (account, data["to_minor"], data["digest"]):
+            self._contradiction(f"limit change {data['change']} is not what proposal {key} asked for", seq)
+            return
+        if known[0] != ProposalState.APPROVED:
+            self._contradiction(f"limit change {data['change']} was applied while proposal {key} was {known[0]}", seq)
+        for one in data["approvers"]:
+            given = self.facts["approval_decision"].get(f"{key} {one['approver']}")
+            if given is None or given[0] != "approve" or given[1] != data["digest"]:
+                self._contradiction(f"limit change {data['change']} names an approval of {one['approver']} that was not given", seq)
+        if not data["approvers"] and key not in self._by_rule:
+            self._contradiction(f"limit change {data['change']} was applied without an approval or a rule", seq)
+        self._set("limit_proposal", key, (str(ProposalState.APPLIED), *known[1:]), seq)
+
+    def _contradiction(self, what: str, seq: int) -> None:
+        self.contradictions.append(Difference(what, seq))
+
+
+def differences(rebuilt: Rebuilt, tables: Mapping[str, Iterable[tuple[str, tuple[Any, ...]]]]) -> Iterator[Difference]:
+    """Everything the entries contradict among themselves, then, table by table, what log and rows say otherwise, both ways.
+
+    `tables` gives each row of COLUMNS as its key and its values, dates as ISO text.
+    """
+    yield from rebuilt.contradictions
+    for table, expected in rebuilt.facts.items():
+        seen = set()
+        for key, values in tables[table]:
+            seen.add(key)
+            seq = rebuilt.seq_of(table, key)
+            if key not in expected:
+                yield Difference(f"{table} {key} stands in the database, and no entry made it")
+            elif expected[key] != values:
+                yield Difference(f"{table} {key}: {_unlike(table, expected[key], values)}", seq)
+        for key in expected.keys() - seen:
+            yield Difference(f"{table} {key} is in the log, and not in the database", rebuilt.seq_of(table, key))
+
+
+def _unlike(table: str, expected: tuple[Any, ...], found: tuple[Any, ...]) -> str:
+    pairs = zip(COLUMNS[table], expected, found, strict=True)
+    return ", ".join(f"{name} is {there!r}, the log says {logged!r}" for name, logged, there in pairs if logged != there)
