@@ -45,8 +45,11 @@ def verify(config: str) -> Verification:
 
 @outside(name="sign a checkpoint", task_run_name="sign a checkpoint of the audit log")
 def notarise(config: str) -> Issued:
-    """Verify what is new in the log, sign it, and see every anchor hold it."""
-    done = run_notary(services(config))
+    """Verify what is new in the log, sign it, and see every anchor hold it; nothing where no notary is set up."""
+    opened = services(config)
+    if not opened.settings.audit.origin:
+        return Issued(headline=said("no notary is set up: settings.yaml names no origin under `audit`"), facts={}, alarms=())
+    done = run_notary(opened)
     facts = {"entries": str(done.size), "root": done.root, "signed now": "yes" if done.signed else "no, nothing is new"}
     facts |= {f"anchor {name}": f"up to entry {size}" for name, size in sorted(done.confirmed.items())}
     facts |= {f"anchor {name} failed": error for name, error in sorted(done.failed.items())}

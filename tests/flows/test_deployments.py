@@ -80,8 +80,8 @@ def test_a_server_started_in_the_checkout_reports_to_nobody():
     assert settings["server"]["analytics_enabled"] is False
 
 
-def test_there_are_four_deployments_named_like_their_flows():
-    assert sorted(DEPLOYED) == ["apply_limits", "daily_follow_up", "periodic_review", "verify_audit_log"]
+def test_there_are_five_deployments_named_like_their_flows():
+    assert sorted(DEPLOYED) == ["apply_limits", "daily_follow_up", "issue_checkpoint", "periodic_review", "verify_audit_log"]
     for name, deployment in DEPLOYED.items():
         assert deployment["entrypoint"] == f"flows/{name}.py:{name}"
         assert deployment["work_pool"]["name"] == "credit-review"
@@ -161,5 +161,6 @@ def test_the_other_schedules():
         "periodic_review": None,
         "daily_follow_up": "30 5 * * *",
         "apply_limits": "*/5 * * * *",
+        "issue_checkpoint": "*/10 * * * *",
         "verify_audit_log": "0 5 * * *",
     }

@@ -1,0 +1,128 @@
+"""Every kind of anchor against a real counterpart on this machine: a time-stamp authority, a mail server, Slack, other users."""
+
+from __future__ import annotations
+
+import email
+import os
+import shutil
+import socketserver
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from credit_review.adapters.anchors.mail import MailAnchor
+from credit_review.adapters.anchors.timestamp import TimestampAnchor
+from credit_review.adapters.settings import MailAnchorSettings
+from credit_review.adapters.store.verify import Status
+from credit_review.errors import Tampered, Unavailable
+from tests.audit.notary_world import World, directory
+from tests.audit.timestamp_authority import Authority, listening
+
+
+@pytest.fixture
+def authority(clock):
+    made = Authority(clock.now())
+    with listening(made) as url:
+        made.url = url
+        yield made
+
+
+def stamping(authority, folder):
+    return TimestampAnchor("authority", "TSA Ltd", authority.url, folder=folder, root=authority.root_pem)
+
+
+def test_a_time_stamp_counts_as_an_anchor_and_says_when(sqlite_store, clock, tmp_path, authority):
+    world = World(sqlite_store, clock, tmp_path, [directory(tmp_path, "worm", "storage team"), stamping(authority, tmp_path / "stamps")])
+    world.grow()
+    assert world.notarise().confirmed == {"worm": 3, "authority": 3} and authority.asked == 1
+    assert world.verdict().status == Status.VERIFIED
+    world.notarise()
+    assert authority.asked == 1, "what is stamped is not stamped again"
+    assert world.anchors[1].stamped_at("0001-0000000000000003") == clock.now()
+
+
+def test_a_time_stamp_of_another_note_or_authority_is_a_finding(sqlite_store, clock, tmp_path, authority):
+    world = World(sqlite_store, clock, tmp_path, [directory(tmp_path, "worm", "storage team"), stamping(authority, tmp_path / "stamps")])
+    world.grow()
+    world.notarise()
+    path = tmp_path / "stamps" / "0001-0000000000000003.checkpoint"
+    note = path.read_text()
+    path.write_text(note.replace("\n3\n", "\n4\n"))
+    found = world.verdict()
+    assert found.status == Status.TAMPERED and "time stamp" in found.finding
+    path.write_text(note)
+    stranger = TimestampAnchor("authority", "TSA Ltd", authority.url, folder=tmp_path / "stamps", root=Authority(clock.now()).root_pem)
+    with pytest.raises(Tampered, match="does not hold"):
+        stranger.held()
+    with pytest.raises(Tampered, match="does not hold"):
+        TimestampAnchor("other", "x", authority.url, folder=tmp_path / "other", root=Authority(clock.now()).root_pem).keep("0001-0", note)
+    assert not list((tmp_path / "other").glob("*")), "what does not hold is not kept"
+
+
+def test_an_authority_that_does_not_answer_is_tried_again(tmp_path, clock):
+    away = Authority(clock.now())
+    with listening(away) as url:
+        away.url = url
+    with pytest.raises(Unavailable, match="cannot be reached"):
+        stamping(away, tmp_path / "stamps").keep("0001-0000000000000003", "note")
+
+
+class _Mailbox(socketserver.StreamRequestHandler):
+    def handle(self):
+        self.wfile.write(b"220 here\r\n")
+        while line := self.rfile.readline():
+            word = line.split()[0].upper()
+            if word == b"DATA":
+                self.wfile.write(b"354 go on\r\n")
+                lines = []
+                while (one := self.rfile.readline()) != b".\r\n":
+                    lines.append(one)
+                self.server.received.append(b"".join(lines))
+            self.wfile.write(b"221 bye\r\n" if word == b"QUIT" else b"250 fine\r\n")
+            if word == b"QUIT":
+                return
+
+
+def test_a_checkpoint_is_mailed_as_it_stands(tmp_path):
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Mailbox) as server:
+        server.received = []
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        host, port = server.server_address
+        told = {"name": "mailbox", "administrator": "internal audit", "kind": "mail", "host": host, "port": port, "tls": False}
+        anchor = MailAnchor.from_settings(MailAnchorSettings(**told, sender="notary@company.example", to="audit@company.example"))
+        anchor.keep("0001-0000000000000003", "origin/1\n3\nroot\n\n— origin/1 x\n")
+        server.shutdown()
+    message = email.message_from_bytes(server.received[0])
+    assert message["To"] == "audit@company.example" and "0001-0000000000000003" in message["Subject"]
+    assert message.get_payload(decode=True).decode() == "origin/1\n3\nroot\n\n— origin/1 x\n"
+    assert anchor.held() == [] and not anchor.readable
+    with pytest.raises(Unavailable, match="mailbox"):
+        anchor.keep("0001-0000000000000004", "x")
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or shutil.which("setpriv") is None, reason="needs root, to act as other operating-system users")
+def test_a_write_once_folder_of_another_user_is_added_to_and_not_changed(tmp_path):
+    """The notary's user may add files to a sticky folder of the administrator's; another user may neither change nor remove them."""
+    for folder in (tmp_path, *tmp_path.parents):
+        if str(folder).startswith("/tmp/") and folder.is_dir():
+            folder.chmod(0o755)
+    held = tmp_path / "held"
+    held.mkdir()
+    os.chown(held, 65534, 65534)
+    held.chmod(0o1777)
+    code = "from pathlib import Path; from credit_review.adapters.anchors.directory import DirectoryAnchor as D; "
+    keep = code + f"D('worm', 'storage', Path({str(held)!r})).keep('0001-0000000000000003', 'note')"
+    as_notary, as_app = (["setpriv", "--reuid", user, "--clear-groups", sys.executable, "-c"] for user in ("12345", "12346"))
+    subprocess.run([*as_notary, keep], check=True, cwd=held)
+    path = held / "0001-0000000000000003.checkpoint"
+    assert path.stat().st_uid == 12345 and path.read_text() == "note"
+    for attempt in (
+        f"open({str(path)!r}, 'w')",
+        f"__import__('os').unlink({str(path)!r})",
+        f"__import__('os').replace({str(path)!r}, 'x')",
+    ):
+        refused = subprocess.run([*as_app, attempt], capture_output=True, text=True, check=False, cwd=held)
+        assert "PermissionError" in refused.stderr, refused.stderr
+    assert path.read_text() == "note"
