@@ -1,0 +1,151 @@
+"""Re-performance: every limit in force rebuilt from an export of the audit log alone, and every change that lacks its approvals.
+
+    python reperform_limits.py log.jsonl [--limits limits.csv]
+
+Standard library only, written to be read; it imports nothing of the program that wrote the log. First check the log itself with
+verify_audit.py: this script believes the bodies. It knows four kinds of change: the opening (taken over from the ERP, approval not
+evidenced here), the approved change, the change approved by a rule of the policy, and the scheduled reversal of a temporary limit.
+Exit code 0: every change has what it needs. 1: at least one does not, each named with its entry; or the file is no export.
+"""
+
+import argparse
+import csv
+import json
+import sys
+from collections import Counter, defaultdict
+
+DECISIONS = {"decision.approve", "decision.reject", "decision.return", "decision.counter"}
+
+
+class Log:
+    """What the entries read so far amount to."""
+
+    def __init__(self):
+        self.limits = {}  # account -> (version, amount in minor units or None, terms in days or None, from, to, entry)
+        self.proposals = {}  # proposal -> facts
+        self.answers = defaultdict(dict)  # proposal -> person -> (action, digest, on behalf of, entry)
+        self.makers = defaultdict(set)  # proposal -> people who had a hand in it
+        self.changes = defaultdict(list)  # account -> changes in order, for what a reversal restores
+        self.adopted = defaultdict(set)  # kind of document -> digests that took effect
+        self.kinds = Counter()
+        self.wrong = []
+
+    def finding(self, seq, text):
+        self.wrong.append((seq, text))
+
+    def take(self, seq, body):
+        action, data, actor = body["action"], body["data"], body["actor"]
+        kind, _, key = body["entity"].partition(":")
+        if action in ("policy.changed", "authority.changed"):
+            self.adopted[action.partition(".")[0]].add(key)
+        elif action == "limit.opened":
+            self.change(seq, key, data, "opening")
+        elif action == "limit.applied":
+            self.applied(seq, key, data)
+        elif action == "limit.reverted":
+            self.reverted(seq, key, data)
+        elif kind == "proposal":
+            self.proposal(seq, action, key, data, actor.removeprefix("person:"))
+
+    def proposal(self, seq, action, key, data, person):
+        if action == "proposal.created":
+            maker = {data["proposer"]} - {"system"}
+            before = self.makers[data["supersedes"]] if data.get("supersedes") and data.get("cause") != "counter_looser" else set()
+            self.makers[key] |= maker | before
+            about = {"account": data["account"], "to": data["to_minor"], "digest": data["digest"]}
+            self.proposals[key] = {**about, "needs": None, "rule": None}
+        elif key not in self.proposals:
+            return
+        elif action == "proposal.amended":
+            self.makers[key].add(person)
+            self.proposals[key].update(to=data["after"]["to_minor"], digest=data["digest"])
+        elif action in ("proposal.assigned", "proposal.released"):
+            self.proposals[key]["needs"] = data["approvals"]
+            if action == "proposal.released" and not person.startswith("system:"):
+                self.makers[key].add(person)
+        elif action == "proposal.auto_approved":
+            self.proposals[key]["rule"] = data["rule"]
+        elif action in DECISIONS:
+            self.answers[key][person] = (action, data["digest"], data["on_behalf_of"], seq)
+
+    def applied(self, seq, account, data):
+        asked = self.proposals.get(data["proposal"])
+        if asked is None:
+            self.finding(seq, f"change {data['change']} of {account} has no proposal in the log")
+        else:
+            if (asked["account"], asked["to"], asked["digest"]) != (account, data["to_minor"], data["digest"]):
+                self.finding(seq, f"change {data['change']} of {account} is not what proposal {data['proposal']} asked for")
+            for name in ("policy", "authority"):
+                if data[name] not in self.adopted[name]:
+                    self.finding(seq, f"change {data['change']} stands on a {name} that nobody adopted before: {data[name][:16]}")
+            self.approved(seq, account, data, asked)
+        self.change(seq, account, data, "by rule" if data["rule"] else "approved")
+
+    def approved(self, seq, account, data, asked):
+        """Enough different people, none of whom made it, approved exactly this; or a rule did."""
+        if data["rule"]:
+            if asked["rule"] != data["rule"] or data["approvers"]:
+                self.finding(seq, f"change {data['change']} of {account} names the rule {data['rule']!r}, which did not approve it")
+            return
+        given = {p: a for p, a in self.answers[data["proposal"]].items() if a[0] == "decision.approve" and a[1] == data["digest"]}
+        hands = set()
+        for one in data["approvers"]:
+            person, principal = one["approver"], one["on_behalf_of"]
+            if person not in given or given[person][2] != principal:
+                self.finding(seq, f"change {data['change']} of {account} names an approval of {person} that is not in the log")
+            if {person, principal} & self.makers[data["proposal"]]:
+                self.finding(seq, f"change {data['change']} of {account} was approved by {person}, who made it")
+            if {person, principal} & hands:
+                self.finding(seq, f"change {data['change']} of {account}: {person} and another approver are one hand")
+            hands |= {person, principal} - {None}
+        needed = asked["needs"] or 1
+        if len(data["approvers"]) < needed:
+            self.finding(seq, f"change {data['change']} of {account} has {len(data['approvers'])} approvals, {needed} are needed")
+
+    def reverted(self, seq, account, data):
+        ended = self.changes[account][-1] if self.changes[account] else None
+        if ended is None or ended["change"] != data["reverses"] or not ended["until"] or ended["until"] > data["effective_from"]:
+            self.finding(seq, f"reversal {data['change']} of {account} does not end a temporary limit whose end had come")
+        under = next((c for c in self.changes[account] if c["change"] == data["restores"]), None)
+        if data["restores"] and (under is None or under["to"] != data["to_minor"]):
+            self.finding(seq, f"reversal {data['change']} of {account} does not restore what lies under it")
+        self.change(seq, account, data, "reversal")
+
+    def change(self, seq, account, data, kind):
+        before = self.limits.get(account, (0, None))
+        if (data["version"], data["from_minor"]) != (before[0] + 1, before[1]):
+            self.finding(seq, f"change {data['change']} of {account} does not follow version {before[0]} with {before[1]}")
+        self.kinds[kind] += 1
+        until = data.get("effective_to")
+        self.changes[account].append({"change": data["change"], "to": data["to_minor"], "until": until})
+        self.limits[account] = (data["version"], data["to_minor"], data["to_terms_days"], data["effective_from"], until, seq)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("export", help="what `credit-review audit export` wrote, from entry 0")
+    parser.add_argument("--limits", help="write the limits in force as CSV")
+    given = parser.parse_args()
+    log = Log()
+    try:
+        with open(given.export, encoding="utf-8") as file:
+            rows = (row for row in map(json.loads, file) if row["table"] in ("audit_log", "start"))
+            for row in rows:
+                if row["table"] == "start":
+                    raise ValueError("it begins in the middle: export from entry 0")
+                log.take(row["seq"], json.loads(row["body"]))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        sys.exit(f"{given.export} is no whole export of the audit log: {error!r}")
+    if given.limits:
+        with open(given.limits, "w", newline="", encoding="utf-8") as file:
+            out = csv.writer(file)
+            out.writerow(["account", "version", "amount_minor", "terms_days", "effective_from", "effective_to", "entry"])
+            out.writerows([account, *limit] for account, limit in sorted(log.limits.items()))
+    print(f"{len(log.limits)} limits in force; changes: " + ", ".join(f"{count} {kind}" for kind, count in sorted(log.kinds.items())))
+    for seq, text in log.wrong:
+        print(f"entry {seq}: {text}")
+    return 1 if log.wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
