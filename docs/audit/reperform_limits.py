@@ -1,7 +1,6 @@
 """Re-performance: every limit in force rebuilt from an export of the audit log alone, and every change that lacks its approvals.
 
     python reperform_limits.py log.jsonl [--limits limits.csv]
-
 Standard library only, written to be read; it imports nothing of the program that wrote the log. First check the log itself with
 verify_audit.py: this script believes the bodies. It knows four kinds of change: the opening (taken over from the ERP, approval not
 evidenced here), the approved change, the change approved by a rule of the policy, and the scheduled reversal of a temporary limit.
