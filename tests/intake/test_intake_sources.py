@@ -64,11 +64,11 @@ def test_csv_in_another_encoding_is_read_as_declared_and_refused_with_its_line_o
     [
         ("", "a.csv is empty"),
         ("\n\n", "no header"),
-        ("a,b\n1,2\n3\n", "a.csv line 3: 1 fields"),
+        ("a,b\n1,2\n3\n", "a.csv line 3: the row ends before b, after 1 of 2 fields"),
         ("a,b\n1,2\n3,4,5\n", "a.csv line 3: 3 fields"),
         ("a,b,a\n1,2,3\n", "the column 'a' stands twice"),
         (",".join("c" for _ in range(3000)) + "\n", "3000 columns"),
-        ('a,b\n1,2\n3,"4\n5,6\n', "a.csv line 3: a quote is opened and never closed"),
+        ('a,b\n1,2\n3,"4\n5,6\n', "a.csv line 3, b: a quote is opened and never closed"),
     ],
 )
 def test_a_csv_that_is_no_table_is_refused_by_name(tmp_path: Path, data: str, says: str) -> None:
