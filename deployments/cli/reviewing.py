@@ -24,7 +24,7 @@ from credit_review.review.request import later_reviews, unfinished_request
 from credit_review.words import marked, recalled, said
 from deployments.cli import language
 from deployments.cli.frame import joined, names_of, one_of_each, services, show_json, show_pairs, show_table, tell
-from deployments.cli.governing import me
+from deployments.cli.governing import me, signing_as
 from deployments.cli.watching import starting, watched
 
 
@@ -236,8 +236,7 @@ def list_all(config: Path, *, as_json: bool) -> None:
 def confirm(config: Path, review_id: str, *, reason: str, as_person: str, as_json: bool) -> None:
     """Confirm the extract of a held review, then route it."""
     opened = services(config)
-    with opened.store.begin() as uow:
-        person = me(opened, uow, as_person)
+    with signing_as(opened, as_person, f"review:{review_id}") as (uow, person):
         known = lifecycle.review_of(uow, review_id)
         lifecycle.confirm_extract(uow, review_id, person_id=person.person_id, reason=reason, on=opened.today(), now=opened.clock.now())
         by = names_of(uow).get(known.hold_released_by, person.name)
@@ -259,8 +258,7 @@ def close(config: Path, review_id: str, *, statement: str, as_person: str, as_js
 
     opened = services(config)
     certified = reporting.certified(str(config.resolve()), review_id)
-    with opened.store.begin() as uow:
-        person = me(opened, uow, as_person)
+    with signing_as(opened, as_person, f"review:{review_id}") as (uow, person):
         known = lifecycle.review_of(uow, review_id)
         if known.state == ReviewState.ROUTED:
             closing.settle(uow, review_id, by=person.person_id)
