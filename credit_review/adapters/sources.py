@@ -12,17 +12,16 @@ import json
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time
-from decimal import Decimal
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from credit_review.adapters import workbook
+from credit_review.adapters.plain import plain_text
 from credit_review.errors import BadInput, Unavailable
 from credit_review.ports import Source
 from credit_review.receivables import columns as col
@@ -245,18 +244,21 @@ class ParquetSource:
 
 @dataclass(slots=True)
 class ExcelSource:
-    """A sheet of an .xlsx workbook: first row the header. Formulas, macros and bombs are refused before anything is loaded."""
+    """A sheet of an .xlsx workbook: first row the header. Formulas, macros and bombs are refused, and never by this process."""
 
     name: str
     path: Path
     sheet: str | None
 
     def read(self) -> Iterator[pd.DataFrame]:
-        """One text frame; numbers as Excel shows them (15 digits), whole ones without decimals, dates ISO. Raises BadInput."""
-        rows = workbook.read_sheet(self.path, self.sheet, known_as=self.name)
-        names = _names(self.name, [_text(value) for value in rows[0]] if rows else [])
-        columns = list(zip(*rows[1:], strict=True)) if len(rows) > 1 else [()] * len(names)
-        yield _frame(names, [_texts(column) for column in columns], 2)
+        """Text frames; numbers as Excel shows them (15 digits), whole ones without decimals, dates ISO. Raises BadInput."""
+        rows = workbook.read_apart(self.path, self.sheet, known_as=self.name)
+        names, line = _names(self.name, next(rows, [])), 2
+        while part := list(islice(rows, CHUNK_ROWS)):
+            yield _frame(names, [_texts(column) for column in zip(*part, strict=True)], line)
+            line += len(part)
+        if line == 2:
+            yield _frame(names, [_texts([]) for _ in names], 2)
 
 
 @dataclass(slots=True)
@@ -325,7 +327,7 @@ class JsonLinesSource:
                 said("{name} line {line}: not a flat object", name=self.name, line=line),
                 expected=said("one JSON object of plain values a line"),
             )
-        return {name: _text(v) for name, v in value.items()}
+        return {name: plain_text(v) for name, v in value.items()}
 
 
 @dataclass(slots=True)
@@ -494,24 +496,5 @@ def _text_array(column: Any) -> Any:
 def _texts(values: Sequence[Any]) -> Any:
     """Values of one column as an Arrow array of texts."""
     kinds = {type(value) for value in values}
-    found = list(values) if kinds <= {str} else [_text(value) for value in values]
+    found = list(values) if kinds <= {str} else [plain_text(value) for value in values]
     return pa.array(found, type=pa.large_string())
-
-
-def _text(value: Any) -> str:
-    """A value as plain text: whole numbers without decimals, numbers without exponent, days and midnights as 2026-03-31, missing empty."""
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool | np.bool_):
-        return "true" if value else "false"
-    if isinstance(value, float):
-        return "" if value != value else format(Decimal(format(value, ".15g")), "f") if abs(value) < 1e300 else str(value)
-    if isinstance(value, Decimal):
-        return format(value, "f")
-    if isinstance(value, datetime):
-        return value.date().isoformat() if value.time() == time() else value.isoformat(sep=" ", timespec="seconds")
-    if isinstance(value, date):
-        return value.isoformat()
-    return "(binary)" if isinstance(value, bytes | memoryview) else str(value)

@@ -238,6 +238,26 @@ def test_one_far_cell_cannot_make_a_sheet_of_billions(tmp_path: Path) -> None:
     assert "an area of 16384 by 1048576 cells" in refusal(tmp_path, excel="a.xlsx")
 
 
+def test_a_workbook_that_takes_too_much_memory_ends_the_process_that_reads_it_and_not_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row of nameless cells fits every bound on the file and still takes a hundred times its size to read."""
+    book(tmp_path / "a.xlsx", [["key"], ["1"]])
+    noise = b"".join(b"<c><v>%d</v></c>" % (k * 7919 % 1_000_003) for k in range(1_000_000))
+    rewritten(tmp_path / "a.xlsx", SHEET, lambda data: data.replace(b"</sheetData>", b'<row r="3">' + noise + b"</row></sheetData>"))
+    monkeypatch.setattr(workbook, "MOST_MEMORY", 150 * 1024 * 1024)
+    said = refusal(tmp_path, excel="a.xlsx")
+    assert "a.xlsx: reading it takes too much memory or time" in said and "export the ledger as CSV or Parquet" in said
+    book(tmp_path / "a.xlsx", [["key"], ["1"]])
+    assert everything(tmp_path, excel="a.xlsx")["key"].tolist() == ["1"]
+
+
+def test_a_workbook_that_takes_too_long_ends_the_process_that_reads_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    book(tmp_path / "a.xlsx", [["key"], *[[k] for k in range(60_000)]])
+    monkeypatch.setattr(workbook, "MOST_SECONDS", 0)
+    assert "too much memory or time" in refusal(tmp_path, excel="a.xlsx")
+
+
 def test_xml_entities_in_a_workbook_are_refused(tmp_path: Path) -> None:
     book(tmp_path / "a.xlsx", [["key"], ["1"]])
     bomb = b'<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;">]>'
