@@ -440,6 +440,7 @@ class _Verifier:
         self._erased: dict[int, int] = {}
 
     def entry(self, row: AuditRow) -> None:
+        """Return when the row is the next entry and its payload fits. Raises TamperedEntry naming the entry."""
         seq = self._frontier.size
         if row.seq != seq or isinstance(row.seq, bool):
             raise TamperedEntry(seq, f"missing: the next entry stored is {row.seq!r:.40}")
@@ -455,6 +456,7 @@ class _Verifier:
         self._prev, self._ts = row.leaf, body["ts"]
 
     def finish(self, head: AuditHead | None) -> Consistent:
+        """What was verified, once every entry was seen. Raises TamperedEntry for a payload, erasure or head that fits no entry."""
         if self._payload is not None:
             raise TamperedEntry(None, f"a payload is stored for entry {self._payload.seq!r:.40}, which does not exist")
         for seq in self._gone:
