@@ -4,6 +4,7 @@ BIN := .venv/bin
 export PREFECT_SERVER_ANALYTICS_ENABLED = false
 export DO_NOT_TRACK = 1
 export GX_ANALYTICS_ENABLED = false
+unexport PYTHONDONTWRITEBYTECODE   # compiled modules are kept: else every process compiles thousands of files again, for 20 s of a core
 
 .PHONY: demo test bench soak words lock clean
 demo: .ready-run
