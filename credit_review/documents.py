@@ -54,6 +54,7 @@ class _Composer(yaml.SafeLoader):
     depth = 0
 
     def compose_node(self, parent: Node | None, index: Any) -> Node | None:
+        """The next node. Raises _Trap at what hides content, with what was expected."""
         event: Any = self.peek_event()  # type: ignore[no-untyped-call]
         if isinstance(event, AliasEvent):
             raise _Trap(event, "an alias", "the value written out; aliases can hide and multiply content")

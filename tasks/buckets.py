@@ -27,6 +27,7 @@ class _Workers:
         self._running: TaskRunner[Any] | None = None
 
     def running(self) -> TaskRunner[Any]:
+        """The task runner, started by the first call."""
         if self._running is None:
             self._running = self._until.enter_context(runner(self._plan))
         return self._running

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from credit_review import audit, completeness, limits
 from credit_review.adapters import files
+from credit_review.adapters.workspace import Workspace
 from credit_review.limits.codes import SEPARATOR
 from credit_review.model.frames import QUARANTINE, bucket_of
 from credit_review.model.records import Proposal
@@ -18,6 +19,7 @@ from credit_review.model.states import CustomerState, Layer, ReviewState
 from credit_review.review import lifecycle, propose, route
 from credit_review.review.naming import account_id
 from credit_review.review.propose import ProposalDraft
+from credit_review.review.request import later_reviews
 from credit_review.scoring import REASONS
 from tasks import figures, prepare, validate
 from tasks.defaults import task
@@ -100,18 +102,31 @@ def canonical_lines(frame: pd.DataFrame) -> Iterator[str]:
 def store_proposals(plan: Plan) -> int:
     """Store a proposal for every customer whose limit or terms would change; returns how many there are.
 
-    Changes left because a newer review's proposal is open are written beside, customer by customer.
+    Changes left to a newer review are written beside, customer by customer.
     """
     opened = prepare.services(plan.config)
-    total = propose.Stored()
+    total, since = propose.Stored(), reviewed_since(plan)
     for number in range(plan.buckets):
-        total += propose.store_all(opened.store, plan.review_id, _drafts(plan, number), opened.clock, by=prepare.SYSTEM)
+        found = _drafts(plan, number)
+        total += propose.store_all(opened.store, plan.review_id, found, opened.clock, by=prepare.SYSTEM, reviewed_since=since)
     plan.workspace.write_json(LEFT, dict(sorted(total.yielded)))
     return len(total.stored) + total.existing
 
 
+def reviewed_since(plan: Plan) -> dict[str, str]:
+    """By customer, the newest review as of a later day that has reviewed it."""
+    with prepare.services(plan.config).store.read() as uow:
+        later = later_reviews(uow, plan.as_of)
+    found: dict[str, str] = {}
+    for review in later:
+        seen = Workspace(plan.workspace.data, review.review_id).read("outcome")
+        for customer in seen.loc[seen["state"] == CustomerState.REVIEWED, "customer_id"]:
+            found.setdefault(customer, review.review_id)
+    return found
+
+
 def left(plan: Plan) -> dict[str, str]:
-    """By customer, the newer review whose open proposal stands in the way of the change that this review finds."""
+    """By customer, the newer review to which the change that this review finds was left."""
     found: dict[str, str] = plan.workspace.read_json(LEFT) if plan.workspace.has(LEFT) else {}
     return found
 

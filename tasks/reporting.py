@@ -203,12 +203,11 @@ def _hold_words(record: Review, people: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _left_words(plan: Plan) -> tuple[str, ...]:
-    """The changes this review finds and does not propose, because a newer review's proposals are open."""
+    """The changes this review finds and does not propose, because a newer review has seen the customers since."""
     counts = Counter(outcome.left(plan).values())
     return tuple(
         said(
-            "Changes of {n} customers that this review finds are not proposed: "
-            "review {newer} is newer, and its proposals for them are open.",
+            "Changes of {n} customers that this review finds are not proposed: review {newer} is newer and has reviewed them.",
             n=n,
             newer=newer,
         )

@@ -129,6 +129,7 @@ class _Reader:
     results: list[ReadResult]
 
     def read(self, table: Table | None, how: Callable[..., ReadResult], **more: object) -> ReadResult | None:
+        """What `how` makes of the table's source; None without a table. Raises BadInput for a ledger or master without rows."""
         if table is None:
             return None
         source = sources.open_source(table.from_, folder=self.folder, secret=require_secret)

@@ -9,24 +9,24 @@ from __future__ import annotations
 import codecs
 import csv
 import json
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time
-from decimal import Decimal
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from credit_review.adapters import workbook
+from credit_review.adapters.plain import plain_text
 from credit_review.errors import BadInput, Unavailable
 from credit_review.ports import Source
 from credit_review.receivables import columns as col
 from credit_review.receivables.mapping import Input
-from credit_review.words import said
+from credit_review.words import marked, said
 
 CHUNK_ROWS = 250_000
 _BLOCK = 64 << 20
@@ -118,27 +118,46 @@ class CsvSource:
             if line == 2:
                 yield _frame(names, [pa.array([], type=pa.large_string()) for _ in names], 2)
         except (pa.ArrowInvalid, UnicodeError) as error:
-            raise self._said(error, encoding, len(names)) from None
-        self._require_closed_quotes(encoding)
+            raise self._said(error, encoding, names) from None
+        self._require_closed_quotes(encoding, names)
 
-    def _require_closed_quotes(self, encoding: str) -> None:
+    def _require_closed_quotes(self, encoding: str, names: Sequence[str]) -> None:
         """A quote that is opened and never closed swallows the rest of the file into one cell; Arrow does not mind, we do."""
         mark = self.where.quote.encode()
         with self.path.open("rb") as file:
             odd = sum(data.count(mark) for data in iter(lambda: file.read(1 << 20), b"")) % 2
-        if not odd:
-            return
+        unclosed = self._unclosed(encoding, names) if odd else None
+        if unclosed is not None:
+            raise unclosed
+
+    def _unclosed(self, encoding: str, names: Sequence[str]) -> BadInput | None:
+        """The error of a quote that is opened and never closed, by the line of its row and its column; None where all are closed."""
+        try:
+            deque(self._rows(encoding, strict=True), maxlen=0)
+        except csv.Error as error:
+            if "end of data" in str(error):
+                line, row = deque(self._rows(encoding), maxlen=1)[0]
+                return BadInput(
+                    said(
+                        "{name} line {line}, {field}: a quote is opened and never closed",
+                        name=self.name,
+                        line=line,
+                        field=names[min(len(row), len(names)) - 1],
+                    ),
+                    expected=said("every quoted field closed"),
+                    next_step=_EXPORT_AGAIN,
+                )
+        return None
+
+    def _rows(self, encoding: str, *, strict: bool = False) -> Iterator[tuple[int, list[str]]]:
+        """Every row with the line it begins on, header first. Raises csv.Error where `strict` rules are broken."""
         csv.field_size_limit(1 << 30)
         with self.path.open(encoding=encoding, newline="") as file:
-            rows = csv.reader(file, delimiter=self.where.delimiter, quotechar=self.where.quote, strict=True)
+            rows = csv.reader(file, delimiter=self.where.delimiter, quotechar=self.where.quote, strict=strict)
             line = 1
-            try:
-                for _ in rows:
-                    line = rows.line_num + 1
-            except csv.Error as error:
-                if "end of data" in str(error):
-                    open_quote = said("{name} line {line}: a quote is opened and never closed", name=self.name, line=line)
-                    raise BadInput(open_quote, expected=said("every quoted field closed"), next_step=_EXPORT_AGAIN) from None
+            for row in rows:
+                yield line, row
+                line = rows.line_num + 1
 
     def _header(self, encoding: str) -> list[str]:
         try:
@@ -146,12 +165,12 @@ class CsvSource:
                 rows = csv.reader(file, delimiter=self.where.delimiter, quotechar=self.where.quote, strict=True)
                 names = next(rows, [])
         except (UnicodeError, csv.Error) as error:
-            raise self._said(error, encoding, 0) from None
+            raise self._said(error, encoding, []) from None
         if names:
             names[0] = names[0].removeprefix("\ufeff")
         return _names(self.name, names)
 
-    def _said(self, error: Exception, encoding: str, columns: int) -> BadInput:
+    def _said(self, error: Exception, encoding: str, names: Sequence[str]) -> BadInput:
         """The error in terms of the file: which line is not in the encoding, or has another number of fields."""
         line = _undecodable_line(self.path, encoding)
         if line is not None:
@@ -160,27 +179,33 @@ class CsvSource:
                 expected=said("a file in {encoding}, as the mapping says", encoding=encoding),
                 next_step=said("correct `encoding` in the mapping (Windows exports are often cp1252), or export the file as UTF-8"),
             )
-        ragged = self._ragged(encoding, columns)
-        if ragged is not None:
-            return BadInput(
-                said("{name} line {ragged}: {ragged2} fields", name=self.name, ragged=ragged[0], ragged2=ragged[1]),
-                expected=said("{columns} fields, as in the header", columns=columns),
+        return (
+            self._unclosed(encoding, names)
+            or self._ragged(encoding, names)
+            or BadInput(
+                said("{name}: {problem}", name=self.name, problem=str(error).splitlines()[0]),
+                expected=said("a delimited text file"),
                 next_step=_EXPORT_AGAIN,
             )
-        return BadInput(
-            said("{name}: {problem}", name=self.name, problem=str(error).splitlines()[0]),
-            expected=said("a delimited text file"),
-            next_step=_EXPORT_AGAIN,
         )
 
-    def _ragged(self, encoding: str, columns: int) -> tuple[int, int] | None:
-        csv.field_size_limit(1 << 30)
-        with self.path.open(encoding=encoding, newline="") as file:
-            rows = csv.reader(file, delimiter=self.where.delimiter, quotechar=self.where.quote)
-            try:
-                return next(((rows.line_num, len(row)) for row in rows if row and len(row) != columns), None)
-            except csv.Error:
-                return None
+    def _ragged(self, encoding: str, names: Sequence[str]) -> BadInput | None:
+        """The error of the first row with another number of fields than the header; None where all have as many."""
+        try:
+            found = next(((line, row) for line, row in self._rows(encoding) if row and len(row) != len(names)), None)
+        except csv.Error:
+            return None
+        if found is None:
+            return None
+        line, row = found
+        short = marked("{name} line {line}: the row ends before {field}, after {got} of {columns} fields")
+        long = marked("{name} line {line}: {got} fields")
+        about: dict[str, Any] = {"name": self.name, "line": line, "got": len(row), "columns": len(names)}
+        return BadInput(
+            said(short, field=names[len(row)], **about) if len(row) < len(names) else said(long, **about),
+            expected=said("{columns} fields, as in the header", columns=len(names)),
+            next_step=_EXPORT_AGAIN,
+        )
 
 
 @dataclass(slots=True)
@@ -219,18 +244,21 @@ class ParquetSource:
 
 @dataclass(slots=True)
 class ExcelSource:
-    """A sheet of an .xlsx workbook: first row the header. Formulas, macros and bombs are refused before anything is loaded."""
+    """A sheet of an .xlsx workbook: first row the header. Formulas, macros and bombs are refused, and never by this process."""
 
     name: str
     path: Path
     sheet: str | None
 
     def read(self) -> Iterator[pd.DataFrame]:
-        """One text frame; numbers as Excel shows them (15 digits), whole ones without decimals, dates ISO. Raises BadInput."""
-        rows = workbook.read_sheet(self.path, self.sheet, known_as=self.name)
-        names = _names(self.name, [_text(value) for value in rows[0]] if rows else [])
-        columns = list(zip(*rows[1:], strict=True)) if len(rows) > 1 else [()] * len(names)
-        yield _frame(names, [_texts(column) for column in columns], 2)
+        """Text frames; numbers as Excel shows them (15 digits), whole ones without decimals, dates ISO. Raises BadInput."""
+        rows = workbook.read_apart(self.path, self.sheet, known_as=self.name)
+        names, line = _names(self.name, next(rows, [])), 2
+        while part := list(islice(rows, CHUNK_ROWS)):
+            yield _frame(names, [_texts(column) for column in zip(*part, strict=True)], line)
+            line += len(part)
+        if line == 2:
+            yield _frame(names, [_texts([]) for _ in names], 2)
 
 
 @dataclass(slots=True)
@@ -299,7 +327,7 @@ class JsonLinesSource:
                 said("{name} line {line}: not a flat object", name=self.name, line=line),
                 expected=said("one JSON object of plain values a line"),
             )
-        return {name: _text(v) for name, v in value.items()}
+        return {name: plain_text(v) for name, v in value.items()}
 
 
 @dataclass(slots=True)
@@ -468,24 +496,5 @@ def _text_array(column: Any) -> Any:
 def _texts(values: Sequence[Any]) -> Any:
     """Values of one column as an Arrow array of texts."""
     kinds = {type(value) for value in values}
-    found = list(values) if kinds <= {str} else [_text(value) for value in values]
+    found = list(values) if kinds <= {str} else [plain_text(value) for value in values]
     return pa.array(found, type=pa.large_string())
-
-
-def _text(value: Any) -> str:
-    """A value as plain text: whole numbers without decimals, numbers without exponent, days and midnights as 2026-03-31, missing empty."""
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool | np.bool_):
-        return "true" if value else "false"
-    if isinstance(value, float):
-        return "" if value != value else format(Decimal(format(value, ".15g")), "f") if abs(value) < 1e300 else str(value)
-    if isinstance(value, Decimal):
-        return format(value, "f")
-    if isinstance(value, datetime):
-        return value.date().isoformat() if value.time() == time() else value.isoformat(sep=" ", timespec="seconds")
-    if isinstance(value, date):
-        return value.isoformat()
-    return "(binary)" if isinstance(value, bytes | memoryview) else str(value)

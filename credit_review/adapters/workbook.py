@@ -1,8 +1,15 @@
-"""Excel workbooks from outside, checked before they are loaded: a zip of bounded size, no macros, no formulas, no bombs."""
+"""Excel workbooks from outside, checked before they are loaded: a zip of bounded size, no macros, no formulas, no bombs.
+
+They are read by a process of its own, with bounds on memory and time: what a check misses ends that process and not the review.
+"""
 
 from __future__ import annotations
 
+import json
 import re
+import resource
+import subprocess
+import sys
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -11,19 +18,70 @@ from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element, ParseError
 
+from credit_review.adapters.plain import plain_text
 from credit_review.errors import BadInput
-from credit_review.words import said
+from credit_review.words import packed, said, unpacked
 
 MOST_UNPACKED = 200 * 1024 * 1024
 MOST_RATIO = 100
 MOST_MEMBERS = 1_000
 MOST_CELLS = 20_000_000
+MOST_MEMORY = 3 * 1024 * 1024 * 1024
+MOST_SECONDS = 600
+"""Address space in bytes and processor time that reading one workbook may take."""
 _SMALL = 1024 * 1024
 """Members up to this size may be packed tighter than MOST_RATIO: short repetitive sheets are."""
 
 _MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 _RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 _CELL = re.compile(r"([A-Z]{1,3})([0-9]{1,7})\Z")
+
+
+def read_apart(path: Path, sheet: str | None, *, known_as: str) -> Iterator[list[str]]:
+    """The rows of `read_sheet` as plain texts, read by a process of its own.
+
+    Raises BadInput as `read_sheet` does, and where reading takes more than MOST_MEMORY or MOST_SECONDS.
+    """
+    about = json.dumps([str(path), sheet, known_as, MOST_MEMORY, MOST_SECONDS])
+    command = [sys.executable, "-P", "-m", "credit_review.adapters.workbook", about]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, encoding="utf-8") as reader:
+        try:
+            for line in reader.stdout or ():
+                found = json.loads(line)
+                if found == _END:
+                    return
+                if isinstance(found, dict):
+                    what, expected, next_step = (unpacked(one) for one in found["refused"])
+                    raise BadInput(what, expected=expected, next_step=next_step)
+                yield found
+        finally:
+            reader.kill()
+    raise BadInput(
+        said("{known_as}: reading it takes too much memory or time", known_as=known_as),
+        expected=said("a workbook read within {bytes} bytes and {seconds} seconds", bytes=MOST_MEMORY, seconds=MOST_SECONDS),
+        next_step=said("export the ledger as CSV or Parquet"),
+    )
+
+
+_END = "end"
+"""What the reading process says last: one that was killed has said less than all rows."""
+
+
+def _read_here(about: str) -> None:
+    """What the process apart does: a line of JSON a row, header first; or one with the refusal."""
+    path, sheet, known_as, memory, seconds = json.loads(about)
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+    try:
+        for row in read_sheet(Path(path), sheet, known_as=known_as):
+            _tell([plain_text(value) for value in row])
+        _tell(_END)
+    except BadInput as error:
+        _tell({"refused": [packed(text) for text in (error.what, error.expected, error.next_step)]})
+
+
+def _tell(value: Any) -> None:
+    sys.stdout.write(json.dumps(value) + "\n")
 
 
 def read_sheet(path: Path, sheet: str | None, *, known_as: str) -> list[list[Any]]:
@@ -192,3 +250,7 @@ def _tree(archive: zipfile.ZipFile, member: str, known_as: str) -> Element:
             expected=said("plain XML without entities"),
         ) from None
     return found
+
+
+if __name__ == "__main__":
+    _read_here(sys.argv[1])

@@ -81,6 +81,7 @@ class _Verifier:
         self._kept: dict[int, Mapping[str, Any]] = {}
 
     def entry(self, row: AuditRow) -> Mapping[str, Any]:
+        """The body of the row, when it is the next entry and its payload fits. Raises TamperedEntry naming the entry."""
         seq = self._frontier.size
         if row.seq != seq or isinstance(row.seq, bool):
             raise TamperedEntry(seq, f"missing: the next entry stored is {row.seq!r:.40}")
@@ -103,6 +104,7 @@ class _Verifier:
         return body
 
     def finish(self, head: AuditHead | None) -> Consistent:
+        """What was verified, once every entry was seen. Raises TamperedEntry for a payload, erasure or head that fits no entry."""
         if self._payload is not None:
             raise TamperedEntry(None, f"a payload is stored for entry {self._payload.seq!r:.40}, which does not exist")
         for seq in self._gone:

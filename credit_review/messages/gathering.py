@@ -127,6 +127,7 @@ class _Control:
 
     @classmethod
     def read(cls, uow: UnitOfWork, currencies: Iterable[str], company: Company, now: datetime) -> _Control:
+        """With the rates of today, in the company's time zone, for these currencies; one without a rate stays without."""
         control, today = matrix_in_force(uow, now).control_currency, now.astimezone(company.words.zone).date()
         return cls(control, rates_to(uow, set(currencies) - {control}, control, today, now), today)
 

@@ -144,7 +144,7 @@ class ReportData:
     - `routes`: frame with the columns of ROUTES; None before routing.
     - `states`: STATES of the whole book, for next review dates and what escalates; None before scope is known.
     - `decided`: what people have answered so far, oldest first.
-    - `left_to_newer`: customers whose change is not proposed, because a newer review's proposal for them is open.
+    - `left_to_newer`: customers whose change is not proposed, because a newer review has reviewed them.
     - `order_rates`: one major unit of each currency in control currency, used to order proposals by size and for nothing else;
       if a currency lacks one, the largest of each currency take turns.
     - `lateness_hold`: policy's fraction of open items past due above which the extract may be incomplete; None when there is none.

@@ -187,7 +187,7 @@ def _route(row: dict[str, Any], routes: Mapping[str, str]) -> str:
 
 
 def _routes(data: ReportData) -> dict[str, str]:
-    left = dict.fromkeys(data.left_to_newer, "left to a newer review")
+    left: dict[str, str] = dict.fromkeys(data.left_to_newer, said("left to a newer review"))
     if data.routes is None:
         return left
     return left | dict(

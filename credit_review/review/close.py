@@ -5,20 +5,21 @@ The functions write and append entries; the caller commits.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any
 
 from credit_review.audit import Action, canonical
 from credit_review.errors import BadInput, Refused
-from credit_review.model.records import Deferral, ErpDifference, Exclusion, OutboxEntry, Proposal, Review, RiskKept
+from credit_review.model.records import Deferral, ErpDifference, Exclusion, LimitChange, OutboxEntry, Proposal, Review, RiskKept
 from credit_review.model.states import OPEN_PROPOSAL_STATES, OutboxState, ProposalState, ReviewState
 from credit_review.ports import Entry, UnitOfWork
 from credit_review.review.directory import called
 from credit_review.review.lifecycle import advance, change_review, entity, require_state, review_of
 from credit_review.review.manifest import digest_of
 from credit_review.review.naming import SYSTEM, actor
+from credit_review.review.outbox import ERP, SLACK_POST, SLACK_UPDATE, subject_of
 from credit_review.review.signing import require_closer, require_keeper
 from credit_review.words import listed, marked, said
 
@@ -40,7 +41,8 @@ class SignOff:
     """What a person signs to close a review. Amounts are minor units per currency; ids are ours.
 
     `automatic`: approved by rule, per currency (count, limits before, limits after). `risks_kept`: reductions that did not happen and
-    were accepted, as (proposal, customer, currency, amount, by, until). Open items: differences to the ERP, parked deliveries.
+    were accepted, as (proposal, customer, currency, amount, by, until). Open items: differences to the ERP, whoever's limits they are
+    about, and parked deliveries of this review.
     """
 
     review_id: str
@@ -91,7 +93,7 @@ def sign_off(uow: UnitOfWork, review_id: str, certified: Certified) -> SignOff:
         deferrals=tuple((d.customer_id, d.owner_id, _day(d.until)) for d in uow.find(Deferral, review_id=review_id)),
         exclusions=tuple((e.customer_id, e.rule) for e in uow.find(Exclusion, review_id=review_id)),
         erp_differences=tuple((d.difference_id, d.account_id, d.owner_id) for d in uow.find(ErpDifference, settled_at=None)),
-        parked=tuple(o.dedup_key for o in uow.find(OutboxEntry, state=OutboxState.PARKED)),
+        parked=_parked(uow, review_id),
     )
 
 
@@ -169,6 +171,30 @@ def decide_risk_kept(uow: UnitOfWork, proposal_id: str, *, person_id: str, reaso
     decided = uow.get(RiskKept, proposal_id=proposal_id)
     assert decided is not None  # noqa: S101  changed above
     return decided
+
+
+def _parked(uow: UnitOfWork, review_id: str) -> tuple[str, ...]:
+    """Dedup keys of deliveries given up that this review caused: applications and changes of its proposals, and messages about them."""
+    rows = uow.find(OutboxEntry, state=OutboxState.PARKED)
+    of_change = _proposals_behind(uow, [_about(r) for r in rows if r.kind == ERP])
+    about = {r.dedup_key: of_change.get(_about(r), "") if r.kind == ERP else _about(r) for r in rows}
+    ids = sorted(set(about.values()) - {""})
+    mine = {review_id, *(p.proposal_id for p in uow.find(Proposal, review_id=review_id, proposal_id=ids))} if ids else set()
+    return tuple(key for key, one in about.items() if one in mine)
+
+
+def _about(row: OutboxEntry) -> str:
+    """The id that a delivery's key names: a proposal, a change, or of a message what it shows."""
+    subject = subject_of(row.dedup_key) if row.kind in (SLACK_POST, SLACK_UPDATE) else row.dedup_key
+    return subject.partition(":")[2]
+
+
+def _proposals_behind(uow: UnitOfWork, change_ids: Sequence[str]) -> dict[str, str]:
+    """By change, the proposal that decided it, or the change that it ends."""
+    changes = uow.find(LimitChange, change_id=list(change_ids)) if change_ids else []
+    ended = [c.reverses_id for c in changes if c.reverses_id]
+    decided = {c.change_id: c.proposal_id or "" for c in (*changes, *(uow.find(LimitChange, change_id=ended) if ended else ()))}
+    return decided | {c.change_id: decided.get(c.reverses_id, "") for c in changes if c.reverses_id}
 
 
 def _states(uow: UnitOfWork, review_id: str) -> dict[str, int]:

@@ -194,6 +194,7 @@ class _Click:
 
     @property
     def proposal(self) -> Proposal:
+        """The proposal that was answered, as it was locked."""
         return self.standing.proposal
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import islice
+from typing import Any
 
 from credit_review.audit import Action, canonical
 from credit_review.errors import BadInput, Refused, ReviewStopped
@@ -198,34 +199,39 @@ def settle_difference(uow: UnitOfWork, difference_id: str, *, person_id: str, re
 
 
 def record_aliases(uow: UnitOfWork, rows: Sequence[CustomerAlias], *, by: str = SYSTEM) -> int:
-    """How many of the aliases are new or name another customer than before; each is recorded with its entry. The caller commits."""
+    """How many of the aliases are new or name another customer than before; each is recorded with its entry. The caller commits.
+
+    A number of which a later day is on record is left as it is: the newest row speaks for every day from its first, so what a review
+    of an earlier day finds would overrule it.
+    """
     known: dict[tuple[str, str, str], str] = {}
+    later: set[tuple[str, str, str]] = set()
     for source, legal_entity in sorted({(r.source, r.legal_entity) for r in rows}):
         part = [r for r in rows if (r.source, r.legal_entity) == (source, legal_entity)]
-        numbers = sorted({r.source_number for r in part})
-        for fact in uow.facts(
-            CustomerAlias,
-            valid_at=max(r.valid_from for r in part),
-            known_at=max(r.recorded_at for r in part),
-            source=source,
-            legal_entity=legal_entity,
-            source_number=numbers,
-        ):
+        day, moment = max(r.valid_from for r in part), max(r.recorded_at for r in part)
+        about: dict[str, Any] = {"source": source, "legal_entity": legal_entity, "source_number": sorted({r.source_number for r in part})}
+        later |= {(source, legal_entity, a.source_number) for a in uow.find(CustomerAlias, **about) if a.valid_from > day}
+        for fact in uow.facts(CustomerAlias, valid_at=day, known_at=moment, **about):
             known[source, legal_entity, fact.source_number] = fact.customer_id
-    fresh = [r for r in rows if known.get((r.source, r.legal_entity, r.source_number)) != r.customer_id]
+    keyed = [((r.source, r.legal_entity, r.source_number), r) for r in rows]
+    fresh = [r for key, r in keyed if key not in later and known.get(key) != r.customer_id]
     uow.add(*fresh)
     uow.append(*(_alias_entry(r, known.get((r.source, r.legal_entity, r.source_number)), by) for r in fresh))
     return len(fresh)
 
 
 def record_memberships(uow: UnitOfWork, rows: Sequence[GroupMembership], *, by: str = SYSTEM) -> int:
-    """How many customers belong to another group than recorded before; each is recorded with its entry. The caller commits."""
+    """How many customers belong to another group than recorded before; each is recorded with its entry. The caller commits.
+
+    A customer whose group of a later day is on record stays in it: see `record_aliases`.
+    """
     if not rows:
         return 0
     day, moment = max(r.valid_from for r in rows), max(r.recorded_at for r in rows)
     ids = sorted({r.customer_id for r in rows})
     known = {m.customer_id: m.group_id for m in uow.facts(GroupMembership, valid_at=day, known_at=moment, customer_id=ids)}
-    fresh = [r for r in rows if known.get(r.customer_id, r.customer_id) != r.group_id]
+    later = {m.customer_id for m in uow.find(GroupMembership, customer_id=ids) if m.valid_from > day}
+    fresh = [r for r in rows if r.customer_id not in later and known.get(r.customer_id, r.customer_id) != r.group_id]
     uow.add(*fresh)
     uow.append(
         *(

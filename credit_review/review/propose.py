@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from itertools import islice
+from types import MappingProxyType
 from typing import Any
 
 from credit_review.audit import Action, canonical
@@ -81,7 +82,7 @@ class ProposalDraft:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What became of drafts, as counts and ids: stored now, there already, without a change, and left because a newer review is open.
+    """What became of drafts, as counts and ids: stored now, there already, without a change, and left to a newer review.
 
     `yielded` is customer id and the newer review, for each draft that was left.
     """
@@ -97,21 +98,31 @@ class Stored:
         )
 
 
-def store_proposals(uow: UnitOfWork, review_id: str, drafts: Sequence[ProposalDraft], now: datetime, *, by: str = SYSTEM) -> Stored:
+def store_proposals(
+    uow: UnitOfWork,
+    review_id: str,
+    drafts: Sequence[ProposalDraft],
+    now: datetime,
+    *,
+    by: str = SYSTEM,
+    reviewed_since: Mapping[str, str] = MappingProxyType({}),
+) -> Stored:
     """What became of up to 500 drafts of a scored review, each stored one in state draft with its entry; the caller commits.
 
-    An older review's open proposal of the account is superseded; a newer review's stays, and the draft is left. What is in force
-    here counts as the present limit: where the draft says otherwise, the proposal becomes exceptional (`erp_difference`).
+    An older review's open proposal of the account is superseded; a newer review's stays, and the draft is left, as is that of a
+    customer in `reviewed_since` (its newer review by customer id): what was found on newer data is not undone on older. What is in
+    force here counts as the present limit: where the draft says otherwise, the proposal becomes exceptional (`erp_difference`).
     Raises ReviewStopped when a stored proposal of this review had another engine figure.
     """
     if len(drafts) > BATCH:
         raise BadInput(said("{drafts} proposals in one transaction", drafts=len(drafts)), expected=said("at most {batch}", batch=BATCH))
     review = review_of(uow, review_id, lock=True)
     require_state(review, ReviewState.SCORED)
-    plan = _Plan.read(uow, review, drafts)
+    plan = _Plan.read(uow, review, drafts, reviewed_since)
     fresh = [d for d in plan.drafts if plan.is_fresh(d)]
     changing = [d for d in fresh if not unchanged(d)]
-    kept = [d for d in changing if not plan.yields(d)]
+    left = [(d.customer_id, newer) for d in changing if (newer := plan.newer_review(d))]
+    kept = [d for d in changing if not plan.newer_review(d)]
     _open_accounts(uow, [d for d in kept if d.account_id not in plan.accounts], by)
     proposals = [plan.proposal(d, now) for d in kept]
     older = {p.supersedes_id: p.proposal_id for p in proposals if p.supersedes_id}
@@ -123,11 +134,19 @@ def store_proposals(uow: UnitOfWork, review_id: str, drafts: Sequence[ProposalDr
         stored=tuple(p.proposal_id for p in proposals),
         existing=len(plan.drafts) - len(fresh),
         unchanged=len(fresh) - len(changing),
-        yielded=tuple((d.customer_id, plan.open[d.account_id].review_id) for d in changing if plan.yields(d)),
+        yielded=tuple(left),
     )
 
 
-def store_all(store: Store, review_id: str, drafts: Iterable[ProposalDraft], clock: Clock, *, by: str = SYSTEM) -> Stored:
+def store_all(
+    store: Store,
+    review_id: str,
+    drafts: Iterable[ProposalDraft],
+    clock: Clock,
+    *,
+    by: str = SYSTEM,
+    reviewed_since: Mapping[str, str] = MappingProxyType({}),
+) -> Stored:
     """What became of all drafts, stored in transactions of 500 between which the store is free for others. May run again after a crash.
 
     Drafts are taken as they come, so that few exist at a time. Those that come in order of account id are stored fastest: that is the
@@ -136,7 +155,7 @@ def store_all(store: Store, review_id: str, drafts: Iterable[ProposalDraft], clo
     total, rest = Stored(), iter(drafts)
     while batch := list(islice(rest, BATCH)):
         with store.begin(interactive=False) as uow:
-            total += store_proposals(uow, review_id, batch, clock.now(), by=by)
+            total += store_proposals(uow, review_id, batch, clock.now(), by=by, reviewed_since=reviewed_since)
             uow.commit()
     return total
 
@@ -168,10 +187,11 @@ class _Plan:
     limits: Mapping[str, CreditLimit]
     mine: Mapping[str, Proposal]
     open: Mapping[str, Proposal]
-    newer: frozenset[str] = field(default_factory=frozenset)
+    newer: frozenset[str]
+    since: Mapping[str, str]
 
     @classmethod
-    def read(cls, uow: UnitOfWork, review: Review, drafts: Sequence[ProposalDraft]) -> _Plan:
+    def read(cls, uow: UnitOfWork, review: Review, drafts: Sequence[ProposalDraft], since: Mapping[str, str]) -> _Plan:
         ids = sorted({d.account_id for d in drafts})
         if len(ids) != len(drafts):
             raise BadInput(said("two drafts of one account in a batch"), expected=said("one draft an account"))
@@ -192,6 +212,7 @@ class _Plan:
             mine={p.proposal_id: p for p in mine},
             open=others,
             newer=frozenset(newer),
+            since=since,
         )
 
     def is_fresh(self, draft: ProposalDraft) -> bool:
@@ -209,10 +230,10 @@ class _Plan:
             )
         return known is None
 
-    def yields(self, draft: ProposalDraft) -> bool:
-        """Whether a newer review has an open proposal for the account."""
+    def newer_review(self, draft: ProposalDraft) -> str:
+        """The newer review that has an open proposal for the account, or has reviewed the customer; empty for none."""
         other = self.open.get(draft.account_id)
-        return other is not None and other.review_id in self.newer
+        return other.review_id if other is not None and other.review_id in self.newer else self.since.get(draft.customer_id, "")
 
     def proposal(self, draft: ProposalDraft, now: datetime) -> Proposal:
         """The record of a draft, with its packet."""

@@ -32,6 +32,7 @@ REQUESTED = "requested"
 """Exception: a person asked for it."""
 
 _SCOPE = "customer:"
+_PROPOSED = (ReviewState.PROPOSED, ReviewState.ROUTED, ReviewState.SETTLED, ReviewState.CLOSED)
 _BEFORE_PROPOSAL = (ReviewState.DRAFT, ReviewState.SNAPSHOTTED, ReviewState.VALIDATED, ReviewState.SCORED)
 
 
@@ -65,6 +66,13 @@ def request_scope(uow: UnitOfWork, customer_id: str, as_of: date) -> str:
 def unfinished_request(review: Review) -> bool:
     """Whether a review is a request that stopped before anything was proposed: what was asked is lost with it, so it is asked again."""
     return review.scope.startswith(_SCOPE) and "#" in review.scope and review.last_good_state in _BEFORE_PROPOSAL
+
+
+def later_reviews(uow: UnitOfWork, as_of: date) -> list[Review]:
+    """Reviews as of a later day that have come to their proposals, newest first; requests are none of them."""
+    found = uow.find(Review, state=_PROPOSED)
+    later = [r for r in found if r.as_of > as_of and not (r.scope.startswith(_SCOPE) and "#" in r.scope)]
+    return sorted(later, key=lambda r: (r.as_of, r.started_at), reverse=True)
 
 
 def owe_status(uow: UnitOfWork, review_id: str, person_id: str, to: Destinations, now: datetime) -> None:

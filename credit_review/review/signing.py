@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import date, datetime
 
+from credit_review.audit import Action
 from credit_review.authority import Matrix, Tier, signers, signing_tier, tier_of_risk
 from credit_review.errors import Refused
 from credit_review.fx import MissingRate
 from credit_review.model.money import Money
 from credit_review.model.records import Decision, Person, Review, RiskKept
 from credit_review.model.states import Verdict
-from credit_review.ports import UnitOfWork
+from credit_review.ports import Entry, UnitOfWork
 from credit_review.review.directory import active_person, persons
+from credit_review.review.naming import actor
 from credit_review.review.standing import gather, matrix_in_force, no_rate
 from credit_review.words import Said, listed, marked, said
+
+OWN, LACKS_TIER = "sign.own", "sign.lacks_tier"
+"""Codes of signatures refused for want of the right."""
 
 _OWN = marked("{name} may not {to}: he or she asked for it or stopped it")
 _LACKS = marked("{name} may not {to}: it takes {tier} ({title})")
@@ -53,6 +58,12 @@ def require_keeper(uow: UnitOfWork, risk: RiskKept, person_id: str, *, on: date,
     return _require(uow, matrix, tier, to, person_id, on=on, now=now, region=standing.proposal.region, behind=behind)
 
 
+def record_refusal(uow: UnitOfWork, refusal: Refused, *, person_id: str, entity: str) -> None:
+    """Appends the entry of a signature for `review:<id>` or `proposal:<id>` that was refused to this person for want of the right."""
+    data = {"code": refusal.code, "channel": "cli"}
+    uow.append(Entry(action=Action.DECISION_REFUSED, actor=actor(person_id), entity=entity, data=data, payload={"text": refusal.what}))
+
+
 def _behind(uow: UnitOfWork, risk: RiskKept, makers: Collection[str]) -> frozenset[str]:
     """Makers of the reduction (who released, amended, deferred or excluded it), and those who rejected or returned it."""
     stopped = [d for d in uow.find(Decision, proposal_id=risk.proposal_id) if d.verdict in (Verdict.REJECT, Verdict.RETURN)]
@@ -80,7 +91,7 @@ def _require(
     own = person_id in behind
     about = {"tier": tier.tier, "title": tier.name}
     raise Refused(
-        "sign.own" if own else "sign.lacks_tier",
+        OWN if own else LACKS_TIER,
         said(_OWN, name=person.name, to=to) if own else said(_LACKS, name=person.name, to=to, **about),
         expected=said(_SOMEBODY_ELSE if behind else _HIGHER, **about),
         next_step=said("ask {names}", names=listed(names, by=_OR)) if names else said("nobody can now: ask the risk team to name a holder"),

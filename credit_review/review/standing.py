@@ -159,6 +159,7 @@ class _Groups:
 
     @classmethod
     def read(cls, uow: UnitOfWork, proposals: Sequence[Proposal], today: date, now: datetime) -> _Groups:
+        """Memberships valid today as known now; where none is on record, the group that the proposal states."""
         customers = sorted({p.customer_id for p in proposals})
         stated = {m.customer_id: m.group_id for m in uow.facts(GroupMembership, valid_at=today, known_at=now, customer_id=customers)}
         group_of = {p.proposal_id: stated.get(p.customer_id, p.group_id or p.customer_id) for p in proposals}
@@ -192,6 +193,7 @@ class _Book:
     def read(
         cls, uow: UnitOfWork, proposals: Sequence[Proposal], groups: _Groups, control: str, now: datetime, *, today: date, zone: tzinfo
     ) -> _Book:
+        """Everything about the groups' accounts, in a fixed number of queries. Missing rates are told when something is converted."""
         subjects = sorted({s for members in groups.members.values() for s in members})
         accounts = {a.account_id: a for a in uow.find(LimitAccount, subject_kind=_SUBJECTS, subject_id=subjects, layer=ADDED_UP)}
         own = sorted({p.account_id for p in proposals} - set(accounts))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -13,12 +14,12 @@ from credit_review.adapters import settings as configuration
 from credit_review.adapters.settings import Settings
 from credit_review.adapters.wiring import Services
 from credit_review.documents import Document, parse
-from credit_review.errors import BadInput
+from credit_review.errors import BadInput, Refused
 from credit_review.model.records import Adoption, GovernedDocument, Person, PersonAccount
 from credit_review.model.states import DocumentOfRecord
 from credit_review.ports import UnitOfWork
 from credit_review.review import adopt as adoption
-from credit_review.review import directory
+from credit_review.review import directory, signing
 from credit_review.review.rerouting import reroute
 from credit_review.words import marked, said
 from deployments.cli import starting
@@ -31,6 +32,22 @@ def me(opened: Services, uow: UnitOfWork, as_person: str) -> Person:
     person = directory.person_for(uow, kind, account, on=opened.today(), known_at=opened.clock.now())
     listen_to(opened, uow, person)
     return person
+
+
+@contextmanager
+def signing_as(opened: Services, as_person: str, entity: str) -> Iterator[tuple[UnitOfWork, Person]]:
+    """A transaction in which the acting person signs for `entity`; a refusal for want of the right is on record all the same."""
+    person: Person | None = None
+    try:
+        with opened.store.begin() as uow:
+            person = me(opened, uow, as_person)
+            yield uow, person
+    except Refused as refusal:
+        if person is not None and refusal.code in (signing.OWN, signing.LACKS_TIER):
+            with opened.store.begin() as uow:
+                signing.record_refusal(uow, refusal, person_id=person.person_id, entity=entity)
+                uow.commit()
+        raise
 
 
 def adopt_file(config: Path, file: Path, *, kind: str, authors: Sequence[str], as_person: str, as_json: bool = False) -> None:

@@ -20,11 +20,11 @@ from credit_review.model.states import ReviewState
 from credit_review.ports import UnitOfWork
 from credit_review.review import close as closing
 from credit_review.review import lifecycle
-from credit_review.review.request import unfinished_request
+from credit_review.review.request import later_reviews, unfinished_request
 from credit_review.words import marked, recalled, said
 from deployments.cli import language
 from deployments.cli.frame import joined, names_of, one_of_each, services, show_json, show_pairs, show_table, tell
-from deployments.cli.governing import me
+from deployments.cli.governing import me, signing_as
 from deployments.cli.watching import starting, watched
 
 
@@ -41,7 +41,7 @@ def run(
     """Run or resume a review through the flow that the scheduler runs; as `by`, or as whoever is signed in."""
     before = _newest(config)
     try:
-        _say_what_is_newer(config, as_of, scope)
+        _say_what_is_newer(config, as_of)
         message = run_flow(config, as_of=as_of, scope=scope, supersede=supersede, resume=resume, by=by or _who(config))
     except CreditReviewError as error:
         _say_how_to_go_on(config, error)
@@ -65,6 +65,14 @@ def run(
 _ENDS = (
     marked("{n} customers: {up} up, {down} down, {same} same, {new} new; {automatic} approved by rule, {waiting} wait for people"),
     marked("{n} customers: {up} up, {down} down, {same} same, {new} new; held until a person confirms the extract is complete"),
+    marked(
+        "{n} customers: {up} up, {down} down, {same} same, {new} new; {automatic} approved by rule, {waiting} wait for people; "
+        "{left} left to the newer review {newer}"
+    ),
+    marked(
+        "{n} customers: {up} up, {down} down, {same} same, {new} new; held until a person confirms the extract is complete; "
+        "{left} left to the newer review {newer}"
+    ),
     marked("Nothing to do: review {review} as of {day} is {state}."),
 )
 
@@ -82,21 +90,18 @@ def _who(config: Path) -> str:
     return ""
 
 
-_NEWER = marked("warning: review {newer} as of {day} is newer than {as_of}: where its proposals are open, this review proposes nothing")
+_NEWER = marked("warning: review {newer} as of {day} is newer than {as_of}: for customers it has reviewed, this review proposes nothing")
 
 
-def _say_what_is_newer(config: Path, as_of: date | None, scope: str) -> None:
-    """Warn that a review of an earlier day proposes nothing where a newer review's proposals are open."""
+def _say_what_is_newer(config: Path, as_of: date | None) -> None:
+    """Warn that a review of an earlier day proposes nothing for customers that a newer review has reviewed."""
     if as_of is None:
         return
+    newer = []
     with suppress(CreditReviewError), services(config).store.read() as uow:
-        ended = (ReviewState.SUPERSEDED, ReviewState.CLOSED)
-        newer = [r for r in uow.find(Review, scope=scope, order_by=("as_of",)) if r.as_of > as_of and r.state not in ended]
-        if newer:
-            text = marked(
-                "warning: review {newer} as of {day} is newer than {as_of}: where its proposals are open, this review proposes nothing"
-            )
-            tell(said(text, newer=newer[-1].review_id, day=newer[-1].as_of, as_of=as_of), err=True)
+        newer = later_reviews(uow, as_of)
+    if newer:
+        tell(said(_NEWER, newer=newer[0].review_id, day=newer[0].as_of, as_of=as_of), err=True)
 
 
 def _result(config: Path, review: Review) -> dict[str, str]:
@@ -231,8 +236,7 @@ def list_all(config: Path, *, as_json: bool) -> None:
 def confirm(config: Path, review_id: str, *, reason: str, as_person: str, as_json: bool) -> None:
     """Confirm the extract of a held review, then route it."""
     opened = services(config)
-    with opened.store.begin() as uow:
-        person = me(opened, uow, as_person)
+    with signing_as(opened, as_person, f"review:{review_id}") as (uow, person):
         known = lifecycle.review_of(uow, review_id)
         lifecycle.confirm_extract(uow, review_id, person_id=person.person_id, reason=reason, on=opened.today(), now=opened.clock.now())
         by = names_of(uow).get(known.hold_released_by, person.name)
@@ -254,8 +258,7 @@ def close(config: Path, review_id: str, *, statement: str, as_person: str, as_js
 
     opened = services(config)
     certified = reporting.certified(str(config.resolve()), review_id)
-    with opened.store.begin() as uow:
-        person = me(opened, uow, as_person)
+    with signing_as(opened, as_person, f"review:{review_id}") as (uow, person):
         known = lifecycle.review_of(uow, review_id)
         if known.state == ReviewState.ROUTED:
             closing.settle(uow, review_id, by=person.person_id)

@@ -34,7 +34,7 @@ from credit_review.review.standing import gather, matrix_in_force, policy_in_for
 from credit_review.words import marked, said, said_many, unpacked
 from deployments.cli import language
 from deployments.cli.frame import acting, joined, names_of, services, show_json, show_pairs, show_table, speak_to, tell
-from deployments.cli.governing import me
+from deployments.cli.governing import me, signing_as
 
 MOST_LISTED = 50
 _REDUCTIONS = said("a reduction among them is now a risk kept, which somebody else must answer for (`credit-review risk-kept`)")
@@ -399,8 +399,7 @@ def _condition(text: str) -> ConditionAsked:
 def keep_risk(config: Path, proposal_id: str, *, until: date, reason: str, as_person: str, as_json: bool) -> None:
     """Answer for a reduction that did not happen."""
     opened = services(config)
-    with opened.store.begin() as uow:
-        person = me(opened, uow, as_person)
+    with signing_as(opened, as_person, f"proposal:{proposal_id}") as (uow, person):
         kept = close.decide_risk_kept(
             uow, proposal_id, person_id=person.person_id, reason=reason, until=until, on=opened.today(), now=opened.clock.now()
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import shutil
 import sys
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pandas as pd
@@ -148,6 +148,66 @@ def test_a_parquet_file_cut_short_is_named(made, command):
     assert nothing_half_written(made)
 
 
+def cut(path, line, column, *, after=""):
+    """The file ends in the middle of a row, in this column, after so much of it; returns the column's name."""
+    names, *rows = csv.reader(path.open(encoding="utf-8"))
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerows([names, *rows[: line - 2]])
+        file.write(",".join([*rows[line - 2][:column], after]))
+    return names[column]
+
+
+@pytest.mark.parametrize(("name", "line"), [("ledger.csv", 40), ("customers.csv", 9), ("rates.csv", 3), ("control_totals.csv", 4)])
+def test_a_csv_cut_in_the_middle_of_a_row_is_named_with_line_and_field(made, command, name, line):
+    cut(made.path(f"ledger/{name}"), line, 2, after="12")
+    names = next(csv.reader(made.path(f"ledger/{name}").open(encoding="utf-8")))
+    code, said = command(*RUN)
+    assert code == 3, said
+    assert f"{name} line {line}: the row ends before {names[3]}, after 3 of {len(names)} fields" in said and "export the file again" in said
+    assert nothing_half_written(made)
+
+
+def test_a_csv_cut_inside_a_quoted_field_is_named_with_line_and_field_and_the_review_resumes_with_the_whole_file(made, command):
+    path = made.path("ledger/customers.csv")
+    whole = path.read_bytes()
+    field = cut(path, 9, 1, after='"Neu, Alt\nund So')
+    code, said = command(*RUN)
+    assert code == 3, said
+    assert f"customers.csv line 9, {field}: a quote is opened and never closed" in said and "export the file again" in said
+    assert nothing_half_written(made)
+    path.write_bytes(whole)
+    code, said = command("review", "resume", reviews(made)[0].review_id)
+    assert code == 0, said
+    assert reviews(made)[0].state == "routed"
+
+
+def test_negative_days_are_quarantined_by_row_and_field(made, command):
+    """Days until cleared in the ledger, and longest terms in the cover: neither lies below 0."""
+    ledger, cover = (list(csv.DictReader(made.path(f"ledger/{name}.csv").open(encoding="utf-8"))) for name in ("ledger", "cover"))
+    for row in ledger:
+        begun, ended = row["document_date"], row.pop("clearing_date")
+        row["days_to_clear"] = str((date.fromisoformat(ended) - date.fromisoformat(begun)).days) if ended and begun[:2] == "20" else ""
+    paid = next(row for row in ledger if row["document_type"] == "INV" and row["days_to_clear"] not in ("", "0"))
+    paid["days_to_clear"], cover[0]["max_terms_days"] = "-5", "-30"
+    for name, rows in (("ledger", ledger), ("cover", cover)):
+        with made.path(f"ledger/{name}.csv").open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+    made.edit("mapping.yaml", "    clearing_date: clearing_date", "    days_to_clear: days_to_clear")
+    made.adopt(DocumentOfRecord.MAPPING, "mapping.yaml")
+    code, said = command(*RUN)
+    assert code == 0, said
+    (folder,) = made.path("data/reviews").iterdir()
+    rows = list(csv.DictReader((folder / "quarantine.csv").open(encoding="utf-8-sig")))
+    named = {(row["row_key"], row["column"], row["value"].lstrip("'")) for row in rows}
+    five_days_before = str(date.fromisoformat(paid["document_date"]) - timedelta(days=5))
+    assert ("|".join(paid[name] for name in ("company_code", "document_number", "line")), "clearing_date", five_days_before) in named
+    our_id = cover[0]["customer_number"].lstrip("0")
+    assert (f"{our_id}|{cover[0]['kind']}|{cover[0]['reference']}", "max_terms_days", "-30") in named
+
+
 def test_an_as_of_date_in_the_future_is_refused_before_anything_is_recorded(made, command):
     code, said = command("review", "run", "--as-of", "2999-12-31")
     assert code == 4, said
@@ -217,6 +277,7 @@ def test_an_unknown_review_and_a_wrong_date_are_said_without_a_traceback(command
         ("policy.yaml", "control_currency: EUR", "control_currency: EUR\ncontrol_currency: USD", "twice"),
         ("policy.yaml", "control_currency: EUR", "control_currency: &c EUR", "anchor"),
         ("authority.yaml", "group_limit_up_to: null", "group_limit_up_to: 9000000", "no approver"),
+        ("mapping.yaml", "Z014: 14", "Z014: -14", "terms.Z014"),
         ("mapping.yaml", "    currency: currency\n    amount: amount  ", "    currency: currency\n    amuont: amount  ", "amuont"),
     ],
 )

@@ -15,7 +15,7 @@ from pathlib import Path
 from credit_review.adapters import settings, wiring
 from credit_review.adapters.clock import FixedClock
 from credit_review.adapters.store import schema
-from credit_review.model.records import Proposal
+from credit_review.model.records import AuditRow, Proposal
 from credit_review.review import directory
 from deployments import demo_company
 from deployments.cli import main, starting
@@ -83,6 +83,11 @@ class Office:
     def one(self, record, **filters):
         (found,) = self.find(record, **filters)
         return found
+
+    def refusals(self):
+        """Who was refused what, and by which rule, as the log has it."""
+        rows = self.find(AuditRow, action="decision.refused", order_by=("seq",))
+        return [(row.actor, row.entity, json.loads(row.body)["data"]["code"]) for row in rows]
 
     def waiting(self, *, way=None, tier=None, currency="EUR"):
         """Ids of drafts of a direction and tier, smallest resulting limit first."""

@@ -149,7 +149,11 @@ def test_a_review_is_closed_only_when_everything_is_answered_for_and_by_somebody
         assert office.run("risk-kept", risk.proposal_id, *keep, "--json", who="p-ceo").fine().json["decided_by"] == "p-ceo"
     office.run("risk-kept", risks[0].proposal_id, *keep, who="p-ceo").refused(4, "decided by")
     office.run(*sign, who="p-controller").refused(4, "T2 (Credit manager)", "Mia Holm (p-manager)")
-    assert office.one(Review).state == "routed", "a refused signature leaves no trace"
+    assert office.one(Review).state == "routed", "a refused signature changes nothing"
+    assert office.refusals()[-2:] == [
+        ("person:p-analyst", f"proposal:{risks[0].proposal_id}", "sign.own"),
+        ("person:p-controller", f"review:{review}", "sign.lacks_tier"),
+    ], "but stands in the log; a mistake and a risk decided already do not"
     said = office.run(*sign, who="p-manager").fine().out
     assert f"{review} by Mia Holm" in said and "by Elena Rossi until 2026-12-31" in said and "approved by rule" in said
     assert "by Mia Holm already" in office.run(*sign, who="p-cfo").fine().out

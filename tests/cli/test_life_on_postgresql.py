@@ -45,6 +45,7 @@ def test_a_review_lives_on_postgresql_from_ledger_to_sign_off(tmp_path, postgres
         office.run("risk-kept", risk.proposal_id, *words, who="p-chair").fine()
     sign = ("review", "close", review, "--statement", "complete")
     office.run(*sign, who="p-analyst").refused(4, "T2 (Credit manager)")
+    assert office.refusals()[-1] == ("person:p-analyst", f"review:{review}", "sign.lacks_tier")
     assert office.run(*sign, "--json", who="p-manager").fine().json["review_id"] == review
     office.run("apply").fine()
     assert office.one(Proposal, proposal_id=asked["proposal_id"]).state == "applied"

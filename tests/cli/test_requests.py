@@ -107,6 +107,7 @@ def test_longer_terms_alone_take_the_authority_of_an_increase(office):
     assert (proposal.direction, proposal.to_minor, proposal.assigned_to) == ("up", base.amount_minor, ""), "looser, if no larger"
     confirm = ("review", "confirm", review.review_id, "--reason", "cash is posted")
     office.run(*confirm, who="p-controller").refused(4, "T2 (Credit manager)", "Mia Holm (p-manager)")
+    assert office.refusals()[-1] == ("person:p-controller", f"review:{review.review_id}", "sign.lacks_tier")
     assert "held" in office.run("review", "show", review.review_id).fine().out
     said = office.run(*confirm, who="p-manager").fine().out
     assert "Mia Holm confirms the extract" in said and "is routed" in said

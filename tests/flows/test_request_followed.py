@@ -26,7 +26,7 @@ def config(tmp_path, monkeypatch):
     without_prefect.apply(monkeypatch)
     monkeypatch.setattr(prepare, "open_services", lambda found: open_services(found, clock=FixedClock(NOW)))
     install(tmp_path / "config", customers=30, seed=4, clock=FixedClock(ADOPTED))
-    set_in(tmp_path / "config", slack={"mode": "socket", "team_ids": ["T1"]})
+    set_in(tmp_path / "config", slack={"mode": "socket", "team_ids": ["T1"]}, review={"buckets": 1})
     periodic_review.periodic_review.fn(config=str(tmp_path / "config"), as_of=AS_OF)
     return str(tmp_path / "config")
 

@@ -64,11 +64,11 @@ def test_csv_in_another_encoding_is_read_as_declared_and_refused_with_its_line_o
     [
         ("", "a.csv is empty"),
         ("\n\n", "no header"),
-        ("a,b\n1,2\n3\n", "a.csv line 3: 1 fields"),
+        ("a,b\n1,2\n3\n", "a.csv line 3: the row ends before b, after 1 of 2 fields"),
         ("a,b\n1,2\n3,4,5\n", "a.csv line 3: 3 fields"),
         ("a,b,a\n1,2,3\n", "the column 'a' stands twice"),
         (",".join("c" for _ in range(3000)) + "\n", "3000 columns"),
-        ('a,b\n1,2\n3,"4\n5,6\n', "a.csv line 3: a quote is opened and never closed"),
+        ('a,b\n1,2\n3,"4\n5,6\n', "a.csv line 3, b: a quote is opened and never closed"),
     ],
 )
 def test_a_csv_that_is_no_table_is_refused_by_name(tmp_path: Path, data: str, says: str) -> None:
@@ -236,6 +236,26 @@ def test_one_far_cell_cannot_make_a_sheet_of_billions(tmp_path: Path) -> None:
     far = b'<row r="1048576"><c r="XFD1048576" t="str"><v>x</v></c></row></sheetData>'
     rewritten(tmp_path / "a.xlsx", SHEET, lambda data: data.replace(b"</sheetData>", far))
     assert "an area of 16384 by 1048576 cells" in refusal(tmp_path, excel="a.xlsx")
+
+
+def test_a_workbook_that_takes_too_much_memory_ends_the_process_that_reads_it_and_not_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row of nameless cells fits every bound on the file and still takes a hundred times its size to read."""
+    book(tmp_path / "a.xlsx", [["key"], ["1"]])
+    noise = b"".join(b"<c><v>%d</v></c>" % (k * 7919 % 1_000_003) for k in range(1_000_000))
+    rewritten(tmp_path / "a.xlsx", SHEET, lambda data: data.replace(b"</sheetData>", b'<row r="3">' + noise + b"</row></sheetData>"))
+    monkeypatch.setattr(workbook, "MOST_MEMORY", 150 * 1024 * 1024)
+    said = refusal(tmp_path, excel="a.xlsx")
+    assert "a.xlsx: reading it takes too much memory or time" in said and "export the ledger as CSV or Parquet" in said
+    book(tmp_path / "a.xlsx", [["key"], ["1"]])
+    assert everything(tmp_path, excel="a.xlsx")["key"].tolist() == ["1"]
+
+
+def test_a_workbook_that_takes_too_long_ends_the_process_that_reads_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    book(tmp_path / "a.xlsx", [["key"], *[[k] for k in range(60_000)]])
+    monkeypatch.setattr(workbook, "MOST_SECONDS", 0)
+    assert "too much memory or time" in refusal(tmp_path, excel="a.xlsx")
 
 
 def test_xml_entities_in_a_workbook_are_refused(tmp_path: Path) -> None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from lifecycle_world import NOON, RULES, TODAY, Ledger, World, analyst, draft
 
 from credit_review.errors import BadInput, Refused
-from credit_review.model.records import AuditPayload, Proposal, Review, RiskKept
+from credit_review.model.records import AuditPayload, LimitChange, OutboxEntry, Proposal, Review, RiskKept
 from credit_review.model.states import ReviewState, Verdict
-from credit_review.review import close, lifecycle, release
+from credit_review.review import close, deliveries, lifecycle, outbox, release
 from credit_review.review.apply import apply
 from credit_review.review.close import Certified
 from credit_review.review.decide import DecideCommand, decide
@@ -104,6 +105,35 @@ def test_the_sign_off_lists_what_the_person_answers_for(world, settled):
     [kept] = [json.loads(p.payload) for p in world.find(AuditPayload, seq=entry["seq"])]
     assert kept == {"statement": "complete to my knowledge", "sign_off": signed.to_json()}
     assert (world.one(Review).closed_by, world.one(Review).closed_at) == ("p-manager", NOON)
+
+
+def test_the_sign_off_lists_parked_deliveries_of_this_review_and_not_of_another(world, settled):
+    other = world.routed([draft("c-8", rule="small")], as_of=TODAY)
+    with world.store.begin() as uow:
+        apply(world.proposal("c-8").proposal_id, uow, NOON)
+    with world.store.begin() as uow:
+        changes = {c.proposal_id: c for c in uow.find(LimitChange) if c.proposal_id}
+        mine, theirs = changes[world.proposal("c-1").proposal_id], changes[world.proposal("c-8").proposal_id]
+        back = replace(mine, change_id="ch-back", version=mine.version + 1, kind="reversal", proposal_id=None, reverses_id=mine.change_id,
+                       old_minor=mine.new_minor, old_terms_days=mine.new_terms_days)  # fmt: skip
+        uow.add(back)
+        keys = {
+            (deliveries.erp_key(mine.change_id), "erp"), (deliveries.erp_key("ch-back"), "erp"),
+            (outbox.apply_key(world.proposal("c-2").proposal_id), "apply"),
+            (outbox.message_key(outbox.card_of(world.proposal("c-3").proposal_id), "@p-one"), "slack_post"),
+            (outbox.message_key(f"digest:{settled}", "@p-one"), "slack_post"),
+        }  # fmt: skip
+        foreign = {
+            (deliveries.erp_key(theirs.change_id), "erp"),
+            (outbox.message_key(outbox.card_of(world.proposal("c-8").proposal_id), "@p-one"), "slack_post"),
+            (outbox.message_key(f"digest:{other}", "@p-one"), "slack_post"),
+            (outbox.message_key("daily:2026-10-01", "@p-one"), "slack_post"),
+        }
+        for key, kind in keys | foreign:
+            if not uow.change(OutboxEntry, where={"dedup_key": key}, to={"state": "parked"}):
+                uow.add(replace(outbox.owed(kind, key, {}, NOON), state="parked"))
+        signed = close.sign_off(uow, settled, CERTIFIED)
+    assert set(signed.parked) == {key for key, _ in keys}
 
 
 def test_closing_twice_is_closing_once(world, settled):

@@ -234,6 +234,23 @@ def test_group_memberships_are_recorded_when_they_change_and_own_groups_are_not(
     assert ledger.check() == {"group": 3}
 
 
+def test_a_review_of_an_earlier_day_overrules_neither_identities_nor_groups_of_a_later_day(world):
+    """It is recorded later, and the newest row speaks for every day from its first on: for today too."""
+    today, before, later = AS_OF + timedelta(60), AS_OF - timedelta(90), NOON + timedelta(1)
+    group = GroupMembership(customer_id="c-1", group_id="g", valid_from=AS_OF, valid_to=None, recorded_at=NOON)
+    world.do(opening.record_aliases, [alias("1", "c-9")])
+    world.do(opening.record_memberships, [group])
+    ledger = Ledger(world)
+    old = [replace(alias(number, at=later), valid_from=before) for number in ("1", "2")]
+    assert world.do(opening.record_aliases, old) == 1, "of number 2 nothing is known"
+    assert world.do(opening.record_memberships, [replace(group, group_id="h", valid_from=before, recorded_at=later)]) == 0
+    assert ledger.check() == {"alias": 1}
+    with world.store.read() as uow:
+        known = {a.source_number: a.customer_id for a in uow.facts(CustomerAlias, valid_at=today, known_at=later)}
+        assert known == {"1": "c-9", "2": "c-1"}
+        assert [m.group_id for m in uow.facts(GroupMembership, valid_at=today, known_at=later)] == ["g"]
+
+
 def test_rates_are_recorded_once_a_day_and_corrections_as_new_rows(world):
     usd = Rate(base="USD", quote="EUR", rate="0.92", source="ecb", valid_from=AS_OF, valid_to=None, recorded_at=NOON)
     later = replace(usd, recorded_at=NOON + timedelta(1))

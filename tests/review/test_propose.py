@@ -14,6 +14,7 @@ from credit_review.errors import BadInput, Refused, ReviewStopped
 from credit_review.model.records import AuditPayload, LimitAccount, Proposal
 from credit_review.model.states import Direction, ReviewState
 from credit_review.review import lifecycle, propose
+from credit_review.review.apply import apply
 from credit_review.review.manifest import digest_of
 from credit_review.review.propose import direction_of
 
@@ -103,6 +104,17 @@ def test_an_older_review_leaves_the_open_proposal_of_a_newer_one(world):
     stored = world.store_drafts(old.review_id, [draft("c-1", to=80_000_00)])
     assert stored.yielded == (("c-1", world.proposal("c-1").review_id),) and stored.stored == ()
     assert world.proposal("c-1").to_minor == 90_000_00
+
+
+def test_a_customer_that_a_newer_review_has_seen_is_left_to_it_whatever_became_of_its_proposal(world):
+    new = world.routed([draft("c-1", rule="small")])
+    with world.store.begin() as uow:
+        assert apply(world.proposal("c-1").proposal_id, uow, NOON).state == "applied"
+    old = world.review(as_of=date(2026, 6, 30))
+    drafts = [draft("c-1", had=25_000_00, to=10_000_00), draft("c-2", to=80_000_00)]
+    stored = propose.store_all(world.store, old.review_id, drafts, world.clock, reviewed_since={"c-1": new})
+    assert stored.yielded == (("c-1", new),)
+    assert [p.customer_id for p in world.find(Proposal, review_id=old.review_id)] == ["c-2"]
 
 
 def test_what_is_in_force_here_counts_whatever_the_ledger_showed(world):

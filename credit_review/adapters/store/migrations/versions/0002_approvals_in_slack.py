@@ -19,7 +19,11 @@ INSERT_ONLY = ("person_preference", "absence", "access_right", "conflict_of_inte
 
 def upgrade() -> None:
     """Add the tables, and widen what messages may be about."""
-    create_tables()
+    create_directory()
+    create_addressees()
+    create_conditions()
+    create_links()
+    explain_decisions()
     widen_messages()
     dialect = op.get_context().dialect.name
     for table in INSERT_ONLY:
@@ -53,8 +57,8 @@ def widen_messages() -> None:
         op.execute("ALTER TABLE slack_message RENAME CONSTRAINT pk_slack_message_2 TO pk_slack_message")
 
 
-def create_tables() -> None:
-    """The tables, parents first."""
+def create_directory() -> None:
+    """What the directory knows of people besides: absences, rights, conflicts of interest, preferences."""
     op.create_table(
         "absence",
         sa.Column("absence_id", TEXT, nullable=False),
@@ -100,6 +104,10 @@ def create_tables() -> None:
         sa.CheckConstraint("valid_to >= valid_from", name=op.f("ck_person_preference_ends_after_start")),
         sa.PrimaryKeyConstraint("person_id", "recorded_at", name=op.f("pk_person_preference")),
     )
+
+
+def create_addressees() -> None:
+    """Whom a proposal was put before, and why."""
     op.create_table(
         "addressee",
         sa.Column("proposal_id", TEXT, nullable=False),
@@ -112,6 +120,10 @@ def create_tables() -> None:
         sa.PrimaryKeyConstraint("proposal_id", "person_id", name=op.f("pk_addressee")),
     )
     op.create_index("ix_addressee_person_id_review_id", "addressee", ["person_id", "review_id"], unique=False)
+
+
+def create_conditions() -> None:
+    """What approved limits wait for."""
     op.create_table(
         "approval_condition",
         sa.Column("condition_id", TEXT, nullable=False),
@@ -136,6 +148,10 @@ def create_tables() -> None:
         sa.PrimaryKeyConstraint("condition_id", name=op.f("pk_approval_condition")),
     )
     op.create_index("ix_approval_condition_proposal_id", "approval_condition", ["proposal_id"], unique=False)
+
+
+def create_links() -> None:
+    """Links to the page on which a person signs in to decide."""
     op.create_table(
         "step_up_link",
         sa.Column("token_sha256", TEXT, nullable=False),
@@ -148,5 +164,9 @@ def create_tables() -> None:
         sa.ForeignKeyConstraint(["proposal_id"], ["limit_proposal.proposal_id"], name=op.f("fk_step_up_link_limit_proposal")),
         sa.PrimaryKeyConstraint("token_sha256", name=op.f("pk_step_up_link")),
     )
+
+
+def explain_decisions() -> None:
+    """A decision says why in a code, and how sure we are that the person himself decided."""
     op.add_column("approval_decision", sa.Column("reason_code", TEXT, server_default=sa.text("''"), nullable=False))
     op.add_column("approval_decision", sa.Column("assurance", TEXT, server_default=sa.text("''"), nullable=False))
