@@ -37,6 +37,7 @@ from credit_review.review.outbox import (
 from credit_review.review.reconcile import Figures, due_at, report_difference
 from credit_review.review.reconcile import reconcile as reconcile  # the relay's other half: callers find both here
 from credit_review.review.showing import RELAY, Render, Shown, keep, show
+from credit_review.review.turns import await_turn, take_turn
 
 LEASE = timedelta(minutes=2)
 GIVE_UP_AFTER = timedelta(hours=24)
@@ -80,9 +81,10 @@ class RelayReport:
 
 @dataclass(frozen=True, slots=True)
 class _Sent:
-    """What a sending brought: a confirmation, or the error."""
+    """What a sending begun at `at` brought: a confirmation, or the error."""
 
     row: OutboxEntry
+    at: datetime
     answer: Mapping[str, Any] | None = None
     error: Exception | None = None
     shown: Shown | None = None
@@ -105,7 +107,8 @@ def backoff(attempts: int, dedup_key: str, *, asked: float | None = None) -> tim
 def relay(store: Store, outside: Outside, clock: Clock, *, worker: str) -> RelayReport:
     """Delivers everything due, in leases of 50 rows; `worker` names this relay among others. Safe to run twice at once.
 
-    A receiver that does not answer is not asked again in this run, nor an address that asks to wait.
+    A receiver that does not answer is not asked again in this run, nor an address that asks to wait. An address gets a message a second,
+    from all relays together (`review.turns`), and what it asked to wait holds for all: nothing younger passes its oldest message.
     """
     confirmed: list[str] = []
     delayed: list[str] = []
@@ -122,7 +125,7 @@ def _sent(store: Store, outside: Outside, leased: Sequence[OutboxEntry], silent:
     """What became of leased rows, in the parts that are to be settled together: a message that was tried ends its part."""
     part: list[_Sent] = []
     for row in leased:
-        result = _tried(store, outside, row, silent, clock.now())
+        result = _tried(store, outside, row, silent, clock)
         part.append(result)
         if row.kind in _MESSAGES and not isinstance(result.error, _NotTried):
             yield part
@@ -131,11 +134,14 @@ def _sent(store: Store, outside: Outside, leased: Sequence[OutboxEntry], silent:
         yield part
 
 
-def _tried(store: Store, outside: Outside, row: OutboxEntry, silent: set[str], now: datetime) -> _Sent:
+def _tried(store: Store, outside: Outside, row: OutboxEntry, silent: set[str], clock: Clock) -> _Sent:
     if _held_up(row, silent):
-        return _Sent(row, error=_NotTried(f"not tried: {_receiver(row.kind)} did not answer, or asked to wait"))
+        return _Sent(row, clock.now(), error=_NotTried(f"not tried: {_receiver(row.kind)} did not answer, or asked to wait"))
+    if row.kind in _MESSAGES:
+        await_turn(store, _stream(row), clock)
+    now = clock.now()
     if row.lease_until is not None and now >= row.lease_until:
-        return _Sent(row, error=_NotTried("not tried: the lease ended before its turn came"))
+        return _Sent(row, now, error=_NotTried("not tried: the lease ended before its turn came"))
     result = _send(store, outside, row, now)
     if isinstance(result.error, Unavailable):
         # asked to wait, an address waits; no answer at all, and nobody there is asked again
@@ -208,13 +214,13 @@ def _send(store: Store, outside: Outside, row: OutboxEntry, now: datetime) -> _S
     try:
         if row.kind == ERP:
             assert outside.write_back is not None  # noqa: S101  only kinds with a receiver are leased
-            return _Sent(row, answer=outside.write_back.send(json.loads(row.payload_json)))
+            return _Sent(row, now, answer=outside.write_back.send(json.loads(row.payload_json)))
         assert outside.chat is not None and outside.render is not None  # noqa: S101  only kinds with a receiver are leased
         shown = show(store, outside.chat, outside.render, row, teams=outside.teams, now=now)
-        return _Sent(row, answer=shown.answer, shown=shown)
+        return _Sent(row, now, answer=shown.answer, shown=shown)
     except Exception as error:
         # an adapter's own fault must not hold up the rows behind it: it is tried again, and parked after a day
-        return _Sent(row, error=error)
+        return _Sent(row, now, error=error)
 
 
 def _settle(store: Store, sent: Sequence[_Sent], outside: Outside, now: datetime, worker: str) -> list[OutboxState]:
@@ -239,6 +245,8 @@ def _settled(uow: UnitOfWork, sent: _Sent, outside: Outside, now: datetime, work
     where = {"outbox_id": row.outbox_id, "state": OutboxState.LEASED, "leased_by": worker, "attempts": row.attempts}
     if uow.change(OutboxEntry, where=where, to={**to, "leased_by": "", "lease_until": None}) != 1:
         return OutboxState.LEASED  # somebody else has it now
+    if row.kind in _MESSAGES and not isinstance(error, _NotTried):
+        take_turn(uow, _stream(row), sent.at)
     if to["state"] == OutboxState.CONFIRMED:
         _confirmed(uow, sent, now)
     elif to["state"] == OutboxState.PARKED:

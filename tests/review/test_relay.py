@@ -13,7 +13,7 @@ from test_apply import approved
 
 from credit_review.adapters.write_back import NullWriteBack
 from credit_review.errors import BadInput, Unavailable
-from credit_review.model.records import ErpDifference, OutboxEntry, Proposal, SlackMessage
+from credit_review.model.records import ErpDifference, OutboxEntry, Proposal, SlackMessage, SlackTurn
 from credit_review.model.states import Verdict
 from credit_review.review import relay as relaying
 from credit_review.review.counter import CounterOffer
@@ -515,3 +515,58 @@ def test_a_lease_that_ended_before_its_turn_costs_no_attempt(world, clock):
     show(world, clock, Slow())
     sent, late = world.find(OutboxEntry, kind="slack_post", order_by=("created_at", "outbox_id"))
     assert (sent.state, late.state, late.attempts) == ("confirmed", "queued", 0) and "lease ended" in late.last_error
+
+
+# --- how fast -----------------------------------------------------------------------------------------------------------------------
+
+
+class Timed(Chatter):
+    """Remembers when each channel was sent something; `meanwhile` is done once, while the first message is on its way."""
+
+    def __init__(self, clock, sent, meanwhile=None):
+        super().__init__()
+        self.clock, self.sent, self.meanwhile = clock, sent, meanwhile
+
+    def post(self, *, channel, **message):
+        self.sent.append((channel, (self.clock.now() - NOON).total_seconds()))
+        if channel == "C2" and self.meanwhile:
+            meanwhile, self.meanwhile = self.meanwhile, None
+            meanwhile()
+        return super().post(channel=channel, **message)
+
+
+def owe_several(world, *places):
+    wanted = [(card_of(world.propose(f"c-{n}")), place) for n, place in enumerate(places)]
+    with world.store.begin() as uow:
+        owe_messages(uow, wanted, NOON - timedelta(seconds=1))
+        uow.commit()
+
+
+def test_relays_at_work_at_once_keep_a_message_a_second_and_address_together(world, clock):
+    owe_several(world, "C1", "C1", "C1", "C2")
+    sent = []
+    other = Outside(chat=Timed(clock, sent), render=render)
+    mine = Outside(chat=Timed(clock, sent, lambda: relay(world.store, other, clock, worker="w-2")), render=render)
+    relay(world.store, mine, clock, worker="w-1")
+    assert sent == [("C1", 0.0), ("C2", 0.0), ("C1", 1.0), ("C1", 2.0)]
+
+
+def test_a_clock_that_is_ahead_on_another_machine_costs_a_second_and_no_more(world, clock):
+    owe_several(world, "C1", "C1")
+    sent = []
+    clock.set(NOON + timedelta(hours=1))
+    world.write(SlackTurn(address="C1", taken_at=NOON + timedelta(hours=9)))
+    relay(world.store, Outside(chat=Timed(clock, sent), render=render), clock, worker="w-1")
+    assert sent == [("C1", 3601.0), ("C1", 3602.0)]
+
+
+def test_what_slack_asked_one_relay_to_wait_holds_for_every_other_and_every_message_of_the_address(world, clock):
+    owe_several(world, "C1", "C1")
+    show(world, clock, Failing(C1=Unavailable("429", retry_after_seconds=30)))
+    other = Chatter()
+    clock.advance(timedelta(seconds=29))
+    relay(world.store, Outside(chat=other, render=render), clock, worker="w-2")
+    assert other.posts == []
+    clock.advance(timedelta(seconds=1))
+    relay(world.store, Outside(chat=other, render=render), clock, worker="w-2")
+    assert len(other.posts) == 2

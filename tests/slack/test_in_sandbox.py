@@ -29,7 +29,7 @@ from credit_review.model.records import (
     Review,
     StepUpLink,
 )
-from credit_review.review import step_up
+from credit_review.review import step_up, turns
 from credit_review.review.addressing import Destinations, put_before
 from credit_review.review.conditions import ConditionAsked
 from credit_review.review.counter import CounterOffer
@@ -98,7 +98,7 @@ def desk(workspace, line, sqlite_store, clock, monkeypatch):
     clock.set(NOON)
     workspace.reset()
     monkeypatch.setenv("CREDIT_REVIEW_SLACK_BOT_TOKEN", "xoxb-sandbox")
-    monkeypatch.setattr(slack_chat, "SECONDS_A_MESSAGE", 0.0)
+    monkeypatch.setattr(turns, "SECONDS_A_MESSAGE", 0.0)
     world = World(sqlite_store)
     world.write(*(os_account(f"T1|{user(p)}", p, kind="slack") for p in PEOPLE), os_account("T1|USECOND", "p-manager", kind="slack"))
     slack = SlackSettings(mode="socket", team_ids=("T1",), api_url=workspace.api_url)
