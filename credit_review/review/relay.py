@@ -4,7 +4,9 @@ Rows are leased in one transaction, sent outside of any, and settled in another 
 whose lease ends; one that was overtaken settles nothing. A message is settled as soon as it is sent, so that a click or a reply finds it.
 
 What is refused for good is parked, and what the ERP does not take for a day; an applied limit stays applied. A message waits as long as
-Slack does: an outage, a wrong token or a missing channel is mended by somebody, and then everything owed is sent.
+Slack does: an outage, a wrong token or a missing channel is mended by somebody, and then everything owed is sent. One that a fault of this
+program keeps from being drawn or sent is parked after a few minutes, so that it does not hold up its address: an entry and a notice to the
+owner say so, a person puts it back, and while it still waits for an answer the daily sweep does so too.
 """
 
 from __future__ import annotations
@@ -45,6 +47,8 @@ FIRST_WAIT = timedelta(seconds=10)
 LONGEST_WAIT = timedelta(hours=1)
 FEWEST_ATTEMPTS = 5
 """... and this often: a relay that did not run for a day does not park what it tries for the first time."""
+AGAIN_AFTER = timedelta(hours=20)
+"""When a parked message that waits for an answer is tried again: less than a day, so that tomorrow's sweep finds it."""
 BATCH = 50
 _LOOKED_THROUGH = 2_000
 """Queued messages looked through first for those whose turn it is."""
@@ -219,7 +223,7 @@ def _send(store: Store, outside: Outside, row: OutboxEntry, now: datetime) -> _S
         shown = show(store, outside.chat, outside.render, row, teams=outside.teams, now=now)
         return _Sent(row, now, answer=shown.answer, shown=shown)
     except Exception as error:
-        # an adapter's own fault must not hold up the rows behind it: it is tried again, and parked after a day
+        # a fault of our own must not hold up the rows behind it for long: it is tried again, and parked in the end
         return _Sent(row, now, error=error)
 
 
@@ -236,7 +240,7 @@ def _settled(uow: UnitOfWork, sent: _Sent, outside: Outside, now: datetime, work
     if error is None:
         to: dict[str, Any] = {"state": OutboxState.CONFIRMED, "confirmed_json": _text({**(sent.answer or {}), "at": now.isoformat()})}
     elif _hopeless(row, error, now):
-        to = {"state": OutboxState.PARKED, "last_error": _words(error)}
+        to = {"state": OutboxState.PARKED, "last_error": _words(error), "not_before": now + AGAIN_AFTER}
     else:
         wait = backoff(row.attempts, row.dedup_key, asked=getattr(error, "retry_after_seconds", None))
         to = {"state": OutboxState.QUEUED, "last_error": _words(error), "not_before": now + wait}
@@ -289,13 +293,15 @@ def _message_parked(uow: UnitOfWork, row: OutboxEntry, why: str, owner_id: str, 
 def _hopeless(row: OutboxEntry, error: Exception, now: datetime) -> bool:
     """Whether trying again is of no use: refused for good, or failing for a day and several attempts since it was due.
 
-    An outage never parks a message: its proposal still waits, and what stands in Slack's way is mended by people.
+    An outage never parks a message: its proposal still waits, and what stands in Slack's way is mended by people. A fault of our own
+    parks it after those attempts, some minutes: by itself it does not mend, and the other messages of the address wait for it.
     """
     if isinstance(error, BadInput):
         return True
     if isinstance(error, _NotTried) or (isinstance(error, Unavailable) and row.kind in _MESSAGES):
         return False
-    return row.attempts >= FEWEST_ATTEMPTS and now - due_at(row) >= GIVE_UP_AFTER
+    ours = row.kind in _MESSAGES and not isinstance(error, CreditReviewError)
+    return row.attempts >= FEWEST_ATTEMPTS and (ours or now - due_at(row) >= GIVE_UP_AFTER)
 
 
 def _entity(row: OutboxEntry) -> str:
@@ -320,7 +326,8 @@ def _text(answer: Mapping[str, Any]) -> str:
 
 
 def requeue(uow: UnitOfWork, outbox_id: str, *, by: str, now: datetime) -> bool:
-    """Puts a parked effect back in the queue for another day, not committed; False when it is not parked. `by` is a person's id.
+    """Puts a parked effect back in the queue for another day, not committed; False when it is not parked. `by` is a person's id, or
+    `system:<what>`.
 
     It keeps its count of attempts: one of them may have arrived, so a message is looked for before it is posted again.
     """

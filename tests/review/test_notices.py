@@ -29,7 +29,7 @@ from credit_review.review.owners import takes_effect, tell_owners
 from credit_review.review.request import owe_refusal, owe_status
 from credit_review.review.showing import Showing
 from credit_review.review.sweep import sweep
-from credit_review.words import Words, said, words_for
+from credit_review.words import Words, said, said_many, words_for
 
 SLACK = Destinations(direct=True)
 GERMANY = WorkingCalendar("DE")
@@ -222,6 +222,24 @@ def test_an_owner_who_is_not_in_the_directory_is_named_to_somebody_who_passes_it
     person, payload = posts(world, "owner")[0]
     text = told(world, clock, person, payload)
     assert "1 decision to pass on to R. Franklin" in text and "on 8 Oct 2026" in text
+
+
+@pytest.mark.parametrize("language", ["en", "zh_CN"])
+def test_news_of_a_customer_without_an_owner_goes_to_its_analyst_or_to_who_answers_for_limits(world, clock, language):
+    decided(world, "c-1", owner="")
+    decided(world, "c-2", owner="", assigned_to="")
+    decided(world, "c-3", owner="R. Franklin", assigned_to="")
+    done = followup.follow_up(world.store, clock, COMPANY, SLACK, limits_owner="p-cfo")
+    assert (done.told.ownerless, done.told.unknown) == (("c-1", "c-2"), ("R. Franklin",))
+    assert "2 customers without an account owner, whose analysts are told instead" in done.text()
+    sent = sorted((person, payload["ownerless"], len(payload["proposals"])) for person, payload in posts(world, "owner"))
+    assert sent == [("p-analyst", True, 1), ("p-cfo", False, 1), ("p-cfo", True, 1)]
+    person, payload = next(one for one in posts(world, "owner") if one[0] == "p-analyst")
+    words = words_for(language=language, zone="Europe/Berlin")
+    text = drawn(world, clock, payload["subject"], person, words, proposals=payload["proposals"], pass_on="", ownerless=True)
+    assert words.say(said_many("{n} decision about a customer without an account owner", "", n=1)) in text
+    foot = "The ledger names no account owner: tell whoever looks after the customer, and have the owner entered in the ledger."
+    assert words.say(said(foot)) in text
 
 
 def test_a_reduction_that_did_not_happen_is_told_without_a_day(world, clock):

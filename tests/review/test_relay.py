@@ -21,6 +21,7 @@ from credit_review.review.outbox import card_of, owe_messages
 from credit_review.review.reconcile import reconcile
 from credit_review.review.relay import GIVE_UP_AFTER, LEASE, Outside, backoff, relay, requeue
 from credit_review.review.showing import Card
+from credit_review.review.sweep import sweep
 
 
 @pytest.fixture
@@ -462,17 +463,49 @@ def test_a_message_refused_for_good_is_parked_with_an_entry_and_its_owner_hears_
     assert [r.dedup_key for r in world.find(OutboxEntry) if "parked:" in r.dedup_key] == ["slack_post:parked:2026-10-01:@p-analyst"]
 
 
-def test_an_outage_parks_no_message_and_a_fault_of_ours_holds_up_one_address_for_a_day(world, clock):
-    owe_cards(world, "C1", "C2", "C3")
-    chat = Failing(C1=Unavailable("no such channel", retry_after_seconds=300.0), C2=ZeroDivisionError())
+def test_an_outage_parks_no_message_however_long(world, clock):
+    owe_cards(world, "C1", "C3")
+    chat = Failing(C1=Unavailable("no such channel", retry_after_seconds=300.0))
     for hour in range(30):
         clock.set(NOON + timedelta(hours=hour))
         show(world, clock, chat)
-    assert states(world) == ["queued", "parked", "confirmed"]
+    assert states(world) == ["queued", "confirmed"]
     chat.errors.clear()
     clock.set(NOON + timedelta(hours=32))
     show(world, clock, chat)
-    assert states(world) == ["confirmed", "parked", "confirmed"]
+    assert states(world) == ["confirmed", "confirmed"]
+
+
+def test_a_fault_of_ours_holds_up_an_address_for_minutes_and_its_message_goes_out_once_that_is_mended(world, clock):
+    faulty, fine = world.propose("c-1"), world.propose("c-2")
+    with world.store.begin() as uow:
+        owe_messages(uow, [(card_of(faulty), "C1"), (card_of(fine), "C1")], NOON)
+        uow.commit()
+    chat, broken = Chatter(), {faulty}
+
+    def drawn(uow, showing):
+        if showing.subject.partition(":")[2] in broken:
+            raise ZeroDivisionError("of Söhne")
+        return render(uow, showing)
+
+    outside = Outside(chat=chat, render=drawn, owner_id="p-analyst")
+    while states(world) != ["parked", "confirmed"]:
+        assert chat.posts == [], "order is kept as long as it may still be sent"
+        relay(world.store, outside, clock, worker="w-1")
+        clock.advance(timedelta(seconds=10))
+        assert clock.now() < NOON + timedelta(minutes=5)
+    (entry,) = world.entries("message.parked")
+    assert (entry["entity"], entry["data"]["attempts"], entry["data"]["owner"]) == (f"proposal:{faulty}", 5, "p-analyst")
+    assert [r.dedup_key for r in world.find(OutboxEntry) if "parked:" in r.dedup_key] == ["slack_post:parked:2026-10-01:@p-analyst"]
+    clock.set(NOON + timedelta(days=1))
+    assert len(sweep(world.store, clock).resent) == 1
+    relay(world.store, outside, clock, worker="w-1")
+    assert states(world) == ["parked", "confirmed"], "not mended: one attempt a day, and nobody behind it waits"
+    clock.set(NOON + timedelta(days=2))
+    broken.clear()
+    sweep(world.store, clock)
+    relay(world.store, outside, clock, worker="w-1")
+    assert states(world) == ["confirmed", "confirmed"] and chat.posts[-1][1] == f"{faulty} is pending"
 
 
 def test_an_address_that_takes_nothing_hides_nobody_however_much_waits_for_it(world, clock, monkeypatch):
