@@ -9,11 +9,12 @@ from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
 import pytest
-from decision_world import NOON, TODAY, World, digest_of
+from decision_world import NOON, TODAY, World, digest_of, os_account
 from hypothesis import given
 from hypothesis import strategies as st
 
 from credit_review import audit
+from credit_review.adapters.slack_chat import NullChat
 from credit_review.calendar import CLOSES, WorkingCalendar, WorkingTime, closing
 from credit_review.messages import Company, renderer
 from credit_review.messages.card import card
@@ -26,6 +27,7 @@ from credit_review.review.apply import apply
 from credit_review.review.conditions import ConditionAsked, confirm
 from credit_review.review.counter import CounterOffer
 from credit_review.review.owners import takes_effect, tell_owners
+from credit_review.review.relay import Outside, relay
 from credit_review.review.request import owe_refusal, owe_status
 from credit_review.review.showing import Showing
 from credit_review.review.sweep import sweep
@@ -361,6 +363,41 @@ def test_every_step_of_a_request_draws_its_status_anew(world):
     assert drawn_again() == 1
     put_in_force(world, proposal)
     assert drawn_again() == 1
+
+
+def moves_on(world, proposal):
+    return {
+        "its review failed": lambda: do(world, lifecycle.fail, "r-ask", code="Refused", text="raw"),
+        "it was decided": lambda: world.decide("p-manager", proposal),
+        "it is another analyst's": lambda: do(
+            world, lambda uow: uow.change(Proposal, where={"proposal_id": proposal}, to={"assigned_to": "p-deputy"})
+        ),
+        "nothing": lambda: None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("what", "drawn_again"), [("its review failed", 1), ("it was decided", 1), ("it is another analyst's", 1), ("nothing", 0)]
+)
+def test_a_request_that_moves_on_while_its_first_status_is_sent_is_drawn_anew(world, clock, what, drawn_again):
+    proposal, updates = requested(world), []
+
+    class Slow(NullChat):
+        def post(self, **message):
+            posted = super().post(**message)
+            if "request:r-ask" in message["dedup_key"]:
+                moves_on(world, proposal)[what]()  # no message is on record yet, so whoever decides owes it nothing
+            return posted
+
+        def update(self, **message):
+            updates.append(message["text"])
+            return super().update(**message)
+
+    world.write(os_account("T1|UDEPUTY", "p-deputy", kind="slack"))
+    outside = Outside(chat=Slow(), render=renderer(clock, Company(Words(zone=BERLIN))), teams=("T1",))
+    relay(world.store, outside, clock, worker="w-1")
+    assert world.one(SlackMessage, subject="request:r-ask").address == "@p-deputy"
+    assert len(updates) == drawn_again and not world.find(OutboxEntry, kind="slack_update", state="queued")
 
 
 def test_an_expired_request_says_so(world, clock):
