@@ -8,6 +8,7 @@ from datetime import date
 
 from credit_review.messages.card import CONFIRM, DONE, asked, condition_in_words, offered
 from credit_review.messages.digest import OPEN
+from credit_review.messages.requests import Asked, request_details, request_state, request_title
 from credit_review.messages.text import (
     Block,
     button,
@@ -49,13 +50,15 @@ class Home:
 
     `mine` was put before the person; `could_decide` counts what his authority reaches and others were asked. `conditions` are those he
     may confirm, `decided` has what an offer became, `past` are delegations that are over, `conflicts` his declarations in force, with the
-    customer's name (empty: none known).
+    customer's name (empty: none known). `requests` are the limits he asked for, the open ones first, with `more_requests` not among them.
     """
 
     name: str
     mine: Sequence[tuple[Proposal, str]]
     could_decide: int
     conditions: Sequence[tuple[ApprovalCondition, Proposal, str]]
+    requests: Sequence[Asked]
+    more_requests: int
     others: Sequence[tuple[Proposal, str, str]]
     decided: Sequence[tuple[Decision, Proposal, str, Proposal | None]]
     delegations: Sequence[tuple[Delegation, str, str]]
@@ -81,14 +84,13 @@ def home(found: Home, words: Words) -> Block:
         )
         blocks.append(notes(w.say(text)))
     blocks += _conditions(found, w)
+    blocks += _requests(found, w)
     blocks += _titled(w.say(said("Waiting for others")), [_other(p, name, who, w) for p, name, who in found.others[:_MOST]], w)
     blocks += _titled(w.say(said("Decided by you or in your name")), [_decided(*row, w) for row in found.decided[:_MOST]], w)
     blocks += _titled(w.say(said("Your authority")), [("", w.say(text)) for text in found.authority], w)
     blocks += _delegations(found, w)
     blocks += _conflicts(found, w)
-    row = [button(PREFER, w.say(said("Language, time zone, working days")), "prefer")]
-    row += [button(REQUEST, w.say(said("Ask for a limit")), "request", style="primary")] if found.may_request else []
-    blocks.append(buttons("settings", *row))
+    blocks.append(buttons("settings", button(PREFER, w.say(said("Language, time zone, working days")), "prefer")))
     return {"type": "home", "blocks": blocks[:100]}
 
 
@@ -119,6 +121,24 @@ def _conditions(found: Home, w: Words) -> list[Block]:
         confirm = button(CONFIRM, w.say(said("Confirm with evidence")), value_of(condition=one.condition_id))
         blocks.append({"type": "section", "text": plain(w.say(text), 400), "accessory": confirm})
     return blocks
+
+
+def _requests(found: Home, w: Words) -> list[Block]:
+    """How the limits stand that the reader asked for, and the way to ask for one; nothing for who never asks."""
+    if not found.requests and not found.may_request:
+        return []
+    rows = [(cleaned(request_title(one, w), 200), _request(one, w)) for one in found.requests]
+    blocks = _titled(w.say(said("My requests")), rows, w)
+    if found.more_requests:
+        blocks.append(notes(w.say(said_many("and {n} older one", "and {n} older ones", n=found.more_requests))))
+    if found.may_request:
+        blocks.append(buttons("request", button(REQUEST, w.say(said("Ask for a limit")), "request", style="primary")))
+    return blocks
+
+
+def _request(one: Asked, w: Words) -> str:
+    details = [w.say(said("{label}: {text}", label=label, text=text)) for label, text in request_details(one, w)]
+    return " · ".join([w.say(request_state(one)), *details])
 
 
 def _decided(one: Decision, proposal: Proposal, name: str, offer: Proposal | None, w: Words) -> tuple[str, str]:

@@ -64,7 +64,12 @@ def request_scope(uow: UnitOfWork, customer_id: str, as_of: date) -> str:
 
 def unfinished_request(review: Review) -> bool:
     """Whether a review is a request that stopped before anything was proposed: what was asked is lost with it, so it is asked again."""
-    return review.scope.startswith(_SCOPE) and "#" in review.scope and review.last_good_state in _BEFORE_PROPOSAL
+    return is_request(review.scope) and review.last_good_state in _BEFORE_PROPOSAL
+
+
+def is_request(scope: str) -> bool:
+    """Whether a review of that scope is a person's request for one customer."""
+    return scope.startswith(_SCOPE) and "#" in scope
 
 
 def owe_status(uow: UnitOfWork, review_id: str, person_id: str, to: Destinations, now: datetime) -> None:

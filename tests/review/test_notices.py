@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
@@ -18,8 +19,18 @@ from credit_review.adapters.slack_chat import NullChat
 from credit_review.calendar import CLOSES, WorkingCalendar, WorkingTime, closing
 from credit_review.messages import Company, renderer
 from credit_review.messages.card import card
-from credit_review.messages.gathering import view_of
-from credit_review.model.records import ApprovalCondition, CreditLimit, LimitChange, OutboxEntry, Proposal, Review, SlackMessage
+from credit_review.messages.gathering import home_of, view_of
+from credit_review.messages.home import home
+from credit_review.model.records import (
+    AccessRight,
+    ApprovalCondition,
+    CreditLimit,
+    LimitChange,
+    OutboxEntry,
+    Proposal,
+    Review,
+    SlackMessage,
+)
 from credit_review.model.states import Verdict
 from credit_review.review import followup, lifecycle, personal
 from credit_review.review.addressing import Destinations
@@ -405,3 +416,54 @@ def test_an_expired_request_says_so(world, clock):
     clock.set(NOON + timedelta(days=31))
     sweep(world.store, clock)
     assert world.proposal(proposal).state == "expired" and "Expired: nobody decided in time" in status(world, clock)
+
+
+def at_home(world, person="p-deputy", words=None):
+    """What a person's App Home says of his requests, as text."""
+    words = words or Words(zone=BERLIN)
+    with world.store.read() as uow:
+        blocks = list(home(home_of(uow, person, Company(words), NOON), words)["blocks"])
+    texts = [json.dumps(block, ensure_ascii=False) for block in blocks]
+    start = next((n for n, text in enumerate(texts) if words.say(said("My requests")) in text), None)
+    return "" if start is None else "\n".join(texts[start : start + 3])
+
+
+def test_who_asked_for_a_limit_sees_how_it_stands_at_home_without_scores(world):
+    assert at_home(world) == "", "nothing for who never asked and may not"
+    proposal = requested(world, state="draft", substitutes=["net_worth:stale:ask_documents"])
+    text = at_home(world)
+    assert "Customer c-1" in text and "With the analyst" in text and "Missing documents: newer annual accounts" in text
+    assert "212" not in text and "Grade" not in text and "bureau" not in text
+    do(world, lambda uow: uow.change(Proposal, where={"proposal_id": proposal}, to={"state": "pending"}))
+    counter = CounterOffer(to_minor=55_000_00)
+    successor = world.decide("p-manager", proposal, Verdict.COUNTER, counter=counter).successor_id
+    assert "Approved, waiting to be applied · You asked for: 60,000 EUR" in at_home(world)
+    put_in_force(world, successor)
+    text = at_home(world)
+    assert "Approved and applied" in text and "From: 1 Oct 2026" in text
+    text = at_home(world, words=CHINESE)
+    assert "我的申请" in text and "缺少的文件" in text and "Missing" not in text and "applied" not in text
+    assert at_home(world, "p-manager") == "", "nobody sees the requests of others"
+
+
+def test_home_shows_a_few_requests_those_that_wait_for_something_first_and_counts_the_rest(world):
+    known = world.one(Review, review_id="r-1")
+    like = {"kind": "ad_hoc", "as_of": TODAY, "started_by": "p-deputy"}
+    for n in range(11):
+        state = "scored" if n in (0, 10) else "superseded" if n == 5 else "failed"
+        scope, at = f"customer:c-{n:02}#1", NOON + timedelta(minutes=n)
+        world.write(replace(known, **like, review_id=f"r-{n:02}a", scope=scope, state=state, last_good_state="draft", started_at=at))
+    world.write(replace(known, **like, review_id="r-whole", scope="all", state="scored", started_at=NOON + timedelta(hours=1)))
+    text = at_home(world)
+    shown = re.findall(r"Customer (c-\d\d)", text)
+    assert shown == ["c-10", "c-00", "c-09", "c-08", "c-07", "c-06", "c-04", "c-03"]
+    assert "and 2 older ones" in text
+
+
+def test_who_may_ask_for_limits_finds_the_button_with_his_requests(world):
+    right = AccessRight(
+        person_id="p-deputy", access="request_limits", valid_from=TODAY, valid_to=None, recorded_at=NOON - timedelta(hours=1)
+    )
+    world.write(right)
+    text = at_home(world)
+    assert '"none"' in text and "Ask for a limit" in text
