@@ -121,6 +121,21 @@ def asked(proposal: Proposal, name: str, words: Words) -> str:
     return words.say(_asked(who, to, had, proposal, words))
 
 
+def asked_briefly(proposal: Proposal, name: str, words: Words) -> str:
+    """What is asked as a list shows it, one of many: as `asked`, without the amount of the change and with the currency once."""
+    had, to = proposal.from_minor, Money(proposal.to_minor, proposal.currency)
+    before, after = in_days(proposal.from_terms_days), in_days(proposal.terms_days)
+    if proposal.effective_to is not None or had is None or (had == proposal.to_minor and before != after):
+        return asked(proposal, name, words)
+    who = f"{cleaned(name, 60) or proposal.customer_id} ({proposal.customer_id})" if name else proposal.customer_id
+    text: str = said("{who}: {had} to {to}", who=who, had=words.money(had, proposal.currency).rpartition(" ")[0], to=to)
+    if had:
+        text = said("{text} ({percent})", text=text, percent=words.percent((proposal.to_minor - had) / had, signed=True))
+    if before != after:
+        text = said("{text}, terms {before} to {after}", text=text, before=before, after=after)
+    return words.say(text)
+
+
 def _asked(who: str, to: Money, had: Money | None, proposal: Proposal, words: Words) -> str:
     if (end := proposal.effective_to) is not None:
         if had is None:
@@ -164,8 +179,9 @@ def figures(packet: Mapping[str, Any], words: Words) -> list[tuple[str, str]]:
     return found
 
 
-def _exceptions(packet: Mapping[str, Any]) -> str:
-    return listed([said(EXCEPTIONAL_WORDS.get(code, code.replace("_", " "))) for code in packet["exceptional"]])
+def _exceptions(packet: Mapping[str, Any], told: Collection[str] = ()) -> str:
+    codes = (code for code in packet["exceptional"] if code not in told)
+    return listed([said(EXCEPTIONAL_WORDS.get(code, code.replace("_", " "))) for code in codes])
 
 
 def _first_look(view: View, packet: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -251,8 +267,8 @@ def _small_print(view: View, packet: Mapping[str, Any]) -> Iterator[str]:
     yield w.say(grade_line(packet))
     if packet["terms_days"] != packet["from_terms_days"]:
         yield w.say(said("Terms: {before} to {after}", before=in_days(packet["from_terms_days"]), after=in_days(packet["terms_days"])))
-    if packet["exceptional"]:
-        yield w.say(said("Needs a person: {why}", why=_exceptions(packet)))
+    if why := _exceptions(packet, told=("first_limit",)):  # the title says so
+        yield w.say(said("Needs a person: {why}", why=why))
     if tells_when(packet):
         yield w.say(effect_line(packet, view.begins))
     yield w.say(_who(view, packet))
@@ -286,16 +302,15 @@ def _risk(packet: Mapping[str, Any], w: Words) -> str:
     else:
         dso = said("DSO {now} days, {before} at the last review", now=w.number(float(now)), before=w.number(float(before)))
     insured = about((facts.get("insured_minor") or 0) + (facts.get("security_minor") or 0), currency)
-    own = said("insured and secured {amount}, own risk {own}", amount=insured, own=about(packet["own_risk_minor"], currency))
-    return listed([dso, own], by=_CLAUSES)
+    return listed([dso, said("insured and secured {amount}", amount=insured)], by=_CLAUSES)
 
 
 def grade_line(packet: Mapping[str, Any]) -> str:
-    """Grade before and after, with up to four reasons in words."""
+    """Grade before and after, with up to four reasons in words: what lost most points."""
     before, after = packet.get("facts", {}).get("grade_before"), packet["grade"] or said("none")
     grade = said("Grade {before} to {after}", before=before, after=after) if before else said("Grade {after}", after=after)
     reasons = [said(reason) for reason in packet["reasons"][:4]]
-    return said("{grade}: {reasons}", grade=grade, reasons=listed(list(reasons))) if reasons else grade
+    return said("{grade}; against it: {reasons}", grade=grade, reasons=listed(list(reasons))) if reasons else grade
 
 
 def _who(view: View, packet: Mapping[str, Any]) -> str:

@@ -256,6 +256,7 @@ def home_of(uow: UnitOfWork, person_id: str, company: Company, now: datetime) ->
         absences=absences_of(uow, person_id, on=today, known_at=now),
         authority=_authority(matrix, person_id, now, company),
         conflicts=[(c, name_on_record(uow, c.customer_id)) for c in declared if c.customer_id],
+        decides=any(h.person == person_id and h.on(today) for h in matrix.holders) or any(d.delegate_id == person_id for d in stands),
         declared_until=max((c.valid_to for c in declared if c.valid_to), default=None),
         may_request=may_request,
         reader=person_id,

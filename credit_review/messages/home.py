@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from credit_review.messages.card import CONFIRM, DONE, asked, condition_in_words, offered
+from credit_review.messages.card import CONFIRM, DONE, asked_briefly, condition_in_words, offered
 from credit_review.messages.digest import OPEN
 from credit_review.messages.requests import Asked, request_details, request_state, request_title
 from credit_review.messages.text import (
@@ -50,7 +50,8 @@ class Home:
 
     `mine` was put before the person; `could_decide` counts what his authority reaches and others were asked. `conditions` are those he
     may confirm, `decided` has what an offer became, `past` are delegations that are over, `conflicts` his declarations in force, with the
-    customer's name (empty: none known). `requests` are the limits he asked for, the open ones first, with `more_requests` not among them.
+    customer's name (empty: none known); who `decides`, on his own or another's behalf, renews them every year. `requests` are the limits
+    he asked for, the open ones first, with `more_requests` not among them.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Home:
     authority: Sequence[str]
     conflicts: Sequence[tuple[ConflictOfInterest, str]]
     declared_until: date | None
+    decides: bool
     may_request: bool
     reader: str
 
@@ -95,9 +97,10 @@ def home(found: Home, words: Words) -> Block:
 
 
 def _mine(proposal: Proposal, name: str, w: Words) -> Block:
-    until = " · " + w.say(said("until {moment}", moment=proposal.expires_at)) if proposal.expires_at else ""
+    end = proposal.expires_at.astimezone(w.zone).date() if proposal.expires_at else None
+    until = " · " + w.say(said("until {day}", day=end)) if end else ""
     value = value_of(proposal=proposal.proposal_id, digest=proposal.digest)
-    shown = {"type": "section", "text": plain(asked(proposal, name, w) + until, 300)}
+    shown = {"type": "section", "text": plain(asked_briefly(proposal, name, w) + until, 300)}
     return {**shown, "accessory": button(OPEN, w.say(said("Open")), value)}
 
 
@@ -108,7 +111,7 @@ def _more(count: int, w: Words) -> list[Block]:
 
 
 def _other(proposal: Proposal, name: str, who: str, w: Words) -> tuple[str, str]:
-    return cleaned(asked(proposal, name, w), 200), w.say(said("waits for {who}", who=who))
+    return cleaned(asked_briefly(proposal, name, w), 200), w.say(said("waits for {who}", who=who))
 
 
 def _conditions(found: Home, w: Words) -> list[Block]:
@@ -117,7 +120,7 @@ def _conditions(found: Home, w: Words) -> list[Block]:
         return []
     blocks = [heading(w.say(said("Conditions you can confirm")))]
     for one, proposal, name in found.conditions[:_MOST]:
-        text = said("{condition}, by {day}: {ask}", condition=condition_in_words(one), day=one.due, ask=asked(proposal, name, w))
+        text = said("{condition}, by {day}: {ask}", condition=condition_in_words(one), day=one.due, ask=asked_briefly(proposal, name, w))
         confirm = button(CONFIRM, w.say(said("Confirm with evidence")), value_of(condition=one.condition_id))
         blocks.append({"type": "section", "text": plain(w.say(text), 400), "accessory": confirm})
     return blocks
@@ -142,7 +145,7 @@ def _request(one: Asked, w: Words) -> str:
 
 
 def _decided(one: Decision, proposal: Proposal, name: str, offer: Proposal | None, w: Words) -> tuple[str, str]:
-    text: str = cleaned(asked(proposal, name, w), 200)
+    text: str = cleaned(asked_briefly(proposal, name, w), 200)
     if offer is not None:
         text = said(
             "{ask}; offered: {offer}", ask=text, offer=offered(offer.to_minor, offer.currency, offer.terms_days, offer.effective_to)
@@ -193,12 +196,14 @@ def _conflicts(found: Home, w: Words) -> list[Block]:
         withdraw = button(WITHDRAW, w.say(said("Withdraw")), value_of(customer=one.customer_id))
         declared.append({**section(w.say(text)), "accessory": withdraw})
     declared = declared or [lines([("", w.say(said("none declared")))])]
-    if found.declared_until is None:
+    if not found.decides:
+        foot = ""
+    elif found.declared_until is None:
         foot = w.say(said("Your yearly declaration is missing: please declare, also when there is none."))
     else:
         foot = w.say(said("Your yearly declaration holds until {day}; renew it by then", day=found.declared_until))
     ask = buttons("declare", button(DECLARE, w.say(said("Declare a conflict of interest")), "declare"))
-    return [heading(w.say(said("Your conflicts of interest"))), *declared, notes(foot), ask]
+    return [heading(w.say(said("Your conflicts of interest"))), *declared, *([notes(foot)] if foot else []), ask]
 
 
 # --- its forms ----------------------------------------------------------------------------------------------------------------------

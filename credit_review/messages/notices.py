@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date
 
-from credit_review.messages.card import CONFIRM, DONE, OUTCOMES, asked, condition_in_words
+from credit_review.messages.card import CONFIRM, DONE, OUTCOMES, asked, asked_briefly, condition_in_words
 from credit_review.messages.text import Message, button, buttons, cleaned, escaped, header, lines, notes, section, value_of
 from credit_review.model.money import Money
 from credit_review.model.records import ApprovalCondition, Decision, Proposal
@@ -80,7 +80,7 @@ def reminder(proposals: Sequence[tuple[Proposal, str]], words: Words) -> Message
     """What still waits for the reader, the most urgent first."""
     w = words
     title = w.say(said_many("{n} proposal still waits for you", "{n} proposals still wait for you", n=len(proposals)))
-    rows = [(w.say(_expires(p)), cleaned(asked(p, name, w), 200)) for p, name in proposals[:_MOST]]
+    rows = [(w.say(_expires(p)), cleaned(asked_briefly(p, name, w), 200)) for p, name in proposals[:_MOST]]
     return Message(escaped(title), (header(title), lines(rows)))
 
 
@@ -101,7 +101,7 @@ def daily_summary(
             if one.approver_id == reader
             else w.say(said("by {who} for you", who=names.get(one.approver_id, one.approver_id)))
         )
-        rows.append((f"{w.say(DONE[Verdict(one.verdict)])} {by}", cleaned(asked(proposal, name, w), 200)))
+        rows.append((f"{w.say(DONE[Verdict(one.verdict)])} {by}", cleaned(asked_briefly(proposal, name, w), 200)))
     foot = w.say(said("If you did not decide one of these, call the risk team and internal audit at once."))
     return Message(escaped(title), (header(title), lines(rows), notes(foot)))
 

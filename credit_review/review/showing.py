@@ -15,7 +15,7 @@ from typing import Any
 from credit_review.audit import Action
 from credit_review.errors import BadInput
 from credit_review.model.records import ApprovalCondition, Decision, OutboxEntry, Proposal, Review, SlackMessage
-from credit_review.model.states import OPEN_PROPOSAL_STATES, ConditionState, OutboxState, ProposalState
+from credit_review.model.states import ConditionState, OutboxState, ProposalState
 from credit_review.ports import Chat, Entry, Store, UnitOfWork
 from credit_review.review.directory import slack_account
 from credit_review.review.inbox import put_before_me
@@ -119,7 +119,7 @@ def waits(uow: UnitOfWork, subject: str, address: str) -> bool:
     """Whether what a message shows still waits for somebody's answer."""
     kind, _, key = subject.partition(":")
     if kind == PROPOSAL:
-        return bool(uow.find(Proposal, proposal_id=key, state=OPEN_PROPOSAL_STATES))
+        return bool(uow.find(Proposal, proposal_id=key, state=ProposalState.PENDING))
     if kind == QUESTION:
         returned = uow.find(Proposal, proposal_id=key, state=ProposalState.RETURNED)
         return bool(returned) and not uow.find(Proposal, supersedes_id=key, limit=1)

@@ -27,6 +27,7 @@ from credit_review.model.records import (
     CreditLimit,
     LimitChange,
     OutboxEntry,
+    PersonPreference,
     Proposal,
     Review,
     SlackMessage,
@@ -301,6 +302,25 @@ def test_who_may_decide_is_reminded_monthly_to_declare_his_interests_until_he_do
     assert drawn(world, clock, "declaration:2026-10", "p-controller") == "", "nothing to say once it is done"
     clock.set(datetime(2026, 11, 2, 12, tzinfo=UTC))
     assert followup.follow_up(world.store, clock, COMPANY, SLACK).undeclared == ("p-cfo",)
+
+
+@pytest.mark.parametrize(("person", "asked"), [("p-manager", True), ("p-deputy", True), ("p-analyst", False)])
+def test_only_who_may_decide_or_stands_in_for_who_may_is_asked_at_home_for_the_yearly_declaration(world, person, asked):
+    world.delegate("p-manager", "p-deputy")
+    with world.store.read() as uow:
+        shown = json.dumps(home(home_of(uow, person, Company(Words(zone=BERLIN)), NOON), Words(zone=BERLIN)))
+    assert ("Your yearly declaration is missing" in shown) is asked
+
+
+def test_who_changes_how_he_reads_sees_what_waits_for_him_that_way_and_the_rest_as_it_was(world):
+    pending, done = propose(world, "c-1"), propose(world, "c-2")
+    world.decide("p-manager", done)
+    for subject, address in ((f"proposal:{pending}", "@p-manager"), (f"proposal:{done}", "@p-manager"), (f"proposal:{pending}", "@p-cfo")):
+        world.write(SlackMessage(subject=subject, address=address, channel="D1", ts="1.0", shown_digest=""))
+    chosen = {"language": "zh_CN", "locale": "", "time_zone": "", "calendar": ""}
+    kept = PersonPreference(person_id="p-manager", **chosen, valid_from=TODAY, valid_to=None, recorded_at=NOON)
+    do(world, personal.prefer, kept, by="p-manager")
+    assert [r.dedup_key for r in world.find(OutboxEntry, kind="slack_update")] == [f"slack_update:proposal:{pending}:@p-manager"]
 
 
 # --- requests -----------------------------------------------------------------------------------------------------------------------

@@ -241,7 +241,7 @@ def test_a_card_is_approved_and_then_says_by_whom_when_and_under_which_audit_ent
         "30,000 EUR today",
         "grade fell from A to B",
         "DSO 47 days, 40 at the last review",
-        "Grade A to B: share of open items past due",
+        "Grade A to B; against it: share of open items past due",
         "You, because you hold T1",
         "Expires 31 Oct 2026",
     ]
