@@ -14,7 +14,7 @@ from credit_review.limits.own_risk import own_risk_if_used
 from credit_review.messages.effect import effect_line, tells_when
 from credit_review.messages.text import Block, Message, button, buttons, cleaned, escaped, header, lines, notes, value_of
 from credit_review.model.money import Money, exponent
-from credit_review.model.records import ApprovalCondition, AuditRow, Proposal
+from credit_review.model.records import ApprovalCondition, AuditRow, Decision, Proposal
 from credit_review.model.states import Asked, Assurance, ConditionKind, ConditionState, ProposalState, ReasonCode, Verdict
 from credit_review.words import Words, listed, marked, said, said_many
 
@@ -63,8 +63,8 @@ class View:
     """What a card is drawn from: the evidence and its judgement, the reader, and what stands on record around the proposal.
 
     `names` are people by id, `entries` the log's rows of the decisions by approver, `before` the packet of the card this one replaces,
-    `successor` what replaced it and who may decide that, `confirmers` who may confirm its conditions, `begins` the day of effect once it
-    is applied.
+    `offer` the counter-offer it came from, whose reason stands in no packet, so that it can be erased. `successor` is what replaced it and
+    who may decide that, `confirmers` who may confirm its conditions, `begins` the day of effect once it is applied.
     """
 
     standing: Standing
@@ -77,6 +77,7 @@ class View:
     conditions: Sequence[ApprovalCondition] = ()
     entries: Mapping[str, AuditRow] | None = None
     before: Mapping[str, Any] | None = None
+    offer: Decision | None = None
     successor: tuple[Proposal, Sequence[str]] | None = None
     confirmers: Collection[str] = ()
     begins: date | None = None
@@ -193,6 +194,8 @@ def _first_look(view: View, packet: Mapping[str, Any]) -> Iterator[tuple[str, st
     comments = [n for n in packet["notes"] if n["kind"] in ("comment", "question")]
     for note in comments[-2:]:
         yield view.name(note["by"]), f"“{cleaned(note['text'], 400)}”"
+    if view.offer is not None and view.offer.reason:
+        yield view.name(view.offer.approver_id), f"“{cleaned(view.offer.reason, 400)}”"
     if packet.get("request"):
         yield w.say(said("Asked because")), cleaned(packet["request"]["reason"], 400)
 

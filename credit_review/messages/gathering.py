@@ -83,6 +83,7 @@ def view_of(uow: UnitOfWork, proposal_id: str, company: Company, now: datetime, 
     asked = uow.find(Addressee, proposal_id=proposal_id, person_id=reader_id) if reader_id else []
     old = standing.proposal.supersedes_id
     before = uow.get(Proposal, proposal_id=old) if old else None
+    offers = uow.find(Decision, proposal_id=old, verdict=Verdict.COUNTER) if old else []
     conditions = uow.find(ApprovalCondition, proposal_id=proposal_id, order_by=("due", "condition_id"))
     today = now.astimezone(company.words.zone).date()
     return View(
@@ -98,6 +99,7 @@ def view_of(uow: UnitOfWork, proposal_id: str, company: Company, now: datetime, 
         successor=_successor(uow, standing.proposal, matrix, company, now),
         entries=_entries(uow, proposal_id, standing.decisions),
         begins=begins_of(uow, [proposal_id]).get(proposal_id),
+        offer=offers[0] if offers else None,
         before=json.loads(before.packet_json) if before and before.review_id == standing.proposal.review_id else None,
     )
 

@@ -13,6 +13,8 @@ from credit_review.messages.digest import Listing, chosen, digest
 from credit_review.messages.gathering import Company, sizes_of, summary_of, view_of
 from credit_review.messages.summary import summary
 from credit_review.model.records import Proposal
+from credit_review.model.states import Verdict
+from credit_review.review.counter import CounterOffer
 from credit_review.words import ENGLISH, words_for
 from tests.review.decision_world import NOON, World, digest_of
 from tests.slack.test_in_sandbox import text, whole
@@ -126,6 +128,16 @@ def test_a_card_does_not_say_twice_what_its_first_lines_say(world):
         shown = text(card(view_of(uow, proposal, COMPANY, NOON, reader_id="p-cfo")).blocks)
     assert "first limit 5,000 EUR" in shown and "Needs a person: belongs to one of the largest" in shown
     assert "none was on file" not in shown and shown.lower().count("own risk") == 1
+
+
+def test_who_is_asked_about_a_counter_offer_reads_its_reason_which_stands_in_no_packet(world):
+    proposal = propose(world, "up", 60_000_00, 50_000_00)
+    offer = {"counter": CounterOffer(to_minor=70_000_00), "reason": "Season orders."}
+    successor = world.decide("p-manager", proposal, Verdict.COUNTER, **offer).successor_id
+    with world.store.read() as uow:
+        blocks = card(view_of(uow, successor, COMPANY, NOON, reader_id="p-cfo")).blocks
+    assert "“Season orders.”" in text(blocks) and "Manager" in text(blocks)
+    assert "Season" not in world.proposal(successor).packet_json
 
 
 @pytest.mark.parametrize(
