@@ -79,6 +79,15 @@ def owe_status(uow: UnitOfWork, review_id: str, person_id: str, to: Destinations
         owe_updates(uow, [status_of(review_id)], now)
 
 
+def owe_status_again(uow: UnitOfWork, customer_id: str, person_id: str, to: Destinations, now: datetime) -> None:
+    """Owes the status of a person's newest request for a customer; for whoever passed it on and may know a Slack its review did not."""
+    by = ("started_at", "review_id", "scope")
+    mine = uow.tally(Review, by=by, kind=ReviewKind.AD_HOC, started_by=person_id)
+    found = sorted(row for row in mine if row[2].startswith(f"{_SCOPE}{customer_id}#"))
+    if found:
+        owe_status(uow, found[-1][1], person_id, to, now)
+
+
 def status_of(review_id: str) -> str:
     """The subject of the message that follows a request, which is a review of its own."""
     return f"{REQUEST}:{review_id}"
