@@ -130,7 +130,7 @@ def _requests(found: Home, w: Words) -> list[Block]:
     """How the limits stand that the reader asked for, and the way to ask for one; nothing for who never asks."""
     if not found.requests and not found.may_request:
         return []
-    rows = [(cleaned(request_title(one, w), 200), _request(one, w)) for one in found.requests]
+    rows = [(cleaned(request_title(one, w, briefly=True), 200), _request(one, w)) for one in found.requests]
     blocks = _titled(w.say(said("My requests")), rows, w)
     if found.more_requests:
         blocks.append(notes(w.say(said_many("and {n} older one", "and {n} older ones", n=found.more_requests))))

@@ -9,7 +9,7 @@ from datetime import date
 from typing import Any
 
 from credit_review.limits.codes import MISSING, STALE, Cap
-from credit_review.messages.card import CONDITIONS, OUTCOMES, asked
+from credit_review.messages.card import CONDITIONS, OUTCOMES, asked, asked_briefly
 from credit_review.messages.forms import INPUT
 from credit_review.messages.text import Block, Message, cleaned, escaped, field, header, lines, modal, section, text_input
 from credit_review.model.records import Proposal
@@ -59,12 +59,13 @@ def request_status(asked_for: Asked, words: Words) -> Message:
     return Message(escaped(cleaned(title, 300)), (header(w.say(said("Your request"))), section(title), lines(rows)))
 
 
-def request_title(asked_for: Asked, words: Words) -> str:
-    """What is asked for, in one line; before there is a proposal, for whom."""
+def request_title(asked_for: Asked, words: Words, *, briefly: bool = False) -> str:
+    """What is asked for, in one line (`briefly`: one of many); before there is a proposal, for whom."""
     proposal = asked_for.proposal
     if proposal is None:
         return words.say(said("Customer {id}", id=asked_for.customer_id))
-    return asked(proposal, json.loads(proposal.packet_json)["customer_name"], words)
+    ask = asked_briefly if briefly else asked
+    return ask(proposal, json.loads(proposal.packet_json)["customer_name"], words)
 
 
 def request_details(asked_for: Asked, words: Words) -> list[tuple[str, str]]:
