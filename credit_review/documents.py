@@ -21,7 +21,7 @@ from yaml.events import AliasEvent, NodeEvent
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from credit_review.errors import BadInput
-from credit_review.words import listed, marked, said
+from credit_review.words import Said, listed, marked, said
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 20
@@ -100,7 +100,7 @@ def check(document: Document, model: type[M]) -> M:
     try:
         return model.model_validate(document.data)
     except ValidationError as error:
-        found = error.errors(include_url=False, include_context=False)
+        found = error.errors(include_url=False)
     shown: list[str] = [_describe(document, one) for one in found[:_SHOWN_ERRORS]]
     if len(found) > _SHOWN_ERRORS:
         shown.append(said("... and {more} more", more=len(found) - _SHOWN_ERRORS))
@@ -232,12 +232,60 @@ def _describe(document: Document, error: ErrorDetails) -> str:
         return said("{where}: missing; expected this field to be set", where=place)
     if error["type"] == "extra_forbidden":
         return said("{where}: unknown field; expected only the documented fields (check the spelling)", where=place)
-    message = error["msg"]
-    for prefix in ("Value error, ", "Assertion failed, "):
-        message = message.removeprefix(prefix)
-    message = message.replace("Input should be", "expected", 1)
     got = repr(error["input"])
-    return said("{where}: {message}; got {got}", where=place, message=said(message), got=got if len(got) <= 80 else got[:77] + "...")
+    return said("{where}: {message}; got {got}", where=place, message=_expected(error), got=got if len(got) <= 80 else got[:77] + "...")
+
+
+_EXPECTED = {
+    "bool_parsing": marked("expected true or false"),
+    "bool_type": marked("expected true or false"),
+    "date_from_datetime_parsing": marked("expected a date such as 2026-03-31"),
+    "date_parsing": marked("expected a date such as 2026-03-31"),
+    "date_type": marked("expected a date such as 2026-03-31"),
+    "decimal_max_places": marked("expected no more than {decimal_places} decimals"),
+    "decimal_parsing": marked("expected a valid number"),
+    "decimal_type": marked("expected a valid number"),
+    "dict_type": marked("expected `key: value` lines"),
+    "enum": marked("expected one of {expected}"),
+    "finite_number": marked("expected a finite number"),
+    "float_parsing": marked("expected a valid number"),
+    "float_type": marked("expected a valid number"),
+    "greater_than": marked("expected more than {gt}"),
+    "greater_than_equal": marked("expected {ge} or more"),
+    "int_from_float": marked("expected a valid integer, without decimals"),
+    "int_parsing": marked("expected a valid integer"),
+    "int_type": marked("expected a valid integer"),
+    "less_than": marked("expected less than {lt}"),
+    "less_than_equal": marked("expected {le} or less"),
+    "list_type": marked("expected a list"),
+    "literal_error": marked("expected one of {expected}"),
+    "model_attributes_type": marked("expected `key: value` lines"),
+    "model_type": marked("expected `key: value` lines"),
+    "string_pattern_mismatch": marked("expected text of the pattern {pattern}"),
+    "string_too_long": marked("expected text of {max_length} or fewer characters"),
+    "string_too_short": marked("expected text of {min_length} or more characters"),
+    "string_type": marked("expected text"),
+    "too_long": marked("expected {max_length} or fewer entries"),
+    "too_short": marked("expected {min_length} or more entries"),
+    "tuple_type": marked("expected a list"),
+    "union_tag_invalid": marked("expected one of {expected_tags}"),
+}
+"""What pydantic's types of errors mean for who wrote the document; `{}` are names of its contexts."""
+
+
+def _expected(error: ErrorDetails) -> str:
+    """What was expected: a validator's own sentence, or ours for the type of the error; pydantic's words for the types nobody met."""
+    context = error.get("ctx", {})
+    own = context.get("error")
+    if isinstance(own, Exception) and own.args:
+        return own.args[0] if isinstance(own.args[0], Said) else str(own.args[0])
+    sentence = _EXPECTED.get(error["type"])
+    if error["type"] == "literal_error" and " or " not in context["expected"]:
+        sentence = marked("expected {expected}")
+    if sentence is None:
+        return error["msg"].replace("Input should be", "expected", 1)
+    # pydantic writes the values of a choice as English does: 'a', 'b' or 'c'
+    return said(sentence, **{name: str(value).replace("' or '", "', '") for name, value in context.items()})
 
 
 def _document_path(document: Document, loc: Path) -> Path:

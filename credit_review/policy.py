@@ -44,7 +44,7 @@ Otherwise = Literal["lower_ceiling", "no_increase", "ask_documents"]
 def _exact(value: Any) -> Any:
     """A YAML number as an exact Decimal: 0.1 is one tenth, not its nearest binary fraction. Text and booleans are refused."""
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
-        raise ValueError("expected a number")
+        raise ValueError(said("expected a number"))
     return Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
 
 

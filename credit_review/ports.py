@@ -140,6 +140,10 @@ class Clock(Protocol):
         """The present, aware, UTC."""
         ...
 
+    def wait(self, seconds: float) -> None:
+        """Return when that much of the present has passed."""
+        ...
+
 
 class Source(Protocol):
     """A table of raw rows: a file, a database table, view or query. Values arrive as text where the format has no types."""

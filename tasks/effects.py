@@ -34,13 +34,15 @@ def apply_approved(config: str) -> Effects:
     opened = services(config)
     settings = opened.settings
     report = apply.apply_due(opened.store, opened.clock, zone=settings.zone, calendar=settings.working_days())
-    owners.tell_owners(opened.store, opened.clock, settings.slack.destinations(), limits_owner=settings.limits_owner)
+    told = owners.tell_owners(opened.store, opened.clock, settings.slack.destinations(), limits_owner=settings.limits_owner)
     applied = report.count(ProposalState.APPLIED)
     others = sum(1 for o in report.outcomes if not o.repeated) - applied
     rows = [{"proposal": o.proposal_id, "state": str(o.state), "change": o.change_id or "", "code": o.code} for o in report.outcomes]
     rows += [{"proposal": proposal, "state": "waiting", "change": "", "code": ""} for proposal, _ in report.waiting]
     sentence = marked("{applied} applied, {others} not applied any more, {waiting} waiting")
     headline = said(sentence, applied=applied, others=others, waiting=len(report.waiting))
+    if told != owners.Told():
+        headline = said("{counts}; {told}", counts=headline, told=told.text())
     return Effects(key="applied", title=said("Applied"), headline=headline, rows=rows)
 
 
@@ -84,7 +86,8 @@ def reconcile(config: str) -> Effects:
 def sweep(config: str) -> Effects:
     """Expire, revert, escalate and settle what is due."""
     opened = services(config)
-    report = sweeping.sweep(opened.store, opened.clock, zone=opened.settings.zone)
+    company = followup.Company(calendar=opened.settings.working_days(), zone=opened.settings.zone)
+    report = sweeping.sweep(opened.store, opened.clock, company=company)
     return Effects(key="swept", title=said("Swept"), headline=report.text())
 
 

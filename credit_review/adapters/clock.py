@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 
 
@@ -11,6 +12,10 @@ class SystemClock:
     def now(self) -> datetime:
         """The present, aware, UTC."""
         return datetime.now(UTC)
+
+    def wait(self, seconds: float) -> None:
+        """Sleep."""
+        time.sleep(seconds)
 
 
 class FixedClock:
@@ -26,6 +31,10 @@ class FixedClock:
     def set(self, at: datetime) -> None:
         """Set it, forwards or back."""
         self._at = _aware(at)
+
+    def wait(self, seconds: float) -> None:
+        """Move it on: nobody sleeps."""
+        self._at += timedelta(seconds=seconds)
 
     def advance(self, by: timedelta) -> datetime:
         """Move it on and return the new present."""

@@ -28,13 +28,13 @@ class _Part(BaseModel):
 
 def _known_zone(name: str) -> str:
     if name not in available_timezones():
-        raise ValueError("expected an IANA time zone such as Europe/Berlin")
+        raise ValueError(said("expected an IANA time zone such as Europe/Berlin"))
     return name
 
 
 def _known_language(name: str) -> str:
     if name not in LANGUAGES:
-        raise ValueError(f"unknown language {name!r}; expected {' or '.join(LANGUAGES)}")
+        raise ValueError(said("unknown language {name}; expected one of {known}", name=repr(name), known=", ".join(LANGUAGES)))
     return name
 
 
@@ -42,7 +42,7 @@ def _known_locale(name: str) -> str:
     try:
         words_for(locale=name)
     except BadInput as error:
-        raise ValueError(f"{error.what}; expected {error.expected}") from None
+        raise ValueError(said("{what}; expected {expected}", what=error.what, expected=error.expected)) from None
     return name
 
 
@@ -70,7 +70,7 @@ class PostedThrough(_Part):
     @model_validator(mode="after")
     def _one_place(self) -> PostedThrough:
         if (self.file is None) == (self.query is None) or (self.query is None) != (self.url_secret is None):
-            raise ValueError("expected either file, or query together with url_secret")
+            raise ValueError(said("expected either file, or query together with url_secret"))
         return self
 
 
@@ -95,9 +95,9 @@ class WriteBackSettings(_Part):
     @model_validator(mode="after")
     def _place(self) -> WriteBackSettings:
         if self.kind == "csv_drop" and not self.folder:
-            raise ValueError("expected folder, the drop folder the ERP reads")
+            raise ValueError(said("expected folder, the drop folder the ERP reads"))
         if self.kind == "table" and not self.url_secret:
-            raise ValueError("expected url_secret, the secret that holds the ERP's SQLAlchemy URL")
+            raise ValueError(said("expected url_secret, the secret that holds the ERP's SQLAlchemy URL"))
         return self
 
 
@@ -115,7 +115,7 @@ class SlackSettings(_Part):
     @model_validator(mode="after")
     def _complete(self) -> SlackSettings:
         if self.mode != "none" and not self.team_ids:
-            raise ValueError("expected team_ids, since mode is not none")
+            raise ValueError(said("expected team_ids, since mode is not none"))
         return self
 
     def destinations(self) -> Destinations:

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from credit_review.adapters.settings import Settings
 
 METADATA_TYPE = "credit_review_card"
-SECONDS_A_MESSAGE = 1.0
-"""Slack takes about one message a second in a channel."""
 LOOKED_AT_AGAIN_AFTER = 900.0
 """Seconds for which what Slack says of a channel or an account is believed."""
 MENDED_AFTER = 300.0
@@ -42,17 +40,14 @@ _NEWEST = 200
 
 
 class SlackChat:
-    """Messages through the Web API, one a second, channel and process; what fails is the relay's to try again.
+    """Messages through the Web API; how fast they follow each other, and what to try again, is the relay's to say.
 
     Nobody but full members of our own workspaces may see cards: a shared channel is refused, and a guest's direct messages are.
     """
 
-    def __init__(
-        self, client: WebClient, *, clock: Callable[[], float] = time.monotonic, wait: Callable[[float], None] = time.sleep
-    ) -> None:
+    def __init__(self, client: WebClient, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.client = client
-        self._clock, self._wait = clock, wait
-        self._free_from: dict[str, float] = {}
+        self._clock = clock
         self._looked_at: dict[str, float] = {}
         self._conversations: dict[str, str] = {}
 
@@ -82,7 +77,6 @@ class SlackChat:
         found = self._posted_before(channel, dedup_key, thread_ts) if again else ""
         if found and self.update(channel=channel, ts=found, text=text, blocks=blocks):
             return {"channel": channel, "ts": found}
-        self._take_turn(channel)
         metadata = {"event_type": METADATA_TYPE, "event_payload": {"dedup_key": dedup_key}}
         more = {"thread_ts": thread_ts} if thread_ts else {}
         message = {"text": text, "blocks": list(blocks), "metadata": metadata, "unfurl_links": False, "unfurl_media": False, **more}
@@ -91,7 +85,6 @@ class SlackChat:
 
     def update(self, *, channel: str, ts: str, text: str, blocks: Sequence[Mapping[str, Any]]) -> bool:
         """Replace a message; False when it is not there any more (somebody deleted it). Raises Unavailable or BadInput."""
-        self._take_turn(channel)
         try:
             self._call("chat.update", channel=channel, ts=ts, text=text, blocks=list(blocks))
         except _Gone:
@@ -155,13 +148,6 @@ class SlackChat:
         else:
             found = self._call("conversations.history", channel=channel, include_all_metadata=True, limit=_NEWEST)
         return next((str(m["ts"]) for m in found.get("messages", ()) if _dedup_key(m) == dedup_key), "")
-
-    def _take_turn(self, channel: str) -> None:
-        now = self._clock()
-        free = self._free_from.get(channel, now)
-        if free > now:
-            self._wait(free - now)
-        self._free_from[channel] = max(now, free) + SECONDS_A_MESSAGE
 
     def _call(self, method: str, **arguments: Any) -> Mapping[str, Any]:
         return self._answer(method, arguments).data  # type: ignore[no-any-return]

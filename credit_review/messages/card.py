@@ -14,7 +14,7 @@ from credit_review.limits.own_risk import own_risk_if_used
 from credit_review.messages.effect import effect_line, tells_when
 from credit_review.messages.text import Block, Message, button, buttons, cleaned, escaped, header, lines, notes, value_of
 from credit_review.model.money import Money, exponent
-from credit_review.model.records import ApprovalCondition, AuditRow, Proposal
+from credit_review.model.records import ApprovalCondition, AuditRow, Decision, Proposal
 from credit_review.model.states import Asked, Assurance, ConditionKind, ConditionState, ProposalState, ReasonCode, Verdict
 from credit_review.words import Words, listed, marked, said, said_many
 
@@ -63,8 +63,8 @@ class View:
     """What a card is drawn from: the evidence and its judgement, the reader, and what stands on record around the proposal.
 
     `names` are people by id, `entries` the log's rows of the decisions by approver, `before` the packet of the card this one replaces,
-    `successor` what replaced it and who may decide that, `confirmers` who may confirm its conditions, `begins` the day of effect once it
-    is applied.
+    `offer` the counter-offer it came from, whose reason stands in no packet, so that it can be erased. `successor` is what replaced it and
+    who may decide that, `confirmers` who may confirm its conditions, `begins` the day of effect once it is applied.
     """
 
     standing: Standing
@@ -77,6 +77,7 @@ class View:
     conditions: Sequence[ApprovalCondition] = ()
     entries: Mapping[str, AuditRow] | None = None
     before: Mapping[str, Any] | None = None
+    offer: Decision | None = None
     successor: tuple[Proposal, Sequence[str]] | None = None
     confirmers: Collection[str] = ()
     begins: date | None = None
@@ -119,6 +120,21 @@ def asked(proposal: Proposal, name: str, words: Words) -> str:
     to = Money(proposal.to_minor, proposal.currency)
     had = None if proposal.from_minor is None else Money(proposal.from_minor, proposal.currency)
     return words.say(_asked(who, to, had, proposal, words))
+
+
+def asked_briefly(proposal: Proposal, name: str, words: Words) -> str:
+    """What is asked as a list shows it, one of many: as `asked`, without the amount of the change and with the currency once."""
+    had, to = proposal.from_minor, Money(proposal.to_minor, proposal.currency)
+    before, after = in_days(proposal.from_terms_days), in_days(proposal.terms_days)
+    if proposal.effective_to is not None or had is None or (had == proposal.to_minor and before != after):
+        return asked(proposal, name, words)
+    who = f"{cleaned(name, 60) or proposal.customer_id} ({proposal.customer_id})" if name else proposal.customer_id
+    text: str = said("{who}: {had} to {to}", who=who, had=words.money(had, proposal.currency).rpartition(" ")[0], to=to)
+    if had:
+        text = said("{text} ({percent})", text=text, percent=words.percent((proposal.to_minor - had) / had, signed=True))
+    if before != after:
+        text = said("{text}, terms {before} to {after}", text=text, before=before, after=after)
+    return words.say(text)
 
 
 def _asked(who: str, to: Money, had: Money | None, proposal: Proposal, words: Words) -> str:
@@ -164,8 +180,9 @@ def figures(packet: Mapping[str, Any], words: Words) -> list[tuple[str, str]]:
     return found
 
 
-def _exceptions(packet: Mapping[str, Any]) -> str:
-    return listed([said(EXCEPTIONAL_WORDS.get(code, code.replace("_", " "))) for code in packet["exceptional"]])
+def _exceptions(packet: Mapping[str, Any], told: Collection[str] = ()) -> str:
+    codes = (code for code in packet["exceptional"] if code not in told)
+    return listed([said(EXCEPTIONAL_WORDS.get(code, code.replace("_", " "))) for code in codes])
 
 
 def _first_look(view: View, packet: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -177,6 +194,8 @@ def _first_look(view: View, packet: Mapping[str, Any]) -> Iterator[tuple[str, st
     comments = [n for n in packet["notes"] if n["kind"] in ("comment", "question")]
     for note in comments[-2:]:
         yield view.name(note["by"]), f"“{cleaned(note['text'], 400)}”"
+    if view.offer is not None and view.offer.reason:
+        yield view.name(view.offer.approver_id), f"“{cleaned(view.offer.reason, 400)}”"
     if packet.get("request"):
         yield w.say(said("Asked because")), cleaned(packet["request"]["reason"], 400)
 
@@ -251,8 +270,8 @@ def _small_print(view: View, packet: Mapping[str, Any]) -> Iterator[str]:
     yield w.say(grade_line(packet))
     if packet["terms_days"] != packet["from_terms_days"]:
         yield w.say(said("Terms: {before} to {after}", before=in_days(packet["from_terms_days"]), after=in_days(packet["terms_days"])))
-    if packet["exceptional"]:
-        yield w.say(said("Needs a person: {why}", why=_exceptions(packet)))
+    if why := _exceptions(packet, told=("first_limit",)):  # the title says so
+        yield w.say(said("Needs a person: {why}", why=why))
     if tells_when(packet):
         yield w.say(effect_line(packet, view.begins))
     yield w.say(_who(view, packet))
@@ -286,16 +305,15 @@ def _risk(packet: Mapping[str, Any], w: Words) -> str:
     else:
         dso = said("DSO {now} days, {before} at the last review", now=w.number(float(now)), before=w.number(float(before)))
     insured = about((facts.get("insured_minor") or 0) + (facts.get("security_minor") or 0), currency)
-    own = said("insured and secured {amount}, own risk {own}", amount=insured, own=about(packet["own_risk_minor"], currency))
-    return listed([dso, own], by=_CLAUSES)
+    return listed([dso, said("insured and secured {amount}", amount=insured)], by=_CLAUSES)
 
 
 def grade_line(packet: Mapping[str, Any]) -> str:
-    """Grade before and after, with up to four reasons in words."""
+    """Grade before and after, with up to four reasons in words: what lost most points."""
     before, after = packet.get("facts", {}).get("grade_before"), packet["grade"] or said("none")
     grade = said("Grade {before} to {after}", before=before, after=after) if before else said("Grade {after}", after=after)
     reasons = [said(reason) for reason in packet["reasons"][:4]]
-    return said("{grade}: {reasons}", grade=grade, reasons=listed(list(reasons))) if reasons else grade
+    return said("{grade}; against it: {reasons}", grade=grade, reasons=listed(list(reasons))) if reasons else grade
 
 
 def _who(view: View, packet: Mapping[str, Any]) -> str:

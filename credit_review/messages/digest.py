@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import Any
 
 from credit_review.errors import BadInput
-from credit_review.messages.card import asked
+from credit_review.messages.card import asked_briefly
 from credit_review.messages.text import Block, Message, button, buttons, escaped, header, notes, plain, section, select, value_of
 from credit_review.model.money import MAX_MINOR, Money, exponent, to_minor
 from credit_review.model.records import Proposal
@@ -128,7 +128,7 @@ def _row(proposal: Proposal, w: Words) -> Block:
     name = json.loads(proposal.packet_json)["customer_name"]
     grade = f" · {proposal.grade}" if proposal.grade else ""
     value = value_of(proposal=proposal.proposal_id, digest=proposal.digest)
-    shown = {"type": "section", "text": plain(asked(proposal, name, w) + grade, 300)}
+    shown = {"type": "section", "text": plain(asked_briefly(proposal, name, w) + grade, 300)}
     return {**shown, "accessory": button(OPEN, w.say(said("Open")), value)}
 
 

@@ -28,18 +28,30 @@ from credit_review.model.records import (
     Proposal,
     Review,
 )
-from credit_review.model.states import Assurance, ConditionState, ProposalState, ReasonCode, Right, Verdict
+from credit_review.model.states import (
+    Assurance,
+    ConditionState,
+    ProposalState,
+    ReasonCode,
+    ReviewKind,
+    ReviewState,
+    Right,
+    Verdict,
+)
 from credit_review.ports import UnitOfWork
 from credit_review.review.conditions import confirmers, open_conditions, to_confirm
 from credit_review.review.directory import delegations_over, delegations_to_come, persons
 from credit_review.review.inbox import asked_of, awaiting, judged, put_before_me
 from credit_review.review.personal import absences_of, conflicts_of, has_right, reader
-from credit_review.review.request import refusal_of
+from credit_review.review.request import is_request, refusal_of
 from credit_review.review.standing import gather, matrix_in_force, policy_in_force, rates_to
 from credit_review.words import Words, listed, said
 
 _DECISIONS = ("decision.approve", "decision.reject", "decision.return", "decision.counter")
 _SHOWN = 50
+_REQUESTS = 8
+_OVER = {ProposalState.APPLIED, ProposalState.REJECTED, ProposalState.EXPIRED, ProposalState.SUPERSEDED}
+"""States of a request that waits for nobody; of a superseded proposal its successor says how it stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +83,7 @@ def view_of(uow: UnitOfWork, proposal_id: str, company: Company, now: datetime, 
     asked = uow.find(Addressee, proposal_id=proposal_id, person_id=reader_id) if reader_id else []
     old = standing.proposal.supersedes_id
     before = uow.get(Proposal, proposal_id=old) if old else None
+    offers = uow.find(Decision, proposal_id=old, verdict=Verdict.COUNTER) if old else []
     conditions = uow.find(ApprovalCondition, proposal_id=proposal_id, order_by=("due", "condition_id"))
     today = now.astimezone(company.words.zone).date()
     return View(
@@ -86,6 +99,7 @@ def view_of(uow: UnitOfWork, proposal_id: str, company: Company, now: datetime, 
         successor=_successor(uow, standing.proposal, matrix, company, now),
         entries=_entries(uow, proposal_id, standing.decisions),
         begins=begins_of(uow, [proposal_id]).get(proposal_id),
+        offer=offers[0] if offers else None,
         before=json.loads(before.packet_json) if before and before.review_id == standing.proposal.review_id else None,
     )
 
@@ -229,12 +243,15 @@ def home_of(uow: UnitOfWork, person_id: str, company: Company, now: datetime) ->
     declared = conflicts_of(uow, person_id, on=today, known_at=now)
     stands = [d for d in delegations_to_come(uow, on=today, known_at=now) if person_id in (d.principal_id, d.delegate_id)]
     past = delegations_over(uow, person_id, on=today, known_at=now)
+    requests, more = _asked_for(uow, person_id, now)
     may_request = has_right(uow, person_id, Right.REQUEST_LIMITS, on=today, known_at=now)
     return Home(
         name=names.get(person_id, person_id),
         mine=[(p, customer_name(p)) for p in mine],
         could_decide=len(may) - len(mine),
         conditions=[(c, p, customer_name(p)) for c, p in to_confirm(uow, person_id, now, zone=zone)],
+        requests=requests,
+        more_requests=more,
         others=_others(uow, person_id, {p.proposal_id for p in mine}, matrix, company, now, names),
         decided=_decided(uow, person_id),
         delegations=[(d, *_both(d, names)) for d in stands],
@@ -242,6 +259,7 @@ def home_of(uow: UnitOfWork, person_id: str, company: Company, now: datetime) ->
         absences=absences_of(uow, person_id, on=today, known_at=now),
         authority=_authority(matrix, person_id, now, company),
         conflicts=[(c, name_on_record(uow, c.customer_id)) for c in declared if c.customer_id],
+        decides=any(h.person == person_id and h.on(today) for h in matrix.holders) or any(d.delegate_id == person_id for d in stands),
         declared_until=max((c.valid_to for c in declared if c.valid_to), default=None),
         may_request=may_request,
         reader=person_id,
@@ -326,6 +344,20 @@ def _sentence(matrix: Matrix, tier: str, regions: Sequence[str]) -> str:
 
 def _whole(amount: int | None, currency: str) -> Any:
     return said("any amount") if amount is None else Money(to_minor(amount, currency), currency)
+
+
+def _asked_for(uow: UnitOfWork, person_id: str, now: datetime) -> tuple[list[Asked], int]:
+    """How the newest requests of a person stand, those that wait for something first, and how many there are beside them."""
+    by = ("started_at", "review_id", "scope", "state")
+    mine = uow.tally(Review, by=by, kind=ReviewKind.AD_HOC, started_by=person_id)  # not the reviews: their manifests are large
+    newest = {row[1]: row[3] for row in sorted(mine, reverse=True) if is_request(row[2]) and row[3] != ReviewState.SUPERSEDED}
+    became: dict[str, set[str]] = defaultdict(set)
+    for review_id, state, _ in uow.tally(Proposal, by=("review_id", "state"), review_id=list(newest)) if newest else []:
+        became[review_id].add(state)
+    over = {i for i, state in newest.items() if (not became[i] and state == ReviewState.FAILED) or (became[i] and became[i] <= _OVER)}
+    chosen = sorted(newest, key=lambda i: i in over)[:_REQUESTS]
+    found = (asked_by(uow, review_id, person_id, now) for review_id in chosen)
+    return [one for one in found if one], len(newest) - len(chosen)
 
 
 def asked_by(uow: UnitOfWork, review_id: str, person_id: str, now: datetime) -> Asked | None:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from credit_review.messages.card import CONFIRM, DONE, asked, condition_in_words, offered
+from credit_review.messages.card import CONFIRM, DONE, asked_briefly, condition_in_words, offered
 from credit_review.messages.digest import OPEN
+from credit_review.messages.requests import Asked, request_details, request_state, request_title
 from credit_review.messages.text import (
     Block,
     button,
@@ -49,13 +50,16 @@ class Home:
 
     `mine` was put before the person; `could_decide` counts what his authority reaches and others were asked. `conditions` are those he
     may confirm, `decided` has what an offer became, `past` are delegations that are over, `conflicts` his declarations in force, with the
-    customer's name (empty: none known).
+    customer's name (empty: none known); who `decides`, on his own or another's behalf, renews them every year. `requests` are the limits
+    he asked for, the open ones first, with `more_requests` not among them.
     """
 
     name: str
     mine: Sequence[tuple[Proposal, str]]
     could_decide: int
     conditions: Sequence[tuple[ApprovalCondition, Proposal, str]]
+    requests: Sequence[Asked]
+    more_requests: int
     others: Sequence[tuple[Proposal, str, str]]
     decided: Sequence[tuple[Decision, Proposal, str, Proposal | None]]
     delegations: Sequence[tuple[Delegation, str, str]]
@@ -64,6 +68,7 @@ class Home:
     authority: Sequence[str]
     conflicts: Sequence[tuple[ConflictOfInterest, str]]
     declared_until: date | None
+    decides: bool
     may_request: bool
     reader: str
 
@@ -81,21 +86,21 @@ def home(found: Home, words: Words) -> Block:
         )
         blocks.append(notes(w.say(text)))
     blocks += _conditions(found, w)
+    blocks += _requests(found, w)
     blocks += _titled(w.say(said("Waiting for others")), [_other(p, name, who, w) for p, name, who in found.others[:_MOST]], w)
     blocks += _titled(w.say(said("Decided by you or in your name")), [_decided(*row, w) for row in found.decided[:_MOST]], w)
     blocks += _titled(w.say(said("Your authority")), [("", w.say(text)) for text in found.authority], w)
     blocks += _delegations(found, w)
     blocks += _conflicts(found, w)
-    row = [button(PREFER, w.say(said("Language, time zone, working days")), "prefer")]
-    row += [button(REQUEST, w.say(said("Ask for a limit")), "request", style="primary")] if found.may_request else []
-    blocks.append(buttons("settings", *row))
+    blocks.append(buttons("settings", button(PREFER, w.say(said("Language, time zone, working days")), "prefer")))
     return {"type": "home", "blocks": blocks[:100]}
 
 
 def _mine(proposal: Proposal, name: str, w: Words) -> Block:
-    until = " · " + w.say(said("until {moment}", moment=proposal.expires_at)) if proposal.expires_at else ""
+    end = proposal.expires_at.astimezone(w.zone).date() if proposal.expires_at else None
+    until = " · " + w.say(said("until {day}", day=end)) if end else ""
     value = value_of(proposal=proposal.proposal_id, digest=proposal.digest)
-    shown = {"type": "section", "text": plain(asked(proposal, name, w) + until, 300)}
+    shown = {"type": "section", "text": plain(asked_briefly(proposal, name, w) + until, 300)}
     return {**shown, "accessory": button(OPEN, w.say(said("Open")), value)}
 
 
@@ -106,7 +111,7 @@ def _more(count: int, w: Words) -> list[Block]:
 
 
 def _other(proposal: Proposal, name: str, who: str, w: Words) -> tuple[str, str]:
-    return cleaned(asked(proposal, name, w), 200), w.say(said("waits for {who}", who=who))
+    return cleaned(asked_briefly(proposal, name, w), 200), w.say(said("waits for {who}", who=who))
 
 
 def _conditions(found: Home, w: Words) -> list[Block]:
@@ -115,14 +120,32 @@ def _conditions(found: Home, w: Words) -> list[Block]:
         return []
     blocks = [heading(w.say(said("Conditions you can confirm")))]
     for one, proposal, name in found.conditions[:_MOST]:
-        text = said("{condition}, by {day}: {ask}", condition=condition_in_words(one), day=one.due, ask=asked(proposal, name, w))
+        text = said("{condition}, by {day}: {ask}", condition=condition_in_words(one), day=one.due, ask=asked_briefly(proposal, name, w))
         confirm = button(CONFIRM, w.say(said("Confirm with evidence")), value_of(condition=one.condition_id))
         blocks.append({"type": "section", "text": plain(w.say(text), 400), "accessory": confirm})
     return blocks
 
 
+def _requests(found: Home, w: Words) -> list[Block]:
+    """How the limits stand that the reader asked for, and the way to ask for one; nothing for who never asks."""
+    if not found.requests and not found.may_request:
+        return []
+    rows = [(cleaned(request_title(one, w, briefly=True), 200), _request(one, w)) for one in found.requests]
+    blocks = _titled(w.say(said("My requests")), rows, w)
+    if found.more_requests:
+        blocks.append(notes(w.say(said_many("and {n} older one", "and {n} older ones", n=found.more_requests))))
+    if found.may_request:
+        blocks.append(buttons("request", button(REQUEST, w.say(said("Ask for a limit")), "request", style="primary")))
+    return blocks
+
+
+def _request(one: Asked, w: Words) -> str:
+    details = [w.say(said("{label}: {text}", label=label, text=text)) for label, text in request_details(one, w)]
+    return " · ".join([w.say(request_state(one)), *details])
+
+
 def _decided(one: Decision, proposal: Proposal, name: str, offer: Proposal | None, w: Words) -> tuple[str, str]:
-    text: str = cleaned(asked(proposal, name, w), 200)
+    text: str = cleaned(asked_briefly(proposal, name, w), 200)
     if offer is not None:
         text = said(
             "{ask}; offered: {offer}", ask=text, offer=offered(offer.to_minor, offer.currency, offer.terms_days, offer.effective_to)
@@ -173,12 +196,14 @@ def _conflicts(found: Home, w: Words) -> list[Block]:
         withdraw = button(WITHDRAW, w.say(said("Withdraw")), value_of(customer=one.customer_id))
         declared.append({**section(w.say(text)), "accessory": withdraw})
     declared = declared or [lines([("", w.say(said("none declared")))])]
-    if found.declared_until is None:
+    if not found.decides:
+        foot = ""
+    elif found.declared_until is None:
         foot = w.say(said("Your yearly declaration is missing: please declare, also when there is none."))
     else:
         foot = w.say(said("Your yearly declaration holds until {day}; renew it by then", day=found.declared_until))
     ask = buttons("declare", button(DECLARE, w.say(said("Declare a conflict of interest")), "declare"))
-    return [heading(w.say(said("Your conflicts of interest"))), *declared, notes(foot), ask]
+    return [heading(w.say(said("Your conflicts of interest"))), *declared, *([notes(foot)] if foot else []), ask]
 
 
 # --- its forms ----------------------------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date
 
-from credit_review.messages.card import CONFIRM, DONE, OUTCOMES, asked, condition_in_words
+from credit_review.messages.card import CONFIRM, DONE, OUTCOMES, asked, asked_briefly, condition_in_words
 from credit_review.messages.text import Message, button, buttons, cleaned, escaped, header, lines, notes, section, value_of
 from credit_review.model.money import Money
 from credit_review.model.records import ApprovalCondition, Decision, Proposal
@@ -80,7 +80,7 @@ def reminder(proposals: Sequence[tuple[Proposal, str]], words: Words) -> Message
     """What still waits for the reader, the most urgent first."""
     w = words
     title = w.say(said_many("{n} proposal still waits for you", "{n} proposals still wait for you", n=len(proposals)))
-    rows = [(w.say(_expires(p)), cleaned(asked(p, name, w), 200)) for p, name in proposals[:_MOST]]
+    rows = [(w.say(_expires(p)), cleaned(asked_briefly(p, name, w), 200)) for p, name in proposals[:_MOST]]
     return Message(escaped(title), (header(title), lines(rows)))
 
 
@@ -101,25 +101,38 @@ def daily_summary(
             if one.approver_id == reader
             else w.say(said("by {who} for you", who=names.get(one.approver_id, one.approver_id)))
         )
-        rows.append((f"{w.say(DONE[Verdict(one.verdict)])} {by}", cleaned(asked(proposal, name, w), 200)))
+        rows.append((f"{w.say(DONE[Verdict(one.verdict)])} {by}", cleaned(asked_briefly(proposal, name, w), 200)))
     foot = w.say(said("If you did not decide one of these, call the risk team and internal audit at once."))
     return Message(escaped(title), (header(title), lines(rows), notes(foot)))
 
 
-def owner_notice(changes: Sequence[tuple[Proposal, str, date | None]], words: Words, *, pass_on: str = "") -> Message:
+def owner_notice(
+    changes: Sequence[tuple[Proposal, str, date | None]], words: Words, *, pass_on: str = "", ownerless: bool = False
+) -> Message:
     """What a sales owner is told of his customers (proposal, name, day of effect): outcome, from when, and what the customer can do.
 
-    `pass_on` names the owner where the directory does not know him and the reader is to pass it on.
+    `pass_on` names the owner where the directory does not know him and the reader is to pass it on; `ownerless`: the ledger names none.
     """
     w = words
     title = w.say(said_many("{n} decision about your customers", "{n} decisions about your customers", n=len(changes)))
     if pass_on:
         owner = cleaned(pass_on, 80)
         title = w.say(said_many("{n} decision to pass on to {owner}", "{n} decisions to pass on to {owner}", n=len(changes), owner=owner))
+    if ownerless:
+        title = w.say(
+            said_many(
+                "{n} decision about a customer without an account owner",
+                "{n} decisions about customers without an account owner",
+                n=len(changes),
+            )
+        )
     rows = [(cleaned(name, 80) or proposal.customer_id, w.say(_for_owner(proposal, begins))) for proposal, name, begins in changes]
     blocks = [header(cleaned(title, 150)), lines(rows)]
     if pass_on:
         blocks.append(notes(w.say(said("The account owner is not in the directory: tell him, and ask the risk team to add him."))))
+    if ownerless:
+        foot = said("The ledger names no account owner: tell whoever looks after the customer, and have the owner entered in the ledger.")
+        blocks.append(notes(w.say(foot)))
     return Message(escaped(title), tuple(blocks))
 
 
@@ -156,7 +169,10 @@ def parked(rows: Sequence[tuple[str, str, str]], names: Mapping[str, str], words
     w = words
     title = w.say(said_many("{n} message could not be delivered", "{n} messages could not be delivered", n=len(rows)))
     shown = [(w.say(what(subject)), w.say(_undelivered(address, why, names))) for subject, address, why in rows[:_MOST]]
-    foot = said("`credit-review deliveries list` shows all; when the cause is mended, `credit-review deliveries requeue --all` sends them.")
+    foot = said(
+        "`credit-review deliveries list` shows all; when the cause is mended, `credit-review deliveries requeue --all` sends them. "
+        "What still waits for an answer is tried again every day."
+    )
     return Message(escaped(title), (header(title), lines(shown), notes(w.say(foot))))
 
 

@@ -164,7 +164,9 @@ def _owner(uow: UnitOfWork, showing: Showing, company: Company, now: datetime) -
         return None
     begins, words = begins_of(uow, ids), company.reader(uow, person_of(showing.address), now)
     rows = [(p, customer_name(p), begins.get(p.proposal_id)) for p in found]
-    return _as_card(notices.owner_notice(rows, words, pass_on=str(showing.about.get("pass_on") or "")))
+    about = showing.about
+    shown = notices.owner_notice(rows, words, pass_on=str(about.get("pass_on") or ""), ownerless=bool(about.get("ownerless")))
+    return _as_card(shown)
 
 
 def _declaration(uow: UnitOfWork, showing: Showing, company: Company, now: datetime) -> Card | None:

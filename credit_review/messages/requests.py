@@ -9,7 +9,7 @@ from datetime import date
 from typing import Any
 
 from credit_review.limits.codes import MISSING, STALE, Cap
-from credit_review.messages.card import CONDITIONS, OUTCOMES, asked
+from credit_review.messages.card import CONDITIONS, OUTCOMES, asked, asked_briefly
 from credit_review.messages.forms import INPUT
 from credit_review.messages.text import Block, Message, cleaned, escaped, field, header, lines, modal, section, text_input
 from credit_review.model.records import Proposal
@@ -53,10 +53,26 @@ class Asked:
 
 def request_status(asked_for: Asked, words: Words) -> Message:
     """How a request stands, for who asked: status, what is still needed, from when; no scores, no grades and no bureau data."""
+    w = words
+    title = request_title(asked_for, w)
+    rows = [(w.say(said("Status")), w.say(request_state(asked_for))), *request_details(asked_for, w)]
+    return Message(escaped(cleaned(title, 300)), (header(w.say(said("Your request"))), section(title), lines(rows)))
+
+
+def request_title(asked_for: Asked, words: Words, *, briefly: bool = False) -> str:
+    """What is asked for, in one line (`briefly`: one of many); before there is a proposal, for whom."""
+    proposal = asked_for.proposal
+    if proposal is None:
+        return words.say(said("Customer {id}", id=asked_for.customer_id))
+    ask = asked_briefly if briefly else asked
+    return ask(proposal, json.loads(proposal.packet_json)["customer_name"], words)
+
+
+def request_details(asked_for: Asked, words: Words) -> list[tuple[str, str]]:
+    """Labelled lines beside the status: what was asked for where it differs, from when, what is still needed."""
     w, proposal = words, asked_for.proposal
     packet = json.loads(proposal.packet_json) if proposal else {}
-    title = asked(proposal, packet["customer_name"], w) if proposal else w.say(said("Customer {id}", id=asked_for.customer_id))
-    rows = [(w.say(said("Status")), w.say(_status(asked_for)))]
+    rows: list[tuple[str, str]] = []
     wanted = (packet.get("request") or {}).get("amount_minor")
     if proposal and wanted is not None and wanted != proposal.to_minor:
         rows.append((w.say(said("You asked for")), w.money(wanted, proposal.currency)))
@@ -67,10 +83,11 @@ def request_status(asked_for: Asked, words: Words) -> Message:
         rows.append((w.say(said("Still needed")), w.say(still)))
     if documents := missing_documents(packet):
         rows.append((w.say(said("Missing documents")), w.say(listed(documents, by=marked("{first}; {rest}")))))
-    return Message(escaped(cleaned(title, 300)), (header(w.say(said("Your request"))), section(title), lines(rows)))
+    return rows
 
 
-def _status(asked_for: Asked) -> str:
+def request_state(asked_for: Asked) -> str:
+    """How a request stands, in a few words."""
     proposal = asked_for.proposal
     if proposal is None:
         return said("Not possible: {why}", why=asked_for.reason) if asked_for.reason else said("Received; the customer is being reviewed")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from credit_review.messages.card import about, asked
+from credit_review.messages.card import about, asked_briefly
 from credit_review.messages.text import Block, Message, cleaned, escaped, header, heading, lines
 from credit_review.model.records import Proposal
 from credit_review.words import Words, said, said_many
@@ -47,7 +47,7 @@ def summary(found: ReviewSummary, words: Words) -> Message:
     if found.as_of is not None:
         title = w.say(said("Credit review {label} as of {day}", label=found.label, day=found.as_of))
     moved = [*_together(found.moved, w), *((_way(one.direction, w), _sums(one, w)) for one in found.moved)]
-    blocks: list[Block] = [header(title), lines(moved or [("", w.say(said("no limit moves")))])]
+    blocks: list[Block] = [header(title), lines(_waiting(found, w)), lines(moved or [("", w.say(said("no limit moves")))])]
     risk = [
         (
             currency,
@@ -60,9 +60,8 @@ def summary(found: ReviewSummary, words: Words) -> Message:
     rule = [(_way(one.direction, w), _sums(one, w)) for one in found.by_rule]
     blocks += [heading(w.say(said("Approved automatically by rule"))), lines(rule or [("", w.say(said("none")))])]
     if found.largest:
-        shown = [("", cleaned(asked(p, name, w), 200)) for p, name in found.largest]
+        shown = [("", cleaned(asked_briefly(p, name, w), 200)) for p, name in found.largest]
         blocks += [heading(w.say(said("The ten largest"))), lines(shown)]
-    blocks.append(lines(_waiting(found, w)))
     return Message(escaped(title), tuple(blocks))
 
 
@@ -78,9 +77,10 @@ def _together(moved: Sequence[Moved], w: Words) -> list[tuple[str, str]]:
 
 
 def _waiting(found: ReviewSummary, w: Words) -> list[tuple[str, str]]:
+    """What the reader came for, so it stands first."""
     rows = [("", w.say(said_many("{n} proposal waits for a decision", "{n} proposals wait for a decision", n=found.waiting)))]
     if found.waits_for_reader is not None:
-        rows.append(("", w.say(said_many("{n} of them waits for you", "{n} of them wait for you", n=found.waits_for_reader))))
+        rows.append((w.say(said_many("{n} of them waits for you", "{n} of them wait for you", n=found.waits_for_reader)), ""))
     return rows
 
 

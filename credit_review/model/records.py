@@ -428,6 +428,14 @@ class SlackMessage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SlackTurn:
+    """When an address was last sent a message [key: address], by whichever process: the next one waits for its second to pass."""
+
+    address: str
+    taken_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Deferral:
     """A customer put off to a date [key: deferral_id]. Fact."""
 

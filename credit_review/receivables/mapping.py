@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from pathlib import PurePosixPath
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -11,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field
 from credit_review import documents
 from credit_review.model.money import EXPONENTS
 from credit_review.model.states import CreditStatus, DocumentKind
+from credit_review.words import marked, said
 
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}\Z")
 
@@ -28,20 +30,20 @@ class _Part(BaseModel):
 def _file_name(name: str) -> str:
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or not path.parts or "\\" in name or "\x00" in name:
-        raise ValueError("expected a file inside the source's folder, such as ledger.csv")
+        raise ValueError(said("expected a file inside the source's folder, such as open_items.csv"))
     return name
 
 
 def _identifier(name: str) -> str:
     if not IDENTIFIER.match(name):
-        raise ValueError("expected a name of letters, digits and _ (at most 63), such as open_items")
+        raise ValueError(said("expected a name of letters, digits and _ (at most 63), such as open_items"))
     return name
 
 
 def _one_select(query: str) -> str:
     text = query.strip()
     if not re.match(r"(?i)(select|with)\b", text) or ";" in text:
-        raise ValueError("expected one SELECT (or WITH ... SELECT) without a semicolon")
+        raise ValueError(said("expected one SELECT (or WITH ... SELECT) without a semicolon"))
     return text
 
 
@@ -71,11 +73,13 @@ class Input(_Part):
         kinds = [k for k in ("csv", "parquet", "excel", "jsonl", "sqlite", "url_secret") if getattr(self, k) is not None]
         database = self.sqlite is not None or self.url_secret is not None or not kinds
         if len(kinds) > 1:
-            raise ValueError(f"expected exactly one of csv, parquet, excel, jsonl, sqlite, url_secret; got {' and '.join(kinds)}")
+            raise ValueError(
+                said("expected exactly one of csv, parquet, excel, jsonl, sqlite, url_secret; got {kinds}", kinds=", ".join(kinds))
+            )
         if database and (self.table is None) == (self.query is None):
-            raise ValueError("expected a file, or a database's table (or view), or a query")
+            raise ValueError(said("expected a file, or a database's table (or view), or a query"))
         if not database and (self.table or self.query or self.db_schema):
-            raise ValueError("table, schema and query belong to a database, not to a file")
+            raise ValueError(said("table, schema and query belong to a database, not to a file"))
         return self
 
     @property
@@ -106,7 +110,7 @@ class Numbers(_Part):
     @model_validator(mode="after")
     def _marks_differ(self) -> Numbers:
         if self.decimal == self.thousands:
-            raise ValueError("expected different decimal and thousands marks")
+            raise ValueError(said("expected different decimal and thousands marks"))
         return self
 
 
@@ -144,13 +148,15 @@ class Table(_Part):
         for part in ("columns", "constants", "defaults", "codes"):
             for name in getattr(self, part):
                 if name not in self.fields:
-                    raise ValueError(f"{part}.{name} is no field of {self.dataset}; expected one of {', '.join(sorted(self.fields))}")
+                    known = ", ".join(sorted(self.fields))
+                    sentence = marked("{field} is no field of {dataset}; expected one of {known}")
+                    raise ValueError(said(sentence, field=f"{part}.{name}", dataset=self.dataset, known=known))
         missing = [name for name in self.required if name not in self.columns and name not in self.constants]
         if missing:
-            raise ValueError(f"{self.dataset} needs {', '.join(missing)} under columns or constants")
+            raise ValueError(said("{dataset} needs {fields} under columns or constants", dataset=self.dataset, fields=", ".join(missing)))
         both = sorted(set(self.columns) & set(self.constants))
         if both:
-            raise ValueError(f"{', '.join(both)} stands under columns and under constants; expected one of the two")
+            raise ValueError(said("{fields} stands under columns and under constants; expected one of the two", fields=", ".join(both)))
         return self
 
     @model_validator(mode="after")
@@ -159,19 +165,28 @@ class Table(_Part):
             values = [*self.codes.get(name, {}).values(), *(v for k, v in {**self.constants, **self.defaults}.items() if k == name)]
             for value in values:
                 if value not in allowed:
-                    raise ValueError(f"{name}: {value!r} is not known; expected one of {', '.join(sorted(allowed))}")
+                    raise ValueError(_unknown_value(name, value, allowed))
         return self
 
     @model_validator(mode="after")
     def _known_dates(self) -> Table:
         for pattern in self.dates:
             if not re.search(r"%[YyjmdbB]", pattern) or re.search(r"%[^YymdbBjHMSfpI%]", pattern):
-                raise ValueError(f"{pattern!r} is no date format; expected one such as %Y-%m-%d or %d.%m.%Y")
+                raise ValueError(said("{pattern} is no date format; expected one such as %Y-%m-%d or %d.%m.%Y", pattern=repr(pattern)))
         return self
 
     def sources(self) -> tuple[str, ...]:
         """Every column of the source that this mapping names, once."""
         return tuple(dict.fromkeys([*self.row_key, *self.columns.values(), *(f.column for f in self.filters), *self.drop_decimal_zero]))
+
+
+def _unknown_value(field: str, value: str, known: Collection[str]) -> str:
+    sentence = marked("{field}: {value} is not known; expected one of {known}")
+    return said(sentence, field=field, value=repr(value), known=", ".join(sorted(known)))
+
+
+def _unknown_names(field: str, names: str, known: Collection[str]) -> str:
+    return said("{field}: {names} is not known; expected some of {known}", field=field, names=names, known=", ".join(sorted(known)))
 
 
 _FLAG = frozenset({"true", "false"})
@@ -206,9 +221,9 @@ class Items(Table):
     def _party_fields(self) -> Items:
         unknown = sorted(set(self.customer_columns) - _PARTY)
         if unknown:
-            raise ValueError(f"customer_columns: {', '.join(unknown)} is not known; expected some of {', '.join(sorted(_PARTY))}")
+            raise ValueError(_unknown_names("customer_columns", ", ".join(unknown), _PARTY))
         if self.allocation == "oldest_first" and {"open", "clearing_date", "days_to_clear"} & set(self.columns):
-            raise ValueError("allocation oldest_first computes open amounts and clearing dates; leave those columns out")
+            raise ValueError(said("allocation oldest_first computes open amounts and clearing dates; leave those columns out"))
         return self
 
     def sources(self) -> tuple[str, ...]:
@@ -240,9 +255,9 @@ class CustomersFromLedger(_Part):
         for name, value in self.constants.items():
             allowed = Customers.coded.get(name)
             if name not in known:
-                raise ValueError(f"constants.{name} is not known; expected some of {', '.join(sorted(known))}")
+                raise ValueError(_unknown_names("constants", name, known))
             if allowed is not None and value not in allowed:
-                raise ValueError(f"constants.{name}: {value!r} is not known; expected one of {', '.join(sorted(allowed))}")
+                raise ValueError(_unknown_value(f"constants.{name}", value, allowed))
         return self
 
 
@@ -318,7 +333,7 @@ class Mapping(_Part):
     @model_validator(mode="after")
     def _allocation_is_history(self) -> Mapping:
         if self.items.allocation == "oldest_first" and "cleared_items" not in self.has:
-            raise ValueError("allocation oldest_first makes clearing days of payments; add cleared_items to has")
+            raise ValueError(said("allocation oldest_first makes clearing days of payments; add cleared_items to has"))
         return self
 
     @property

@@ -319,7 +319,10 @@ def _on_condition(figures: Mapping[str, Any], waits: int) -> Said:
 
 def _counter(click: _Click) -> Outcome:
     """A counter-offer: stricter in every respect it is an approval for less; otherwise its maker is this person."""
-    first = judge(click.standing, click.matrix, click.now)
+    assert click.standing.asking is not None  # noqa: S101  whoever clicks is asking
+    # how sure we must be of the person is asked of the figures he would approve, and an offer that others decide approves nothing
+    asking = replace(click.standing.asking, approves=False)
+    first = judge(replace(click.standing, asking=asking), click.matrix, click.now)
     if first.code not in _ANOTHER_MAY_STILL_FIT:
         return _not_allowed(click, first)
     assert click.command.counter is not None  # noqa: S101  _require_complete

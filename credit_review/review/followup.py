@@ -26,6 +26,7 @@ from credit_review.review.personal import lapses
 from credit_review.review.rerouting import reroute
 from credit_review.review.standing import gather_many, matrix_in_force, policy_in_force
 from credit_review.review.working import Company, Habits
+from credit_review.words import said
 
 __all__ = ["Company", "FollowUp", "follow_up"]
 
@@ -48,8 +49,15 @@ class FollowUp:
 
     def text(self) -> str:
         """It in one line."""
-        people = f"{len(self.reminded)} people reminded, {len(self.summarised)} daily summaries, {len(self.undeclared)} asked to declare"
-        return f"{people}, {self.told.text()}, {len(self.escalated)} proposals put before others as well"
+        return said(
+            "people reminded: {reminded}; daily summaries: {summarised}; asked to declare: {undeclared}; {told}; "
+            "proposals put before others as well: {escalated}",
+            reminded=len(self.reminded),
+            summarised=len(self.summarised),
+            undeclared=len(self.undeclared),
+            told=self.told.text(),
+            escalated=len(self.escalated),
+        )
 
 
 def follow_up(store: Store, clock: Clock, company: Company, to: Destinations, *, limits_owner: str = "") -> FollowUp:

@@ -11,11 +11,21 @@ from datetime import date, datetime, timedelta
 from credit_review.audit import Action
 from credit_review.calendar import WorkingCalendar
 from credit_review.errors import BadInput, Refused
-from credit_review.model.records import Absence, AccessRight, ConflictOfInterest, CustomerAlias, LimitAccount, PersonPreference
+from credit_review.model.records import (
+    Absence,
+    AccessRight,
+    ConflictOfInterest,
+    CustomerAlias,
+    LimitAccount,
+    PersonPreference,
+    SlackMessage,
+)
 from credit_review.model.states import Right
 from credit_review.ports import Entry, UnitOfWork
 from credit_review.review.directory import active_person
 from credit_review.review.naming import actor, short_id
+from credit_review.review.outbox import owe_updates, to_person
+from credit_review.review.showing import waits
 from credit_review.words import Words, said, words_for
 
 A_YEAR = timedelta(days=366)
@@ -40,7 +50,10 @@ def reader(uow: UnitOfWork, person_id: str, company: Words, *, on: date, known_a
 
 
 def prefer(uow: UnitOfWork, chosen: PersonPreference, *, by: str) -> None:
-    """Records how a person reads and works. Raises BadInput for a language, locale, time zone or calendar nobody knows."""
+    """Records how a person reads and works, and draws his messages that wait for an answer that way.
+
+    Raises BadInput for a language, locale, time zone or calendar nobody knows.
+    """
     words_for(language=chosen.language, locale=chosen.locale, zone=chosen.time_zone or "UTC")
     if chosen.calendar:
         WorkingCalendar(chosen.calendar)
@@ -48,6 +61,9 @@ def prefer(uow: UnitOfWork, chosen: PersonPreference, *, by: str) -> None:
     uow.add(chosen)
     data = {"language": chosen.language, "locale": chosen.locale, "time_zone": chosen.time_zone, "calendar": chosen.calendar}
     uow.append(Entry(action=Action.PREFERENCE_CHANGED, actor=actor(by), entity=f"person:{chosen.person_id}", data=data))
+    address = to_person(chosen.person_id)
+    waiting = [m.subject for m in uow.find(SlackMessage, address=address) if waits(uow, m.subject, address)]
+    owe_updates(uow, waiting, chosen.recorded_at, addresses=[address])
 
 
 def away(uow: UnitOfWork, person_id: str, *, start: date, end: date, by: str, now: datetime) -> Absence:

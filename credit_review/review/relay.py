@@ -4,7 +4,9 @@ Rows are leased in one transaction, sent outside of any, and settled in another 
 whose lease ends; one that was overtaken settles nothing. A message is settled as soon as it is sent, so that a click or a reply finds it.
 
 What is refused for good is parked, and what the ERP does not take for a day; an applied limit stays applied. A message waits as long as
-Slack does: an outage, a wrong token or a missing channel is mended by somebody, and then everything owed is sent.
+Slack does: an outage, a wrong token or a missing channel is mended by somebody, and then everything owed is sent. One that a fault of this
+program keeps from being drawn or sent is parked after a few minutes, so that it does not hold up its address: an entry and a notice to the
+owner say so, a person puts it back, and while it still waits for an answer the daily sweep does so too.
 """
 
 from __future__ import annotations
@@ -37,6 +39,7 @@ from credit_review.review.outbox import (
 from credit_review.review.reconcile import Figures, due_at, report_difference
 from credit_review.review.reconcile import reconcile as reconcile  # the relay's other half: callers find both here
 from credit_review.review.showing import RELAY, Render, Shown, keep, show
+from credit_review.review.turns import await_turn, take_turn
 
 LEASE = timedelta(minutes=2)
 GIVE_UP_AFTER = timedelta(hours=24)
@@ -44,6 +47,8 @@ FIRST_WAIT = timedelta(seconds=10)
 LONGEST_WAIT = timedelta(hours=1)
 FEWEST_ATTEMPTS = 5
 """... and this often: a relay that did not run for a day does not park what it tries for the first time."""
+AGAIN_AFTER = timedelta(hours=20)
+"""When a parked message that waits for an answer is tried again: less than a day, so that tomorrow's sweep finds it."""
 BATCH = 50
 _LOOKED_THROUGH = 2_000
 """Queued messages looked through first for those whose turn it is."""
@@ -80,9 +85,10 @@ class RelayReport:
 
 @dataclass(frozen=True, slots=True)
 class _Sent:
-    """What a sending brought: a confirmation, or the error."""
+    """What a sending begun at `at` brought: a confirmation, or the error."""
 
     row: OutboxEntry
+    at: datetime
     answer: Mapping[str, Any] | None = None
     error: Exception | None = None
     shown: Shown | None = None
@@ -105,7 +111,8 @@ def backoff(attempts: int, dedup_key: str, *, asked: float | None = None) -> tim
 def relay(store: Store, outside: Outside, clock: Clock, *, worker: str) -> RelayReport:
     """Delivers everything due, in leases of 50 rows; `worker` names this relay among others. Safe to run twice at once.
 
-    A receiver that does not answer is not asked again in this run, nor an address that asks to wait.
+    A receiver that does not answer is not asked again in this run, nor an address that asks to wait. An address gets a message a second,
+    from all relays together (`review.turns`), and what it asked to wait holds for all: nothing younger passes its oldest message.
     """
     confirmed: list[str] = []
     delayed: list[str] = []
@@ -122,7 +129,7 @@ def _sent(store: Store, outside: Outside, leased: Sequence[OutboxEntry], silent:
     """What became of leased rows, in the parts that are to be settled together: a message that was tried ends its part."""
     part: list[_Sent] = []
     for row in leased:
-        result = _tried(store, outside, row, silent, clock.now())
+        result = _tried(store, outside, row, silent, clock)
         part.append(result)
         if row.kind in _MESSAGES and not isinstance(result.error, _NotTried):
             yield part
@@ -131,11 +138,14 @@ def _sent(store: Store, outside: Outside, leased: Sequence[OutboxEntry], silent:
         yield part
 
 
-def _tried(store: Store, outside: Outside, row: OutboxEntry, silent: set[str], now: datetime) -> _Sent:
+def _tried(store: Store, outside: Outside, row: OutboxEntry, silent: set[str], clock: Clock) -> _Sent:
     if _held_up(row, silent):
-        return _Sent(row, error=_NotTried(f"not tried: {_receiver(row.kind)} did not answer, or asked to wait"))
+        return _Sent(row, clock.now(), error=_NotTried(f"not tried: {_receiver(row.kind)} did not answer, or asked to wait"))
+    if row.kind in _MESSAGES:
+        await_turn(store, _stream(row), clock)
+    now = clock.now()
     if row.lease_until is not None and now >= row.lease_until:
-        return _Sent(row, error=_NotTried("not tried: the lease ended before its turn came"))
+        return _Sent(row, now, error=_NotTried("not tried: the lease ended before its turn came"))
     result = _send(store, outside, row, now)
     if isinstance(result.error, Unavailable):
         # asked to wait, an address waits; no answer at all, and nobody there is asked again
@@ -208,13 +218,13 @@ def _send(store: Store, outside: Outside, row: OutboxEntry, now: datetime) -> _S
     try:
         if row.kind == ERP:
             assert outside.write_back is not None  # noqa: S101  only kinds with a receiver are leased
-            return _Sent(row, answer=outside.write_back.send(json.loads(row.payload_json)))
+            return _Sent(row, now, answer=outside.write_back.send(json.loads(row.payload_json)))
         assert outside.chat is not None and outside.render is not None  # noqa: S101  only kinds with a receiver are leased
         shown = show(store, outside.chat, outside.render, row, teams=outside.teams, now=now)
-        return _Sent(row, answer=shown.answer, shown=shown)
+        return _Sent(row, now, answer=shown.answer, shown=shown)
     except Exception as error:
-        # an adapter's own fault must not hold up the rows behind it: it is tried again, and parked after a day
-        return _Sent(row, error=error)
+        # a fault of our own must not hold up the rows behind it for long: it is tried again, and parked in the end
+        return _Sent(row, now, error=error)
 
 
 def _settle(store: Store, sent: Sequence[_Sent], outside: Outside, now: datetime, worker: str) -> list[OutboxState]:
@@ -230,7 +240,7 @@ def _settled(uow: UnitOfWork, sent: _Sent, outside: Outside, now: datetime, work
     if error is None:
         to: dict[str, Any] = {"state": OutboxState.CONFIRMED, "confirmed_json": _text({**(sent.answer or {}), "at": now.isoformat()})}
     elif _hopeless(row, error, now):
-        to = {"state": OutboxState.PARKED, "last_error": _words(error)}
+        to = {"state": OutboxState.PARKED, "last_error": _words(error), "not_before": now + AGAIN_AFTER}
     else:
         wait = backoff(row.attempts, row.dedup_key, asked=getattr(error, "retry_after_seconds", None))
         to = {"state": OutboxState.QUEUED, "last_error": _words(error), "not_before": now + wait}
@@ -239,6 +249,8 @@ def _settled(uow: UnitOfWork, sent: _Sent, outside: Outside, now: datetime, work
     where = {"outbox_id": row.outbox_id, "state": OutboxState.LEASED, "leased_by": worker, "attempts": row.attempts}
     if uow.change(OutboxEntry, where=where, to={**to, "leased_by": "", "lease_until": None}) != 1:
         return OutboxState.LEASED  # somebody else has it now
+    if row.kind in _MESSAGES and not isinstance(error, _NotTried):
+        take_turn(uow, _stream(row), sent.at)
     if to["state"] == OutboxState.CONFIRMED:
         _confirmed(uow, sent, now)
     elif to["state"] == OutboxState.PARKED:
@@ -281,13 +293,15 @@ def _message_parked(uow: UnitOfWork, row: OutboxEntry, why: str, owner_id: str, 
 def _hopeless(row: OutboxEntry, error: Exception, now: datetime) -> bool:
     """Whether trying again is of no use: refused for good, or failing for a day and several attempts since it was due.
 
-    An outage never parks a message: its proposal still waits, and what stands in Slack's way is mended by people.
+    An outage never parks a message: its proposal still waits, and what stands in Slack's way is mended by people. A fault of our own
+    parks it after those attempts, some minutes: by itself it does not mend, and the other messages of the address wait for it.
     """
     if isinstance(error, BadInput):
         return True
     if isinstance(error, _NotTried) or (isinstance(error, Unavailable) and row.kind in _MESSAGES):
         return False
-    return row.attempts >= FEWEST_ATTEMPTS and now - due_at(row) >= GIVE_UP_AFTER
+    ours = row.kind in _MESSAGES and not isinstance(error, CreditReviewError)
+    return row.attempts >= FEWEST_ATTEMPTS and (ours or now - due_at(row) >= GIVE_UP_AFTER)
 
 
 def _entity(row: OutboxEntry) -> str:
@@ -312,7 +326,8 @@ def _text(answer: Mapping[str, Any]) -> str:
 
 
 def requeue(uow: UnitOfWork, outbox_id: str, *, by: str, now: datetime) -> bool:
-    """Puts a parked effect back in the queue for another day, not committed; False when it is not parked. `by` is a person's id.
+    """Puts a parked effect back in the queue for another day, not committed; False when it is not parked. `by` is a person's id, or
+    `system:<what>`.
 
     It keeps its count of attempts: one of them may have arrived, so a message is looked for before it is posted again.
     """

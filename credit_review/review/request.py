@@ -65,7 +65,12 @@ def request_scope(uow: UnitOfWork, customer_id: str, as_of: date) -> str:
 
 def unfinished_request(review: Review) -> bool:
     """Whether a review is a request that stopped before anything was proposed: what was asked is lost with it, so it is asked again."""
-    return review.scope.startswith(_SCOPE) and "#" in review.scope and review.last_good_state in _BEFORE_PROPOSAL
+    return is_request(review.scope) and review.last_good_state in _BEFORE_PROPOSAL
+
+
+def is_request(scope: str) -> bool:
+    """Whether a review of that scope is a person's request for one customer."""
+    return scope.startswith(_SCOPE) and "#" in scope
 
 
 def later_reviews(uow: UnitOfWork, as_of: date) -> list[Review]:
@@ -80,6 +85,15 @@ def owe_status(uow: UnitOfWork, review_id: str, person_id: str, to: Destinations
     if to.direct:
         owe_messages(uow, [(status_of(review_id), to_person(person_id))], now)
         owe_updates(uow, [status_of(review_id)], now)
+
+
+def owe_status_again(uow: UnitOfWork, customer_id: str, person_id: str, to: Destinations, now: datetime) -> None:
+    """Owes the status of a person's newest request for a customer; for whoever passed it on and may know a Slack its review did not."""
+    by = ("started_at", "review_id", "scope")
+    mine = uow.tally(Review, by=by, kind=ReviewKind.AD_HOC, started_by=person_id)
+    found = sorted(row for row in mine if row[2].startswith(f"{_SCOPE}{customer_id}#"))
+    if found:
+        owe_status(uow, found[-1][1], person_id, to, now)
 
 
 def status_of(review_id: str) -> str:

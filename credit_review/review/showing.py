@@ -15,11 +15,12 @@ from typing import Any
 from credit_review.audit import Action
 from credit_review.errors import BadInput
 from credit_review.model.records import ApprovalCondition, Decision, OutboxEntry, Proposal, Review, SlackMessage
-from credit_review.model.states import OutboxState, ProposalState
+from credit_review.model.states import ConditionState, OutboxState, ProposalState
 from credit_review.ports import Chat, Entry, Store, UnitOfWork
 from credit_review.review.directory import slack_account
 from credit_review.review.inbox import put_before_me
 from credit_review.review.outbox import (
+    CONDITION,
     DIGEST,
     PARKED,
     PROPOSAL,
@@ -112,6 +113,19 @@ def keep(uow: UnitOfWork, shown: Shown, now: datetime) -> None:
         uow.append(Entry(action=Action.PROPOSAL_POSTED, actor=RELAY, entity=f"proposal:{key}", data=data))
     if _record_of(uow, message.subject, message.address, lock=True) != shown.drawn_from:
         _draw_again(uow, message, now)
+
+
+def waits(uow: UnitOfWork, subject: str, address: str) -> bool:
+    """Whether what a message shows still waits for somebody's answer."""
+    kind, _, key = subject.partition(":")
+    if kind == PROPOSAL:
+        return bool(uow.find(Proposal, proposal_id=key, state=ProposalState.PENDING))
+    if kind == QUESTION:
+        returned = uow.find(Proposal, proposal_id=key, state=ProposalState.RETURNED)
+        return bool(returned) and not uow.find(Proposal, supersedes_id=key, limit=1)
+    if kind == CONDITION:
+        return bool(uow.find(ApprovalCondition, condition_id=key, state=ConditionState.OPEN))
+    return kind == DIGEST and bool(put_before_me(uow, person_of(address), key))
 
 
 def _draw_again(uow: UnitOfWork, message: SlackMessage, now: datetime) -> None:

@@ -5,28 +5,37 @@ Safe to run at any time, twice at once and after a crash: each step looks again,
 
 from __future__ import annotations
 
+import json
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, tzinfo
+from functools import cache
 from itertools import islice
 from typing import TypeVar
 
 from credit_review.authority import judge
+from credit_review.calendar import WEEKDAYS
 from credit_review.errors import BadInput, Refused
-from credit_review.model.records import CreditLimit, LimitAccount, OutboxEntry, Proposal
+from credit_review.model.records import Addressee, CreditLimit, LimitAccount, OutboxEntry, Proposal
 from credit_review.model.states import OPEN_PROPOSAL_STATES, OutboxState, ProposalState
 from credit_review.ports import Clock, Store, UnitOfWork
 from credit_review.review.apply import revert
 from credit_review.review.conditions import lapse_due, open_conditions
 from credit_review.review.ending import end_outdated
-from credit_review.review.outbox import apply_key, owe_apply
+from credit_review.review.outbox import SLACK_POST, SLACK_UPDATE, apply_key, owe_apply
+from credit_review.review.relay import requeue
+from credit_review.review.showing import waits
 from credit_review.review.standing import gather, matrix_in_force
+from credit_review.review.working import Company, Habits
 from credit_review.words import said
 
 T = TypeVar("T")
 
 SWEEPER = "system:sweep"
-REMIND_BEFORE = timedelta(days=5)
+_NOWHERE = Company(calendar=WEEKDAYS, zone=UTC)
+REMIND_BEFORE = 40
+"""Working hours left, five days, from which on a proposal is about to expire."""
 BATCH = 20
 """Proposals a transaction: each takes several statements, and people must get their turn in between."""
 
@@ -43,38 +52,46 @@ class Reminder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepReport:
-    """What a sweep did: ids of proposals expired, superseded and queued again, of reversing changes, and who is to be reminded."""
+    """What a sweep did: ids of proposals expired, superseded and queued again, of reversing changes and of given-up messages tried
+    again, and who is to be reminded."""
 
     reverted: tuple[str, ...] = ()
     lapsed: tuple[str, ...] = ()
     expired: tuple[str, ...] = ()
     superseded: tuple[str, ...] = ()
     requeued: tuple[str, ...] = ()
+    resent: tuple[str, ...] = ()
     reminders: tuple[Reminder, ...] = ()
 
     def text(self) -> str:
         """The report in one line."""
         return said(
             "proposals: {lapsed} lapsed with a condition, {expired} expired, {superseded} superseded, {reminders} about to expire; "
-            "limits reverted: {reverted}; applications queued again: {requeued}",
+            "limits reverted: {reverted}; applications queued again: {requeued}; messages tried again: {resent}",
             lapsed=len(self.lapsed),
             expired=len(self.expired),
             superseded=len(self.superseded),
             reminders=len(self.reminders),
             reverted=len(self.reverted),
             requeued=len(self.requeued),
+            resent=len(self.resent),
         )
 
 
-def sweep(store: Store, clock: Clock, *, zone: tzinfo = UTC, remind_before: timedelta = REMIND_BEFORE) -> SweepReport:
-    """Ends temporary limits first, since that can make a proposal out of date; then expires, supersedes, queues again and reminds."""
+def sweep(store: Store, clock: Clock, *, company: Company = _NOWHERE, remind_before: float = REMIND_BEFORE) -> SweepReport:
+    """Ends temporary limits first, since that can make a proposal out of date; then expires, supersedes, queues again and reminds.
+
+    `remind_before` are working hours of whoever is asked.
+    """
+    zone = company.zone
     return SweepReport(
         reverted=revert_due(store, clock, zone=zone),
         lapsed=lapse_due(store, clock, zone=zone),
         expired=expire_due(store, clock, zone=zone),
         superseded=supersede_outdated(store, clock),
         requeued=requeue_stuck(store, clock),
-        reminders=remind(store, clock, zone=zone, before=remind_before),
+        resent=resend_parked(store, clock),
+        reminders=remind(store, clock, company=company, before=remind_before),
     )
 
 
@@ -166,24 +183,50 @@ def _queued_again(uow: UnitOfWork, proposal_id: str, now: datetime) -> bool:
     return uow.change(OutboxEntry, where=where, to={"state": OutboxState.QUEUED, "not_before": now, "confirmed_json": ""}) == 1
 
 
-def remind(store: Store, clock: Clock, *, zone: tzinfo = UTC, before: timedelta = REMIND_BEFORE) -> tuple[Reminder, ...]:
-    """Who may still decide what is about to expire. Empty without a matrix in force."""
+def resend_parked(store: Store, clock: Clock) -> tuple[str, ...]:
+    """Ids of messages that were given up and are tried again, since what they show still waits for an answer; once a day."""
+    now = clock.now()
+    with store.begin(interactive=False) as uow:
+        parked = uow.find(OutboxEntry, kind=(SLACK_POST, SLACK_UPDATE), state=OutboxState.PARKED)
+        about = ((row, json.loads(row.payload_json)) for row in parked if row.not_before <= now)
+        due = [row.outbox_id for row, shown in about if waits(uow, shown["subject"], shown["address"])]
+        done = tuple(outbox_id for outbox_id in due if requeue(uow, outbox_id, by=SWEEPER, now=now))
+        uow.commit()
+    return done
+
+
+def remind(store: Store, clock: Clock, *, company: Company = _NOWHERE, before: float = REMIND_BEFORE) -> tuple[Reminder, ...]:
+    """Who may still decide what is about to expire: at most `before` working hours are left to somebody asked, by his own calendar
+    (the company's where nobody was asked). Empty without a matrix in force."""
     now = clock.now()
     with store.read() as uow:
         try:
             matrix = matrix_in_force(uow, now)
         except Refused:
             return ()
+        habits = Habits.read(uow, company, now)
+        left = cache(lambda person, until: habits.hours(person, now, until))
         reminders = []
-        for proposal in uow.find(Proposal, state=ProposalState.PENDING, order_by=("expires_at", "proposal_id")):
-            if proposal.expires_at is not None and now < proposal.expires_at <= now + before:
+        for proposal, until, asked in _not_expired(uow, now):
+            if min(left(person, until) for person in asked) <= before:
                 try:
-                    judged = judge(gather(uow, proposal.proposal_id, matrix, now, zone=zone), matrix, now)
+                    judged = judge(gather(uow, proposal.proposal_id, matrix, now, zone=company.zone), matrix, now)
                     needs = (judged.tier, judged.who_may)
                 except (Refused, BadInput):  # a missing rate: whoever clicks is told which
                     needs = (proposal.tier, ())
-                reminders.append(Reminder(proposal.proposal_id, proposal.expires_at, *needs))
+                reminders.append(Reminder(proposal.proposal_id, until, *needs))
     return tuple(reminders)
+
+
+def _not_expired(uow: UnitOfWork, now: datetime) -> Iterator[tuple[Proposal, datetime, Sequence[str]]]:
+    """Pending proposals that will expire, when, and whom they were put before, the first to expire first; a nobody with the company's
+    habits where they were put before none."""
+    asked: dict[str, list[str]] = defaultdict(list)
+    for proposal_id, person_id, _ in uow.tally(Addressee, by=("proposal_id", "person_id")):
+        asked[proposal_id].append(person_id)
+    for proposal in uow.find(Proposal, state=ProposalState.PENDING, order_by=("expires_at", "proposal_id")):
+        if proposal.expires_at is not None and now < proposal.expires_at:
+            yield proposal, proposal.expires_at, asked[proposal.proposal_id] or ("",)
 
 
 def _parts(items: Iterable[T]) -> Iterator[list[T]]:

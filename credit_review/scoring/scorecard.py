@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from credit_review import documents
+from credit_review.words import marked, said
 
 PROBABILITY_DECIMALS = 6
 
@@ -111,12 +112,13 @@ class NumberFactor(_Part):
         bounds = [b.below for b in self.bins]
         inner = [b for b in bounds[:-1] if b is not None]
         if bounds[-1] is not None or len(inner) != len(bounds) - 1 or any(a >= b for a, b in pairwise(inner)):
-            raise ValueError(f"bins of {self.name}: expected growing bounds, and null for the last")
+            raise ValueError(said("bins of {factor}: expected growing bounds, and null for the last", factor=self.name))
         steps = [b.points - a.points for a, b in pairwise(self.bins)]
         if (self.direction == "higher_is_worse" and max(steps, default=0) > 0) or (
             self.direction == "lower_is_worse" and min(steps, default=0) < 0
         ):
-            raise ValueError(f"points of {self.name}: expected them to go one way, as {self.direction} promises")
+            sentence = marked("points of {factor}: expected them to go one way, as {direction} promises")
+            raise ValueError(said(sentence, factor=self.name, direction=self.direction))
         return self
 
 
@@ -135,7 +137,7 @@ class CategoryFactor(_Part):
     def _sound(self) -> CategoryFactor:
         named = [v for b in self.bins for v in b.values]
         if len(named) != len(set(named)):
-            raise ValueError(f"bins of {self.name}: expected each value in one bin only")
+            raise ValueError(said("bins of {factor}: expected each value in one bin only", factor=self.name))
         return self
 
 
@@ -209,13 +211,14 @@ class Scorecard(_Part):
     def _sound(self) -> Scorecard:
         names = [f.name for f in self.factors]
         if len(names) != len(set(names)):
-            raise ValueError("factors: expected each factor once")
+            raise ValueError(said("factors: expected each factor once"))
         unknown = set(self.not_available) - set(names)
         if unknown:
-            raise ValueError(f"not_available: {', '.join(sorted(unknown))} is no factor of this scorecard")
+            raise ValueError(said("not_available: {names} is no factor of this scorecard", names=", ".join(sorted(unknown))))
         loud = [f.name for f in self.factors if f.name in self.not_available and f.missing.points != 0]
         if loud:
-            raise ValueError(f"not_available: {', '.join(loud)} must have 0 points where missing, since the source can never state it")
+            sentence = marked("not_available: {names} must have 0 points where missing, since the source can never state it")
+            raise ValueError(said(sentence, names=", ".join(loud)))
         return self
 
     def probability(self, points: int) -> float:

@@ -23,6 +23,7 @@ from credit_review.errors import CreditReviewError
 from credit_review.messages import notices
 from credit_review.model.records import InboxEntry
 from credit_review.ports import UnitOfWork
+from credit_review.review.request import owe_status_again
 from credit_review.words import said, unpacked
 from deployments.slack_listener.pump import Pump
 
@@ -118,6 +119,8 @@ class Asker:
         if process.returncode != 0:
             LOG.warning("a request was not recorded (status %s): %s", process.returncode, without_tokens(complaints[-2000:]))
             self._tell(taken, _why(out))
+        else:
+            self._owe_status(taken["asked"])
         self._pump.wake()
 
     def _speak_for(self, key: str) -> None:
@@ -127,6 +130,14 @@ class Asker:
                 uow.commit()
         except CreditReviewError:
             LOG.warning("the database is busy: a request under way could not be spoken for")
+
+    def _owe_status(self, asked: Mapping[str, Any]) -> None:
+        """The process owes it as well, but by the settings on file, which of a rehearsal know no Slack."""
+        services = self._services
+        with services.store.begin(interactive=False) as uow:
+            to = services.settings.slack.destinations()
+            owe_status_again(uow, asked["customer_id"], asked["person_id"], to, services.clock.now())
+            uow.commit()
 
     def _tell(self, taken: Mapping[str, Any], why: str) -> None:
         now, store = self._services.clock.now(), self._services.store

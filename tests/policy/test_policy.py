@@ -93,7 +93,7 @@ CASES = [
     (("limits", "rounding", 1, "step", 400), "limits.rounding[1].step", "growing steps"),
     (("limits", "rounding", 1, "up_to", 10000), "limits.rounding[1].up_to", "can never fire"),
     (("limits", "rounding", 0, "step", 20000), "limits.rounding[0].step", "to nothing"),
-    (("limits", "rounding", 0, "step", 0), "limits.rounding[0].step", "greater than 0"),
+    (("limits", "rounding", 0, "step", 0), "limits.rounding[0].step", "more than 0"),
     (("limits", "rounding", 2, "up_to", 1_000_000), "limits.rounding[2].up_to", "null on the last"),
     (("limits", "minimum", 5_000_000), "limits.minimum", "not below"),
     (("limits", "step", {"up_fraction": 0, "down_fraction": 0.5, "free_amount": 0}), "limits.step.up_fraction", "no limit can ever go up"),
@@ -102,7 +102,7 @@ CASES = [
         "limits.step.down_fraction",
         "no limit can ever go down",
     ),
-    (("limits", "step", "down_fraction", 1.5), "limits.step.down_fraction", "less than or equal to 1"),
+    (("limits", "step", "down_fraction", 1.5), "limits.step.down_fraction", "1 or less"),
     (("limits", "by_grade", "A", "ceiling", 9_000_000), "limits.by_grade.A.ceiling", "never reached"),
     (("limits", "by_grade", "A", "without_net_worth", 4_000_000), "limits.by_grade.A.without_net_worth", "no lower ceiling"),
     (("limits", "by_grade", "B", "need_factor", 1.5), "limits.by_grade.B.need_factor", "worse than A"),
@@ -124,8 +124,8 @@ CASES = [
     (("limits", "minimum", 0.001), "limits.minimum", "more decimals"),
     (("limits", "maximun", 5), "limits.maximun", "unknown field"),
     (("limits", "caps", "need", "otherwise", "lower_ceiling"), "limits.caps.need.otherwise", "no_increase"),
-    (("straight_through", "enabled", "yes"), "straight_through.enabled", "boolean"),
-    (("version", 2026.1), "version", "string"),
+    (("straight_through", "enabled", "yes"), "straight_through.enabled", "true or false"),
+    (("version", 2026.1), "version", "expected text"),
 ]
 
 

@@ -378,6 +378,22 @@ def test_an_offer_more_generous_in_any_respect_makes_the_person_a_maker(world, o
     assert world.decide("p-controller", new.proposal_id).code == "approved"
 
 
+@pytest.mark.parametrize(
+    ("to_minor", "code"),
+    [
+        (900_000_00, "countered"),  # others approve it, so a click is enough
+        (700_000_00, "type_amount"),  # an approval for less of a tier that takes the typed amount
+        (90_000_00, "approved"),  # ... and of one that takes a click
+    ],
+)
+def test_an_offer_takes_more_than_a_click_only_where_it_approves_what_takes_more(world, to_minor, code):
+    proposal = world.propose(had=50_000_00, to=800_000_00)
+    offer = {"counter": CounterOffer(to_minor=to_minor), "signed_in": False, "reason": "Season orders."}
+    assert world.decide("p-cfo", proposal, Verdict.APPROVE, signed_in=False).code == "type_amount"
+    assert world.decide("p-cfo", proposal, Verdict.COUNTER, **offer).code == code
+    assert world.proposal(proposal).state == ("pending" if code == "type_amount" else "superseded")
+
+
 def test_a_delegates_generous_offer_makes_both_makers(world):
     world.delegate("p-manager", "p-deputy")
     proposal = world.propose(had=50_000_00, to=200_000_00)

@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
 import pytest
-from decision_world import NOON, TODAY, World, digest_of
+from decision_world import NOON, TODAY, World, digest_of, os_account
 from hypothesis import given
 from hypothesis import strategies as st
 
 from credit_review import audit
+from credit_review.adapters.slack_chat import NullChat
 from credit_review.calendar import CLOSES, WorkingCalendar, WorkingTime, closing
 from credit_review.messages import Company, renderer
 from credit_review.messages.card import card
-from credit_review.messages.gathering import view_of
-from credit_review.model.records import ApprovalCondition, CreditLimit, LimitChange, OutboxEntry, Proposal, Review, SlackMessage
+from credit_review.messages.gathering import home_of, view_of
+from credit_review.messages.home import home
+from credit_review.model.records import (
+    AccessRight,
+    ApprovalCondition,
+    CreditLimit,
+    LimitChange,
+    OutboxEntry,
+    PersonPreference,
+    Proposal,
+    Review,
+    SlackMessage,
+)
 from credit_review.model.states import Verdict
 from credit_review.review import followup, lifecycle, personal
 from credit_review.review.addressing import Destinations
@@ -26,10 +39,11 @@ from credit_review.review.apply import apply
 from credit_review.review.conditions import ConditionAsked, confirm
 from credit_review.review.counter import CounterOffer
 from credit_review.review.owners import takes_effect, tell_owners
+from credit_review.review.relay import Outside, relay
 from credit_review.review.request import owe_refusal, owe_status
 from credit_review.review.showing import Showing
 from credit_review.review.sweep import sweep
-from credit_review.words import Words, said, words_for
+from credit_review.words import Words, said, said_many, words_for
 
 SLACK = Destinations(direct=True)
 GERMANY = WorkingCalendar("DE")
@@ -224,6 +238,24 @@ def test_an_owner_who_is_not_in_the_directory_is_named_to_somebody_who_passes_it
     assert "1 decision to pass on to R. Franklin" in text and "on 8 Oct 2026" in text
 
 
+@pytest.mark.parametrize("language", ["en", "zh_CN"])
+def test_news_of_a_customer_without_an_owner_goes_to_its_analyst_or_to_who_answers_for_limits(world, clock, language):
+    decided(world, "c-1", owner="")
+    decided(world, "c-2", owner="", assigned_to="")
+    decided(world, "c-3", owner="R. Franklin", assigned_to="")
+    done = followup.follow_up(world.store, clock, COMPANY, SLACK, limits_owner="p-cfo")
+    assert (done.told.ownerless, done.told.unknown) == (("c-1", "c-2"), ("R. Franklin",))
+    assert "2 customers without an account owner, whose analysts are told instead" in done.text()
+    sent = sorted((person, payload["ownerless"], len(payload["proposals"])) for person, payload in posts(world, "owner"))
+    assert sent == [("p-analyst", True, 1), ("p-cfo", False, 1), ("p-cfo", True, 1)]
+    person, payload = next(one for one in posts(world, "owner") if one[0] == "p-analyst")
+    words = words_for(language=language, zone="Europe/Berlin")
+    text = drawn(world, clock, payload["subject"], person, words, proposals=payload["proposals"], pass_on="", ownerless=True)
+    assert words.say(said_many("{n} decision about a customer without an account owner", "", n=1)) in text
+    foot = "The ledger names no account owner: tell whoever looks after the customer, and have the owner entered in the ledger."
+    assert words.say(said(foot)) in text
+
+
 def test_a_reduction_that_did_not_happen_is_told_without_a_day(world, clock):
     proposal = propose(world)
     world.decide("p-manager", proposal, Verdict.REJECT)
@@ -270,6 +302,25 @@ def test_who_may_decide_is_reminded_monthly_to_declare_his_interests_until_he_do
     assert drawn(world, clock, "declaration:2026-10", "p-controller") == "", "nothing to say once it is done"
     clock.set(datetime(2026, 11, 2, 12, tzinfo=UTC))
     assert followup.follow_up(world.store, clock, COMPANY, SLACK).undeclared == ("p-cfo",)
+
+
+@pytest.mark.parametrize(("person", "asked"), [("p-manager", True), ("p-deputy", True), ("p-analyst", False)])
+def test_only_who_may_decide_or_stands_in_for_who_may_is_asked_at_home_for_the_yearly_declaration(world, person, asked):
+    world.delegate("p-manager", "p-deputy")
+    with world.store.read() as uow:
+        shown = json.dumps(home(home_of(uow, person, Company(Words(zone=BERLIN)), NOON), Words(zone=BERLIN)))
+    assert ("Your yearly declaration is missing" in shown) is asked
+
+
+def test_who_changes_how_he_reads_sees_what_waits_for_him_that_way_and_the_rest_as_it_was(world):
+    pending, done = propose(world, "c-1"), propose(world, "c-2")
+    world.decide("p-manager", done)
+    for subject, address in ((f"proposal:{pending}", "@p-manager"), (f"proposal:{done}", "@p-manager"), (f"proposal:{pending}", "@p-cfo")):
+        world.write(SlackMessage(subject=subject, address=address, channel="D1", ts="1.0", shown_digest=""))
+    chosen = {"language": "zh_CN", "locale": "", "time_zone": "", "calendar": ""}
+    kept = PersonPreference(person_id="p-manager", **chosen, valid_from=TODAY, valid_to=None, recorded_at=NOON)
+    do(world, personal.prefer, kept, by="p-manager")
+    assert [r.dedup_key for r in world.find(OutboxEntry, kind="slack_update")] == [f"slack_update:proposal:{pending}:@p-manager"]
 
 
 # --- requests -----------------------------------------------------------------------------------------------------------------------
@@ -345,8 +396,94 @@ def test_every_step_of_a_request_draws_its_status_anew(world):
     assert drawn_again() == 1
 
 
+def moves_on(world, proposal):
+    return {
+        "its review failed": lambda: do(world, lifecycle.fail, "r-ask", code="Refused", text="raw"),
+        "it was decided": lambda: world.decide("p-manager", proposal),
+        "it is another analyst's": lambda: do(
+            world, lambda uow: uow.change(Proposal, where={"proposal_id": proposal}, to={"assigned_to": "p-deputy"})
+        ),
+        "nothing": lambda: None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("what", "drawn_again"), [("its review failed", 1), ("it was decided", 1), ("it is another analyst's", 1), ("nothing", 0)]
+)
+def test_a_request_that_moves_on_while_its_first_status_is_sent_is_drawn_anew(world, clock, what, drawn_again):
+    proposal, updates = requested(world), []
+
+    class Slow(NullChat):
+        def post(self, **message):
+            posted = super().post(**message)
+            if "request:r-ask" in message["dedup_key"]:
+                moves_on(world, proposal)[what]()  # no message is on record yet, so whoever decides owes it nothing
+            return posted
+
+        def update(self, **message):
+            updates.append(message["text"])
+            return super().update(**message)
+
+    world.write(os_account("T1|UDEPUTY", "p-deputy", kind="slack"))
+    outside = Outside(chat=Slow(), render=renderer(clock, Company(Words(zone=BERLIN))), teams=("T1",))
+    relay(world.store, outside, clock, worker="w-1")
+    assert world.one(SlackMessage, subject="request:r-ask").address == "@p-deputy"
+    assert len(updates) == drawn_again and not world.find(OutboxEntry, kind="slack_update", state="queued")
+
+
 def test_an_expired_request_says_so(world, clock):
     proposal = requested(world)
     clock.set(NOON + timedelta(days=31))
     sweep(world.store, clock)
     assert world.proposal(proposal).state == "expired" and "Expired: nobody decided in time" in status(world, clock)
+
+
+def at_home(world, person="p-deputy", words=None):
+    """What a person's App Home says of his requests, as text."""
+    words = words or Words(zone=BERLIN)
+    with world.store.read() as uow:
+        blocks = list(home(home_of(uow, person, Company(words), NOON), words)["blocks"])
+    texts = [json.dumps(block, ensure_ascii=False) for block in blocks]
+    start = next((n for n, text in enumerate(texts) if words.say(said("My requests")) in text), None)
+    return "" if start is None else "\n".join(texts[start : start + 3])
+
+
+def test_who_asked_for_a_limit_sees_how_it_stands_at_home_without_scores(world):
+    assert at_home(world) == "", "nothing for who never asked and may not"
+    proposal = requested(world, state="draft", substitutes=["net_worth:stale:ask_documents"])
+    text = at_home(world)
+    assert "Customer c-1" in text and "With the analyst" in text and "Missing documents: newer annual accounts" in text
+    assert "212" not in text and "Grade" not in text and "bureau" not in text
+    do(world, lambda uow: uow.change(Proposal, where={"proposal_id": proposal}, to={"state": "pending"}))
+    counter = CounterOffer(to_minor=55_000_00)
+    successor = world.decide("p-manager", proposal, Verdict.COUNTER, counter=counter).successor_id
+    assert "Approved, waiting to be applied · You asked for: 60,000 EUR" in at_home(world)
+    put_in_force(world, successor)
+    text = at_home(world)
+    assert "Approved and applied" in text and "From: 1 Oct 2026" in text
+    text = at_home(world, words=CHINESE)
+    assert "我的申请" in text and "缺少的文件" in text and "Missing" not in text and "applied" not in text
+    assert at_home(world, "p-manager") == "", "nobody sees the requests of others"
+
+
+def test_home_shows_a_few_requests_those_that_wait_for_something_first_and_counts_the_rest(world):
+    known = world.one(Review, review_id="r-1")
+    like = {"kind": "ad_hoc", "as_of": TODAY, "started_by": "p-deputy"}
+    for n in range(11):
+        state = "scored" if n in (0, 10) else "superseded" if n == 5 else "failed"
+        scope, at = f"customer:c-{n:02}#1", NOON + timedelta(minutes=n)
+        world.write(replace(known, **like, review_id=f"r-{n:02}a", scope=scope, state=state, last_good_state="draft", started_at=at))
+    world.write(replace(known, **like, review_id="r-whole", scope="all", state="scored", started_at=NOON + timedelta(hours=1)))
+    text = at_home(world)
+    shown = re.findall(r"Customer (c-\d\d)", text)
+    assert shown == ["c-10", "c-00", "c-09", "c-08", "c-07", "c-06", "c-04", "c-03"]
+    assert "and 2 older ones" in text
+
+
+def test_who_may_ask_for_limits_finds_the_button_with_his_requests(world):
+    right = AccessRight(
+        person_id="p-deputy", access="request_limits", valid_from=TODAY, valid_to=None, recorded_at=NOON - timedelta(hours=1)
+    )
+    world.write(right)
+    text = at_home(world)
+    assert '"none"' in text and "Ask for a limit" in text

@@ -13,7 +13,7 @@ from test_apply import approved
 
 from credit_review.adapters.write_back import NullWriteBack
 from credit_review.errors import BadInput, Unavailable
-from credit_review.model.records import ErpDifference, OutboxEntry, Proposal, SlackMessage
+from credit_review.model.records import ErpDifference, OutboxEntry, Proposal, SlackMessage, SlackTurn
 from credit_review.model.states import Verdict
 from credit_review.review import relay as relaying
 from credit_review.review.counter import CounterOffer
@@ -21,6 +21,7 @@ from credit_review.review.outbox import card_of, owe_messages
 from credit_review.review.reconcile import reconcile
 from credit_review.review.relay import GIVE_UP_AFTER, LEASE, Outside, backoff, relay, requeue
 from credit_review.review.showing import Card
+from credit_review.review.sweep import sweep
 
 
 @pytest.fixture
@@ -462,17 +463,49 @@ def test_a_message_refused_for_good_is_parked_with_an_entry_and_its_owner_hears_
     assert [r.dedup_key for r in world.find(OutboxEntry) if "parked:" in r.dedup_key] == ["slack_post:parked:2026-10-01:@p-analyst"]
 
 
-def test_an_outage_parks_no_message_and_a_fault_of_ours_holds_up_one_address_for_a_day(world, clock):
-    owe_cards(world, "C1", "C2", "C3")
-    chat = Failing(C1=Unavailable("no such channel", retry_after_seconds=300.0), C2=ZeroDivisionError())
+def test_an_outage_parks_no_message_however_long(world, clock):
+    owe_cards(world, "C1", "C3")
+    chat = Failing(C1=Unavailable("no such channel", retry_after_seconds=300.0))
     for hour in range(30):
         clock.set(NOON + timedelta(hours=hour))
         show(world, clock, chat)
-    assert states(world) == ["queued", "parked", "confirmed"]
+    assert states(world) == ["queued", "confirmed"]
     chat.errors.clear()
     clock.set(NOON + timedelta(hours=32))
     show(world, clock, chat)
-    assert states(world) == ["confirmed", "parked", "confirmed"]
+    assert states(world) == ["confirmed", "confirmed"]
+
+
+def test_a_fault_of_ours_holds_up_an_address_for_minutes_and_its_message_goes_out_once_that_is_mended(world, clock):
+    faulty, fine = world.propose("c-1"), world.propose("c-2")
+    with world.store.begin() as uow:
+        owe_messages(uow, [(card_of(faulty), "C1"), (card_of(fine), "C1")], NOON)
+        uow.commit()
+    chat, broken = Chatter(), {faulty}
+
+    def drawn(uow, showing):
+        if showing.subject.partition(":")[2] in broken:
+            raise ZeroDivisionError("of Söhne")
+        return render(uow, showing)
+
+    outside = Outside(chat=chat, render=drawn, owner_id="p-analyst")
+    while states(world) != ["parked", "confirmed"]:
+        assert chat.posts == [], "order is kept as long as it may still be sent"
+        relay(world.store, outside, clock, worker="w-1")
+        clock.advance(timedelta(seconds=10))
+        assert clock.now() < NOON + timedelta(minutes=5)
+    (entry,) = world.entries("message.parked")
+    assert (entry["entity"], entry["data"]["attempts"], entry["data"]["owner"]) == (f"proposal:{faulty}", 5, "p-analyst")
+    assert [r.dedup_key for r in world.find(OutboxEntry) if "parked:" in r.dedup_key] == ["slack_post:parked:2026-10-01:@p-analyst"]
+    clock.set(NOON + timedelta(days=1))
+    assert len(sweep(world.store, clock).resent) == 1
+    relay(world.store, outside, clock, worker="w-1")
+    assert states(world) == ["parked", "confirmed"], "not mended: one attempt a day, and nobody behind it waits"
+    clock.set(NOON + timedelta(days=2))
+    broken.clear()
+    sweep(world.store, clock)
+    relay(world.store, outside, clock, worker="w-1")
+    assert states(world) == ["confirmed", "confirmed"] and chat.posts[-1][1] == f"{faulty} is pending"
 
 
 def test_an_address_that_takes_nothing_hides_nobody_however_much_waits_for_it(world, clock, monkeypatch):
@@ -515,3 +548,58 @@ def test_a_lease_that_ended_before_its_turn_costs_no_attempt(world, clock):
     show(world, clock, Slow())
     sent, late = world.find(OutboxEntry, kind="slack_post", order_by=("created_at", "outbox_id"))
     assert (sent.state, late.state, late.attempts) == ("confirmed", "queued", 0) and "lease ended" in late.last_error
+
+
+# --- how fast -----------------------------------------------------------------------------------------------------------------------
+
+
+class Timed(Chatter):
+    """Remembers when each channel was sent something; `meanwhile` is done once, while the first message is on its way."""
+
+    def __init__(self, clock, sent, meanwhile=None):
+        super().__init__()
+        self.clock, self.sent, self.meanwhile = clock, sent, meanwhile
+
+    def post(self, *, channel, **message):
+        self.sent.append((channel, (self.clock.now() - NOON).total_seconds()))
+        if channel == "C2" and self.meanwhile:
+            meanwhile, self.meanwhile = self.meanwhile, None
+            meanwhile()
+        return super().post(channel=channel, **message)
+
+
+def owe_several(world, *places):
+    wanted = [(card_of(world.propose(f"c-{n}")), place) for n, place in enumerate(places)]
+    with world.store.begin() as uow:
+        owe_messages(uow, wanted, NOON - timedelta(seconds=1))
+        uow.commit()
+
+
+def test_relays_at_work_at_once_keep_a_message_a_second_and_address_together(world, clock):
+    owe_several(world, "C1", "C1", "C1", "C2")
+    sent = []
+    other = Outside(chat=Timed(clock, sent), render=render)
+    mine = Outside(chat=Timed(clock, sent, lambda: relay(world.store, other, clock, worker="w-2")), render=render)
+    relay(world.store, mine, clock, worker="w-1")
+    assert sent == [("C1", 0.0), ("C2", 0.0), ("C1", 1.0), ("C1", 2.0)]
+
+
+def test_a_clock_that_is_ahead_on_another_machine_costs_a_second_and_no_more(world, clock):
+    owe_several(world, "C1", "C1")
+    sent = []
+    clock.set(NOON + timedelta(hours=1))
+    world.write(SlackTurn(address="C1", taken_at=NOON + timedelta(hours=9)))
+    relay(world.store, Outside(chat=Timed(clock, sent), render=render), clock, worker="w-1")
+    assert sent == [("C1", 3601.0), ("C1", 3602.0)]
+
+
+def test_what_slack_asked_one_relay_to_wait_holds_for_every_other_and_every_message_of_the_address(world, clock):
+    owe_several(world, "C1", "C1")
+    show(world, clock, Failing(C1=Unavailable("429", retry_after_seconds=30)))
+    other = Chatter()
+    clock.advance(timedelta(seconds=29))
+    relay(world.store, Outside(chat=other, render=render), clock, worker="w-2")
+    assert other.posts == []
+    clock.advance(timedelta(seconds=1))
+    relay(world.store, Outside(chat=other, render=render), clock, worker="w-2")
+    assert len(other.posts) == 2

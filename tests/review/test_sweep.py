@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from decision_world import NOON, TODAY, World
 from test_apply import approved
 
-from credit_review.model.records import CreditLimit, OutboxEntry, RiskKept
+from credit_review.calendar import WorkingCalendar
+from credit_review.model.records import Addressee, CreditLimit, OutboxEntry, PersonPreference, RiskKept
+from credit_review.review.outbox import owed
+from credit_review.review.relay import AGAIN_AFTER
 from credit_review.review.sweep import SweepReport, sweep
+from credit_review.review.working import Company
 
 
 @pytest.fixture
@@ -81,6 +87,35 @@ def test_what_is_about_to_expire_is_named_with_those_who_may_decide(world, clock
     (reminder,) = sweep(world.store, clock).reminders
     assert (reminder.proposal_id, reminder.tier) == (proposal, "T1")
     assert reminder.who_may == ("p-controller", "p-cfo", "p-ceo", "p-chair")
+
+
+def test_what_is_about_to_expire_goes_by_the_working_hours_of_whoever_is_asked(world, clock):
+    company = Company(calendar=WorkingCalendar("DE"), zone=ZoneInfo("Europe/Berlin"))
+    kept = {"language": "", "locale": "", "time_zone": "Asia/Shanghai", "calendar": "CN"}
+    world.write(PersonPreference(person_id="p-manager", **kept, valid_from=TODAY, valid_to=None, recorded_at=NOON - timedelta(hours=1)))
+    end = NOON + timedelta(days=9)  # after the holiday week of one, and 51 working hours of the others
+    asked = {person: world.propose(f"c-{n}", expires_at=end) for n, person in enumerate(("p-controller", "p-manager", ""))}
+    for person, proposal in asked.items():
+        if person:
+            world.write(Addressee(proposal_id=proposal, person_id=person, why="tier", review_id="r-1", at=NOON))
+    assert [r.proposal_id for r in sweep(world.store, clock, company=company).reminders] == [asked["p-manager"]]
+    clock.set(NOON + timedelta(days=4))
+    assert len(sweep(world.store, clock, company=company).reminders) == 3
+
+
+def test_a_given_up_message_is_tried_again_every_day_while_its_proposal_waits(world, clock):
+    waiting, over = world.propose("c-1"), world.propose("c-2", state="rejected")
+    for n, subject in enumerate((f"proposal:{waiting}", f"proposal:{over}", f"question:{waiting}", "summary:r-1")):
+        row = owed("slack_post", f"slack_post:{subject}:C1", {"subject": subject, "address": "C1"}, NOON + timedelta(seconds=n))
+        world.write(replace(row, state="parked", attempts=7, not_before=NOON + AGAIN_AFTER))
+    assert sweep(world.store, clock).resent == ()
+    clock.set(NOON + AGAIN_AFTER)
+    (resent,) = sweep(world.store, clock).resent
+    row = world.one(OutboxEntry, outbox_id=resent)
+    assert (row.dedup_key, row.state, row.attempts) == (f"slack_post:proposal:{waiting}:C1", "queued", 7)
+    (entry,) = world.entries("message.requeued")
+    assert (entry["actor"], entry["entity"]) == ("system:sweep", f"proposal:{waiting}")
+    assert sweep(world.store, clock).resent == ()
 
 
 def test_a_missing_rate_does_not_stop_the_sweep(world, clock):

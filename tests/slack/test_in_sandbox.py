@@ -29,7 +29,7 @@ from credit_review.model.records import (
     Review,
     StepUpLink,
 )
-from credit_review.review import step_up
+from credit_review.review import step_up, turns
 from credit_review.review.addressing import Destinations, put_before
 from credit_review.review.conditions import ConditionAsked
 from credit_review.review.counter import CounterOffer
@@ -98,7 +98,7 @@ def desk(workspace, line, sqlite_store, clock, monkeypatch):
     clock.set(NOON)
     workspace.reset()
     monkeypatch.setenv("CREDIT_REVIEW_SLACK_BOT_TOKEN", "xoxb-sandbox")
-    monkeypatch.setattr(slack_chat, "SECONDS_A_MESSAGE", 0.0)
+    monkeypatch.setattr(turns, "SECONDS_A_MESSAGE", 0.0)
     world = World(sqlite_store)
     world.write(*(os_account(f"T1|{user(p)}", p, kind="slack") for p in PEOPLE), os_account("T1|USECOND", "p-manager", kind="slack"))
     slack = SlackSettings(mode="socket", team_ids=("T1",), api_url=workspace.api_url)
@@ -241,7 +241,7 @@ def test_a_card_is_approved_and_then_says_by_whom_when_and_under_which_audit_ent
         "30,000 EUR today",
         "grade fell from A to B",
         "DSO 47 days, 40 at the last review",
-        "Grade A to B: share of open items past due",
+        "Grade A to B; against it: share of open items past due",
         "You, because you hold T1",
         "Expires 31 Oct 2026",
     ]
@@ -347,7 +347,7 @@ def test_a_limit_approved_on_condition_waits_for_a_second_person_with_evidence(d
     assert card.CONFIRM not in text(shown), "who set it has no button"
     desk.as_("p-analyst").open_home()
     seen = desk.sandbox.until(lambda: (h := desk.as_("p-analyst").home()) and "Conditions you can confirm" in text(h) and h)
-    assert "guarantee received, by 8 Oct 2026: Customer c-1 (c-1): 50,000 EUR to 60,000 EUR" in text(seen)
+    assert "guarantee received, by 8 Oct 2026: Customer c-1 (c-1): 50,000 to 60,000 EUR" in text(seen)
     told = desk.direct("p-analyst", lambda m: "An approval waits for your confirmation" in text(m))
     desk.as_("p-analyst").click(desk.channel("p-analyst"), told["ts"], card.CONFIRM)
     assert desk.submit("p-analyst", evidence="Letter 17, in the vault.")["accepted"]
@@ -568,9 +568,9 @@ def test_the_home_lists_what_i_offered_and_what_i_approved_on_condition_among_wh
     desk.world.decide("p-controller", conditional, conditions=(ConditionAsked(kind="overdue_paid", text="", due=due),))
     desk.as_("p-controller").open_home()
     seen = text(desk.sandbox.until(lambda: desk.as_("p-controller").home()))
-    assert "50,000 EUR to 90,000 EUR (+80%, +40,000 EUR)  " in seen and "waits for Manager" in seen
+    assert "50,000 to 90,000 EUR (+80%)  " in seen and "waits for Manager" in seen
     assert "waits for overdue paid, by 8 Oct 2026" in seen
-    assert "50,000 EUR to 60,000 EUR (+20%, +10,000 EUR); offered: 90,000 EUR, 30 days, no end" in seen
+    assert "50,000 to 60,000 EUR (+20%); offered: 90,000 EUR, 30 days, no end" in seen
 
 
 def test_a_declared_conflict_of_interest_puts_the_decision_to_others(desk):

@@ -5,13 +5,23 @@ from __future__ import annotations
 import json
 import sys
 import textwrap
+from dataclasses import replace
 from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
 
 from credit_review.messages import digest, home
-from credit_review.model.records import AccessRight, ConflictOfInterest, Decision, Delegation, InboxEntry, PersonPreference
+from credit_review.model.records import (
+    AccessRight,
+    ConflictOfInterest,
+    Decision,
+    Delegation,
+    InboxEntry,
+    PersonPreference,
+    Review,
+    SlackMessage,
+)
 from credit_review.model.states import Right
 from deployments.slack_listener.asker import DONE, FORGOTTEN_AFTER, UNDER_WAY, WAITING, Asker
 from tests.review.decision_world import NOON, TODAY
@@ -133,6 +143,19 @@ def test_a_request_under_way_is_left_alone_until_nobody_speaks_for_it(desk, asks
     assert asks.asker()._take() is None
     desk.services.clock.set(NOON + FORGOTTEN_AFTER)
     assert asks.asker()._take()["asked"]["customer_id"] == "c-1", "its listener was killed"
+
+
+def test_who_asked_is_sent_the_status_also_where_the_settings_on_file_know_no_slack(desk, asks):
+    known = desk.world.one(Review, review_id="r-1")
+    about = {"kind": "ad_hoc", "state": "validated", "last_good_state": "validated", "started_by": "p-analyst", "as_of": TODAY}
+    for n, at in ((1, NOON - timedelta(days=1)), (2, NOON)):
+        desk.world.write(replace(known, **about, review_id=f"r-ask-{n}", scope=f"customer:c-1#{n}", started_at=at))
+    asker = asks.asker()
+    asker.start()
+    desk.direct("p-analyst", lambda m: "Received; the customer is being reviewed" in text(m))
+    asker.stop()
+    (kept,) = desk.eventually(lambda: desk.world.find(SlackMessage, address="@p-analyst"))
+    assert kept.subject == "request:r-ask-2", "the newest"
 
 
 def test_of_two_listeners_one_takes_a_request(desk, asks):

@@ -13,6 +13,7 @@ from credit_review import messages, policy
 from credit_review.adapters import slack_chat
 from credit_review.documents import parse
 from credit_review.model.records import Addressee, LimitAccount, OutboxEntry, Proposal, SlackMessage
+from credit_review.review import turns
 from credit_review.review.addressing import Destinations
 from credit_review.review.naming import account_id
 from credit_review.review.relay import Outside, relay
@@ -36,7 +37,7 @@ def office(store, clock, workspace, monkeypatch):
     """Three tiers, two of whose holders have delegates, each with an account in the stand-in."""
     clock.set(NOON)
     workspace.reset()
-    monkeypatch.setattr(slack_chat, "SECONDS_A_MESSAGE", 0.0)
+    monkeypatch.setattr(turns, "SECONDS_A_MESSAGE", 0.0)
     world = World(store)
     world.write(*(os_account(f"T1|{user(p)}", p, kind="slack") for p in PEOPLE))
     world.delegate("p-controller", "p-deputy")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
 
 from credit_review.adapters.slack_chat import LOOKED_AT_AGAIN_AFTER, SlackChat, web_client
 from credit_review.errors import BadInput, CreditReviewError, Unavailable
+from credit_review.review.outbox import owe_messages, owe_updates
+from credit_review.review.relay import Outside, relay
+from credit_review.review.showing import Card
 from deployments.slack_sandbox.core import Settings
 from deployments.slack_sandbox.server import running
 from deployments.slack_sandbox.state import Channel, Person
@@ -50,7 +54,7 @@ def slack(served):
     served.sandbox.reset()
     served.clock.waited.clear()
     client = web_client("xoxb-sandbox", served.sandbox.api_url)
-    chat = SlackChat(client, clock=served.clock, wait=served.clock.wait)
+    chat = SlackChat(client, clock=served.clock)
     return SimpleNamespace(chat=chat, sandbox=served.sandbox, clock=served.clock, client=client)
 
 
@@ -65,17 +69,35 @@ def posted(slack):
 # --- how fast -----------------------------------------------------------------------------------------------------------------------
 
 
-def test_a_channel_gets_a_message_a_second_so_that_slack_never_has_to_say_no(slack):
+class Shared:
+    """The sandbox's clock as the relays read it."""
+
+    def __init__(self, ticking):
+        self._ticking = ticking
+
+    def now(self):
+        return datetime.fromtimestamp(self._ticking.now, UTC)
+
+    def wait(self, seconds):
+        self._ticking.wait(seconds)
+
+
+def test_several_processes_together_send_a_channel_a_message_a_second_so_that_slack_never_has_to_say_no(slack, store):
     slack.sandbox.limit_rate()
-    for n in range(10):
-        post(slack, "GOURS", f"k{n}")
-    assert posted(slack) == 10 and slack.clock.waited == [1.0] * 9
-
-
-def test_channels_do_not_wait_for_each_other(slack):
-    post(slack, "GOURS")
-    post(slack, slack.chat.place(ANNA))
-    assert slack.clock.waited == []
+    clock = Shared(slack.clock)
+    card = Card("x", (), "")
+    each = [Outside(chat=SlackChat(web_client("xoxb-sandbox", slack.sandbox.api_url)), render=lambda *_: card) for _ in range(3)]
+    with store.begin() as uow:
+        owe_messages(uow, [(f"summary:r-{n}", "GOURS") for n in range(9)], clock.now() - timedelta(seconds=1))
+        uow.commit()
+    relays = [relay(store, each[n % 3], clock, worker=f"w-{n % 3}") for n in range(3)]
+    with store.begin() as uow:
+        owe_updates(uow, ["summary:r-8"], clock.now())
+        uow.commit()
+    relays.append(relay(store, each[1], clock, worker="w-1"))  # began later, and knows of the others' messages by the record alone
+    assert posted(slack) == 9 and len(slack.sandbox.calls("chat.update")) == 1
+    assert [len(one.confirmed) for one in relays] == [9, 0, 0, 1] and not any(one.delayed for one in relays)
+    assert slack.clock.waited == [1.0] * 9
 
 
 def test_what_slack_asks_to_wait_is_passed_on(slack):
@@ -124,7 +146,7 @@ def test_who_left_or_became_a_guest_gets_nothing_more_a_quarter_of_an_hour_later
             return SimpleNamespace(data={"user": user, "channel": {"id": "D1"}}, headers={})
 
     client = Changing()
-    chat = SlackChat(client, clock=slack.clock, wait=slack.clock.wait)
+    chat = SlackChat(client, clock=slack.clock)
     assert chat.place(ANNA) == "D1"
     client.deleted = True
     slack.clock.now += LOOKED_AT_AGAIN_AFTER
@@ -143,7 +165,7 @@ def test_a_channel_that_is_shared_later_is_noticed_a_quarter_of_an_hour_later(sl
             return SimpleNamespace(data={"channel": {"is_private": True, "is_member": True, "is_ext_shared": self.shared}}, headers={})
 
     client = Sharing()
-    chat = SlackChat(client, clock=slack.clock, wait=slack.clock.wait)
+    chat = SlackChat(client, clock=slack.clock)
     chat.place("GOURS")
     client.shared = True
     chat.place("GOURS")

@@ -50,8 +50,8 @@ def test_the_page_shows_what_is_signed_once_signed_in(sqlite_scene):
     shown = words_of(sqlite_scene.signed_in(token).seen[-1])
     for part in (
         "Harbour &amp; Söhne Shipping (c-1): 50,000 EUR to 5,000,000 EUR", "620,000 EUR today", "overdue 12,500 EUR", "as asked",
-        "Exposure 1,420,000 EUR", "Grade B: share of open items past due", "30 days, as before", "Needs a person", "Visited in August.",
-        "45 days", "Asked by review 2026Q3", "T4 (Board): 0 of 2 approvals given", "Ceo, Chair",
+        "Exposure 1,420,000 EUR", "Grade B; against it: share of open items past due", "30 days, as before", "Needs a person",
+        "Visited in August.", "45 days", "Asked by review 2026Q3", "T4 (Board): 0 of 2 approvals given", "Ceo, Chair",
         sqlite_scene.world.proposal(proposal).digest,
         "Signed in as Ceo", "Type the limit you approve, in EUR",
     ):  # fmt: skip

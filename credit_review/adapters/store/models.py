@@ -761,6 +761,14 @@ class SlackMessage(Base):
     shown_digest: Mapped[str]
 
 
+class SlackTurn(Base):
+    """When each address was last sent a message: the rate holds for all processes together."""
+
+    __tablename__ = "slack_turn"
+    address: Mapped[Key]
+    taken_at: Mapped[datetime]
+
+
 # --- audit log: columns exactly as docs/audit-log.md -------------------------------------------------------------------------------
 
 
