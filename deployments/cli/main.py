@@ -89,6 +89,17 @@ def db_upgrade(config: ConfigOption = DEFAULT_CONFIG) -> None:
     starting.upgrade_database(config)
 
 
+@db_app.command("roles")
+def db_roles(
+    prefix: Annotated[str, typer.Argument(metavar="PREFIX", help="Names begin with it: PREFIX_owner, _app, _auditor, _notary.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Make the roles of a PostgreSQL database, once, as its administrator. The auditor's may read everything and write nothing."""
+    from deployments.cli import starting
+
+    starting.create_database_roles(config, prefix)
+
+
 @db_app.command("write-back")
 def db_write_back(config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Create the table that applied limits are written to, in the ERP's database (write_back kind table)."""

@@ -134,6 +134,22 @@ def upgrade_database(folder: Path) -> None:
     tell(said("{database} has schema {schema}", database=_shown(url), schema=schema.upgrade(url)))
 
 
+def create_database_roles(folder: Path, prefix: str) -> None:
+    """Make owner, app, auditor and notary, and hand the tables over."""
+    from credit_review.adapters.store.engine import open_engine
+    from credit_review.adapters.store.roles import create_roles
+
+    url = configuration.load(folder).database_url()
+    create_roles(open_engine(url), prefix)
+    tell(
+        said(
+            "{database} has the roles {prefix}_owner, _app, _auditor and _notary; grant them to login roles",
+            database=_shown(url),
+            prefix=prefix,
+        )
+    )
+
+
 def _shown(url: str) -> str:
     """A database URL without its password."""
     from credit_review.adapters.store import engine

@@ -67,6 +67,11 @@ def test_the_database_is_upgraded_once_and_again(fresh):
     assert f"has schema {schema.newest()}" in first and fresh.run("db", "upgrade").fine().out == first
 
 
+def test_roles_are_for_postgresql(fresh):
+    fresh.run("db", "upgrade").fine()
+    fresh.run("db", "roles", "credit_review").refused(3, "PostgreSQL")
+
+
 def test_a_command_before_the_database_says_what_to_run(fresh):
     fresh.run("inbox").refused(6, "does not exist", "mkdir -p")
     (fresh.config / "data").mkdir()

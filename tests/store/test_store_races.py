@@ -21,6 +21,7 @@ from store_rows import NOW, account, decision, effect, maker, proposal, put, rev
 
 from credit_review.adapters.clock import SystemClock
 from credit_review.adapters.store.engine import WRITE_BUDGET, open_engine
+from credit_review.adapters.store.models import Base
 from credit_review.adapters.store.roles import create_roles, role_statements
 from credit_review.adapters.store.unit_of_work import open_store
 from credit_review.adapters.store.verify import verify_log
@@ -470,6 +471,15 @@ def test_the_auditor_reads_and_the_notary_stores_checkpoints_only(roles, postgre
     with open_engine(roles("notary")).connect().execution_options(**{WRITE_BUDGET: 5}) as connection:
         connection.execute(text("INSERT INTO audit_checkpoint VALUES (1, 'note')"))
         connection.commit()
+
+
+def test_the_auditors_role_writes_nothing_anywhere(roles):
+    for table in sorted(Base.metadata.tables):
+        column = next(iter(Base.metadata.tables[table].columns)).name
+        for statement in (f"INSERT INTO {table} DEFAULT VALUES", f"UPDATE {table} SET {column} = {column}", f"DELETE FROM {table}"):
+            denied(roles("auditor"), statement)
+    for statement in ("CREATE TABLE mine (x int)", "SET session_replication_role = replica", "TRUNCATE audit_log CASCADE"):
+        denied(roles("auditor"), statement)
 
 
 def test_a_role_prefix_is_a_plain_name(sqlite_store):

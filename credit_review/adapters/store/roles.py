@@ -36,7 +36,6 @@ def role_statements(prefix: str) -> list[str]:
         f"GRANT SELECT ON {', '.join((*tables, 'alembic_version'))} TO {app}, {auditor}",
         f"GRANT INSERT ON {', '.join(name for name in tables if name not in ('audit_head', 'audit_checkpoint'))} TO {app}",
         f"GRANT UPDATE ON {', '.join((*changeable, 'audit_head'))} TO {app}",
-        f"GRANT UPDATE (salt, payload) ON audit_payload TO {app}",
         f"GRANT SELECT ON {', '.join(sorted(log))} TO {notary}",
         f"GRANT INSERT ON audit_checkpoint TO {notary}",
     ]
