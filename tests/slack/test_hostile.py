@@ -20,12 +20,12 @@ from slack_sdk.signature import SignatureVerifier
 
 from credit_review import audit
 from credit_review.authority import judge
-from credit_review.messages import asked, digest, forms, notices, requests
+from credit_review.messages import asked, digest, forms, home, notices, requests, summary
 from credit_review.messages import card as card_module
 from credit_review.messages.card import View, card
 from credit_review.messages.text import Message, escaped, value_of
-from credit_review.messages.why import why
-from credit_review.model.records import Decision
+from credit_review.messages.why import Evidence, why
+from credit_review.model.records import Absence, ApprovalCondition, ConflictOfInterest, Decision, Delegation
 from credit_review.model.states import Assurance
 from credit_review.review.standing import gather
 from credit_review.words import ENGLISH
@@ -110,7 +110,12 @@ def messages_about(view, name, other):
     yield notices.owner_notice([(p, name, p.effective_from)], w, pass_on=other)
     yield notices.daily_summary(NOON.date(), [(decision_of(p, other), p, name)], "p-x", w, {"p-x": name})
     yield notices.credit_answer([("Limit in force", other)], name, w)
-    for form in (
+    yield summary.summary(overview(p, name, other), w)
+    yield notices.parked([("reminder:" + name, "@p-x", other)], {"p-x": name}, w)
+    for state in ("open", "met", "lapsed"):
+        yield notices.condition(condition_of(p, other, state), p, name, w, {"p-x": name}, may=True)
+        yield card(decided(v, name, other, state))
+    for view in (
         forms.reject_form(p, ask, w),
         forms.return_form(p, ask, w),
         forms.approve_form(p, ask, w, typed=True, principals=[("p-x", name or "x")]),
@@ -118,10 +123,61 @@ def messages_about(view, name, other):
         forms.confirm_form("k", other or "x", w),
         forms.answer_form("p", other or "-", w),
         why(p, ask, None, w),
+        why(p, ask, evidence(p, name, other), w),
         said_in_modal(Told(name + other, w)),
+        home.home(home_of(p, name, other), w),
+        home.delegate_form([("p-x", name or "x")], NOON.date(), w),
     ):
-        assert block_kit.problems_of_view(dict(form), kinds=("modal",)) == []
-        yield Message("", tuple(form["blocks"]))
+        assert block_kit.problems_of_view(dict(view), kinds=("modal", "home")) == []
+        yield Message("", tuple(view["blocks"]))
+
+
+def overview(proposal, name, label):
+    nothing = {"as_of": NOON.date(), "moved": (), "by_rule": (), "own_risk": (), "waits_for_reader": 1, "waiting": 1}
+    return summary.ReviewSummary(label=label, largest=[(proposal, name)], **nothing)
+
+
+def decided(view, name, reason, condition_state):
+    """The card once somebody called `name` has approved with that reason and condition."""
+    proposal = replace(view.proposal, state="approved")
+    standing = replace(view.standing, proposal=proposal, decisions=(decision_of(proposal, reason),))
+    conditions = [condition_of(proposal, reason, condition_state)]
+    return replace(view, standing=standing, names={"p-x": name, "p-y": name}, conditions=conditions, confirmers=["p-y"])
+
+
+def evidence(proposal, name, other):
+    rows = [(name, other)]
+    told = {"features": rows, "score": rows, "basis": rows, "points": [(name, 1)], "data_dates": [(other, None)], "quarantined": [other]}
+    return Evidence(**told, hidden=other, missing=other, decisions=[decision_of(proposal, other)], currency="EUR", names={"p-y": name})
+
+
+def home_of(proposal, name, other):
+    """A Home with something in every part."""
+    days = {"valid_from": NOON.date(), "valid_to": NOON.date(), "recorded_at": NOON}
+    stands_in = Delegation(delegation_id="d", principal_id="p-x", delegate_id="p-y", recorded_by="p-x", **days)
+    conflict = ConflictOfInterest(person_id="p-x", customer_id="c-1", **days)
+    return home.Home(
+        name=name,
+        mine=[(proposal, name)],
+        could_decide=1,
+        conditions=[(condition_of(proposal, other, "open"), proposal, name)],
+        others=[(proposal, name, other)],
+        decided=[(decision_of(proposal, other), proposal, name, proposal)],
+        delegations=[(stands_in, name, other)],
+        past=[(stands_in, name, other)],
+        absences=[Absence(absence_id="a", person_id="p-x", **days)],
+        authority=[other],
+        conflicts=[(conflict, name)],
+        declared_until=None,
+        may_request=True,
+        reader="p-x",
+    )
+
+
+def condition_of(proposal, text, state):
+    settled = {"settled_by": "p-y", "settled_at": NOON, "evidence": text, "evidence_sha256": ""}
+    asked_for = {"kind": "other", "text": text, "due": NOON.date(), "asked_by": "p-x", "asked_at": NOON}
+    return ApprovalCondition(condition_id="k", proposal_id=proposal.proposal_id, state=state, **asked_for, **settled)
 
 
 def decision_of(proposal, reason):
