@@ -146,9 +146,12 @@ def counter(office: Office, body: Body) -> None:
 
 def counter_changed(office: Office, body: Body) -> None:
     """Say what the offer would become with the values as they stand now in the form. The newest change has the last word."""
-    with office.changes.turn(body["view"]["id"], body["actions"][0]["action_ts"]) as newest:
+    view = body.get("view")
+    if view is None:
+        return  # a field of ours stands in no message
+    with office.changes.turn(view["id"], body["actions"][0]["action_ts"]) as newest:
         if newest:
-            _foresee(office, body["view"], body)
+            _foresee(office, view, body)
 
 
 def _foresee(office: Office, view: Block, body: Body) -> None:
@@ -188,13 +191,14 @@ def _foreseen(uow: UnitOfWork, view: Block, proposal: Proposal, person_id: str, 
 
 
 def page(office: Office, body: Body) -> None:
-    """Turn the page of a list, or filter it."""
-    action = body["actions"][0]
+    """Turn the page of a list, or filter it. Raises BadInput where it stands below no message."""
+    action, place = body["actions"][0], body.get("container") or {}
+    if not (place.get("channel_id") and place.get("message_ts")):
+        raise BadInput("this list is not one of ours", next_step="open the App Home")
     part: Listing = listing_of(action.get("value") or (action.get("selected_option") or {}).get("value", ""))
     with office.services.store.read() as uow:
         person = office.person(uow, body)
         shown = render.listing(uow, person.person_id, part, office.company, office.services.clock.now())
-    place = body["container"]
     office.client.chat_update(channel=place["channel_id"], ts=place["message_ts"], text=shown.text, blocks=list(shown.blocks))
 
 

@@ -125,14 +125,16 @@ def delivery_key(account: Account, *about: str) -> str:
 def interaction_key(body: Mapping[str, Any]) -> str:
     """What tells one click, submission, reply or command from another.
 
-    A submission's key holds what stands in the form: a refused form is corrected and sent again with the same id and hash.
+    A submission's key holds which form it is, what it is about and what stands in it: a refused form is corrected and sent again with the
+    same id and hash.
     """
     if body.get("actions"):
         action, place = body["actions"][0], body.get("container") or {}
         where = place.get("message_ts") or place.get("view_id") or ""
         return json.dumps([action["action_id"], action.get("action_ts", ""), where, action.get("value", "")])
     if view := body.get("view"):
-        return json.dumps([view["id"], view["hash"], view["state"]["values"]], sort_keys=True)
+        form = [view["id"], view["hash"], view.get("callback_id", ""), view["private_metadata"]]
+        return json.dumps([*form, view["state"]["values"]], sort_keys=True)
     if event := body.get("event"):
         return f"{event.get('channel', '')}|{event.get('ts', '')}"
     return json.dumps([body.get("command", ""), body.get("text", ""), body.get("trigger_id", "")])

@@ -27,7 +27,7 @@ _TALK = ("not_yours_to_answer", "not_returned")
 
 def reply(office: Office, body: Mapping[str, Any], event: Mapping[str, Any]) -> None:
     """Take a reply as an answer where it is one; its author is told when it could not be taken. Anything else is none of our business."""
-    if not event.get("thread_ts") or event.get("bot_id") or str(event.get("subtype") or "") not in _WRITTEN:
+    if not (event.get("channel") and event.get("thread_ts")) or event.get("bot_id") or str(event.get("subtype") or "") not in _WRITTEN:
         return
     below = ""
     try:

@@ -50,7 +50,7 @@ class _View(_Named):
 
 class _Action(_Part):
     action_id: str
-    action_ts: str = ""
+    action_ts: str = Field(pattern=r"^[0-9]{1,20}(\.[0-9]{1,20})?$")
     value: str | None = None
     selected_option: _Chosen | None = None
 
@@ -74,6 +74,7 @@ class _Interaction(_Part):
 
 class _Click(_Interaction):
     actions: list[_Action] = Field(min_length=1)
+    trigger_id: str
 
 
 class _Submission(_Interaction):
@@ -85,7 +86,7 @@ class _Command(_Part):
     user_id: str
     team_id: str
     text: str = ""
-    trigger_id: str = ""
+    trigger_id: str
     response_url: str = ""
 
 

@@ -125,7 +125,7 @@ class Cycle:
 
     def close(self):
         """What nobody released is put off, what did not come down is answered for, and the review is signed off."""
-        config, review = Path(self.config), self._find(Review)[0]
+        config, review = Path(self.config), self._find(Review, order_by=("started_at",))[0]
         until = self.opened.today() + timedelta(days=60)
         drafts = [p.proposal_id for p in self._find(Proposal, state=ProposalState.DRAFT)]
         if drafts:

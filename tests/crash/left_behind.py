@@ -38,7 +38,6 @@ def look(config: Path):
         delivered = [row.dedup_key for row in uow.find(records.OutboxEntry, kind=ERP)]
     verified = verify_log(opened.store.engine)
     data = config / "data"
-    folders = {path.name: path for path in (data / "reviews").iterdir()}
     return {
         "tables": tables,
         "entries": dict(sorted(entries.items())),
@@ -46,12 +45,17 @@ def look(config: Path):
         "owed_twice": [key for key, count in Counter(delivered).items() if count > 1],
         "erp": {key: dict(held) for key, held in open_write_back(opened.settings).read_back(accounts).items()},
         "dropped": _dropped(config / "erp_drop"),
-        "certificates": {name: json.loads((path / "certificate.json").read_text()) for name, path in sorted(folders.items())},
-        "manifests": {name: (path / "manifest.json").read_text() for name, path in sorted(folders.items())},
-        "proposals": {name: (path / "proposals.csv").read_text() for name, path in sorted(folders.items())},
+        "certificates": {name: json.loads(text) for name, text in _texts(data, "certificate.json").items()},
+        "manifests": _texts(data, "manifest.json"),
+        "proposals": _texts(data, "proposals.csv"),
         "files": sorted(str(p.relative_to(data)) for part in ("reviews", "snapshots") for p in (data / part).rglob("*") if p.is_file()),
         "half_written": sorted(str(p) for p in config.rglob(".*") if p.name.endswith(".part") or p.name.startswith(".new-")),
     }
+
+
+def _texts(data, name):
+    """What that file says, by review; a review that was killed early has none, and is missed where it should have one."""
+    return {path.parent.name: path.read_text() for path in sorted((data / "reviews").glob(f"*/{name}"))}
 
 
 def _rows(uow, record):
