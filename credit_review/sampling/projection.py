@@ -12,7 +12,7 @@ from enum import StrEnum
 from credit_review.errors import BadInput
 from credit_review.model.money import Money, typed
 from credit_review.sampling.drawing import Method, Sample
-from credit_review.sampling.sizes import factor, risk, upper_rate
+from credit_review.sampling.sizes import factor, shows, upper_rate
 from credit_review.words import marked, said
 
 
@@ -139,7 +139,7 @@ def _deviating(sample: Sample, deviations: int) -> Projection:
         deviations=deviations,
         upper=upper_rate(deviations, examined, all_of_it, plan.confidence),
         most_likely=deviations / examined,
-        holds=risk(deviations, examined, all_of_it, plan.tolerable) <= 1 - plan.confidence,
+        holds=shows(deviations, examined, all_of_it, plan.tolerable, plan.confidence),
     )
 
 

@@ -19,6 +19,9 @@ LOWEST_CONFIDENCE, HIGHEST_CONFIDENCE = Decimal("0.70"), Decimal("0.99")
 LARGE = 2_000
 """From this many items on, a population counts as endless (binomial), which never makes a sample too small."""
 
+_ROUNDING = 1e-12
+"""What a chance computed in floating point may be off by."""
+
 
 class Frequency(StrEnum):
     """How often a control runs."""
@@ -64,6 +67,15 @@ def percent_up(share: float) -> str:
     return f"{tenths / 10}%"
 
 
+def shows(deviations: int, examined: int, population: int, rate: Decimal, confidence: Decimal) -> bool:
+    """Whether so few deviations among the examined make it as sure as that, that fewer than `rate` of the population deviate."""
+    return _excluded(risk(deviations, examined, population, rate), confidence)
+
+
+def _excluded(chance: float, confidence: Decimal) -> bool:
+    return chance <= float(1 - confidence) + _ROUNDING
+
+
 def risk(deviations: int, examined: int, population: int, rate: Decimal) -> float:
     """The chance to see so few deviations among the examined if `rate` of the population (up to a whole item) deviated."""
     if examined >= population or population < LARGE:
@@ -87,10 +99,8 @@ def attribute_size(population: int, *, confidence: Decimal, tolerable: Decimal, 
 
     All of it when no smaller one does.
     """
-    accepted = float(1 - confidence)
-
     def enough(allowed: int) -> int:
-        return _first(allowed + 1, population, lambda n: risk(allowed, n, population, tolerable) <= accepted)
+        return _first(allowed + 1, population, lambda n: shows(allowed, n, population, tolerable, confidence))
 
     return _with_expected(population, expected, enough)
 
@@ -128,10 +138,9 @@ def upper_rate(deviations: int, examined: int, population: int, confidence: Deci
     if examined >= population:
         return deviations / population
     if population < LARGE:
-        most, accepted = population - (examined - deviations), float(1 - confidence)
-        return (
-            _first(deviations, most + 1, lambda k: k > most or _chance(deviations, examined, population, k) <= accepted) - 1
-        ) / population
+        most = population - (examined - deviations)
+        excluded = _first(deviations, most + 1, lambda k: k > most or _excluded(_chance(deviations, examined, population, k), confidence))
+        return (excluded - 1) / population
     return 1.0 if deviations >= examined else float(stats.beta.ppf(float(confidence), deviations + 1, examined - deviations))
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from math import comb
+from math import ceil, comb
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from credit_review.errors import BadInput
@@ -88,15 +88,17 @@ def seen(deviations, examined, population, deviating):
     return ways / comb(population, examined)
 
 
+@settings(deadline=None)
 @given(population=st.integers(2, 120), sure=SURE, tolerable=RATES)
 def test_in_a_small_population_the_size_is_the_smallest_that_shows_it(population, sure, tolerable):
     found = attribute_size(population, confidence=sure, tolerable=tolerable)
-    deviating = -int(-tolerable * population // 1)
+    deviating = ceil(tolerable * population)
     risk = float(1 - sure)
     assert found == population or seen(0, found, population, deviating) <= risk + 1e-9
     assert found == 1 or seen(0, found - 1, population, deviating) > risk - 1e-9
 
 
+@settings(deadline=None)
 @given(population=st.integers(2, 120), sure=SURE, data=st.data())
 def test_in_a_small_population_the_upper_limit_is_the_largest_number_not_excluded(population, sure, data):
     examined = data.draw(st.integers(1, population))
@@ -110,6 +112,7 @@ def test_in_a_small_population_the_upper_limit_is_the_largest_number_not_exclude
         assert seen(deviations, examined, population, found) > risk - 1e-9
 
 
+@settings(deadline=None)
 @given(population=st.sampled_from([10, 40, 300, 1_999, 2_000, 4_210, 50_000]), sure=SURE, tolerable=RATES, data=st.data())
 def test_a_larger_tolerable_rate_or_less_confidence_never_makes_a_larger_sample(population, sure, tolerable, data):
     expected = data.draw(st.integers(0, 9).map(lambda n: tolerable * n / 20))
@@ -121,13 +124,14 @@ def test_a_larger_tolerable_rate_or_less_confidence_never_makes_a_larger_sample(
         assert way(population, confidence=less, tolerable=tolerable, expected=expected) <= found
 
 
+@settings(deadline=None)
 @given(population=st.sampled_from([40, 300, 1_999, 2_000, 4_210]), sure=SURE, tolerable=RATES, data=st.data())
 def test_a_sample_of_the_planned_size_shows_it_with_the_deviations_planned_for(population, sure, tolerable, data):
     expected = data.draw(st.integers(0, 9).map(lambda n: tolerable * n / 20))
     found = attribute_size(population, confidence=sure, tolerable=tolerable, expected=expected)
     if found < population:
-        allowed = -int(-expected * found // 1)
-        assert sizes.risk(allowed, found, population, tolerable) <= 1 - sure
+        allowed = ceil(expected * found)
+        assert sizes.shows(allowed, found, population, tolerable, sure)
         assert upper_rate(allowed, found, population, sure) <= float(tolerable) + 1e-9
 
 
