@@ -14,16 +14,16 @@ from typing import Any
 from credit_review.errors import BadInput
 from credit_review.sampling.population import TRAITS, Item
 from credit_review.sampling.sizes import BY_FREQUENCY, Frequency, attribute_size, interval, poisson_size, require_sound
-from credit_review.words import marked, said
+from credit_review.words import said
 
 
 class Method(StrEnum):
     """How a sample is drawn."""
 
-    ATTRIBUTE = marked("attribute")
-    MONETARY_UNIT = marked("monetary-unit")
-    STRATIFIED = marked("stratified")
-    TARGETED = marked("targeted")
+    ATTRIBUTE = "attribute"
+    MONETARY_UNIT = "monetary-unit"
+    STRATIFIED = "stratified"
+    TARGETED = "targeted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,15 +13,15 @@ from credit_review.errors import BadInput
 from credit_review.model.money import Money, typed
 from credit_review.sampling.drawing import Method, Sample
 from credit_review.sampling.sizes import factor, shows, upper_rate
-from credit_review.words import marked, said
+from credit_review.words import said
 
 
 class Conclusion(StrEnum):
     """What the auditor concluded on an item. What could not be examined is a deviation."""
 
-    OPEN = marked("open")
-    OK = marked("ok")
-    DEVIATION = marked("deviation")
+    OPEN = "open"
+    OK = "ok"
+    DEVIATION = "deviation"
 
 
 COLUMNS = ("paper", "item", "currency", "amount", "conclusion", "correct_amount", "remark")

@@ -11,7 +11,7 @@ from enum import StrEnum
 from math import ceil
 
 from credit_review.errors import BadInput
-from credit_review.words import marked, said
+from credit_review.words import said
 
 LOWEST_CONFIDENCE, HIGHEST_CONFIDENCE = Decimal("0.70"), Decimal("0.99")
 """Below 70% the combined limit of a stratified sample is not proven; the expansion factors end at 99%."""
@@ -26,11 +26,11 @@ _ROUNDING = 1e-12
 class Frequency(StrEnum):
     """How often a control runs."""
 
-    ANNUAL = marked("annual")
-    QUARTERLY = marked("quarterly")
-    MONTHLY = marked("monthly")
-    WEEKLY = marked("weekly")
-    DAILY = marked("daily")
+    ANNUAL = "annual"
+    QUARTERLY = "quarterly"
+    MONTHLY = "monthly"
+    WEEKLY = "weekly"
+    DAILY = "daily"
 
 
 BY_FREQUENCY = {Frequency.ANNUAL: 1, Frequency.QUARTERLY: 2, Frequency.MONTHLY: 3, Frequency.WEEKLY: 5, Frequency.DAILY: 25}

@@ -65,7 +65,7 @@ def concluded(sample: Sample, of: Of, shown: Projection) -> list[str]:
     if shown.upper_minor is not None:
         return _concluded_money(sample, shown, figures)
     if shown.upper is None:
-        return [said("{found} of {n} examined {what} deviate; they were picked, so nothing is projected to the other {total}", **figures)]
+        return [said("{found} of {n} examined {what} deviate; they were picked, so nothing is projected to all {total}", **figures)]
     most, likely = percent_up(shown.upper), percent_up(shown.most_likely or 0.0)
     if shown.examined >= sample.population:
         told: list[str] = [said("{found} of all {total} {what} deviate, {likely}", likely=likely, **figures)]
