@@ -99,12 +99,13 @@ def draw(items: Sequence[Item], plan: Plan) -> Sample:
     if not items:
         raise BadInput(said("the population is empty"), expected=said("a period in which something happened"))
     if len({one.item for one in items}) < len(items):
-        raise BadInput(said("an item stands twice in the population"))
+        raise BadInput(said("an item stands twice in the population"), expected=said("the file as `audit sample draw` wrote it"))
     require_sound(plan.confidence, plan.tolerable, plan.expected)
     if plan.currency:
+        known = sorted({one.currency for one in items})
         items = [one for one in items if one.currency == plan.currency]
         if not items:
-            raise BadInput(said("nothing in the population is in {currency}", currency=plan.currency))
+            raise BadInput(said("nothing in the population is in {currency}", currency=plan.currency), expected=", ".join(known))
     return _WAYS[plan.method](sorted(items, key=lambda one: one.seq), plan)
 
 

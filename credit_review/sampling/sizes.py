@@ -99,6 +99,7 @@ def attribute_size(population: int, *, confidence: Decimal, tolerable: Decimal, 
 
     All of it when no smaller one does.
     """
+
     def enough(allowed: int) -> int:
         return _first(allowed + 1, population, lambda n: shows(allowed, n, population, tolerable, confidence))
 
