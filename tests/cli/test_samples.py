@@ -11,11 +11,14 @@ from pathlib import Path
 
 import office as offices
 import pytest
+from sqlalchemy import text
 
 from credit_review.audit import leaf_hash, parse_canonical
-from credit_review.audit.notes import SigningKey, open_note
+from credit_review.audit.notes import Checkpoint, SigningKey, open_note
+from credit_review.audit.notes import sign as audit_sign
 from credit_review.audit.proofs import included
-from credit_review.model.records import AuditRow, LimitChange, Proposal
+from credit_review.model.records import AuditCheckpoint, AuditRow, LimitChange, Proposal
+from tests.store.meddling import as_administrator
 
 pytestmark = pytest.mark.prefect
 
@@ -107,6 +110,15 @@ def test_every_entry_of_a_paper_is_proven_against_the_signed_checkpoint_from_the
     assert "limit.applied" in written and "decision.approve" in written and "not replayed" in written
 
 
+def test_a_checkpoint_signed_over_other_entries_is_found_before_anything_is_drawn(applied, tmp_path, monkeypatch):
+    sign(applied, monkeypatch)
+    (row,) = applied.find(AuditCheckpoint)
+    forged = audit_sign(Checkpoint(KEY.key.name, row.size, "0" * 64).text(), KEY)
+    with as_administrator(applied.opened.store) as connection:
+        connection.execute(text("UPDATE audit_checkpoint SET note = :note"), {"note": forged})
+    draw(applied, tmp_path / "out").refused(1, "signed over other entries")
+
+
 def test_a_log_without_a_notary_gives_papers_without_proofs_and_says_so(applied, tmp_path):
     out = tmp_path / "sample"
     draw(applied, out, "--method", "targeted", "--largest", "1").fine()
@@ -185,10 +197,6 @@ def test_a_folder_that_was_changed_is_not_projected(applied, tmp_path):
 
 
 def test_a_log_that_does_not_hold_is_not_sampled(applied, tmp_path):
-    from sqlalchemy import text
-
-    from tests.store.meddling import as_administrator
-
     with as_administrator(applied.opened.store) as connection:
         connection.execute(text("DELETE FROM limit_change WHERE kind = 'decision'"))
     draw(applied, tmp_path / "out").refused(1, "log and database do not agree", "which the database does not have")
