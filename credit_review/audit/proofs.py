@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from credit_review.audit.notes import BadNote, Checkpoint, VerificationKey, open_note
 from credit_review.audit.tree import Frontier, leaf_hash, merkle_root, node_hash
@@ -13,14 +13,33 @@ from credit_review.words import said
 
 def inclusion_proof(leaves: Sequence[str], index: int) -> list[str]:
     """The hashes that lead from leaf `index` to the root of all `leaves`, lowest first. Raises BadInput outside the tree."""
-    if not 0 <= index < len(leaves):
-        raise BadInput(said("entry {index} is not among {size} entries", index=index, size=len(leaves)))
-    if len(leaves) == 1:
-        return []
-    half = _split(len(leaves))
-    if index < half:
-        return [*inclusion_proof(leaves[:half], index), merkle_root(leaves[half:])]
-    return [*inclusion_proof(leaves[half:], index - half), merkle_root(leaves[:half])]
+    return inclusion_paths(leaves, [index])[index]
+
+
+def inclusion_paths(leaves: Sequence[str], wanted: Collection[int]) -> dict[int, list[str]]:
+    """For each wanted entry what `inclusion_proof` gives, each subtree hashed once. Raises BadInput outside the tree."""
+    for index in wanted:
+        if not 0 <= index < len(leaves):
+            raise BadInput(said("entry {index} is not among {size} entries", index=index, size=len(leaves)))
+    paths: dict[int, list[str]] = {index: [] for index in sorted(wanted)}
+    if paths:
+        _walk(leaves, 0, len(leaves), list(paths), paths)
+    return paths
+
+
+def _walk(leaves: Sequence[str], low: int, high: int, wanted: Sequence[int], paths: dict[int, list[str]]) -> bytes:
+    """The root of leaves `low` to `high`; the paths of the wanted ones among them grow by what stands beside them."""
+    if not wanted or high - low == 1:
+        return bytes.fromhex(merkle_root(leaves[low:high]))
+    middle = low + _split(high - low)
+    ours = [index for index in wanted if index < middle]
+    others = wanted[len(ours) :]
+    left, right = _walk(leaves, low, middle, ours, paths), _walk(leaves, middle, high, others, paths)
+    for index in ours:
+        paths[index].append(right.hex())
+    for index in others:
+        paths[index].append(left.hex())
+    return node_hash(left, right)
 
 
 def included(leaf: str, index: int, size: int, proof: Sequence[str], root: str) -> bool:
@@ -95,9 +114,9 @@ def _split(size: int) -> int:
 _HEADER = "c2sp.org/tlog-proof@v1"
 
 
-def proof_text(leaves: Sequence[str], index: int, note: str) -> str:
-    """The proof of entry `index` against the checkpoint of a note, as C2SP tlog-proof; `leaves` are those the checkpoint covers."""
-    hashes = [base64.b64encode(bytes.fromhex(one)).decode() for one in inclusion_proof(leaves, index)]
+def proof_text(index: int, path: Sequence[str], note: str) -> str:
+    """The proof of entry `index` against the checkpoint of a signed note, as C2SP tlog-proof."""
+    hashes = [base64.b64encode(bytes.fromhex(one)).decode() for one in path]
     return "\n".join([_HEADER, f"index {index}", *hashes, "", note])
 
 

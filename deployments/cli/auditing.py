@@ -144,7 +144,7 @@ def prove(config: Path, seq: int, out: Path) -> None:
     """Write `entry-N.json` and `entry-N.tlog-proof`."""
     from credit_review.adapters.store.log import SqlLog
     from credit_review.audit.notes import size_of
-    from credit_review.audit.proofs import proof_text
+    from credit_review.audit.proofs import inclusion_proof, proof_text
 
     log = SqlLog(services(config).store.engine)
     body, notes = log.body(seq), [note for note in log.checkpoints() if (size_of(note) or 0) > seq]
@@ -156,7 +156,7 @@ def prove(config: Path, seq: int, out: Path) -> None:
         )
     out.mkdir(parents=True, exist_ok=True)
     (out / f"entry-{seq}.json").write_text(body, encoding="utf-8", newline="")
-    proof = proof_text(log.leaves(size_of(notes[-1]) or 0), seq, notes[-1])
+    proof = proof_text(seq, inclusion_proof(log.leaves(size_of(notes[-1]) or 0), seq), notes[-1])
     (out / f"entry-{seq}.tlog-proof").write_text(proof, encoding="utf-8", newline="")
     tell(said("wrote entry-{seq}.json and entry-{seq}.tlog-proof to {folder}", seq=seq, folder=str(out)))
 

@@ -25,6 +25,7 @@ app = typer.Typer(
 review_app = typer.Typer(no_args_is_help=True, help="Run, resume, read and close reviews.")
 people_app = typer.Typer(no_args_is_help=True, help="Our directory: people, their accounts, who stands in for whom.")
 audit_app = typer.Typer(no_args_is_help=True, help="The audit log.")
+sample_app = typer.Typer(no_args_is_help=True, help="Audit samples: drawn from the log, and projected once concluded.")
 db_app = typer.Typer(no_args_is_help=True, help="The database.")
 scorecard_app = typer.Typer(no_args_is_help=True, help="Scorecards: fitted on your own history, or the expert one.")
 slack_app = typer.Typer(no_args_is_help=True, help="Slack: the listener, and a stand-in to try it on.")
@@ -38,6 +39,7 @@ app.add_typer(slack_app, name="slack", rich_help_panel="Run")
 app.add_typer(conditions_app, name="conditions", rich_help_panel="Work")
 app.add_typer(people_app, name="people", rich_help_panel="Govern")
 app.add_typer(audit_app, name="audit", rich_help_panel="Audit")
+audit_app.add_typer(sample_app, name="sample")
 app.add_typer(db_app, name="db", rich_help_panel="Set up")
 app.add_typer(scorecard_app, name="scorecard", rich_help_panel="Govern")
 
@@ -769,6 +771,53 @@ def audit_erase(
     from deployments.cli import auditing
 
     auditing.erase(config, entries, basis=basis, as_person=as_person)
+
+
+@sample_app.command("draw")
+def audit_sample_draw(
+    first_day: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First day of the period.")],
+    last_day: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day of the period.")],
+    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where work papers are written; must not be there yet.")],
+    of: Annotated[str, typer.Option(help="changes, decisions, proposals or reviews.")] = "changes",
+    method: Annotated[str, typer.Option(help="attribute, monetary-unit, stratified or targeted.")] = "attribute",
+    confidence: Annotated[str, typer.Option(help="How sure you want to be, 70% to 99%.")] = "95%",
+    tolerable: Annotated[str, typer.Option(help="The rate you could live with, of items or of the amount.")] = "5%",
+    expected: Annotated[str, typer.Option(help="The rate you expect; a larger sample still holds then.")] = "0%",
+    seed: Annotated[
+        str, typer.Option(help="Any text, best your own: it decides what is drawn. Without it, one is made and recorded.")
+    ] = "",
+    by: Annotated[str, typer.Option(help="What makes strata: tier, direction, currency, rule, approvers or review.")] = "tier",
+    where: Annotated[
+        list[str] | None, typer.Option(metavar="TRAIT=VALUE", help="What a targeted sample picks, such as direction=up.")
+    ] = None,
+    largest: Annotated[int | None, typer.Option(min=1, help="At most so many of what a targeted sample picks, largest first.")] = None,
+    currency: Annotated[str, typer.Option(help="Only items in this currency.")] = "",
+    frequency: Annotated[
+        str, typer.Option(help="The customary size for a control that runs annual, quarterly, monthly, weekly or daily.")
+    ] = "",
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_person: AsOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Draw a sample with a recorded seed, write a work paper for each item, and say what a clean sample buys."""
+    from deployments.cli import sampling
+
+    asked = sampling.Asked(
+        of=of, first_day=first_day.date(), last_day=last_day.date(), method=method, confidence=confidence, tolerable=tolerable,
+        expected=expected, seed=seed, by=by, where=where or [], largest=largest, currency=currency, frequency=frequency,
+    )  # fmt: skip
+    sampling.draw_sample(config, asked, out, as_person=as_person, as_json=as_json)
+
+
+@sample_app.command("project")
+def audit_sample_project(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A sample's folder, with conclusions.csv filled in.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Draw the sample again from its folder, and say what its conclusions show of the population. Needs no database."""
+    from deployments.cli import sampling
+
+    sampling.project_sample(folder, as_json=as_json)
 
 
 INTERRUPTED = 130

@@ -23,7 +23,7 @@ from deployments.cli import frame, main, reviewing
 ROOT = Path(__file__).parents[2]
 HEAVY = ("prefect", "pandas", "great_expectations", "sklearn", "sqlalchemy", "matplotlib", "slack_bolt", "numpy", "alembic")
 ANSWERS = {
-    "adopt", "apply", "audit verify", "conditions list",
+    "adopt", "apply", "audit checkpoint", "audit sample draw", "audit sample project", "audit verify", "conditions list",
     "decide", "defer", "deliveries list", "deliveries requeue", "differences list", "differences settle",
     "doctor", "exclude", "follow-up", "inbox", "people delegate", "people delegations", "people end-delegation", "people list", "release",
     "report", "request", "review close", "review confirm", "review list", "review resume", "review run", "review show", "risk-kept", "show",
@@ -33,10 +33,15 @@ ANSWERS = {
 
 def commands():
     """Every command by its words."""
-    group = typer.main.get_command(main.app)
+    yield from below(typer.main.get_command(main.app), ())
+
+
+def below(group, words):
     for name, command in group.commands.items():
-        below = getattr(command, "commands", None)
-        yield from [(f"{name} {sub}", one) for sub, one in below.items()] if below else [(name, command)]
+        if hasattr(command, "commands"):
+            yield from below(command, (*words, name))
+        else:
+            yield " ".join((*words, name)), command
 
 
 def process(*words, **environment):
