@@ -16,7 +16,7 @@ test: .ready-dev
 	@$(BIN)/pytest -q -n 4 --dist loadfile --no-loadscope-reorder   # more than the two cores: many tests wait for servers
 
 bench: .ready-dev
-	@$(BIN)/python -m benchmarks.bench; whole=$$?; $(BIN)/python -m benchmarks.clicks && exit $$whole
+	@$(BIN)/python -m benchmarks.bench; whole=$$?; $(BIN)/python -m benchmarks.audit_log; log=$$?; $(BIN)/python -m benchmarks.clicks && exit $$((whole + log))
 
 soak: .ready-dev
 	@$(BIN)/pytest -q -n 2 --dist load -m soak
