@@ -10,7 +10,7 @@ TABLES = {"audit_log": "seq prev leaf action actor entity ts body", "audit_paylo
 ROWS = "SELECT seq,leaf,body,p.seq,salt,payload,prev,action,actor,entity,ts FROM audit_log LEFT JOIN audit_payload p USING (seq) ORDER BY 1"
 HEX, EVER, NOTHING = "[0-9a-f]{64}", 2**53, (0, "0" * 64, "1970-01-01T00:00:00.000000Z", "[]")
 FORMS = {"prev": HEX, "action": "[a-z]+[.][a-z_]+", "actor": ".{1,128}", "entity": ".{1,160}", "ts": "[0-9-]{10}T[0-9:]{8}[.][0-9]{6}Z"}
-CHECKPOINT = r"([^\s+]+/[1-9][0-9]{0,3})\n([1-9][0-9]{0,15})\n([A-Za-z0-9+/]{43}=)\n"  # origin, size, root
+CHECKPOINT = r"([^\s+]{1,200}/[1-9][0-9]{0,3})\n([1-9][0-9]{0,15})\n([A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=)\n"  # origin, size, root
 DECODE = json.JSONDecoder(parse_float=int, parse_constant=int).decode  # int() refuses 1.5, 1e3 and NaN
 ENCODE = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
 def check(holds, finding):
