@@ -109,7 +109,7 @@ def test_no_changed_note_opens_as_another_checkpoint(data):
         assert open_note(changed, [LOG.key]).checkpoint == AT_3
 
 
-@pytest.mark.parametrize("text", [AT_3.text() + "more\n", AT_3.text().replace("I=\n", "J=\n"), AT_3.text().replace("\n3\n", "\n03\n")])
+@pytest.mark.parametrize("text", [AT_3.text() + "more\n", AT_3.text().replace("4=\n", "5=\n"), AT_3.text().replace("\n3\n", "\n03\n")])
 def test_a_text_that_is_more_or_other_than_the_three_lines_is_no_checkpoint(text):
     with pytest.raises(BadNote):
         open_note(sign(text, LOG), [LOG.key])

@@ -12,6 +12,7 @@ import sys
 from datetime import timedelta
 
 import pytest
+from sqlalchemy.exc import DataError
 
 from credit_review import audit, notary
 from credit_review.adapters.notebook import in_turn
@@ -166,7 +167,10 @@ def all_found(world, count, seed):
         one = Mutation.random(world, rng)
         if one.old == one.new:
             continue
-        one.done(world)
+        try:
+            one.done(world)
+        except DataError:  # longer than the column: PostgreSQL keeps it out
+            continue
         assert world.product().exit_code == 1, one
         assert not is_sqlite(world) or world.script()[0] == 1, (one, world.script())
         one.undone(world)
