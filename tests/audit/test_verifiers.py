@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import fcntl
 import hashlib
+import json
 import random
 import shutil
 import subprocess
@@ -63,6 +64,26 @@ def test_tampering_is_found_by_both_verifiers(world, kind):
     if is_sqlite(world):
         code_of_script, line = world.script()
         assert code_of_script == code and f"entry {NAMED.get(kind, '')}" in f"{line} entry ", line
+
+
+NOT_OF_THE_FORM = [
+    {"v": 2}, {"v": True}, {"extra": 1}, {"data": []}, {"data": {"rate": 1.5}}, {"data": {"é": 1}}, {"data": {"n": 2**53}}, {"pay": "x"},
+    {"data": json.loads('{"a":' * 32 + "1" + "}" * 32)}, {"action": "Nonsense"}, {"actor": ""}, {"entity": "x" * 161}, {"pay": None},
+    {"ts": "2026-10-01T12:00:00.000000Z"}, {"ts": "2026-13-01T12:00:08.000000Z"}, {"action": "payload.erased", "data": {"seqs": [8]}},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("fields", NOT_OF_THE_FORM, ids=str)
+def test_an_entry_of_another_form_is_found_although_it_was_signed_for(sound, fields):
+    """As a faulty program and a notary that verifies nothing would leave it: every hash and note agrees."""
+    root = sound.rewrite(lambda bodies: [body | (fields if body["seq"] == 8 else {}) for body in bodies])
+    sound.sql("DELETE FROM audit_checkpoint")
+    for folder in ("worm", "vault"):
+        sound.keep(folder, root, KEY, size=14)
+    found = sound.product()
+    assert (found.exit_code, found.seq) == (1, 8), found.text()
+    code, line = sound.script()
+    assert code == 1 and "entry 8:" in line, line
 
 
 def test_every_kind_of_the_log_has_a_case():
