@@ -74,6 +74,18 @@ class FolderNotebook:
         files.write_text(self._folder / "notes" / file_name(name), note)
 
 
+@contextmanager
+def in_turn(state: Path) -> Iterator[None]:
+    """A witness's memory for one run at a time: of two at once, the later could otherwise write down less than the other saw (T-44)."""
+    state.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(state.with_name(state.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def seen_before(state: Path) -> list[tuple[int, str]]:
     """Size and root that a witness wrote down last, none at first. Raises BadInput when the file is damaged."""
     if not state.is_file():

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from credit_review.audit.actions import Action
+from credit_review.audit.canonical import is_hash
 from credit_review.audit.checking import Consistent
-from credit_review.audit.notes import BadNote, Opened, SigningKey, VerificationKey, after_restore, open_note, sign, signed_text
+from credit_review.audit.notes import LOG_KEY, BadNote, Opened, SigningKey, VerificationKey, after_restore, open_note, sign, signed_text
 from credit_review.audit.tree import TamperedEntry
 
 KEPT = frozenset({Action.KEY_ROTATED, Action.LOG_RESTORED})
@@ -100,9 +101,12 @@ def judge(found: Consistent, held: Iterable[Held], trust: Trust) -> Anchoring:
     by_administrator: dict[str, int] = {}
     cosigned = 0
     for one in held:
-        opened = _opened(one, keys, trust)
-        _matches(one, opened, found, epochs)
-        size = min(opened.checkpoint.size, epochs[opened.checkpoint.origin].ended or opened.checkpoint.size)
+        opened = _opened(one, [*(k.key for k in keys), *trust.witnesses])
+        lost = _is_lost(one, opened, epochs)
+        _require_signature(one, opened, keys, lost=lost)
+        if not lost:
+            _require_match(one, opened, found)
+        size = 0 if lost else opened.checkpoint.size  # what was lost says nothing about what is here
         newest[one.anchor] = max(size, newest.get(one.anchor, 0))
         witnessed = any(key.id in opened.signed_by for key in trust.witnesses)
         cosigned = max(cosigned, size if witnessed else 0)
@@ -110,32 +114,39 @@ def judge(found: Consistent, held: Iterable[Held], trust: Trust) -> Anchoring:
             by_administrator[one.administrator] = max(size, by_administrator.get(one.administrator, 0))
     reached = sorted(by_administrator.values(), reverse=True)
     size = reached[trust.domains - 1] if len(reached) >= trust.domains else 0
-    lost = sum(epoch.lost - epoch.ended for epoch in epochs.values() if epoch.ended is not None)
-    return Anchoring(size=size, newest=newest, domains=len(reached), cosigned=cosigned, lost=lost)
+    gone = sum(epoch.lost - epoch.ended for epoch in epochs.values() if epoch.ended is not None)
+    return Anchoring(size=size, newest=newest, domains=len(reached), cosigned=cosigned, lost=gone)
 
 
-def _opened(one: Held, keys: Sequence[_Key], trust: Trust) -> Opened:
+def _opened(one: Held, keys: Sequence[VerificationKey]) -> Opened:
     try:
-        opened = open_note(one.note, [*(k.key for k in keys), *trust.witnesses])
+        return open_note(one.note, keys)
     except BadNote as error:
         raise TamperedEntry(None, f"anchor {one.anchor}: {error.what}") from None
+
+
+def _require_signature(one: Held, opened: Opened, keys: Sequence[_Key], *, lost: bool) -> None:
+    """A key in force at the note's size signed it; where rotations may have been lost as well, any key that the log names."""
     size = opened.checkpoint.size
-    if not any(k.key.id in opened.signed_by and k.above < size and (k.until is None or size <= k.until) for k in keys):
+    if not any(k.key.id in opened.signed_by and (lost or (k.above < size and (k.until is None or size <= k.until))) for k in keys):
         raise TamperedEntry(None, f"anchor {one.anchor}: checkpoint {size} is signed by no key in force at that size")
-    return opened
 
 
-def _matches(one: Held, opened: Opened, found: Consistent, epochs: Mapping[str, _Epoch]) -> None:
+def _is_lost(one: Held, opened: Opened, epochs: Mapping[str, _Epoch]) -> bool:
+    """Whether a note is of entries that a restore says were lost. Raises TamperedEntry when none says so, or it is of another log."""
     at = opened.checkpoint
     epoch = epochs.get(at.origin)
     if epoch is None:
         raise TamperedEntry(None, f"anchor {one.anchor}: checkpoint {at.size} is of another log, {at.origin:.80}")
-    if epoch.ended is not None and at.size > epoch.ended:
-        if at.size > epoch.lost or (at.size == epoch.lost and at.root != epoch.lost_root):
-            raise TamperedEntry(
-                None, f"anchor {one.anchor}: checkpoint {at.size} of {at.origin} is not among what the restore says was lost"
-            )
-        return
+    if epoch.ended is None or at.size <= epoch.ended:
+        return False
+    if at.size > epoch.lost or (at.size == epoch.lost and at.root != epoch.lost_root):
+        raise TamperedEntry(None, f"anchor {one.anchor}: checkpoint {at.size} of {at.origin} is not among what the restore says was lost")
+    return True
+
+
+def _require_match(one: Held, opened: Opened, found: Consistent) -> None:
+    at = opened.checkpoint
     if at.size > found.size:
         raise TamperedEntry(
             found.size, f"the tail is cut: anchor {one.anchor} holds a checkpoint of {at.size} entries, the log has {found.size}"
@@ -160,11 +171,11 @@ def _handed_over(seq: int, data: Mapping[str, Any], valid: Sequence[_Key], found
     try:
         after = VerificationKey.read(str(data["new"]))
         old = next(k for k in valid if k.key.text() == data["old"])
-        origins = {_rotation_text(epoch, old.key, after) for epoch in _epochs(found, trust)}
+        origin = next(e.origin for e in _epochs(found, trust).values() if e.ended is None or seq < e.ended)
         text, signers = signed_text(str(data["note"]), (old.key, after))
     except (KeyError, StopIteration, BadNote):
         raise TamperedEntry(seq, "a key was rotated without the signature of a key in force") from None
-    if text not in origins or set(signers) != {old.key.id, after.id}:
+    if text != _rotation_text(origin, old.key, after) or set(signers) != {old.key.id, after.id} or after.kind != LOG_KEY:
         raise TamperedEntry(seq, "a key was rotated without the signatures of both keys")
     return old, after
 
@@ -178,7 +189,7 @@ def _epochs(found: Consistent, trust: Trust) -> dict[str, _Epoch]:
             continue
         data = body["data"]
         lost, root, origin = data.get("lost_size"), data.get("lost_root"), data.get("origin")
-        sound = type(lost) is int and isinstance(root, str) and origin == after_restore(current)
+        sound = type(lost) is int and is_hash(root) and origin == after_restore(current)
         if data.get("before") != current or not sound:
             raise TamperedEntry(seq, "a restore does not follow the incarnation before it")
         known[current] = _Epoch(current, ended=seq, lost=max(int(lost), seq), lost_root=str(root))

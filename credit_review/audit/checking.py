@@ -9,7 +9,7 @@ from typing import Any
 
 from credit_review.audit.actions import Action
 from credit_review.audit.canonical import NotCanonical, is_hash, parse_canonical, parse_timestamp
-from credit_review.audit.entries import FORMAT_VERSION, GENESIS_PREV, GENESIS_TS
+from credit_review.audit.entries import ACTOR_LENGTH, ENTITY_LENGTH, FORMAT_VERSION, GENESIS_PREV, GENESIS_TS, is_name
 from credit_review.audit.tree import Frontier, TamperedEntry, leaf_hash, payload_hash
 from credit_review.model.records import AuditHead, AuditPayload, AuditRow
 
@@ -147,8 +147,8 @@ class _Verifier:
     def _check_head(self, head: AuditHead | None) -> None:
         if head is None:
             raise TamperedEntry(None, "has no head")
-        found = {"size": head.size, "leaf": head.leaf, "ts": head.ts, "frontier": head.frontier}
-        expected = {"size": self._frontier.size, "leaf": self._prev, "ts": self._ts, "frontier": self._frontier.to_json()}
+        found = {"id": head.id, "size": head.size, "leaf": head.leaf, "ts": head.ts, "frontier": head.frontier}
+        expected = {"id": 1, "size": self._frontier.size, "leaf": self._prev, "ts": self._ts, "frontier": self._frontier.to_json()}
         for name, value in expected.items():
             if found[name] != value:
                 raise TamperedEntry(None, f"the head's {name} is {found[name]!r:.80}", expected=f"{value!r:.80}")
@@ -187,6 +187,8 @@ def _wrong_form(body: Any) -> str:
         return "a field that must be text is not"
     if not ACTION_FORM.fullmatch(body["action"]):
         return f"action {body['action']!r:.80} has another form"
+    if not (is_name(body["actor"], ACTOR_LENGTH) and is_name(body["entity"], ENTITY_LENGTH)):
+        return "actor or entity is empty, too long or not printable"
     if not is_hash(body["prev"]) or ("pay" in body and not is_hash(body["pay"])):
         return "prev or pay is no hash"
     try:

@@ -18,6 +18,7 @@ GENESIS_PREV = "0" * 64
 GENESIS_TS = "1970-01-01T00:00:00.000000Z"
 FORMAT_VERSION = 1
 RESERVED_DATA_KEY = "wall"
+ACTOR_LENGTH, ENTITY_LENGTH = 128, 160
 
 
 def genesis() -> AuditHead:
@@ -50,8 +51,8 @@ def build(head: AuditHead, entries: Sequence[Entry], *, now: datetime, salt: Cal
         data = _data(entry, wall=wall if ts != wall else None)
         body: dict[str, Any] = {
             "v": FORMAT_VERSION, "seq": seq, "prev": prev, "ts": ts,
-            "action": _action(entry.action), "actor": _name(entry.actor, 128, "actor"), "entity": _name(entry.entity, 160, "entity"),
-            "data": data,
+            "action": _action(entry.action),
+            "actor": _name(entry.actor, ACTOR_LENGTH, "actor"), "entity": _name(entry.entity, ENTITY_LENGTH, "entity"), "data": data,
         }  # fmt: skip
         if entry.payload is not None:
             stored = AuditPayload(seq=seq, salt=salt(), payload=canonical(dict(entry.payload)))
@@ -85,7 +86,12 @@ def _action(action: str) -> str:
         raise BadInput(f"audit action {action!r} is not in the closed list", expected="a member of audit.Action") from None
 
 
+def is_name(value: str, longest: int) -> bool:
+    """Whether `value` can stand as actor or entity: 1 to `longest` printable characters."""
+    return 0 < len(value) <= longest and value.isprintable()
+
+
 def _name(value: str, longest: int, what: str) -> str:
-    if not value or len(value) > longest or not value.isprintable():
+    if not is_name(value, longest):
         raise BadInput(f"audit {what} {value!r:.60} cannot be logged", expected=f"1 to {longest} printable characters, such as person:p-7")
     return value

@@ -205,8 +205,10 @@ def signed_text(note: str, keys: Iterable[VerificationKey]) -> tuple[str, dict[t
     signed: dict[tuple[str, bytes], int | None] = {}
     for name, encoded in _SIGNATURE.findall(found["signatures"]):
         raw = _decoded(encoded)
-        key = known.get((name, raw[:4])) if raw else None
-        if raw is None or key is None:
+        if raw is None:
+            raise BadNote(said("this is no signed note"), expected=said("a text, an empty line, signatures"))
+        key = known.get((name, raw[:4]))
+        if key is None:
             continue
         if not key.holds(found["text"], raw[4:]):
             raise BadNote(said("the signature of {name} does not hold", name=name))
@@ -218,6 +220,8 @@ def open_note(note: str, keys: Iterable[VerificationKey]) -> Opened:
     """The checkpoint of a note that a known key signed. Raises BadNote for any other text."""
     text, signed = signed_text(note, keys)
     checkpoint = _parsed(text)
+    if text != checkpoint.text():
+        raise BadNote(said("a checkpoint is no signed note"), expected=said("origin, size and root, an empty line, signatures"))
     if not signed:
         raise BadNote(said("checkpoint {size} is signed by no known key", size=checkpoint.size))
     return Opened(checkpoint, signed)

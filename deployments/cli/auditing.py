@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
 
 from credit_review.adapters.store.verify import verify_log
 from credit_review.adapters.wiring import Services, open_outside, run_notary
 from credit_review.audit.business import Difference
-from credit_review.errors import BadInput, Refused
+from credit_review.errors import BadInput, Refused, Tampered
 from credit_review.words import said
 from deployments.cli.frame import services, show_json, tell
 from deployments.cli.governing import me
@@ -187,29 +188,30 @@ def witness(config: Path, state: Path, *, key: Path | None, out: Path | None) ->
     from dataclasses import replace
 
     from credit_review.adapters import files
-    from credit_review.adapters.notebook import seen_before
+    from credit_review.adapters.notebook import in_turn, seen_before
     from credit_review.audit import canonical
 
     opened = services(config)
-    outside = replace(open_outside(opened.settings, opened.clock), known=seen_before(state))
-    verdict = verify_log(opened.store.engine, outside)
-    tell(verdict.text())
-    if verdict.found is None:
-        return verdict.exit_code
-    files.write_text(state, canonical({"size": verdict.found.size, "root": verdict.found.root}) + "\n")
+    with in_turn(state):
+        outside = replace(open_outside(opened.settings, opened.clock), known=seen_before(state))
+        verdict = verify_log(opened.store.engine, outside)
+        tell(verdict.text())
+        if verdict.found is None:
+            return verdict.exit_code
+        files.write_text(state, canonical({"size": verdict.found.size, "root": verdict.found.root}) + "\n")
     if key is not None:
-        _cosign(opened, key, out or Path())
+        _cosign(opened, key, out or Path(), roots=verdict.found.roots)
     return verdict.exit_code
 
 
-def _cosign(opened: Services, key: Path, out: Path) -> None:
-    """Add this witness's signature to the newest checkpoint; the log was just verified up to and beyond it."""
+def _cosign(opened: Services, key: Path, out: Path, *, roots: Mapping[int, str]) -> None:
+    """Add this witness's signature to the newest checkpoint among those just verified (`roots`); one that came since waits."""
     from credit_review.adapters.anchors.directory import DirectoryAnchor
     from credit_review.adapters.settings import read_text
     from credit_review.adapters.store.log import SqlLog
-    from credit_review.audit.notes import SigningKey, open_note, signed_text
+    from credit_review.audit.notes import SigningKey, open_note, signed_text, size_of
 
-    notes = SqlLog(opened.store.engine).checkpoints()
+    notes = [note for note in SqlLog(opened.store.engine).checkpoints() if size_of(note) in roots]
     trust = opened.settings.audit.trust()
     if not notes:
         raise BadInput(said("there is no checkpoint to cosign"), next_step=said("run `credit-review audit checkpoint` as the notary"))
@@ -217,6 +219,8 @@ def _cosign(opened: Services, key: Path, out: Path) -> None:
     text, _ = signed_text(notes[-1], trust.keys)
     note = notes[-1] + mine.line(text, unix_seconds=int(opened.clock.now().timestamp()))
     checkpoint = open_note(note, [mine.key]).checkpoint
+    if checkpoint.root != roots[checkpoint.size]:
+        raise Tampered(said("the checkpoint of {size} entries was changed while the log was verified", size=checkpoint.size))
     out.mkdir(parents=True, exist_ok=True)
     DirectoryAnchor("witness", mine.key.name, out).keep(checkpoint.name, note)
     tell(said("cosigned the checkpoint of {size} entries: {folder}", size=checkpoint.size, folder=str(out)))

@@ -243,6 +243,26 @@ def test_a_forged_rotation_is_a_finding(world, changed):
         world.notarise()
 
 
+def test_a_rotation_to_a_key_of_another_type_is_a_finding(world):
+    world.notarise()
+    witness = SigningKey.from_seed(ORIGIN, b"\6" * 32, kind=WITNESS_KEY)
+    text = f"{ORIGIN}\nkey rotation\n{KEY.key.text()}\n{witness.key.text()}\n"
+    from credit_review.audit.notes import sign
+
+    hand_over(world, new=witness.key.text(), note=sign(text, KEY) + witness.line(text, unix_seconds=1))
+    assert "without the signatures of both keys" in world.verdict().finding
+
+
+def test_a_rotation_under_another_incarnation_is_a_finding(world):
+    from credit_review.audit.anchored import rotation
+
+    world.notarise()
+    hand_over(world, note=rotation(ORIGIN[:-1] + "2", KEY, NEXT_KEY))
+    data = {"before": ORIGIN, "origin": ORIGIN[:-1] + "2", "lost_size": 3, "lost_root": "ab" * 32}
+    world.grow(1, action=audit.Action.LOG_RESTORED, entity="log:" + ORIGIN, data=data)
+    assert "without the signatures of both keys" in world.verdict().finding
+
+
 def test_a_rotation_signed_by_the_new_key_alone_is_a_finding(world):
     from credit_review.audit.anchored import rotation
 

@@ -107,3 +107,14 @@ def test_no_changed_note_opens_as_another_checkpoint(data):
     changed = note[:at] + data.draw(st.characters(blacklist_categories=("Cs",))) + note[at + data.draw(st.integers(0, 2)) :]
     with contextlib.suppress(BadNote):
         assert open_note(changed, [LOG.key]).checkpoint == AT_3
+
+
+@pytest.mark.parametrize("text", [AT_3.text() + "more\n", AT_3.text().replace("4=\n", "5=\n"), AT_3.text().replace("\n3\n", "\n03\n")])
+def test_a_text_that_is_more_or_other_than_the_three_lines_is_no_checkpoint(text):
+    with pytest.raises(BadNote):
+        open_note(sign(text, LOG), [LOG.key])
+
+
+def test_a_signature_line_that_is_no_base64_makes_it_no_note():
+    with pytest.raises(BadNote):
+        open_note(sign(AT_3.text(), LOG) + "— somebody A=A\n", [LOG.key])

@@ -1,10 +1,8 @@
-"""`audit verify` finds what was done to the database, whoever did it and however."""
+"""`audit verify` on logs that no anchor holds, hostile and damaged ones. The kinds of tampering are in tests/audit/test_verifiers.py."""
 
 from __future__ import annotations
 
-import json
 import random
-import sqlite3
 from time import process_time
 
 import pytest
@@ -64,67 +62,14 @@ def test_the_verdict_repeats_the_same_root_on_both_databases(sqlite_store, postg
     assert verify_log(sqlite_store.engine).root == verify_log(postgres_store.engine).root
 
 
-TAMPERINGS = {
-    "T-1 actor": ("UPDATE audit_log SET actor = 'person:x' WHERE seq = 5", 5),
-    "T-2 action": ("UPDATE audit_log SET action = 'limit.applied' WHERE seq = 5", 5),
-    "T-3 entity": ("UPDATE audit_log SET entity = 'proposal:other' WHERE seq = 5", 5),
-    "T-4 time": ("UPDATE audit_log SET ts = '2026-10-01T11:00:00.000000Z' WHERE seq = 5", 5),
-    "T-5 body": ("UPDATE audit_log SET body = replace(body, 'to_minor\"\\:5', 'to_minor\"\\:6') WHERE seq = 5", 5),
-    "T-6 leaf": (f"UPDATE audit_log SET leaf = '{'cd' * 32}' WHERE seq = 5", 5),
-    "T-7 prev": (f"UPDATE audit_log SET prev = '{'cd' * 32}' WHERE seq = 5", 5),
-    "T-8 delete in the middle": ("DELETE FROM audit_log WHERE seq = 5", 5),
-    "T-9 delete the first": ("DELETE FROM audit_log WHERE seq = 0", 0),
-    "T-11 cut the tail": ("DELETE FROM audit_log WHERE seq > 9", None),
-    "T-12 re-sequence": ("UPDATE audit_log SET seq = seq + 100 WHERE seq > 5", 6),
-    "T-15 body spaced": ("UPDATE audit_log SET body = replace(body, ',', ', ') WHERE seq = 5", 5),
-    "T-16 head size": ("UPDATE audit_head SET size = 11", None),
-    "T-17 head leaf": (f"UPDATE audit_head SET leaf = '{'cd' * 32}'", None),
-    "T-18 head frontier": ("UPDATE audit_head SET frontier = '[]'", None),
-    "T-19 head time": ("UPDATE audit_head SET ts = '2020-01-01T00:00:00.000000Z'", None),
-    "T-20 head gone": ("DELETE FROM audit_head", None),
-    "T-30 payload edited": ('UPDATE audit_payload SET payload = \'{"name":"Other"}\' WHERE seq = 3', 3),
-    "T-31 salt edited": (f"UPDATE audit_payload SET salt = '{'00' * 32}' WHERE seq = 3", 3),
-    "T-32 payload erased without an entry": ("UPDATE audit_payload SET salt = NULL, payload = NULL WHERE seq = 3", 3),
-    "T-32 payload row deleted without an entry": ("DELETE FROM audit_payload WHERE seq = 9", 9),
-    "T-33 payload of an entry that has none": (f"INSERT INTO audit_payload VALUES (4, '{'00' * 32}', '{{}}')", 4),
-    "empty body": ("UPDATE audit_log SET body = '' WHERE seq = 5", 5),
-}
-
-
-@pytest.mark.parametrize("case", TAMPERINGS)
-def test_tampering_is_found_and_its_entry_named(log, case):
-    statement, seq = TAMPERINGS[case]
-    found = run(log, statement)
-    assert (found.status, found.exit_code, found.seq) == (Status.TAMPERED, 1, seq), found.text()
-    assert "tampered" in found.text() and (seq is None or f"audit entry {seq}" in found.text())
-
-
 def rehashed(body):
     return {"body": body, "leaf": audit.leaf_hash(body)}
 
 
-@pytest.mark.parametrize("body", ['{"seq":5,"seq":5}', "{" * 100_000, "[" * 90_000 + "]" * 90_000, '{"a":1e999}', "null", "\U0001f600"])
+@pytest.mark.parametrize("body", ['{"seq":5,"seq":5}', "", "{" * 100_000, '{"a":1e999}', "null", "\U0001f600"])
 def test_hostile_bodies_hashed_again_are_findings_not_crashes(log, body):
     found = run(log, "UPDATE audit_log SET body = :body, leaf = :leaf WHERE seq = 5", **rehashed(body))
     assert (found.status, found.seq) == (Status.TAMPERED, 5)
-
-
-def test_swapped_entries_are_found(log):
-    found = run(
-        log,
-        "UPDATE audit_log SET seq = 99 WHERE seq = 4",
-        "UPDATE audit_log SET seq = 4 WHERE seq = 5",
-        "UPDATE audit_log SET seq = 5 WHERE seq = 99",
-    )
-    assert (found.status, found.seq) == (Status.TAMPERED, 4)
-
-
-def test_a_rewritten_entry_with_a_recomputed_hash_breaks_at_the_next(log):
-    with log.engine.connect() as connection:
-        body = connection.execute(text("SELECT body FROM audit_log WHERE seq = 5")).scalar_one()
-    forged = json.dumps(json.loads(body) | {"actor": "person:x"}, sort_keys=True, separators=(",", ":"))
-    found = run(log, "UPDATE audit_log SET body = :body, leaf = :leaf, actor = 'person:x' WHERE seq = 5", **rehashed(forged))
-    assert (found.status, found.seq) == (Status.TAMPERED, 6)
 
 
 def test_a_whole_rewrite_is_consistent_which_is_why_the_verdict_is_not_green(log, clock):
@@ -148,22 +93,6 @@ def test_a_logged_erasure_is_accepted(log):
         connection.execute(text("UPDATE audit_payload SET salt = NULL, payload = NULL WHERE seq IN (3, 9)"))
         connection.commit()
     assert verify_log(log.engine).erased == 2
-
-
-def test_a_page_edited_in_the_file_is_found(sqlite_store):
-    """T-38: a hex editor on the database file."""
-    put(sqlite_store, entries=entries(12))
-    file = sqlite_file(sqlite_store.engine.url)
-    with sqlite3.connect(file) as plain:
-        plain.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    plain.close()
-    sqlite_store.close()
-    raw = file.read_bytes()
-    old = b'"to_minor":7}'
-    assert raw.count(old) == 1
-    file.write_bytes(raw.replace(old, b'"to_minor":8}'))
-    found = verify_log(open_engine(str(sqlite_store.engine.url)))
-    assert (found.status, found.seq) == (Status.TAMPERED, 7)
 
 
 def test_bytes_that_are_no_utf8_are_a_finding(sqlite_store):
@@ -193,29 +122,6 @@ def test_a_database_that_is_not_there_is_cannot_tell(tmp_path, postgres_url):
     assert verify_log(open_engine(postgres_url.replace("t_", "x_"))).exit_code == 2
     (tmp_path / "empty.db").touch()
     assert verify_log(open_engine(f"sqlite:///{tmp_path}/empty.db")).exit_code == 2
-
-
-def test_random_single_mutations_are_all_found(sqlite_store):
-    put(sqlite_store, entries=entries(40))
-    rng = random.Random(20261001)
-    columns = ("seq", "prev", "leaf", "action", "actor", "entity", "ts", "body")
-    for _ in range(12):
-        seq, column = rng.randrange(40), rng.choice(columns)
-        with as_administrator(sqlite_store) as connection:
-            old = connection.execute(text(f"SELECT {column} FROM audit_log WHERE seq = {seq}")).scalar_one()
-            new = old + 1000 if column == "seq" else mutated(old, rng)
-            connection.execute(text(f"UPDATE audit_log SET {column} = :new WHERE seq = {seq}"), {"new": new})
-        found = verify_log(sqlite_store.engine)
-        assert (found.status, found.seq) == (Status.TAMPERED, seq), (column, new)
-        with as_administrator(sqlite_store) as connection:
-            key = new if column == "seq" else seq
-            connection.execute(text(f"UPDATE audit_log SET {column} = :old WHERE seq = {key}"), {"old": old})
-    assert verify_log(sqlite_store.engine).consistent
-
-
-def mutated(old, rng):
-    at = rng.randrange(len(old))
-    return old[:at] + rng.choice([c for c in "0123456789abcdefxyz {}" if c != old[at]]) + old[at + 1 :]
 
 
 def test_verification_streams(store):

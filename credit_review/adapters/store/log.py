@@ -60,7 +60,8 @@ class SqlLog:
                 yield _line("audit_payload", asdict(payload))
             for note in self.checkpoints():
                 yield _line("audit_checkpoint", {"size": size_of(note), "note": note})
-            yield _line("audit_head", asdict(log.head) if log.head else {})
+            if log.head:
+                yield _line("audit_head", asdict(log.head))
 
     def _state_at(self, size: int) -> dict[str, Any]:
         """What a verifier goes on from after the first `size` entries. Raises BadInput when the log has fewer."""
