@@ -92,8 +92,10 @@ class Rebuilt:
         if known is None:
             return
         state, account, currency, minor, terms, until, digest = known
+        if action in (Action.PROPOSAL_AMENDED, Action.PROPOSAL_COMMENTED):
+            digest = data["digest"]
         if action == Action.PROPOSAL_AMENDED:
-            after, digest = data["after"], data["digest"]
+            after = data["after"]
             minor, terms, until = after["to_minor"], after["terms_days"], after["effective_to"]
         to = data.get("to")
         state = to if to in _PROPOSAL_STATES else _STATES.get(Action(action), state) if action in _STATES else state

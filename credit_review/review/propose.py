@@ -110,7 +110,7 @@ def store_proposals(uow: UnitOfWork, review_id: str, drafts: Sequence[ProposalDr
     require_state(review, ReviewState.SCORED)
     plan = _Plan.read(uow, review, drafts)
     fresh = [d for d in plan.drafts if plan.is_fresh(d)]
-    changing = [d for d in fresh if not unchanged(d)]
+    changing = plan.changing()
     kept = [d for d in changing if not plan.yields(d)]
     _open_accounts(uow, [d for d in kept if d.account_id not in plan.accounts], by)
     proposals = [plan.proposal(d, now) for d in kept]
@@ -125,6 +125,12 @@ def store_proposals(uow: UnitOfWork, review_id: str, drafts: Sequence[ProposalDr
         unchanged=len(fresh) - len(changing),
         yielded=tuple((d.customer_id, plan.open[d.account_id].review_id) for d in changing if plan.yields(d)),
     )
+
+
+def proposals_of(uow: UnitOfWork, review: Review, drafts: Sequence[ProposalDraft], now: datetime) -> list[Proposal]:
+    """What `store_proposals` would store of these drafts, as the record stands in `uow`."""
+    plan = _Plan.read(uow, review, drafts)
+    return [plan.proposal(d, now) for d in plan.changing() if not plan.yields(d)]
 
 
 def store_all(store: Store, review_id: str, drafts: Iterable[ProposalDraft], clock: Clock, *, by: str = SYSTEM) -> Stored:
@@ -193,6 +199,10 @@ class _Plan:
             open=others,
             newer=frozenset(newer),
         )
+
+    def changing(self) -> list[ProposalDraft]:
+        """Drafts not stored yet that change something."""
+        return [d for d in self.drafts if self.is_fresh(d) and not unchanged(d)]
 
     def is_fresh(self, draft: ProposalDraft) -> bool:
         """Whether this review has stored no proposal for the account yet."""
