@@ -10,7 +10,17 @@ from credit_review.adapters import reading
 from credit_review.adapters import snapshot as snapshots
 from credit_review.completeness import HISTORY
 from credit_review.model.frames import ALIASES
-from credit_review.model.records import CreditLimit, CustomerAlias, Deferral, Exclusion, GroupMembership, LimitAccount, Rate, Review
+from credit_review.model.records import (
+    AuditHead,
+    CreditLimit,
+    CustomerAlias,
+    Deferral,
+    Exclusion,
+    GroupMembership,
+    LimitAccount,
+    Rate,
+    Review,
+)
 from credit_review.model.states import Layer, ReviewState
 from credit_review.review import lifecycle, manifest, opening
 from credit_review.review.lifecycle import BATCH
@@ -152,17 +162,21 @@ def _int(value: Any) -> int | None:
 
 
 @task(name="write limits in force", task_run_name="write limits in force")
-def write_limits(plan: Plan) -> None:
+def write_limits(plan: Plan) -> int:
     """Base limits in force (limits), temporary ones (other_limits) and earlier outcomes (history), as files for the bucket tasks.
+
+    Returns how many entries the audit log had when they were read: a replay reads them there.
 
     A customer whose legal entity was not taken over yet has the limit of the ERP: it is taken over, as this file says, once the
     manifest is fixed.
     """
     with prepare.services(plan.config).store.read() as uow:
+        head = uow.get(AuditHead, id=1)
         base, temporary = limits_in_force(uow, plan)
     plan.workspace.write("limits", base)
     plan.workspace.write("other_limits", temporary)
     plan.workspace.write("history", _history(plan))
+    return head.size if head else 0
 
 
 def limits_in_force(uow: UnitOfWork, plan: Plan) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -213,8 +227,7 @@ def _history(plan: Plan) -> pd.DataFrame:
 def fix_manifest(plan: Plan) -> Plan:
     """The plan whose manifest is complete and never changes after, also written beside; the review is snapshotted."""
     if not prepare.reached(plan, ReviewState.SNAPSHOTTED):
-        write_limits(plan)
-        _complete_manifest(plan)
+        _complete_manifest(plan, write_limits(plan))
     if not plan.workspace.has("manifest.json"):
         with prepare.services(plan.config).store.read() as uow:
             review = lifecycle.review_of(uow, plan.review_id)
@@ -222,7 +235,7 @@ def fix_manifest(plan: Plan) -> Plan:
     return plan
 
 
-def _complete_manifest(plan: Plan) -> None:
+def _complete_manifest(plan: Plan, limits_before: int) -> None:
     digests = plan.snapshot.digests
     kept = {name: plan.workspace.read(name) for name in ("limits", "other_limits", "history")}
     inputs = {
@@ -239,7 +252,7 @@ def _complete_manifest(plan: Plan) -> None:
     with prepare.services(plan.config).store.begin(interactive=False) as uow:
         review = lifecycle.review_of(uow, plan.review_id)
         whole = manifest.from_json(review.manifest_json).completed(**inputs)
-        lifecycle.complete_manifest(uow, plan.review_id, whole, by=prepare.SYSTEM)
+        lifecycle.complete_manifest(uow, plan.review_id, whole, by=prepare.SYSTEM, limits_before=limits_before)
         uow.commit()
 
 
