@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from credit_review.model.money import EXPONENTS, Money
-from credit_review.words import marked, said
+from credit_review.words import marked, said, unpacked
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -110,12 +110,27 @@ def of_values(stored: Mapping[str, Any], found: Mapping[str, Any], *, currency: 
     names = [name for name in [*found, *(n for n in stored if n not in found)] if name not in left]
     figures: list[Figure] = []
     for name in names:
-        one, other = stored.get(name), found.get(name)
+        one, other = _parts(stored.get(name)), _parts(found.get(name))
         if isinstance(one, Mapping) and isinstance(other, Mapping):
             figures += [Figure(f"{name}.{f.name}", f.stored, f.found, currency) for f in of_values(one, other, currency=currency)]
         elif one != other or type(one) is not type(other):
-            figures.append(Figure(name, one, other, currency))
+            figures.append(Figure(name, _whole(one), _whole(other), currency))
     return figures
+
+
+def _parts(value: Any) -> Any:
+    """A list as one text, or, where it is of labels and figures or of mappings, by label or position."""
+    if not isinstance(value, list):
+        return value
+    if value and all(isinstance(one, list) and len(one) == 2 for one in value):
+        return {str(unpacked(label)): str(unpacked(figure)) for label, figure in value}
+    if any(isinstance(one, list | Mapping) for one in value):
+        return {str(at): one for at, one in enumerate(value)}
+    return ", ".join(str(one) for one in value)
+
+
+def _whole(value: Any) -> Any:
+    return str(value) if isinstance(value, Mapping) else value
 
 
 def unlike(stored: pd.DataFrame, found: pd.DataFrame, *, key: str) -> dict[str, list[Figure]]:
