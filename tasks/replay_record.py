@@ -14,7 +14,7 @@ from credit_review.errors import Tampered
 from credit_review.model.frames import DATASETS
 from credit_review.model.money import Money
 from credit_review.model.records import Proposal, Review
-from credit_review.replay import Bundle, Difference, Figure, History, Past, Step, about_customer, of_values, unlike
+from credit_review.replay import Bundle, Difference, Figure, History, Past, Step, about_customer, named, of_values, unlike
 from credit_review.review import propose, route
 from credit_review.review import request as requests
 from credit_review.review.manifest import digest_of
@@ -86,9 +86,11 @@ def _batch(run: Replay, batch: Batch, logged: Mapping[str, Any], *, same_values:
     again = {"root": batch.root, "customers": batch.customers, "states": dict(batch.states), "totals": dict(batch.totals)}
     unequal = of_values({name: logged[name] for name in again}, again, currency="")
     if unequal:
-        text = "; ".join(one.text() for one in unequal)
-        sentence = said("bucket {bucket}, entry `score.batch`: {figures}", bucket=batch.bucket, figures=text)
-        (run.notes if run.only else run.others).append(sentence if run.only else Difference(sentence))
+        sentence = said("bucket {bucket}, entry `score.batch`: {figures}", bucket=batch.bucket, figures=named(unequal))
+        if run.only:
+            run.notes.append(sentence)  # it may be about others
+        else:
+            run.others.append(Difference(sentence))
     elif batch.sha256 != logged["sha256"] and same_values:
         run.notes.append(said("bucket {bucket}: same values, written with other bytes", bucket=batch.bucket))
 
@@ -116,12 +118,8 @@ def _frame(run: Replay, name: str, bucket: int | None, sha256: str) -> bool:
         if bucket is not None:
             run.add(key, each)
         elif run.only is None or run.only.group_id == key:
-            run.others.append(replace(about_customer(key, each), text=_of_group(key, each)))
+            run.others.append(Difference(said("group {group}: {figures}", group=key, figures=named(each)), "", tuple(each)))
     return not figures
-
-
-def _of_group(group: str, figures: list[Figure]) -> str:
-    return said("group {group}: {figures}", group=group, figures="; ".join(one.text() for one in figures))
 
 
 # --- proposals, packets and routes ----------------------------------------------------------------------------------------------------

@@ -87,7 +87,8 @@ class Rebuilt:
         data, known = body["data"], self.facts["limit_proposal"].get(key)
         if action == Action.PROPOSAL_CREATED:
             figures = (data[name] for name in ("account", "currency", "to_minor", "terms_days", "effective_to", "digest"))
-            self._set("limit_proposal", key, (data.get("to", str(ProposalState.DRAFT)), *figures), seq)
+            # a successor names what it comes of, and is before the approvers at once
+            self._set("limit_proposal", key, (str(ProposalState.PENDING if "cause" in data else ProposalState.DRAFT), *figures), seq)
             return
         if known is None:
             return

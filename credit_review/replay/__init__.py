@@ -7,6 +7,6 @@ Nothing here computes a figure: tasks.replaying runs the review's own functions.
 from credit_review.replay.figures import Figure, of_values, unlike
 from credit_review.replay.history import Bundle, History, Step
 from credit_review.replay.past import Past
-from credit_review.replay.result import Difference, Found, Input, about_customer
+from credit_review.replay.result import Difference, Found, Input, about_customer, named
 
-__all__ = ["Bundle", "Difference", "Figure", "Found", "History", "Input", "Past", "Step", "about_customer", "of_values", "unlike"]
+__all__ = ["Bundle", "Difference", "Figure", "Found", "History", "Input", "Past", "Step", "about_customer", "named", "of_values", "unlike"]

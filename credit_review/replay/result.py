@@ -64,5 +64,9 @@ class Found:
 def about_customer(customer: str, figures: Sequence[Figure]) -> Difference:
     """One customer's figures that differ, each named once, in the order given."""
     once = tuple(dict.fromkeys(figures))
-    named = listed([one.text() for one in once], by=marked("{first}; {rest}"))
-    return Difference(said("customer {customer}: {figures}", customer=customer, figures=named), customer, once)
+    return Difference(said("customer {customer}: {figures}", customer=customer, figures=named(once)), customer, once)
+
+
+def named(figures: Sequence[Figure]) -> str:
+    """Figures that differ, as one list."""
+    return listed([one.text() for one in figures], by=marked("{first}; {rest}"))

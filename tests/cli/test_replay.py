@@ -191,10 +191,10 @@ def test_a_packet_edited_in_the_database_is_named_down_to_the_figure(office):
 
 
 def test_what_people_changed_is_shown_as_theirs(office):
-    small = office.waiting(way="up", tier="tier1")
+    small = office.waiting(way="up", tier="T2")
     amended, countered, by_rule = small[0], small[1], office.find(Proposal, outcome_code="by_rule")[0].proposal_id
-    office.run("release", amended, "--comment", "called them", who="p-analyst").fine()
-    office.run("release", amended, "--amend", "61,000", "--reason", "season", who="p-analyst").fine()
+    words = ("--comment", "called them", "--amend", "61,000", "--reason", "season")
+    office.run("release", amended, *words, who="p-analyst").fine()
     office.run("release", countered, who="p-analyst").fine()
     offer = office.run("decide", countered, "counter", "--amount", "11,000", "--reason", "less", "--json", who="p-manager").fine().json
     office.run("decide", amended, "approve", who="p-cfo").fine()
@@ -212,13 +212,24 @@ def test_what_people_changed_is_shown_as_theirs(office):
 
 
 def test_a_request_replays_with_what_was_asked(office):
-    customer = office.one(Proposal, proposal_id=office.waiting(way="up")[-1]).customer_id
     free = next(p.customer_id for p in office.find(Proposal, state="approved"))
-    del customer
     office.run("apply").fine()
-    made = office.run("request", free, "--amount", "33,000", "--reason", "season", "--json", who="p-analyst").fine().json
-    code, found = replay(office, subject=made["proposal"] if "proposal" in made else made["proposal_id"])
-    assert code == 0 and found["compared"]["proposals"] == 1, found
+    office.run("request", free, "--amount", "33,000", "--reason", "season", who="p-analyst").fine()
+    made = office.one(Proposal, customer_id=free, proposer_id="p-analyst")
+    code, found = replay(office, subject=made.proposal_id)
+    assert code == 0 and found["compared"]["proposals"] == 1 and made.to_minor == 33_000_00 != made.engine_minor
+
+
+def test_each_of_two_reviews_replays_with_the_record_as_it_stood_then(office):
+    office.run("apply").fine()
+    first = review_of(office).review_id
+    office.run("review", "run", "--as-of", "2026-10-01").fine()
+    (second,) = office.find(Review, kind="ad_hoc")
+    superseding = [p for p in office.find(Proposal, review_id=second.review_id) if p.supersedes_id]
+    assert superseding
+    for review in (first, second.review_id):
+        code, found = replay(office, subject=review)
+        assert code == 0, found
 
 
 def test_it_is_said_in_chinese(office, monkeypatch):
