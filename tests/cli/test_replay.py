@@ -110,6 +110,15 @@ def test_one_byte_of_the_scorecard_is_named_and_then_the_points_it_moves(office)
     assert code == 1 and any("points" in figures(found, one["customer"])[0] for one in found["differences"] if one["customer"])
 
 
+def test_one_byte_of_the_authority_matrix_moves_routes_and_no_figure(office):
+    digest = manifest_of(office).authority
+    changed(kept(office, f"documents/{digest}"), "grades: {D: T2, E: T3}", "grades: {D: T3, E: T3}")
+    code, found = replay(office, "--anyway")
+    moved = [figures(found, one["customer"])[0] for one in found["differences"]]
+    assert code == 1 and [one["input"] for one in found["inputs"]] == ["authority"]
+    assert moved and all(set(one) <= {"tier", "approvals", "because"} and one["tier"] == ("T2", "T3") for one in moved)
+
+
 def test_one_byte_of_a_snapshot_file_is_named(office):
     name = "items/0000.parquet"
     path = office.config / "data" / "snapshots" / manifest_of(office).snapshot / name
@@ -135,6 +144,10 @@ def test_an_invoice_changed_in_the_snapshot_is_named_down_to_the_limit(office):
     rewritten(office.config / "data" / "snapshots" / manifest_of(office).snapshot / "items" / "0000.parquet", more_sales)
     code, found = replay(office)
     assert code == 1 and {one["input"] for one in found["inputs"]} == {"ledger"} and len(found["inputs"]) == 2
+    index = office.config / "data" / "snapshots" / manifest_of(office).snapshot / "snapshot.json"
+    index.write_text(index.read_text(encoding="utf-8").replace(found["inputs"][0]["expected"], found["inputs"][0]["found"]))
+    code, found = replay(office)  # the bytes are as the index now says: the values are not
+    assert code == 1 and [one["where"].endswith("items/0000.parquet") for one in found["inputs"]] == [True]
     code, found = replay(office, "--anyway", subject=proposal.proposal_id)
     differ, told = figures(found, proposal.customer_id)
     assert code == 1 and differ["sales_12m_minor"][1] - differ["sales_12m_minor"][0] == 900_000_00
