@@ -10,7 +10,17 @@ from credit_review.adapters import reading
 from credit_review.adapters import snapshot as snapshots
 from credit_review.completeness import HISTORY
 from credit_review.model.frames import ALIASES
-from credit_review.model.records import CreditLimit, CustomerAlias, Deferral, Exclusion, GroupMembership, LimitAccount, Rate, Review
+from credit_review.model.records import (
+    AuditHead,
+    CreditLimit,
+    CustomerAlias,
+    Deferral,
+    Exclusion,
+    GroupMembership,
+    LimitAccount,
+    Rate,
+    Review,
+)
 from credit_review.model.states import Layer, ReviewState
 from credit_review.review import lifecycle, manifest, opening
 from credit_review.review.lifecycle import BATCH
@@ -152,18 +162,30 @@ def _int(value: Any) -> int | None:
 
 
 @task(name="write limits in force", task_run_name="write limits in force")
-def write_limits(plan: Plan) -> None:
+def write_limits(plan: Plan) -> int:
     """Base limits in force (limits), temporary ones (other_limits) and earlier outcomes (history), as files for the bucket tasks.
+
+    Returns how many entries the audit log had when they were read: a replay reads them there.
 
     A customer whose legal entity was not taken over yet has the limit of the ERP: it is taken over, as this file says, once the
     manifest is fixed.
     """
+    with prepare.services(plan.config).store.read() as uow:
+        head = uow.get(AuditHead, id=1)
+        base, temporary = limits_in_force(uow, plan)
+    plan.workspace.write("limits", base)
+    plan.workspace.write("other_limits", temporary)
+    plan.workspace.write("history", _history(plan))
+    return head.size if head else 0
+
+
+def limits_in_force(uow: UnitOfWork, plan: Plan) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Base and temporary limits as the record stands in `uow`, as `write_limits` keeps them."""
     import pandas as pd
 
-    with prepare.services(plan.config).store.read() as uow:
-        accounts = uow.find(LimitAccount, subject_kind="customer", layer=(Layer.BASE, Layer.TEMPORARY))
-        held = {limit.account_id: limit for limit in uow.find(CreditLimit)}
-        opened = opening.opened_entities(uow, except_review=plan.review_id)
+    accounts = uow.find(LimitAccount, subject_kind="customer", layer=(Layer.BASE, Layer.TEMPORARY))
+    held = {limit.account_id: limit for limit in uow.find(CreditLimit)}
+    opened = opening.opened_entities(uow, except_review=plan.review_id)
     base = {
         r.account_id: (r.customer_id, r.account_id, r.currency, r.limit_minor, r.terms_days)
         for r in on_file(plan)
@@ -181,10 +203,11 @@ def write_limits(plan: Plan) -> None:
         sorted(base.values(), key=lambda r: r[:3]), columns=["customer_id", "account_id", "currency", "limit_minor", "terms_days"]
     )
     limits = limits.drop_duplicates("customer_id").astype({"limit_minor": "Int64", "terms_days": "Int64"})
-    plan.workspace.write("limits", limits.astype(dict.fromkeys(("customer_id", "account_id", "currency"), "str")))
     temporary = pd.DataFrame(sorted(other), columns=["customer_id", "currency", "amount_minor"])
-    plan.workspace.write("other_limits", temporary.astype({"customer_id": "str", "currency": "str", "amount_minor": "int64"}))
-    plan.workspace.write("history", _history(plan))
+    return (
+        limits.astype(dict.fromkeys(("customer_id", "account_id", "currency"), "str")),
+        temporary.astype({"customer_id": "str", "currency": "str", "amount_minor": "int64"}),
+    )
 
 
 def _history(plan: Plan) -> pd.DataFrame:
@@ -204,8 +227,7 @@ def _history(plan: Plan) -> pd.DataFrame:
 def fix_manifest(plan: Plan) -> Plan:
     """The plan whose manifest is complete and never changes after, also written beside; the review is snapshotted."""
     if not prepare.reached(plan, ReviewState.SNAPSHOTTED):
-        write_limits(plan)
-        _complete_manifest(plan)
+        _complete_manifest(plan, write_limits(plan))
     if not plan.workspace.has("manifest.json"):
         with prepare.services(plan.config).store.read() as uow:
             review = lifecycle.review_of(uow, plan.review_id)
@@ -213,9 +235,9 @@ def fix_manifest(plan: Plan) -> Plan:
     return plan
 
 
-def _complete_manifest(plan: Plan) -> None:
+def _complete_manifest(plan: Plan, limits_before: int) -> None:
     digests = plan.snapshot.digests
-    deferrals, exclusions = deferrals_and_exclusions(plan)
+    kept = {name: plan.workspace.read(name) for name in ("limits", "other_limits", "history")}
     inputs = {
         "snapshot": plan.snapshot_digest,
         "ledger": digests["items"],
@@ -224,23 +246,27 @@ def _complete_manifest(plan: Plan) -> None:
         "external": digests["external"],
         "cover": digests["cover"],
         "rates": digests["rates"],
-        "limits": _content_digest(plan, ("limits", "other_limits")),
-        "history": manifest.digest_of(
-            "\n".join((_content_digest(plan, ("history",)), manifest.digest_of_records(deferrals), manifest.digest_of_records(exclusions)))
-        ),
+        "limits": content_digest(kept["limits"], kept["other_limits"]),
+        "history": history_digest(plan, kept["history"]),
     }
     with prepare.services(plan.config).store.begin(interactive=False) as uow:
         review = lifecycle.review_of(uow, plan.review_id)
         whole = manifest.from_json(review.manifest_json).completed(**inputs)
-        lifecycle.complete_manifest(uow, plan.review_id, whole, by=prepare.SYSTEM)
+        lifecycle.complete_manifest(uow, plan.review_id, whole, by=prepare.SYSTEM, limits_before=limits_before)
         uow.commit()
 
 
-def _content_digest(plan: Plan, names: tuple[str, ...]) -> str:
+def history_digest(plan: Plan, history: pd.DataFrame) -> str:
+    """SHA-256 over earlier outcomes (HISTORY), and what people put off or excluded before the review started."""
+    deferrals, exclusions = deferrals_and_exclusions(plan)
+    parts = (content_digest(history), manifest.digest_of_records(deferrals), manifest.digest_of_records(exclusions))
+    return manifest.digest_of("\n".join(parts))
+
+
+def content_digest(*frames: pd.DataFrame) -> str:
     """SHA-256 over the values of our own small frames: column names, then one canonical line a row."""
     lines: list[str] = []
-    for name in names:
-        frame = plan.workspace.read(name)
+    for frame in frames:
         lines.append(audit.canonical(list(frame.columns)))
         values = frame.astype(object).where(frame.notna(), None)
         lines += [audit.canonical([_value(v) for v in row]) for row in values.itertuples(index=False, name=None)]

@@ -68,13 +68,14 @@ def record_batches(plan: Plan) -> None:
     """One score.batch entry a bucket, in bucket order, each in a short transaction."""
     opened = prepare.services(plan.config)
     for number in range(plan.buckets):
-        batch = _batch(plan, number)
+        batch = batch_of(plan, number)
         with opened.store.begin(interactive=False) as uow:
             lifecycle.record_batch(uow, plan.review_id, batch, by=prepare.SYSTEM)
             uow.commit()
 
 
-def _batch(plan: Plan, number: int) -> lifecycle.Batch:
+def batch_of(plan: Plan, number: int) -> lifecycle.Batch:
+    """What goes on record of a bucket's result."""
     path = plan.workspace.frame_path("proposals", number)
     frame = plan.workspace.read("proposals", number)
     reviewed = frame[frame["to_minor"].notna()]
@@ -107,7 +108,7 @@ def store_proposals(plan: Plan) -> int:
     opened = prepare.services(plan.config)
     total, since = propose.Stored(), reviewed_since(plan)
     for number in range(plan.buckets):
-        found = _drafts(plan, number)
+        found = changes(plan, number, opened.today())
         total += propose.store_all(opened.store, plan.review_id, found, opened.clock, by=prepare.SYSTEM, reviewed_since=since)
     plan.workspace.write_json(LEFT, dict(sorted(total.yielded)))
     return len(total.stored) + total.existing
@@ -131,22 +132,22 @@ def left(plan: Plan) -> dict[str, str]:
     return found
 
 
-def _drafts(plan: Plan, number: int) -> Iterator[ProposalDraft]:
-    """Drafts of one bucket, for reviewed customers whose limit or terms would change."""
+def changes(plan: Plan, number: int, today: date) -> Iterator[ProposalDraft]:
+    """Drafts of one bucket, for reviewed customers whose limit or terms would change; `today` is the company's day."""
     frame = plan.workspace.read("proposals", number)
     moved = frame["to_minor"].ne(frame["from_minor"]).fillna(True) | frame["to_terms_days"].ne(frame["from_terms_days"]).fillna(False)
-    return drafts(plan, number, frame[(frame["state"] == CustomerState.REVIEWED) & moved])
+    return _drafts(plan, number, frame[(frame["state"] == CustomerState.REVIEWED) & moved], today)
 
 
-def draft_for(plan: Plan, customer_id: str) -> ProposalDraft | None:
+def draft_for(plan: Plan, customer_id: str, today: date) -> ProposalDraft | None:
     """What the engine proposes for one customer; None when it was not reviewed."""
     number = bucket_of(customer_id, plan.buckets)
     frame = plan.workspace.read("proposals", number)
     mine = frame[(frame["customer_id"] == customer_id) & (frame["state"] == CustomerState.REVIEWED)]
-    return next(drafts(plan, number, mine), None)
+    return next(_drafts(plan, number, mine, today), None)
 
 
-def drafts(plan: Plan, number: int, wanted: pd.DataFrame) -> Iterator[ProposalDraft]:
+def _drafts(plan: Plan, number: int, wanted: pd.DataFrame, today: date) -> Iterator[ProposalDraft]:
     """A draft for each of the wanted PROPOSALS rows of a bucket, with what the customer master says beside, by account id."""
     master = plan.snapshot.frame("customers", number).set_index("customer_id")
     entities = master["legal_entity"].reindex(wanted["customer_id"])
@@ -155,7 +156,7 @@ def drafts(plan: Plan, number: int, wanted: pd.DataFrame) -> Iterator[ProposalDr
     wanted = wanted.iloc[sorted(range(len(accounts)), key=accounts.__getitem__)]
     about = master.reindex(wanted["customer_id"])[["name", "legal_entity", "region", "portfolio", "status", "account_owner"]]
     facts = figures.facts_beside(plan, number, wanted["customer_id"])
-    policy, today = plan.workspace.policy(), prepare.services(plan.config).today()
+    policy = plan.workspace.policy()
     names = [str(name) for name in wanted.columns]
     columns = [figures.plain_column(wanted[name]) for name in names]
     for row, master_row, fact_row in zip(zip(*columns, strict=True), about.to_dict("records"), facts, strict=True):
@@ -257,15 +258,19 @@ def route_proposals(plan: Plan) -> None:
 def send_out(plan: Plan) -> route.Routed:
     """Approve by rule what policy lets through; put the rest into worklists, or before the approvers."""
     opened = prepare.services(plan.config)
-    workspace = plan.workspace
-    rules = route.Rules(
+    return route.route_all(opened.store, plan.review_id, rules_of(plan), opened.clock, by=prepare.SYSTEM)
+
+
+def rules_of(plan: Plan) -> route.Rules:
+    """What routing goes by: the review's documents, and where the company works and is told."""
+    settings, workspace = prepare.services(plan.config).settings, plan.workspace
+    return route.Rules(
         policy=workspace.policy(),
         matrix=workspace.matrix(),
-        zone=opened.settings.zone,
-        calendar=opened.settings.working_days(),
-        to=opened.settings.slack.destinations(),
+        zone=settings.zone,
+        calendar=settings.working_days(),
+        to=settings.slack.destinations(),
     )
-    return route.route_all(opened.store, plan.review_id, rules, opened.clock, by=prepare.SYSTEM)
 
 
 def write_report(plan: Plan) -> Summary:

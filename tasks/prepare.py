@@ -36,6 +36,9 @@ WORKING_DAY = 5
 
 SYSTEM = "system:periodic_review"
 
+CALENDAR = "documents/calendar.json"
+"""The company's working days when the review started, kept beside its documents."""
+
 
 _ACTING: ContextVar[str] = ContextVar("acting", default=SYSTEM)
 
@@ -143,6 +146,7 @@ def open_review(plan: Plan, supersede: str, started_by: str = "") -> Plan:
     review = lifecycle.start_in_batches(opened.store, command, opened.clock)
     ready = plan.but(review_id=review.review_id)
     ready.workspace.keep_documents(documents)
+    ready.workspace.write_text(CALENDAR, calendar_text(opened.settings))
     return ready
 
 
@@ -223,7 +227,6 @@ def governed_documents(settings: Settings) -> list[tuple[DocumentOfRecord, Docum
 def _manifest(plan: Plan, opened: Services, documents: list[tuple[DocumentOfRecord, Document]]) -> Manifest:
     settings = opened.settings
     by_kind = {kind: document.digest for kind, document in documents}
-    days = canonical({"country": settings.calendar.country, "extra": sorted(day.isoformat() for day in settings.calendar.extra_holidays)})
     with opened.store.read() as uow:
         delegations = uow.find(Delegation)
     return Manifest(
@@ -241,9 +244,15 @@ def _manifest(plan: Plan, opened: Services, documents: list[tuple[DocumentOfReco
         authority=by_kind[DocumentOfRecord.AUTHORITY],
         scorecard=by_kind[DocumentOfRecord.SCORECARD],
         delegations=manifests.digest_of_records(delegations),
-        calendars=manifests.digest_of(days),
+        calendars=manifests.digest_of(calendar_text(settings)),
         mappings={document.name: document.digest for kind, document in documents if kind == DocumentOfRecord.MAPPING},
     )
+
+
+def calendar_text(settings: Settings) -> str:
+    """The company's working days, as canonical text."""
+    chosen = settings.calendar
+    return canonical({"country": chosen.country, "extra": sorted(day.isoformat() for day in chosen.extra_holidays)})
 
 
 def is_held(plan: Plan) -> bool:

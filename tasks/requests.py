@@ -106,7 +106,7 @@ def store_request(plan: Plan, request: requests.Request) -> str:
     One transaction for both: a request that died either has no proposal and is asked again, or has one and its review is resumed.
     """
     opened = prepare.services(plan.config)
-    draft = outcome.draft_for(plan, request.customer_id)
+    draft = outcome.draft_for(plan, request.customer_id, opened.today())
     if draft is None:
         raise _not_reviewed(plan, request.customer_id)
     with opened.store.begin() as uow:

@@ -177,6 +177,80 @@ class Snapshot:
         return path
 
 
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something of a snapshot that is not what was written: dataset (empty: the index), file, digests (`found` empty: it is missing)."""
+
+    dataset: str
+    where: str
+    expected: str
+    found: str
+
+
+def faults(folder: Path) -> Iterator[Fault]:
+    """Everything of a snapshot that is not what was written, by the name of its folder; `verify` stops at the first.
+
+    Bytes are compared with their SHA-256, values with their content digest, the index with the folder's name.
+    """
+    index = _index(folder)
+    if index is None:
+        yield Fault("", INDEX, folder.name, "" if not (folder / INDEX).is_file() else files.sha256_of(folder / INDEX))
+        return
+    digest = _digest_of(index)
+    if digest != folder.name:
+        yield Fault("", INDEX, folder.name, digest)
+    for name, one in index["datasets"].items():
+        for part, expected in one["content"].items():
+            yield from _file_faults(folder, index, DATASETS[name], _file(DATASETS[name], int(part) if part else None), expected)
+
+
+def _file_faults(folder: Path, index: Mapping[str, Any], dataset: Dataset, file: str, expected: str) -> Iterator[Fault]:
+    bytes_expected = str(index["files"].get(file, ""))
+    if not (folder / file).is_file():
+        yield Fault(dataset.name, file, bytes_expected, "")
+        return
+    bytes_found = files.sha256_of(folder / file)
+    if bytes_found != bytes_expected:
+        yield Fault(dataset.name, file, bytes_expected, bytes_found)
+    try:
+        found = content_digest(files.read_frame(folder / file, dataset), dataset)
+    except Tampered:
+        return  # its bytes say so already
+    if found != expected:
+        yield Fault(dataset.name, file, expected, found)
+
+
+def link_as_found(folder: Path, root: Path) -> str:
+    """A snapshot under `root` that reads the files of `folder` as they are now, changed or not; returns its digest.
+
+    For a replay that goes on although an input changed. Raises Tampered when there is no index to go by.
+    """
+    index = _index(folder)
+    if index is None:
+        raise Tampered(f"{folder / INDEX} is missing or cannot be read", expected="the index of a snapshot")
+    digest = _digest_of(index)
+    present = [name for name in index["files"] if (folder / name).is_file()]
+    for name in present:
+        (root / digest / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / digest / name).symlink_to((folder / name).resolve())
+    hashes = {**index["files"], **{name: files.sha256_of(folder / name) for name in present}}
+    files.write_text(root / digest / INDEX, json.dumps({**index, "digest": digest, "files": hashes}))
+    return digest
+
+
+def _index(folder: Path) -> dict[str, Any] | None:
+    try:
+        index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+        return index if {"datasets", "files"} <= set(index) else None
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _digest_of(index: Mapping[str, Any]) -> str:
+    content = {name: value for name, value in index.items() if name not in ("digest", "files")}
+    return sha256(canonical(content).encode()).hexdigest()
+
+
 def write(root: Path, book: Book, *, buckets: int) -> Written:
     """The snapshot of `book` under `root`, whole or not at all; the same values give the same digest and are written once.
 
@@ -228,8 +302,7 @@ def open_snapshot(folder: Path) -> Snapshot:
     path = folder / INDEX
     try:
         index = json.loads(path.read_text(encoding="utf-8"))
-        content = {name: value for name, value in index.items() if name not in ("digest", "files")}
-        digest = sha256(canonical(content).encode()).hexdigest()
+        digest = _digest_of(index)
     except FileNotFoundError:
         raise Tampered(f"{path} is missing", expected="a snapshot", next_step="restore the snapshot from a backup") from None
     except (ValueError, AttributeError, TypeError) as error:

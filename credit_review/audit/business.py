@@ -87,13 +87,16 @@ class Rebuilt:
         data, known = body["data"], self.facts["limit_proposal"].get(key)
         if action == Action.PROPOSAL_CREATED:
             figures = (data[name] for name in ("account", "currency", "to_minor", "terms_days", "effective_to", "digest"))
-            self._set("limit_proposal", key, (data.get("to", str(ProposalState.DRAFT)), *figures), seq)
+            # a successor names what it comes of, and is before the approvers at once
+            self._set("limit_proposal", key, (str(ProposalState.PENDING if "cause" in data else ProposalState.DRAFT), *figures), seq)
             return
         if known is None:
             return
         state, account, currency, minor, terms, until, digest = known
+        if action in (Action.PROPOSAL_AMENDED, Action.PROPOSAL_COMMENTED):
+            digest = data["digest"]
         if action == Action.PROPOSAL_AMENDED:
-            after, digest = data["after"], data["digest"]
+            after = data["after"]
             minor, terms, until = after["to_minor"], after["terms_days"], after["effective_to"]
         to = data.get("to")
         state = to if to in _PROPOSAL_STATES else _STATES.get(Action(action), state) if action in _STATES else state

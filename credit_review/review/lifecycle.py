@@ -322,8 +322,10 @@ def _enter(uow: UnitOfWork, found: Review, to: ReviewState, *, by: str, data: Ma
     return change_review(uow, found, state=to, last_good_state=to)
 
 
-def complete_manifest(uow: UnitOfWork, review: str, manifest: Manifest, *, by: str = SYSTEM) -> Review:
+def complete_manifest(uow: UnitOfWork, review: str, manifest: Manifest, *, by: str = SYSTEM, limits_before: int | None = None) -> Review:
     """The review in state snapshotted, its manifest completed for good; the entry carries the digest.
+
+    `limits_before` is the entry before which the limits in force were read.
 
     The same manifest again changes nothing. Raises ReviewStopped when another one is there, or when what was fixed at the start differs.
     """
@@ -341,7 +343,8 @@ def complete_manifest(uow: UnitOfWork, review: str, manifest: Manifest, *, by: s
         )
     require_state(found, ReviewState.DRAFT)
     changed = change_review(uow, found, manifest_json=manifest.completed().to_json(), manifest_digest=manifest.digest())
-    return _enter(uow, changed, ReviewState.SNAPSHOTTED, by=by, data={})
+    data = {} if limits_before is None else {"limits_before": limits_before}
+    return _enter(uow, changed, ReviewState.SNAPSHOTTED, by=by, data=data)
 
 
 def fail(uow: UnitOfWork, review: str, *, code: str, text: str, by: str = SYSTEM) -> Review:

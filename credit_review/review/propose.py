@@ -120,7 +120,7 @@ def store_proposals(
     require_state(review, ReviewState.SCORED)
     plan = _Plan.read(uow, review, drafts, reviewed_since)
     fresh = [d for d in plan.drafts if plan.is_fresh(d)]
-    changing = [d for d in fresh if not unchanged(d)]
+    changing = plan.changing()
     left = [(d.customer_id, newer) for d in changing if (newer := plan.newer_review(d))]
     kept = [d for d in changing if not plan.newer_review(d)]
     _open_accounts(uow, [d for d in kept if d.account_id not in plan.accounts], by)
@@ -136,6 +136,19 @@ def store_proposals(
         unchanged=len(fresh) - len(changing),
         yielded=tuple(left),
     )
+
+
+def proposals_of(
+    uow: UnitOfWork,
+    review: Review,
+    drafts: Sequence[ProposalDraft],
+    now: datetime,
+    *,
+    reviewed_since: Mapping[str, str] = MappingProxyType({}),
+) -> list[Proposal]:
+    """What `store_proposals` would store of these drafts, as the record stands in `uow`."""
+    plan = _Plan.read(uow, review, drafts, reviewed_since)
+    return [plan.proposal(d, now) for d in plan.changing() if not plan.newer_review(d)]
 
 
 def store_all(
@@ -214,6 +227,10 @@ class _Plan:
             newer=frozenset(newer),
             since=since,
         )
+
+    def changing(self) -> list[ProposalDraft]:
+        """Drafts not stored yet that change something."""
+        return [d for d in self.drafts if self.is_fresh(d) and not unchanged(d)]
 
     def is_fresh(self, draft: ProposalDraft) -> bool:
         """Whether this review has stored no proposal for the account yet."""

@@ -178,6 +178,25 @@ def propose_request(uow: UnitOfWork, review_id: str, engine: ProposalDraft, requ
     return _store(uow, review, draft, engine, request, now)
 
 
+def requested(uow: UnitOfWork, review: Review, engine: ProposalDraft, request: Request, now: datetime) -> Proposal:
+    """What `propose_request` would store, as the record stands in `uow`."""
+    return _record(uow, review, _asked(engine, request, uow), engine, request, now)
+
+
+def _record(uow: UnitOfWork, review: Review, draft: ProposalDraft, engine: ProposalDraft, request: Request, now: datetime) -> Proposal:
+    limit = uow.get(CreditLimit, account_id=draft.account_id)
+    return proposal_record(
+        review,
+        from_json(review.manifest_json),
+        draft,
+        base_version=limit.version if limit else 0,
+        proposer_id=request.person_id,
+        supersedes_id=None,
+        now=now,
+        engine_minor=engine.to_minor,
+    )
+
+
 def _asked(engine: ProposalDraft, request: Request, uow: UnitOfWork) -> ProposalDraft:
     base = uow.get(CreditLimit, account_id=engine.account_id)
     present = base.amount_minor if base else None
@@ -258,17 +277,7 @@ def _store(uow: UnitOfWork, review: Review, draft: ProposalDraft, engine: Propos
     if uow.get(LimitAccount, account_id=draft.account_id, lock=True) is None:
         uow.add(account_of(draft))
         uow.append(account_entry(account_of(draft), request.person_id))
-    limit = uow.get(CreditLimit, account_id=draft.account_id)
-    proposal = proposal_record(
-        review,
-        from_json(review.manifest_json),
-        draft,
-        base_version=limit.version if limit else 0,
-        proposer_id=request.person_id,
-        supersedes_id=None,
-        now=now,
-        engine_minor=engine.to_minor,
-    )
+    proposal = _record(uow, review, draft, engine, request, now)
     uow.add(proposal)
     uow.add(Maker(proposal_id=proposal.proposal_id, person_id=request.person_id, how=REQUESTED, at=now))
     uow.append(created_entry(proposal, review.manifest_digest, request.person_id))

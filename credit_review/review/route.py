@@ -81,7 +81,7 @@ def route(uow: UnitOfWork, review_id: str, proposal_ids: Sequence[str], rules: R
     named = uow.find(Proposal, proposal_id=list(proposal_ids), lock=True) if proposal_ids else []
     found = [p for p in named if p.state == ProposalState.DRAFT and not p.assigned_to]
     standings = standings_of(uow, found, rules, now)
-    ways = _ways(found, standings, rules, rules.habits(uow, now), now)
+    ways = ways_of(uow, found, standings, rules, now)
     _store(uow, ways, now, by)
     put_before(
         uow, [standings[w.proposal.proposal_id] for w in ways if w.to["state"] == ProposalState.PENDING], rules.matrix, rules.to, now
@@ -142,8 +142,15 @@ def need_of(standing: Standing | None, matrix: Matrix) -> Requirement | None:
         return None
 
 
+_ACTION = {
+    ProposalState.APPROVED: Action.PROPOSAL_AUTO_APPROVED,
+    ProposalState.PENDING: Action.PROPOSAL_RELEASED,
+    ProposalState.DRAFT: Action.PROPOSAL_ASSIGNED,
+}
+
+
 @dataclass(frozen=True, slots=True)
-class _Way:
+class Way:
     """One proposal's way: the fields to store, and whether only the group's sums kept it from passing by rule."""
 
     proposal: Proposal
@@ -151,8 +158,25 @@ class _Way:
     beyond_rule: bool
     because: tuple[str, ...]
 
+    def entry(self, by: str) -> Entry:
+        """The entry that records it."""
+        proposal, to = self.proposal, self.to
+        data: dict[str, Any] = {"from": proposal.state, "to": to["state"], "digest": proposal.digest, "because": list(self.because)}
+        if to["state"] == ProposalState.APPROVED:
+            data |= {"rule": proposal.straight_through_rule, "policy": proposal.policy_digest}
+        else:
+            data |= {
+                "tier": to["tier"],
+                "approvals": to["required_approvals"],
+                "assigned_to": to["assigned_to"],
+                "beyond_rule": self.beyond_rule,
+            }
+        return Entry(action=_ACTION[to["state"]], actor=actor(by), entity=f"proposal:{proposal.proposal_id}", data=data)
 
-def _ways(proposals: Sequence[Proposal], standings: Mapping[str, Standing], rules: Rules, habits: Habits, now: datetime) -> list[_Way]:
+
+def ways_of(uow: UnitOfWork, proposals: Sequence[Proposal], standings: Mapping[str, Standing], rules: Rules, now: datetime) -> list[Way]:
+    """The way of each draft of one transaction, in their order: those before count for the group of those after."""
+    habits = rules.habits(uow, now)
     passed: Counter[str] = Counter()
     ways = []
     for proposal in proposals:
@@ -171,13 +195,13 @@ def _ways(proposals: Sequence[Proposal], standings: Mapping[str, Standing], rule
     return ways
 
 
-def _way(proposal: Proposal, standing: Standing | None, rules: Rules, habits: Habits, now: datetime) -> _Way:
+def _way(proposal: Proposal, standing: Standing | None, rules: Rules, habits: Habits, now: datetime) -> Way:
     need = need_of(standing, rules.matrix)
     eligible = need is not None and standing is not None and rules.policy.straight_through.enabled and by_rule(standing)
     if eligible and need is not None and rules.matrix.rank(need.tier) == 0:
         expires = habits.closing(now, rules.policy.review.proposal_valid_working_days, ())
         to = {"state": ProposalState.APPROVED, "decided_at": now, "outcome_code": "by_rule", "expires_at": expires}
-        return _Way(proposal, to, False, need.because)
+        return Way(proposal, to, False, need.because)
     to = {
         "state": ProposalState.DRAFT,
         "assigned_to": rules.policy.analyst_for(json.loads(proposal.packet_json)["portfolio"]),
@@ -187,7 +211,7 @@ def _way(proposal: Proposal, standing: Standing | None, rules: Rules, habits: Ha
     }
     if rules.policy.straight_through.release_untouched and need is not None and standing is not None:
         to |= {"state": ProposalState.PENDING, "expires_at": expiry(standing, rules, habits, now)}
-    return _Way(proposal, to, eligible, need.because if need else ("no_rate",))
+    return Way(proposal, to, eligible, need.because if need else ("no_rate",))
 
 
 def expiry(standing: Standing, rules: Rules, habits: Habits, now: datetime) -> datetime:
@@ -196,12 +220,12 @@ def expiry(standing: Standing, rules: Rules, habits: Habits, now: datetime) -> d
     return habits.closing(now, rules.policy.review.proposal_valid_working_days, asked)
 
 
-def _store(uow: UnitOfWork, ways: Sequence[_Way], now: datetime, by: str) -> None:
+def _store(uow: UnitOfWork, ways: Sequence[Way], now: datetime, by: str) -> None:
     change_alike(uow, {w.proposal.proposal_id: w.to for w in ways})
     # a draft that leaves its state for the first time cannot be owed its application already
     approved = [w.proposal.proposal_id for w in ways if w.to["state"] == ProposalState.APPROVED]
     uow.add(*(owed(APPLY, apply_key(i), {"proposal_id": i}, now) for i in approved))
-    uow.append(*(_entry(way, by) for way in ways))
+    uow.append(*(way.entry(by) for way in ways))
     for way in ways:
         owe_request_update(uow, way.proposal, now)
 
@@ -215,25 +239,3 @@ def change_alike(uow: UnitOfWork, changes: Mapping[str, Mapping[str, Any]]) -> N
         # by key alone: with the state beside it SQLite would rather walk the index of all proposals in that state
         if uow.change(Proposal, where={"proposal_id": ids}, to=dict(values)) != len(ids):
             raise Conflict(said("proposals changed meanwhile"), next_step=said("run the command again"))
-
-
-_ACTION = {
-    ProposalState.APPROVED: Action.PROPOSAL_AUTO_APPROVED,
-    ProposalState.PENDING: Action.PROPOSAL_RELEASED,
-    ProposalState.DRAFT: Action.PROPOSAL_ASSIGNED,
-}
-
-
-def _entry(way: _Way, by: str) -> Entry:
-    proposal, to = way.proposal, way.to
-    data: dict[str, Any] = {"from": proposal.state, "to": to["state"], "digest": proposal.digest, "because": list(way.because)}
-    if to["state"] == ProposalState.APPROVED:
-        data |= {"rule": proposal.straight_through_rule, "policy": proposal.policy_digest}
-    else:
-        data |= {
-            "tier": to["tier"],
-            "approvals": to["required_approvals"],
-            "assigned_to": to["assigned_to"],
-            "beyond_rule": way.beyond_rule,
-        }
-    return Entry(action=_ACTION[to["state"]], actor=actor(by), entity=f"proposal:{proposal.proposal_id}", data=data)

@@ -667,6 +667,19 @@ def scorecard_fit(
     running.fit_scorecard(config, as_of=as_of.date() if as_of else None, out=out, expert=expert)
 
 
+@app.command(rich_help_panel="Audit")
+def replay(
+    subject: Annotated[str, typer.Argument(metavar="PROPOSAL|REVIEW", help="Id of a review, or of a proposal.")],
+    anyway: Annotated[bool, typer.Option("--anyway", help="Go on after a changed input, and name the figures that differ.")] = False,
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_json: JsonOption = False,
+) -> None:
+    """Compute a review again from its manifest and compare with what is on record. Exit code 0 equal, 1 different, 2 cannot tell."""
+    from deployments.cli import replaying
+
+    raise SystemExit(replaying.replay(config, subject, anyway=anyway, as_json=as_json))
+
+
 @audit_app.command("verify")
 def audit_verify(
     config: ConfigOption = DEFAULT_CONFIG,

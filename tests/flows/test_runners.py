@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 
 import pandas as pd
+import pyarrow
 import pytest
 from installed import AS_OF, install, set_in
 
@@ -16,7 +17,7 @@ from credit_review.adapters import build_info, wiring
 from credit_review.adapters.clock import FixedClock
 from credit_review.errors import BadInput, Conflict, Refused, ReviewStopped, Tampered, Unavailable
 from deployments.cli import reviewing
-from tasks import prepare
+from tasks import prepare, replaying
 
 pytestmark = pytest.mark.prefect
 
@@ -74,6 +75,15 @@ def test_every_runner_writes_the_same_bytes(runner, workers, template, one_threa
     }
     assert len([name for name in wanted if "/features/" in name and name.endswith(".parquet")]) == 3
     assert {name for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name)} == set()
+    # computed again in this process, bucket after bucket, on another number of threads
+    review = next((tmp_path / "config" / "data" / "reviews").iterdir()).name
+    threads = pyarrow.cpu_count()
+    pyarrow.set_cpu_count(1 if threads > 1 else 4)
+    try:
+        replayed = replaying.replay(str(tmp_path / "config"), review)
+    finally:
+        pyarrow.set_cpu_count(threads)
+    assert (replayed.exit_code, replayed.customers) == (0, 36), replayed
 
 
 @pytest.mark.soak
