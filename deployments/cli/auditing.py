@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 from collections.abc import Mapping
@@ -11,8 +12,9 @@ from credit_review.adapters.store.verify import verify_log
 from credit_review.adapters.wiring import Services, open_outside, run_notary
 from credit_review.audit.business import Difference
 from credit_review.errors import BadInput, Refused, Tampered
+from credit_review.model.records import AuditRow, Proposal
 from credit_review.words import said
-from deployments.cli.frame import services, show_json, tell
+from deployments.cli.frame import services, show_json, show_table, tell
 from deployments.cli.governing import me
 
 MOST_DIFFERENCES = 100
@@ -139,6 +141,35 @@ def _newest_held(opened: Services) -> tuple[str, tuple[int, str]]:
             next_step=said("go on as before; `credit-review audit verify` compares log and anchors"),
         )
     return origin, (newest.size, newest.root)
+
+
+KINDS = ("proposal", "account", "customer", "review", "person", "document", "delegation", "message", "log")
+"""What entries are about, as their `entity` begins."""
+
+
+def entries(config: Path, subject: str, *, as_json: bool) -> None:
+    """Print the entries about one subject, oldest first."""
+    names = [subject] if ":" in subject else [f"{kind}:{subject}" for kind in KINDS]
+    with services(config).store.read() as uow:
+        found = uow.find(AuditRow, entity=names)
+        proposal = uow.get(Proposal, proposal_id=subject.removeprefix("proposal:"))
+        if proposal is not None:
+            found += _of_its_limit(uow.find(AuditRow, entity=f"account:{proposal.account_id}"), proposal.proposal_id)
+    if not found:
+        raise BadInput(said("the log says nothing of {subject}", subject=subject), expected=said("an id, as reports and lists show it"))
+    found.sort(key=lambda row: row.seq)
+    if as_json:
+        show_json([{"seq": row.seq, "leaf": row.leaf, "body": json.loads(row.body)} for row in found])
+        return
+    columns = (said("Entry"), said("Time"), said("What"), said("Of"), said("By"), said("Hash"))
+    show_table("", columns, [(str(row.seq), row.ts, row.action, row.entity, row.actor, row.leaf[:16]) for row in found])
+
+
+def _of_its_limit(rows: list[AuditRow], proposal_id: str) -> list[AuditRow]:
+    """The entries of an account that come of one proposal: the change, its delivery, its end."""
+    bodies = [(row, json.loads(row.body)["data"]) for row in rows]
+    changes = {data["change"] for _, data in bodies if data.get("proposal") == proposal_id}
+    return [row for row, data in bodies if data.get("proposal") == proposal_id or {data.get("change"), data.get("reverses")} & changes]
 
 
 def prove(config: Path, seq: int, out: Path) -> None:

@@ -735,6 +735,18 @@ def audit_restored(reason: Reason, config: ConfigOption = DEFAULT_CONFIG, as_per
     auditing.restored(config, reason=reason, as_person=as_person)
 
 
+@audit_app.command("entries")
+def audit_entries(
+    subject: Annotated[str, typer.Argument(metavar="SUBJECT", help="Id of a proposal, account, customer, review, person or document.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_json: JsonOption = False,
+) -> None:
+    """What the log says of one subject, in order: entry, time, what, by whom, hash. Of a proposal also what became of its limit."""
+    from deployments.cli import auditing
+
+    auditing.entries(config, subject, as_json=as_json)
+
+
 @audit_app.command("prove")
 def audit_prove(
     seq: Annotated[int, typer.Argument(metavar="ENTRY", min=0, help="The entry's number, as messages and reports show it.")],

@@ -84,6 +84,21 @@ def test_a_tampered_table_is_found_where_the_log_is_sound(notarised):
     ]
 
 
+def test_everything_the_log_says_of_a_proposal_is_listed_with_what_became_of_its_limit(office):
+    (key, *_) = office.waiting(way="up", tier="T2")
+    office.run("release", key, who="p-analyst").fine()
+    office.run("decide", key, "approve", who="p-manager").fine()
+    office.run("apply").fine()
+    told = office.run("audit", "entries", key, "--json").fine().json
+    actions = [one["body"]["action"] for one in told]
+    assert actions[:2] == ["proposal.created", "proposal.assigned"]
+    assert {"proposal.released", "decision.approve", "limit.applied"} <= set(actions) and "limit.opened" not in actions
+    assert [one["seq"] for one in told] == sorted(one["seq"] for one in told)
+    shown = office.run("audit", "entries", f"proposal:{key}").fine().out
+    assert all(action in shown for action in actions) and told[0]["leaf"][:16] in shown
+    office.run("audit", "entries", "p-none").refused(3, "says nothing of p-none")
+
+
 def test_an_entry_is_proved_without_the_rest_of_the_log(notarised, tmp_path):
     notarised.run("audit", "checkpoint").fine()
     notarised.run("audit", "prove", "7", "--out", str(tmp_path / "proof")).fine()
