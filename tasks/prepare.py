@@ -146,8 +146,15 @@ def open_review(plan: Plan, supersede: str, started_by: str = "") -> Plan:
     review = lifecycle.start_in_batches(opened.store, command, opened.clock)
     ready = plan.but(review_id=review.review_id)
     ready.workspace.keep_documents(documents)
-    ready.workspace.write_text(CALENDAR, calendar_text(opened.settings))
+    _keep_calendar(ready, opened.settings, command.manifest)
     return ready
+
+
+def _keep_calendar(plan: Plan, settings: Settings, manifest: Manifest) -> None:
+    """The calendar that the manifest fixes, beside the documents, unless it is there or the settings name another by now."""
+    text = calendar_text(settings)
+    if not plan.workspace.has(CALENDAR) and manifests.digest_of(text) == manifest.calendars:
+        plan.workspace.write_text(CALENDAR, text)
 
 
 @task(name="resume the review", task_run_name="resume review {review_id}")
@@ -164,6 +171,7 @@ def resume_review(config: str, review_id: str) -> Plan:
     plan.workspace.begin_again()
     if not plan.workspace.has_documents():
         plan.workspace.keep_documents(governed_documents(opened.settings))
+    _keep_calendar(plan, opened.settings, manifest)
     return plan
 
 

@@ -80,7 +80,7 @@ def test_the_starter_matrix_is_sound():
             lambda d: d["holders"].append({**d["holders"][0], "from": date(2025, 1, 1), "regions": []}),
             "p-controller holds T1 twice on the same days",
         ),
-        (put("tiers", 0, "approvers", to=0), "greater than or equal to 1"),
+        (put("tiers", 0, "approvers", to=0), "expected 1 or more"),
         (put("tiers", 0, "group_limit_up_to", to=1000.5), "tiers[0].group_limit_up_to"),
         (put("tiers", 0, "surprise", to=1), "unknown field"),
         (lambda d: d.pop("reduction_tier"), "missing"),
