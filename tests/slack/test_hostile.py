@@ -416,8 +416,8 @@ def failures(caplog):
     A stand-in for Slack that is gone is none: handlers of the test before may still talk to theirs.
     """
     found = [one for one in caplog.records if one.name == "credit_review.slack.bolt" and one.levelno >= logging.ERROR]
-    said = [one.getMessage() for one in found if not (one.exc_info and isinstance(one.exc_info[1], OSError))]
-    return [text for text in said if "urlopen error" not in text]  # bolt logs some without the exception they were
+    logged = [one.getMessage() for one in found if not (one.exc_info and isinstance(one.exc_info[1], OSError))]
+    return [text for text in logged if "urlopen error" not in text]  # bolt logs some without the exception they were
 
 
 @pytest.mark.parametrize(
