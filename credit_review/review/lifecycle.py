@@ -39,7 +39,9 @@ NEXT: Mapping[ReviewState, ReviewState] = MappingProxyType(dict(pairwise(_ORDER)
 """The one way forward. Besides it: any but closed -> failed -> the last good state; any -> superseded."""
 
 BATCH = 500
-"""Proposals written in one transaction."""
+"""Proposals written in one transaction at the most."""
+AT_ONCE = 200
+"""Rows that bulk steps write in one: a person's click, which waits its turn behind it, still ends within half a second."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

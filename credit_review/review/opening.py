@@ -32,7 +32,7 @@ from credit_review.model.records import (
 from credit_review.model.states import ChangeKind, Layer, OutboxState, ReviewState
 from credit_review.ports import Clock, Entry, Store, UnitOfWork
 from credit_review.review.directory import active_person
-from credit_review.review.lifecycle import BATCH, entity, require_state, review_of
+from credit_review.review.lifecycle import AT_ONCE, BATCH, entity, require_state, review_of
 from credit_review.review.manifest import digest_of, from_json
 from credit_review.review.naming import SYSTEM, account_id, actor, short_id
 from credit_review.review.propose import account_entry
@@ -89,7 +89,7 @@ class TakenOver:
 def take_over(
     store: Store, review_id: str, rows: Sequence[OnFile], stated: Mapping[str, Total], *, person_id: str, on: date, clock: Clock
 ) -> TakenOver:
-    """What was adopted and what differs, for all customers of a snapshot, in transactions of 500; may run again after a crash.
+    """What was adopted and what differs, for all customers of a snapshot, in transactions of `AT_ONCE`; may run again after a crash.
 
     Rows of a legal entity whose limits were never taken over are adopted, in the name of `person_id`: count and total per currency of
     all rows must be `stated` (the control totals) before the first is stored, and those of the adopted are read back from the store at
@@ -451,5 +451,5 @@ def _tie(found: Mapping[str, Total], stated: Mapping[str, Total], where: str) ->
 
 def _batches(rows: Sequence[OnFile]) -> Iterator[list[OnFile]]:
     rest = iter(rows)
-    while batch := list(islice(rest, BATCH)):
+    while batch := list(islice(rest, AT_ONCE)):
         yield batch

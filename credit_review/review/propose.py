@@ -19,7 +19,7 @@ from credit_review.model.records import CreditLimit, LimitAccount, Proposal, Rev
 from credit_review.model.states import OPEN_PROPOSAL_STATES, Direction, Layer, ProposalState, ReviewState
 from credit_review.ports import Clock, Entry, Store, UnitOfWork
 from credit_review.review.ending import created_data
-from credit_review.review.lifecycle import BATCH, require_state, review_of, supersede_proposals
+from credit_review.review.lifecycle import AT_ONCE, BATCH, require_state, review_of, supersede_proposals
 from credit_review.review.manifest import Manifest, digest_of, from_json
 from credit_review.review.naming import SYSTEM, account_id, actor, proposal_id
 from credit_review.words import packed, said
@@ -160,13 +160,13 @@ def store_all(
     by: str = SYSTEM,
     reviewed_since: Mapping[str, str] = MappingProxyType({}),
 ) -> Stored:
-    """What became of all drafts, stored in transactions of 500 between which the store is free for others. May run again after a crash.
+    """What became of all drafts, stored `AT_ONCE` a transaction, between which the store is free for others. May run again after a crash.
 
     Drafts are taken as they come, so that few exist at a time. Those that come in order of account id are stored fastest: that is the
     order of the indexes, and a transaction then touches few of their pages.
     """
     total, rest = Stored(), iter(drafts)
-    while batch := list(islice(rest, BATCH)):
+    while batch := list(islice(rest, AT_ONCE)):
         with store.begin(interactive=False) as uow:
             total += store_proposals(uow, review_id, batch, clock.now(), by=by, reviewed_since=reviewed_since)
             uow.commit()

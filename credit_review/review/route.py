@@ -24,7 +24,7 @@ from credit_review.model.states import ProposalState, ReviewState
 from credit_review.policy import Policy
 from credit_review.ports import Clock, Entry, Store, UnitOfWork
 from credit_review.review.addressing import NOWHERE, Destinations, put_before
-from credit_review.review.lifecycle import BATCH, require_free, require_state, review_of
+from credit_review.review.lifecycle import AT_ONCE, BATCH, require_free, require_state, review_of
 from credit_review.review.naming import SYSTEM, actor
 from credit_review.review.outbox import APPLY, apply_key, owe_request_update, owed
 from credit_review.review.standing import gather, gather_many
@@ -97,10 +97,10 @@ def route(uow: UnitOfWork, review_id: str, proposal_ids: Sequence[str], rules: R
 def route_all(
     store: Store, review_id: str, rules: Rules, clock: Clock, *, proposal_ids: Iterable[str] | None = None, by: str = SYSTEM
 ) -> Routed:
-    """How all drafts of a review were routed, in transactions of 500; without `proposal_ids`, all that wait. May run again."""
+    """How all drafts of a review were routed, in transactions of `AT_ONCE`; without `proposal_ids`, all that wait. May run again."""
     total = Routed()
     ids = iter(_waiting(store, review_id) if proposal_ids is None else proposal_ids)
-    while batch := list(islice(ids, BATCH)):
+    while batch := list(islice(ids, AT_ONCE)):
         with store.begin(interactive=False) as uow:
             total += route(uow, review_id, batch, rules, clock.now(), by=by)
             uow.commit()

@@ -165,7 +165,7 @@ def test_a_transaction_takes_at_most_500_rows_and_one_an_account(world):
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("at", [1, 2, 3, 4])
 def test_the_take_over_goes_on_after_a_crash_as_if_nothing_had_happened(sqlite_template, tmp_path, clock, monkeypatch, at, after):
-    monkeypatch.setattr(opening, "BATCH", 4)
+    monkeypatch.setattr(opening, "AT_ONCE", 4)
     worlds = []
     for name in ("whole", "crashed"):
         path = tmp_path / f"{name}.db"
@@ -184,7 +184,7 @@ def test_the_take_over_goes_on_after_a_crash_as_if_nothing_had_happened(sqlite_t
 
 
 def test_the_take_over_goes_on_after_crashes_on_both_databases(world, monkeypatch):
-    monkeypatch.setattr(opening, "BATCH", 4)
+    monkeypatch.setattr(opening, "AT_ONCE", 4)
     review = snapshotted(world)
     rows = [on_file(f"c-{n}", n * 100) for n in range(10)]
     ledger = Ledger(world)
