@@ -156,7 +156,7 @@ def many(count=1100):
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("at", [1, 2, 3])
 def test_storing_goes_on_after_a_crash_as_if_nothing_had_happened(sqlite_url, sqlite_template, tmp_path, clock, monkeypatch, at, after):
-    monkeypatch.setattr(propose, "BATCH", 4)
+    monkeypatch.setattr(propose, "AT_ONCE", 4)
     worlds = []
     for name in ("whole", "crashed"):
         path = tmp_path / f"{name}.db"
@@ -175,7 +175,7 @@ def test_storing_goes_on_after_a_crash_as_if_nothing_had_happened(sqlite_url, sq
 
 
 def test_storing_goes_on_after_a_crash_on_both_databases(world, monkeypatch):
-    monkeypatch.setattr(propose, "BATCH", 4)
+    monkeypatch.setattr(propose, "AT_ONCE", 4)
     review = world.review()
     ledger = Ledger(world)
     for at, after in ((2, False), (1, True), (1, False)):
@@ -194,7 +194,7 @@ def test_the_number_of_statements_does_not_grow_with_the_drafts(sqlite_store, cl
     counts = []
     seen = []
     event.listen(sqlite_store.engine, "before_cursor_execute", lambda *args: seen.append(args[2]))
-    for size in (5, 300):
+    for size in (5, propose.AT_ONCE):
         seen.clear()
         world.store_drafts(review.review_id, [draft(f"c-{size}-{n}", had=None) for n in range(size)])
         counts.append(len(seen))

@@ -141,7 +141,7 @@ def test_routing_again_changes_nothing(world):
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("at", [1, 2, 3])
 def test_routing_goes_on_after_a_crash_as_if_nothing_had_happened(sqlite_template, tmp_path, clock, monkeypatch, at, after):
-    monkeypatch.setattr(route, "BATCH", 3)
+    monkeypatch.setattr(route, "AT_ONCE", 3)
     worlds = []
     for name in ("whole", "crashed"):
         path = tmp_path / f"{name}.db"
