@@ -71,7 +71,7 @@ def _prepare_sqlite(dbapi: Any, _record: object) -> None:
         "busy_timeout=5000",
         "journal_mode=WAL",
         "cache_size=-65536",
-        "wal_autocheckpoint=2048",  # 8 MB: whoever commits then pays for it, and with 64 MB one click in a hundred waited for most of a second
+        "wal_autocheckpoint=2048",  # 8 MB: whoever commits pays for it; with 64 MB one click in a hundred waited for most of a second
         "temp_store=MEMORY",  # a trigger that may refuse makes SQLite keep a journal a statement: small, and else often a file on disk
         "synchronous=FULL",
         "foreign_keys=ON",
