@@ -15,7 +15,7 @@ from credit_review import audit
 from credit_review.audit.anchored import KEPT, Held, Trust, in_force, judge, rotation
 from credit_review.audit.checking import NOTHING_YET, Consistent
 from credit_review.audit.notes import Checkpoint, SigningKey, sign, size_of
-from credit_review.errors import BadInput, CreditReviewError
+from credit_review.errors import BadInput, CreditReviewError, Tampered
 from credit_review.ports import Anchor, Log
 from credit_review.words import said
 
@@ -67,7 +67,7 @@ def run(log: Log, book: Notebook, key: SigningKey, anchors: Sequence[Anchor], tr
     """Verify what is new, sign it, and hand every note an anchor lacks to it; safe to run again at any time, and after a crash.
 
     Nothing is signed that was not verified. Raises TamperedEntry when the log is not what this notary signed before, or BadInput when
-    its key is not the one the log names.
+    its key is not the one the log names, and Tampered when an anchor holds another note than the one signed.
     """
     memory = book.memory()
     found = _verified(log, memory, book, trust)
@@ -87,27 +87,29 @@ def run(log: Log, book: Notebook, key: SigningKey, anchors: Sequence[Anchor], tr
     notes = book.notes()
     if found.size:
         log.keep_checkpoint(found.size, notes[checkpoint.name])
-    confirmed, failed = _hand_over(notes, memory, anchors)
+    confirmed, failed, refused = _hand_over(notes, memory, anchors)
     book.remember(replace(memory, confirmed=confirmed))
+    if refused:
+        raise refused[0]
     late = _overdue(log, _by_size(confirmed, notes), anchors, now - oldest)
     return Outcome(size=found.size, root=found.root, signed=signed, confirmed=_by_size(confirmed, notes), failed=failed, overdue=late)
 
 
 def _verified(log: Log, memory: Memory, book: Notebook, trust: Trust) -> Consistent:
     """The log from where the last run ended; after a restore, from its first entry and against every note ever signed."""
-    since = memory.verified
-    try:
-        with log.reading(since.size) as view:
-            found = audit.verify_rows(view.rows, view.payloads, view.head, since=since, keep=KEPT)
-        return replace(found, kept={**since.kept, **found.kept})
-    except audit.TamperedEntry:
-        notes = book.notes()
-        if not notes:
-            raise
-        with log.reading() as view:
-            whole = audit.verify_rows(view.rows, view.payloads, view.head, roots_at=_sizes(notes.values()), keep=KEPT)
-        judge(whole, [Held(anchor="the notary's own notes", administrator="notary", note=note) for note in notes.values()], trust)
-        return whole
+    since, notes = memory.verified, book.notes()
+    if since.size or not notes:  # a memory that was lost is no reason to sign another history: the notes are still here
+        try:
+            with log.reading(since.size) as view:
+                found = audit.verify_rows(view.rows, view.payloads, view.head, since=since, keep=KEPT)
+            return replace(found, kept={**since.kept, **found.kept})
+        except audit.TamperedEntry:
+            if not notes:
+                raise
+    with log.reading() as view:
+        whole = audit.verify_rows(view.rows, view.payloads, view.head, roots_at=_sizes(notes.values()), keep=KEPT)
+    judge(whole, [Held(anchor="the notary's own notes", administrator="notary", note=note) for note in notes.values()], trust)
+    return whole
 
 
 def _sizes(notes: Iterable[str]) -> frozenset[int]:
@@ -118,18 +120,27 @@ def _by_size(confirmed: Mapping[str, str], notes: Mapping[str, str]) -> dict[str
     return {anchor: size_of(notes[name]) or 0 for anchor, name in confirmed.items() if name in notes}
 
 
-def _hand_over(notes: Mapping[str, str], memory: Memory, anchors: Sequence[Anchor]) -> tuple[dict[str, str], dict[str, str]]:
-    """Every anchor gets the notes it has not confirmed, oldest first; one that fails is tried again in the next run."""
+def _hand_over(
+    notes: Mapping[str, str], memory: Memory, anchors: Sequence[Anchor]
+) -> tuple[dict[str, str], dict[str, str], list[Tampered]]:
+    """Every anchor gets the notes it has not confirmed, oldest first; one that fails is tried again in the next run.
+
+    An anchor that holds another note is a finding; the others get theirs first.
+    """
     confirmed, failed = dict(memory.confirmed), {}
+    refused: list[Tampered] = []
     for anchor in anchors:
         for name in sorted(name for name in notes if name > confirmed.get(anchor.name, "")):
             try:
                 anchor.keep(name, notes[name])
+            except Tampered as error:
+                refused.append(error)
+                break
             except CreditReviewError as error:
                 failed[anchor.name] = error.what
                 break
             confirmed[anchor.name] = name
-    return confirmed, failed
+    return confirmed, failed, refused
 
 
 def _overdue(log: Log, confirmed: Mapping[str, int], anchors: Sequence[Anchor], limit: datetime) -> tuple[str, ...]:

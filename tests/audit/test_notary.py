@@ -152,6 +152,23 @@ def test_the_notary_refuses_a_log_rewritten_before_what_it_signed(world):
         world.notarise()
 
 
+def test_the_notary_without_its_memory_still_refuses_a_history_that_its_notes_contradict(world):
+    world.notarise()
+    (world.folder / "notary" / "memory.json").unlink()
+    rewritten(world)
+    world.grow()
+    with pytest.raises(audit.TamperedEntry, match="rewritten"):
+        world.notarise()
+    assert len(world.book.notes()) == 1
+
+
+def test_an_anchor_that_holds_another_note_is_a_finding_and_the_others_get_theirs(world):
+    world.anchors[0].keep("0001-0000000000000003", "another")
+    with pytest.raises(Tampered, match="another checkpoint"):
+        world.notarise()
+    assert len(world.anchors[1].held()) == 1
+
+
 def test_an_anchor_that_was_away_gets_what_it_missed_in_order(world):
     away = world.folder / "worm"
     away.rename(world.folder / "away")
