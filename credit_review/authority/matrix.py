@@ -73,6 +73,14 @@ class StepUp(_Part):
     outside: str | None = None
 
 
+class Offices(_Part):
+    """Who watches over approvals without giving them: people by office. An administrator of database or software approves nothing."""
+
+    control_owner: tuple[str, ...] = ()
+    internal_audit: tuple[str, ...] = ()
+    administrators: tuple[str, ...] = ()
+
+
 class Matrix(_Part):
     """The authority matrix as adopted. Take it from `load`, which refuses one that could leave an amount without approvers."""
 
@@ -84,6 +92,7 @@ class Matrix(_Part):
     holders: tuple[Holder, ...]
     sign_off: SignOff = SignOff()
     step_up: StepUp = StepUp()
+    offices: Offices = Offices()
 
     def rank(self, tier: str) -> int:
         """Position of a tier, 0 the lowest; -1 for a name the matrix does not have."""
