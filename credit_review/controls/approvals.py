@@ -171,9 +171,8 @@ def _count(approved: pd.DataFrame) -> int:
     return count
 
 
-def by_rule(history: History) -> pd.Series[bool]:
-    """By proposal id: whether the straight-through rule alone could carry it: an entry says so, and no person and no exception is in it."""
+def by_rule(history: History) -> pd.Series[str]:
+    """Ids of proposals that the straight-through rule alone could carry: an entry says so, no person touched them, none is exceptional."""
     of = history["proposals"]
     touched = of["proposal_id"].isin(history["makers"]["proposal_id"]) | (of["proposer_id"] != SYSTEM)
-    carried = (of["rule_seq"] >= 0) & ~touched & (of["exceptional"] == "") & of["from_minor"].notna()
-    return pd.Series(carried.to_numpy(dtype=bool), index=of["proposal_id"].to_numpy())
+    return of.loc[(of["rule_seq"] >= 0) & ~touched & (of["exceptional"] == "") & of["from_minor"].notna(), "proposal_id"]

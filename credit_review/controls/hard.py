@@ -49,9 +49,8 @@ def administrator_approves(history: History) -> Iterator[Alarm]:
     of = of[human(same, of["approver_id"]).isin(behind) | human(same, of["on_behalf_of"]).isin(behind)]
     decided = of.assign(person=of["approver_id"]).groupby("person", sort=True).agg(decisions=("seq", "size"), seq=("seq", "min"))
     for row in rows_of(decided):
-        facts: dict[str, str | int] = {"decisions": int(row.decisions)}
-        subject = f"person:{row.Index}"
-        yield Alarm(control=ADMINISTRATOR, subject=subject, severity=Severity.HIGH, facts=facts, entries=entries(row.seq))
+        facts: dict[str, str | int] = {"decisions": int(row.decisions), "first_entry": int(row.seq)}
+        yield Alarm(control=ADMINISTRATOR, subject=f"person:{row.Index}", severity=Severity.HIGH, facts=facts)
     current = current_matrix(history)
     for person, tier, digest in [(h.person, h.tier, d) for d, m in current for h in m.holders if h.on(history.today)]:
         if same.get(person, person) in behind and person not in decided.index:
@@ -83,8 +82,8 @@ def applied_without_approvals(history: History) -> Iterator[Alarm]:
     """Changes of a limit that lack what their kind needs, with the first thing they lack."""
     of = history["changes"].merge(history["proposals"][["proposal_id", "state"]], on="proposal_id", how="left")
     given = distinct(_before(history, of))
-    enough = pd.Series((given["given"] >= given["needed"]).to_numpy(dtype=bool), index=given.index)
-    carried = of["proposal_id"].map(enough).eq(True) | of["proposal_id"].map(by_rule(history)).eq(True)
+    enough = given.index[given["given"] >= given["needed"]]
+    carried = of["proposal_id"].isin(enough) | of["proposal_id"].isin(by_rule(history))
     decided, reversal = of["kind"] == ChangeKind.DECISION, of["kind"] == ChangeKind.REVERSAL
     faults = {
         "no_entry": of["seq"] < 0,
@@ -104,8 +103,9 @@ def applied_without_approvals(history: History) -> Iterator[Alarm]:
 def _before(history: History, changes: pd.DataFrame) -> pd.DataFrame:
     """Approvals in order that were given by the time their change was applied."""
     rows = approvals(history)
-    applied = rows["proposal_id"].map(changes[changes["proposal_id"] != ""].set_index("proposal_id")["applied_at"])
-    return rows[(rows["lacks"] == "") & (rows["at"] <= applied)]
+    applied = changes[changes["proposal_id"] != ""][["proposal_id", "applied_at"]]
+    rows = rows[rows["lacks"] == ""].merge(applied, on="proposal_id")
+    return rows[rows["at"] <= rows["applied_at"]]
 
 
 def _waits(history: History, changes: pd.DataFrame) -> pd.Series[bool]:

@@ -157,9 +157,13 @@ COLUMNS: Mapping[str, Mapping[str, str]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """A stretch of the record up to `now`. `matrices` are all authority matrices ever adopted, by digest."""
+    """A stretch of the record from `since` to `now`; decisions before it are there where a later change needs them.
+
+    `matrices` are all authority matrices ever adopted, by digest.
+    """
 
     now: datetime
+    since: datetime
     zone: tzinfo
     rules: ControlRules
     control_currency: str

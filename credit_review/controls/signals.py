@@ -28,6 +28,7 @@ FAST, BULK, BUNCHED, TEMPORARY, PAIR, RUSH = (
 def _given(history: History) -> pd.DataFrame:
     """Approvals in order of time with the fields of their proposal that signals read, the company's day, and its calendar quarter."""
     of = having(history["decisions"], verdict=Verdict.APPROVE)
+    of = of[of["at"] >= pd.Timestamp(history.since)]
     of = of[["proposal_id", "approver_id", "at", "shown_at", "seq", "authority", "group_limit_minor", "increases_12m_minor"]]
     fields = ["proposal_id", "review_kind", "customer_id", "region", "from_minor", "to_minor"]
     rows = of.merge(history["proposals"][fields], on="proposal_id").sort_values(["at", "seq"], kind="stable").reset_index(drop=True)

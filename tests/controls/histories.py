@@ -80,13 +80,21 @@ class Past:
         other.matrices = dict(self.matrices)
         return other
 
-    def history(self, rules=RULES, only=tuple(COLUMNS)):
+    def history(self, rules=RULES, only=tuple(COLUMNS), frames=None):
         """With these frames only: a control that reads another fails."""
-        frames = {}
-        for name in only:
+        frames = dict(frames or {})
+        for name in only if not frames else ():
             rows, columns = self.rows[name], COLUMNS[name]
             frames[name] = rows if isinstance(rows, pd.DataFrame) else typed(name, {c: [r[c] for r in rows] for c in columns})
-        return History(now=self.now, zone=ZONE, rules=rules, control_currency="EUR", matrices=self.matrices, frames=frames)
+        return History(
+            now=self.now,
+            since=datetime(2020, 1, 1, tzinfo=UTC),
+            zone=ZONE,
+            rules=rules,
+            control_currency="EUR",
+            matrices=self.matrices,
+            frames=frames,
+        )
 
     # --- people and rules ---------------------------------------------------------------------------------------------------------
 
