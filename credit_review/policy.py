@@ -343,6 +343,20 @@ class ControlRules(_Part):
     dip_from: Amount = Decimal(10_000)
 
 
+class DueDays(_Part):
+    """Working days of the company that the owner of a finding has, by severity."""
+
+    high: Annotated[int, Field(strict=True, ge=1, le=250)] = 5
+    medium: Annotated[int, Field(strict=True, ge=1, le=250)] = 20
+    low: Annotated[int, Field(strict=True, ge=1, le=250)] = 60
+
+
+class FindingRules(_Part):
+    """What is asked of who owns a finding."""
+
+    due_working_days: DueDays = DueDays()
+
+
 class Policy(_Part):
     """A credit policy whose shape is right; `load` also proves that its rules fit together."""
 
@@ -361,6 +375,7 @@ class Policy(_Part):
     worklists: Annotated[tuple[Worklist, ...], Field(strict=False, min_length=1)]
     approvals: Approvals
     controls: ControlRules = ControlRules()
+    findings: FindingRules = FindingRules()
 
     def minor(self, amount: Decimal) -> int:
         """An amount of this policy in integer minor units of the control currency."""
@@ -705,6 +720,15 @@ def _approvals(policy: Policy) -> Found:
         )
 
 
+def _findings(policy: Policy) -> Found:
+    days = policy.findings.due_working_days
+    for graver, lesser in (("high", "medium"), ("medium", "low")):
+        if getattr(days, graver) > getattr(days, lesser):
+            text = said("a finding of severity {graver} would be due after one of severity {lesser}", graver=graver, lesser=lesser)
+            most = said("{text}; expected at most {days} working days", text=text, days=getattr(days, lesser))
+            yield Problem(("findings", "due_working_days", graver), most)
+
+
 def _worklists(policy: Policy) -> Found:
     patterns = [w.portfolio for w in policy.worklists]
     for i, pattern in enumerate(patterns):
@@ -730,4 +754,5 @@ _RULES: tuple[Callable[[Policy], Found], ...] = (
     _exposure,
     _worklists,
     _approvals,
+    _findings,
 )

@@ -122,6 +122,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "differences": _columns("""
             difference_id  str
             account_id     str
+            owner_id       str
             found_at       time
             settled_at     time
             seq            int

@@ -45,7 +45,7 @@ def leaver_enabled(history: History) -> Iterator[Alarm]:
     held = pd.concat([held, held.assign(person_id=held["other_id"]), pd.DataFrame(tiers, columns=["kind", "person_id", "other_id"])])
     counts = held[held["person_id"].isin(left)].groupby(["person_id", "kind"], sort=True).size().reset_index(name="items")
     for row in rows_of(counts):
-        facts: dict[str, str | int] = {"holds": str(row.kind), "count": int(row.items)}
+        facts: dict[str, str | int] = {"person": row.person_id, "holds": row.kind, "count": int(row.items)}
         yield Alarm(control=LEAVERS, subject=f"person:{row.person_id}/{row.kind}", severity=Severity.HIGH, facts=facts)
 
 
@@ -69,7 +69,7 @@ def unused_right(history: History) -> Iterator[Alarm]:
     used = {*of["approver_id"], *of["on_behalf_of"]}
     for person, tier, held in _tiers_held(history):
         if held <= since and person not in used:
-            facts: dict[str, str | int] = {"right": "tier", "what": tier, "days": (history.today - held).days}
+            facts: dict[str, str | int] = {"person": person, "right": "tier", "what": tier, "days": (history.today - held).days}
             yield Alarm(control=UNUSED, subject=f"person:{person}/{tier}", severity=Severity.LOW, facts=facts)
     pairs = set(zip(of["approver_id"], of["on_behalf_of"], strict=True))
     given = now_in_force(history, having(history["held"], kind="delegation"), ["kind", "key"])
@@ -114,6 +114,6 @@ def erp_difference(history: History) -> Iterator[Alarm]:
     of = history["differences"]
     age = (pd.Timestamp(history.now) - of["found_at"]).dt.days
     for row in rows_of(of.assign(days=age)[of["settled_at"].isna() & (age >= history.rules.difference_days)].sort_values("found_at")):
-        facts = {"account": row.account_id, "days": int(row.days)}
+        facts = {"account": row.account_id, "days": int(row.days), "owner": row.owner_id}
         subject = f"difference:{row.difference_id}"
         yield Alarm(control=ERP, subject=subject, severity=Severity.MEDIUM, facts=facts, entries=entries(row.seq))

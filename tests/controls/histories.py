@@ -243,9 +243,17 @@ class Past:
             )  # fmt: skip
         for number in range(4):
             found = self.now - timedelta(days=float(self.rng.uniform(0, 10)))
-            self.add("differences", difference_id=f"e-{number}", account_id="a-c-1-b", found_at=found, settled_at=None, seq=self.next_seq())
+            self.add(
+                "differences",
+                difference_id=f"e-{number}",
+                account_id="a-c-1-b",
+                owner_id="p-ana",
+                found_at=found,
+                settled_at=None,
+                seq=self.next_seq(),
+            )
         self.add(
-            "differences", difference_id="e-settled", account_id="a-c-2-b", found_at=self.now - timedelta(days=90),
+            "differences", difference_id="e-settled", account_id="a-c-2-b", owner_id="p-ana", found_at=self.now - timedelta(days=90),
             settled_at=self.now - timedelta(days=80), seq=self.next_seq(),
         )  # fmt: skip
         self.add(
@@ -404,7 +412,9 @@ def plant_coverage(past, seed):
 
 def plant_erp_difference(past, seed):
     found = past.now - timedelta(days=float(past.rng.uniform(14, 90)))
-    past.add("differences", difference_id="e-old", account_id="a-c-9-b", found_at=found, settled_at=None, seq=past.next_seq())
+    past.add(
+        "differences", difference_id="e-old", account_id="a-c-9-b", owner_id="p-ana", found_at=found, settled_at=None, seq=past.next_seq()
+    )
     return "difference:e-old"
 
 

@@ -252,7 +252,7 @@ def _matrices(connection: Connection) -> dict[str, str]:
 
 def _differences(connection: Connection, cut: str, logged: _Logged) -> pd.DataFrame:
     stored = table_of(ErpDifference).c
-    query = _plain(ErpDifference, "difference_id", "account_id", "found_at", "settled_at")
+    query = _plain(ErpDifference, "difference_id", "account_id", "owner_id", "found_at", "settled_at")
     query = query.where(or_(stored.settled_at.is_(None), _text(stored.found_at) >= cut))
     return _frame(
         connection, "differences", query, lambda f: f.assign(seq=[logged.seqs.get(f"difference:{d}", -1) for d in f["difference_id"]])
