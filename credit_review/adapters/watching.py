@@ -19,6 +19,7 @@ from credit_review.model.records import Review
 from credit_review.model.states import DocumentOfRecord
 from credit_review.policy import ControlRules, Policy
 from credit_review.review.adopt import in_force
+from credit_review.review.lifecycle import review_of
 from credit_review.words import said
 
 _OF_PROPOSALS = ("decisions", "makers", "conditions")
@@ -30,9 +31,10 @@ def run(opened: Services, review_id: str = "") -> list[Alarm]:
     if not review_id:
         return watch(history)
     if review_id not in set(history["reviews"]["review_id"]):
-        raise BadInput(
-            said("there is no review {review}", review=repr(review_id)), next_step=said("`credit-review review list` shows them")
-        )
+        with opened.store.read() as uow:
+            review_of(uow, review_id)  # refuses one that is nowhere; controls say nothing of older ones
+        old = said("review {review} is older than what controls look at", review=review_id)
+        raise BadInput(old, expected=said("a review since {day}", day=history.since.date()))
     return watch(of_review(history, review_id), [one for one in REGISTER if one.of_review])
 
 
