@@ -134,7 +134,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             customer_id  str
             state        str
             last_review  date
-            since        date  with us since, where that is known
+            since        date  with us since, at the earliest since the record begins
             active       bool
         """),
         # customers around review days, from a later snapshot. Other days of the same ledger keep clear of all review days and their weeks
