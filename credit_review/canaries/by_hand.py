@@ -114,7 +114,7 @@ def _formula(s: _Sheet) -> int | None:
     if s.grade and s.need is not None:
         return math.floor(F(s.table["need_factor"]) * max(s.need, 0))
     if s.grade and s.first and without["action"] == "exposure":
-        return math.floor(F(s.table["need_factor"]) * math.floor(F(without["factor"]) * s.c["exposure_minor"]))
+        return int(math.floor(F(s.table["need_factor"]) * math.floor(F(without["factor"]) * s.c["exposure_minor"])))
     return None
 
 

@@ -1,4 +1,8 @@
-"""What people do to the audit log itself: hand its key over, say that it was restored, erase what it need not keep."""
+"""What people do to the audit log itself: hand its key over, say that it was restored, erase what it need not keep.
+
+The administrators hand over keys and restore; what is erased is the control owner's to decide, who administers nothing. The command line
+asks `signing.require_office`, in the same transaction.
+"""
 
 from __future__ import annotations
 
