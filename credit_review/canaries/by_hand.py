@@ -114,7 +114,8 @@ def _formula(s: _Sheet) -> int | None:
     if s.grade and s.need is not None:
         return math.floor(F(s.table["need_factor"]) * max(s.need, 0))
     if s.grade and s.first and without["action"] == "exposure":
-        return int(math.floor(F(s.table["need_factor"]) * math.floor(F(without["factor"]) * s.c["exposure_minor"])))
+        part: int = math.floor(F(without["factor"]) * s.c["exposure_minor"])
+        return math.floor(F(s.table["need_factor"]) * part)
     return None
 
 

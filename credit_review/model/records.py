@@ -531,6 +531,21 @@ class AuditPayload:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AuditReadRequest:
+    """What somebody read with a database role that only reads [key: request_id]: `account` is his login role.
+
+    `taken_at` is when it became an entry of the log; None until then.
+    """
+
+    request_id: str
+    asked_at: datetime
+    account: str
+    what: str
+    about: str
+    taken_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AuditCheckpoint:
     """A signed note over the first `size` entries [key: size]. A convenience copy: the evidence is outside the database."""
 

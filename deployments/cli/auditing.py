@@ -210,7 +210,6 @@ def export(config: Path, out: Path, *, since: int, as_person: str) -> None:
 
     from credit_review.adapters import files
     from credit_review.adapters.store.log import SqlLog
-    from credit_review.review import keeping
 
     opened = services(config)
     digest, lines = sha256(), 0
@@ -219,10 +218,26 @@ def export(config: Path, out: Path, *, since: int, as_person: str) -> None:
             file.write(line)
             digest.update(line.encode())
             lines += 1
-    with opened.store.begin() as uow:
-        keeping.read(uow, "export", {"since": since, "sha256": digest.hexdigest()}, by=me(opened, uow, as_person).person_id)
-        uow.commit()
+    _record_read(opened, as_person, "export", {"since": since, "sha256": digest.hexdigest()})
     tell(said("wrote {lines} lines to {file}, SHA-256 {digest}", lines=lines, file=str(out), digest=digest.hexdigest()))
+
+
+def _record_read(opened: Services, as_person: str, what: str, data: Mapping[str, object]) -> None:
+    """Record `audit.read`; with a role that only reads, ask that the next process that may write does."""
+    from credit_review.adapters.store.log import SqlLog
+    from credit_review.audit import canonical
+    from credit_review.review import keeping
+
+    log = SqlLog(opened.store.engine)
+    if log.may_append():
+        with opened.store.begin() as uow:
+            keeping.read(uow, what, data, by=me(opened, uow, as_person).person_id)
+            uow.commit()
+        return
+    with opened.store.read() as uow:
+        person = me(opened, uow, as_person).person_id
+    log.ask_for_read_entry(what, canonical({**data, "person": person}))
+    tell(said("this role only reads: the next run of `credit-review apply` records the entry"), err=True)
 
 
 def witness(config: Path, state: Path, *, key: Path | None, out: Path | None) -> int:

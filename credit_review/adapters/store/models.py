@@ -822,6 +822,23 @@ class AuditCheckpoint(Base):
     note: Mapped[str]
 
 
+class AuditReadRequest(Base):
+    """What was read with a role that only reads, until an entry says so; rows come through a function of the database alone."""
+
+    __tablename__ = "audit_read_request"
+    request_id: Mapped[Key]
+    asked_at: Mapped[datetime]
+    account: Mapped[str]
+    what: Mapped[str]
+    about: Mapped[str]
+    taken_at: Mapped[datetime | None]
+    __table_args__ = (
+        CheckConstraint("length(what) BETWEEN 1 AND 40", name="what_is_short"),
+        CheckConstraint("length(about) <= 2000", name="about_is_short"),
+        Index("ix_audit_read_request_taken_at", "taken_at"),
+    )
+
+
 _TABLES: dict[str, type[Base]] = {mapper.class_.__name__: mapper.class_ for mapper in Base.registry.mappers}
 
 RECORDS: dict[type[Any], type[Base]] = {
