@@ -436,6 +436,15 @@ class SlackTurn:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PacketOpening:
+    """When a person first opened a proposal's packet [key: proposal_id, person_id]. Fact, for coaching only."""
+
+    proposal_id: str
+    person_id: str
+    opened_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Deferral:
     """A customer put off to a date [key: deferral_id]. Fact."""
 

@@ -769,6 +769,16 @@ class SlackTurn(Base):
     taken_at: Mapped[datetime]
 
 
+class PacketOpening(Base):
+    """Who first opened which packet when: coaching figures, nothing else."""
+
+    __tablename__ = "packet_opening"
+    proposal_id: Mapped[Key]
+    person_id: Mapped[Key]
+    opened_at: Mapped[datetime]
+    __table_args__ = (_refers("proposal_id", "limit_proposal"),)
+
+
 # --- audit log: columns exactly as docs/audit-log.md -------------------------------------------------------------------------------
 
 
@@ -851,6 +861,7 @@ INSERT_ONLY = frozenset(
         records.Person, records.PersonAccount, records.Delegation, records.CustomerAlias, records.GroupMembership, records.Rate,
         records.Deferral, records.Exclusion, records.Adoption, records.Maker, records.Decision, records.Note, records.LimitChange,
         records.PersonPreference, records.Absence, records.AccessRight, records.ConflictOfInterest, records.Addressee,
+        records.PacketOpening,
     }
 )  # fmt: skip
 """Facts: a trigger refuses their change and deletion, a correction is a new row."""

@@ -1,10 +1,12 @@
-"""What auditors read with a role that only reads: asked for through one function, recorded by the next process that may write.
+"""What auditors read with a role that only reads, asked for through one function; and when packets were first opened.
 
 Revision ID: 0007
 """
 
 import sqlalchemy as sa
 from alembic import op
+
+from credit_review.adapters.store.migrations.insert_only import insert_only_triggers
 
 revision = "0007"
 down_revision = "0005"
@@ -28,7 +30,18 @@ $$
 
 
 def upgrade() -> None:
-    """The requests, and the one way to add one."""
+    """The requests with the one way to add one, and openings, which are facts."""
+    dialect = op.get_bind().dialect.name
+    op.create_table(
+        "packet_opening",
+        sa.Column("proposal_id", TEXT, nullable=False),
+        sa.Column("person_id", TEXT, nullable=False),
+        sa.Column("opened_at", sa.CHAR(length=27), nullable=False),
+        sa.ForeignKeyConstraint(["proposal_id"], ["limit_proposal.proposal_id"], name=op.f("fk_packet_opening_proposal_id_limit_proposal")),
+        sa.PrimaryKeyConstraint("proposal_id", "person_id", name=op.f("pk_packet_opening")),
+    )
+    for statement in insert_only_triggers("packet_opening", dialect):
+        op.execute(statement)
     op.create_table(
         "audit_read_request",
         sa.Column("request_id", TEXT, nullable=False),
@@ -42,7 +55,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("request_id", name=op.f("pk_audit_read_request")),
     )
     op.create_index("ix_audit_read_request_taken_at", "audit_read_request", ["taken_at"])
-    if op.get_bind().dialect.name == "postgresql":
+    if dialect == "postgresql":
         op.execute(ASK)
         op.execute("REVOKE ALL ON FUNCTION audit_read_requested(text, text) FROM PUBLIC")
 
@@ -52,3 +65,4 @@ def downgrade() -> None:
     if op.get_bind().dialect.name == "postgresql":
         op.execute("DROP FUNCTION audit_read_requested(text, text)")
     op.drop_table("audit_read_request")
+    op.drop_table("packet_opening")
