@@ -6,9 +6,11 @@ import tempfile
 from pathlib import Path
 
 from credit_review.model.money import Money
-from credit_review.words import Said, said
+from credit_review.words import Said, marked, said
 from deployments.cli.frame import services, show_json, show_table, tell
 from deployments.cli.watching import watched
+
+_ROUTES = {"by rule": marked("by rule"), "worklist": marked("worklist"), "approvers": marked("approvers")}
 
 
 def canaries(config: Path, *, as_json: bool) -> int:
@@ -44,5 +46,5 @@ def _expected(figures: object, currency: str) -> tuple[Said | str, ...]:
         said(figures["state"]),
         figures["grade"],
         "" if to is None else said("{amount}", amount=Money(to, currency)),
-        said(figures["route"]) if figures.get("route") else "",
+        said(_ROUTES[figures["route"]]) if figures.get("route") else "",
     )
