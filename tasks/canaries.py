@@ -222,8 +222,9 @@ def _add_ballast(plan: Plan) -> None:
 
 def _ways(plan: Plan) -> dict[str, dict[str, Any]]:
     """Route, tier and approvals of every canary, by the functions that make proposals and route them; nothing is stored."""
-    rules, policy = outcome.rules_of(plan), plan.workspace.policy()
-    habits = Habits(Company(calendar=rules.calendar, zone=UTC), {}, frozenset(), frozenset())
+    policy = plan.workspace.policy()
+    rules = route.Rules(policy=policy, matrix=plan.workspace.matrix())
+    habits = Habits(Company(calendar=rules.calendar, zone=rules.zone), {}, frozenset(), frozenset())
     now = datetime.combine(plan.as_of, time(12), tzinfo=UTC)
     review, rates = _review(plan, now), assess.rates(plan)
     found = {c.customer_id: {"route": "", "tier": "", "approvals": 0} for c in CANARIES}
