@@ -7,7 +7,7 @@ from datetime import date
 from prefect import flow, tags
 from prefect.states import Completed, State
 
-from tasks import artifacts, assess, buckets, intake, outcome, prepare, requests, validate
+from tasks import artifacts, assess, buckets, canaries, intake, outcome, prepare, requests, validate
 
 
 @flow(name="limit_request", flow_run_name="request for customer {customer_id}", persist_result=False)
@@ -31,6 +31,7 @@ def limit_request(
         review = intake.take_snapshot(review)
         review = intake.fix_manifest(review)
         intake.adopt_opening_limits(review)
+        canaries.ride(review)
         with buckets.workers(review):
             validate.validate_snapshot(review)
             assess.assess_customers(review)

@@ -43,7 +43,8 @@ def signing_as(opened: Services, as_person: str, entity: str) -> Iterator[tuple[
             person = me(opened, uow, as_person)
             yield uow, person
     except Refused as refusal:
-        if person is not None and refusal.code in (signing.OWN, signing.LACKS_TIER, findings.OWN, findings.LACKS_OFFICE):
+        unentitled = (signing.OWN, signing.LACKS_TIER, signing.LACKS_OFFICE, findings.OWN, findings.LACKS_OFFICE)
+        if person is not None and refusal.code in unentitled:
             with opened.store.begin() as uow:
                 signing.record_refusal(uow, refusal, person_id=person.person_id, entity=entity)
                 uow.commit()

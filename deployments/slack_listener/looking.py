@@ -21,6 +21,7 @@ from credit_review.ports import UnitOfWork
 from credit_review.review import step_up
 from credit_review.review.counter import Foreseen, foresee
 from credit_review.review.directory import current_delegations
+from credit_review.review.opened import note_opening
 from credit_review.words import Words, said
 from deployments.slack_listener import credit, evidence
 from deployments.slack_listener.deciding import offer_in
@@ -107,7 +108,7 @@ def approve_outside(office: Office, body: Body) -> Told:
 def show_why(office: Office, body: Body) -> None:
     """Open Why at once with what the packet says, then fill in what the review's files say."""
     with office.services.store.read() as uow:
-        proposal, words, ask, _ = _asked(office, uow, body)
+        proposal, words, ask, person_id = _asked(office, uow, body)
         names = gathering.names_in(uow, office.services.clock.now())
     view = _show(office, body, why(proposal, ask, None, words))
     found = evidence.gather(office.services, proposal, names, words)
@@ -115,9 +116,10 @@ def show_why(office: Office, body: Body) -> None:
     for picture in (image, "") if image else ("",):
         try:
             office.client.views_update(view_id=view["id"], view=dict(why(proposal, ask, replace(found, picture=picture), words)))
-            return
+            break
         except Exception:  # Slack may not have taken in the picture yet: the figures matter more
             LOG.warning("Why could not be filled in%s", " with its picture" if picture else "")
+    note_opening(office.services.store, proposal.proposal_id, person_id, office.services.clock.now())
 
 
 def _uploaded(office: Office, proposal: Proposal, words: Words) -> str:
@@ -209,6 +211,7 @@ def open_card(office: Office, body: Body) -> None:
         view = gathering.view_of(uow, proposal.proposal_id, office.company, office.services.clock.now(), reader_id=person_id)
     shown = card(view)
     _show(office, body, modal(OPENED, words.say(said("Proposal")), shown.blocks, close=words.say(said("Close"))))
+    note_opening(office.services.store, proposal.proposal_id, person_id, office.services.clock.now())
 
 
 def confirm_form(office: Office, body: Body) -> None:
