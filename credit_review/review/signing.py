@@ -94,7 +94,7 @@ def require_office(uow: UnitOfWork, office: Office, to: Said, person_id: str, *,
 
 
 def record_refusal(uow: UnitOfWork, refusal: Refused, *, person_id: str, entity: str) -> None:
-    """Appends the entry of a signature (for the review, proposal, finding or log of `entity`) refused to this person for want of the right."""
+    """Appends the entry of a signature refused to this person for want of the right; `entity` is review, proposal, finding or log."""
     data = {"code": refusal.code, "channel": "cli"}
     uow.append(Entry(action=Action.DECISION_REFUSED, actor=actor(person_id), entity=entity, data=data, payload={"text": refusal.what}))
 
