@@ -317,6 +317,32 @@ class Approvals(_Part):
     escalate_after_hours: Annotated[int, Field(strict=True, ge=1, le=400)]
 
 
+_Days = Annotated[int, Field(ge=1, le=400)]
+_Percent = Annotated[int, Field(ge=1, le=99)]
+
+
+class ControlRules(_Part):
+    """From when on a control reports: docs/audit/controls.md says what each one counts. A policy that says nothing has these."""
+
+    short_lived_days: _Days = 7
+    leaver_days: _Days = 7
+    unused_days: _Days = 365
+    difference_days: _Days = 14
+    one_false_alarm_in: Annotated[int, Field(ge=100, le=1_000_000)] = 1_000
+    at_least: Annotated[int, Field(ge=3, le=1_000)] = 8
+    fast_seconds: Annotated[int, Field(ge=1, le=600)] = 10
+    fast_percent: _Percent = 5
+    bulk_seconds: Annotated[int, Field(ge=1, le=600)] = 20
+    bulk_percent: _Percent = 30
+    bunched_percent: Annotated[int, Field(ge=1, le=25)] = 10
+    temporary_a_year: Annotated[int, Field(ge=2, le=50)] = 3
+    pair_percent: Annotated[int, Field(ge=50, le=100)] = 80
+    rush_days: Annotated[int, Field(ge=1, le=30)] = 7
+    rush_percent: _Percent = 30
+    dip_percent: _Percent = 50
+    dip_from: Amount = Decimal(10_000)
+
+
 class DueDays(_Part):
     """Working days of the company that the owner of a finding has, by severity."""
 
@@ -348,6 +374,7 @@ class Policy(_Part):
     straight_through: StraightThrough
     worklists: Annotated[tuple[Worklist, ...], Field(strict=False, min_length=1)]
     approvals: Approvals
+    controls: ControlRules = ControlRules()
     findings: FindingRules = FindingRules()
 
     def minor(self, amount: Decimal) -> int:

@@ -821,6 +821,18 @@ def audit_verify(
     raise SystemExit(auditing.verify(config, business=business, as_json=as_json))
 
 
+@audit_app.command("controls")
+def audit_controls(
+    config: ConfigOption = DEFAULT_CONFIG,
+    review: Annotated[str, typer.Option(help="Only what belongs to this review, by the controls that can be asked of one.")] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Run the controls over the record and list each exception. Exit code 0 none found, 1 at least one."""
+    from deployments.cli import controlling
+
+    raise SystemExit(controlling.controls(config, review, as_json=as_json))
+
+
 @audit_app.command("checkpoint")
 def audit_checkpoint(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
     """As the notary: verify what is new, sign it, hand it to the anchors. Exit code 2 while an anchor lacks what is older than allowed."""
