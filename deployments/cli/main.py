@@ -239,7 +239,7 @@ def override(
     as_person: AsOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """In an emergency, put a temporary limit in force at once. Others approve it afterwards, in time, or it is taken back."""
+    """In an emergency, raise a limit at once and for a while. Others approve it afterwards, in time, or it is taken back."""
     from deployments.cli import reviewing
 
     asked = reviewing.Asked(customer=customer, amount=amount, reason=reason, until=until.date(), emergency=True)

@@ -12,18 +12,23 @@ import pytest
 from decision_world import MATRIX_TEXT, NOON, TODAY, World, digest_of, os_account, person
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import text
 from test_findings import OFFICES
 from test_races import at_once
 
 from credit_review import audit
+from credit_review.adapters.store import watched
 from credit_review.adapters.store.business import compare_with_tables
 from credit_review.adapters.store.verify import verify_log
 from credit_review.authority import load
 from credit_review.calendar import WorkingCalendar
+from credit_review.controls import hard
+from credit_review.controls.history import COLUMNS, History, empty
 from credit_review.documents import parse
 from credit_review.errors import BadInput, Conflict, Refused
 from credit_review.model.records import AuditRow, CreditLimit, Finding, LimitChange, Maker, OutboxEntry, Proposal
 from credit_review.model.states import ProposalState, Verdict
+from credit_review.policy import ControlRules
 from credit_review.ports import Entry
 from credit_review.review import followup, override
 from credit_review.review.addressing import Destinations
@@ -31,6 +36,7 @@ from credit_review.review.counter import CounterOffer
 from credit_review.review.ending import created_data
 from credit_review.review.naming import account_id
 from credit_review.review.sweep import sweep
+from tests.store.meddling import as_administrator
 
 COMPANY = followup.Company(calendar=WorkingCalendar("DE"), zone=ZoneInfo("Europe/Berlin"))
 RULE = "emergency: {people: [p-analyst], tier: T2, cap: 50000, days: 14, approve_within_working_days: 2}\n"
@@ -226,6 +232,35 @@ def test_a_sweep_leaves_it_pending_though_the_limit_it_started_from_is_another_n
     proposal = asked(world)
     put(world, proposal)
     assert swept(world, NOON + timedelta(hours=1)).superseded == () and world.proposal(proposal).state == "pending"
+
+
+# --- watched --------------------------------------------------------------------------------------------------------------------------
+
+
+def alarms(world, now):
+    """What the control of approvals says of the overrides."""
+    frames, texts = watched.read(world.store.engine, watched.since(now, UTC))
+    matrices = {digest: load(parse(content, name="authority.yaml")) for digest, content in texts.items()}
+    rest = {name: empty(name) for name in COLUMNS if name not in frames}
+    known = {"since": watched.since(now, UTC), "zone": UTC, "rules": ControlRules(), "control_currency": "EUR", "matrices": matrices}
+    return [one.facts["code"] for one in hard.applied_without_approvals(History(now=now, frames=frames | rest, **known))]
+
+
+def test_the_control_of_approvals_waits_for_an_override_and_knows_what_became_of_it(world):
+    waiting, approved, rejected = (asked(world, customer) for customer in ("c-1", "c-2", "c-3"))
+    for proposal in (waiting, approved, rejected):
+        put(world, proposal)
+    assert world.decide("p-manager", approved, now=NOON + timedelta(hours=1)).accepted
+    world.clock.set(NOON + timedelta(hours=2))  # of the log's entries
+    assert world.apply(approved, now=NOON + timedelta(hours=2)).state == "applied"
+    assert world.decide("p-manager", rejected, Verdict.REJECT, now=NOON + timedelta(hours=2)).accepted
+    assert alarms(world, NOON + timedelta(hours=3)) == []
+    assert alarms(world, DUE + timedelta(hours=1)) == ["not_approved"]  # nobody swept: it is in force without its approval
+    swept(world, DUE + timedelta(hours=1))
+    assert alarms(world, DUE + timedelta(hours=2)) == []
+    with as_administrator(world.store) as connection:
+        connection.execute(text("DELETE FROM approval_decision WHERE proposal_id = :key"), {"key": approved})
+    assert alarms(world, DUE + timedelta(hours=2)) == ["not_approved"]
 
 
 # --- not approved ---------------------------------------------------------------------------------------------------------------------
