@@ -198,6 +198,9 @@ def _first_look(view: View, packet: Mapping[str, Any]) -> Iterator[tuple[str, st
         yield view.name(view.offer.approver_id), f"“{cleaned(view.offer.reason, 400)}”"
     if packet.get("request"):
         yield w.say(said("Asked because")), cleaned(packet["request"]["reason"], 400)
+    if view.begins is not None and view.proposal.state in (ProposalState.PENDING, ProposalState.APPROVED):
+        override = said("in force since {day}, before its approval; rejected, or not approved in time, it is taken back", day=view.begins)
+        yield w.say(said("Emergency")), w.say(override)
 
 
 def own_risk(packet: Mapping[str, Any]) -> str:

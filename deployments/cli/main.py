@@ -230,6 +230,23 @@ def request(
 
 
 @app.command(rich_help_panel="Work")
+def override(
+    customer: Annotated[str, typer.Argument(help="Our customer id.")],
+    amount: Annotated[str, typer.Option(help="The limit from now on, in the account's currency.")],
+    until: Annotated[datetime, typer.Option("--until", formats=["%Y-%m-%d"], help="The day on which it reverts by itself.")],
+    reason: Reason,
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_person: AsOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """In an emergency, raise a limit at once and for a while. Others approve it afterwards, in time, or it is taken back."""
+    from deployments.cli import reviewing
+
+    asked = reviewing.Asked(customer=customer, amount=amount, reason=reason, until=until.date(), emergency=True)
+    reviewing.raise_at_once(config, asked, as_person=as_person, as_json=as_json)
+
+
+@app.command(rich_help_panel="Work")
 def release(
     proposals: Proposals,
     config: ConfigOption = DEFAULT_CONFIG,

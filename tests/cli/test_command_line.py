@@ -26,9 +26,9 @@ ANSWERS = {
     "adopt", "apply", "audit checkpoint", "audit coaching", "audit controls", "audit entries", "audit sample draw",
     "audit sample project", "audit verify", "canaries", "conditions list", "decide", "defer", "deliveries list", "deliveries requeue",
     "differences list", "differences settle", "doctor", "exclude", "finding assign", "finding close", "finding list", "finding open",
-    "finding remedy", "finding reopen", "finding show", "follow-up", "inbox", "people delegate", "people delegations",
-    "people end-delegation", "people list", "release", "replay", "report", "request", "review close", "review confirm",
-    "review list", "review resume", "review run", "review show", "risk-kept", "show",
+    "finding remedy", "finding reopen", "finding show", "follow-up", "inbox", "override", "people delegate", "people delegations",
+    "people end-delegation", "people list", "release", "replay", "report", "request", "review close", "review confirm", "review list",
+    "review resume", "review run", "review show", "risk-kept", "show",
 }  # fmt: skip
 """Commands whose answer a script would read."""
 

@@ -227,7 +227,8 @@ class Past:
         day = pd.Timestamp(at.date())
         return self.add(
             "changes", change_id=f"ch-{self.next_seq()}", account_id=account, customer_id=customer, layer=layer, version=version, kind=kind,
-            proposal_id=proposal, applied_at=at, effective_from=day, effective_to=None, ended=ended, seq=self.next_seq(),
+            proposal_id=proposal, applied_at=at, effective_from=day, effective_to=None, ended=ended, due=at, taken_back=False,
+            seq=self.next_seq(),
         )  # fmt: skip
 
     # --- what surrounds approvals -------------------------------------------------------------------------------------------------
