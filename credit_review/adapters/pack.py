@@ -12,7 +12,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from credit_review import audit
 from credit_review.adapters import build_info, files
@@ -39,9 +39,10 @@ from credit_review.review.sampled import Period
 from credit_review.sampling.drawing import Plan, Sample, draw
 from credit_review.sampling.paper import Dossier, Logged, Reader, checks, paper
 from credit_review.sampling.population import Of, Reading, items
+from credit_review.sampling.projection import form
 from credit_review.words import Words, said
 
-UNREPEATABLE = ("E03", "E04", "E11", "E12", "E14")
+UNREPEATABLE = ("E02", "E03", "E04", "E11", "E12", "E14")
 """Numbers whose files depend on more than the log's first entries: proofs, replays, files of the data folder, anchors."""
 
 
@@ -148,8 +149,7 @@ class Work:
     made: list[Made] = field(default_factory=list)
 
     def add(self, one: Artefact, rows: Iterable[Row], told: Telling) -> None:
-        """Write an artefact and remember how it was made."""
-        self.record.queries()
+        """Write an artefact and remember how it was made: by the queries that ran since the one before."""
         count = self.folder.rows(one.file, one.columns, rows)
         repeatable = one.number not in UNREPEATABLE
         digest = self.folder.files[one.file]
@@ -216,9 +216,8 @@ def documents(work: Work, digests: Iterable[str]) -> None:
 def proofs(work: Work, place: str, wanted: Iterable[Logged | Event]) -> frozenset[int]:
     """The exact bytes of entries, and the proofs of those that the newest signed checkpoint covers; their numbers."""
     seqs = sorted({one.seq for one in wanted})
-    query = text("SELECT body FROM audit_log WHERE seq = :seq")
     for seq in seqs:
-        work.folder.text(f"{place}entries/{seq}.json", str(work.record.connection.execute(query, {"seq": seq}).scalar_one()))
+        work.folder.text(f"{place}entries/{seq}.json", str(work.record.value("SELECT body FROM audit_log WHERE seq = :seq", seq=seq)))
     paths = inclusion_paths(work.reading.leaves.first(work.covered), [seq for seq in seqs if seq < work.covered])
     for seq, path in paths.items():
         work.folder.text(f"{place}proofs/{seq}.tlog-proof", proof_text(seq, path, work.note))
@@ -235,6 +234,7 @@ def sample(work: Work, plan: Plan) -> None:
     reader = Reader(words=work.words, names=names, proven=proven)
     for number, one in enumerate(papers, start=1):
         work.folder.text(f"sample/papers/{number:03d}.md", paper(number, one, reader))
+    work.folder.text("sample/conclusions.csv", form(drawn))
     figures = {"plan": plan.facts(), "population": len(population), "drawn": [one.item for one in drawn.drawn], "sample": drawn.digest}
     told = Telling(figures=figures)
     told.notes.append(said("{n} of {total} changes, seed {seed}", n=len(papers), total=len(population), seed=plan.seed))
@@ -307,10 +307,8 @@ def stated(verdict: Verdict) -> dict[str, Any]:
 
 
 def _checkpoint_rows(work: Work, anchor: str, administrator: str, notes: Sequence[str], *, weak: bool) -> Iterator[Row]:
-    query = text("SELECT ts FROM audit_log WHERE seq = :seq")
-
     def at(seq: int) -> str:
-        return str(work.record.connection.execute(query, {"seq": seq}).scalar_one_or_none() or "")
+        return str(work.record.value("SELECT ts FROM audit_log WHERE seq = :seq", seq=seq) or "")
 
     before = 0
     for size, note in sorted((size_of(note) or 0, note) for note in notes):
@@ -322,10 +320,10 @@ def _checkpoint_rows(work: Work, anchor: str, administrator: str, notes: Sequenc
 
 def payloads(work: Work, wanted: Iterable[Event]) -> None:
     """Names and free texts of entries with their salts, those that were not erased: with them a body's `pay` can be checked."""
-    query = text("SELECT salt, payload FROM audit_payload WHERE seq = :seq AND payload IS NOT NULL")
-    for seq in sorted({one.seq for one in wanted}):
-        for salt, payload in work.record.connection.execute(query, {"seq": seq}):
-            work.folder.text(f"payloads/{seq}.json", canonical({"payload": str(payload), "salt": str(salt)}))
+    for seq in sorted({one.seq for one in wanted if one.told is not None}):
+        salt = work.record.value("SELECT salt FROM audit_payload WHERE seq = :seq", seq=seq)
+        payload = work.record.value("SELECT payload FROM audit_payload WHERE seq = :seq", seq=seq)
+        work.folder.text(f"payloads/{seq}.json", canonical({"payload": str(payload), "salt": str(salt)}))
 
 
 # --- the end of a pack ----------------------------------------------------------------------------------------------------------------
@@ -360,9 +358,9 @@ def facts(opened: Services, asked: Asked, work: Work, *, by: str) -> Facts:
 
 def finish(work: Work, about: Facts, key: SigningKey) -> str:
     """E2, scripts, README, page, manifest and its signature; the manifest's SHA-256."""
-    work.made.sort(key=lambda one: (one.number, one.file))
+    work.made.sort(key=lambda one: one.number)
     work.add(pack.HOW_MADE, list(pack.how_made(work.made, about)), Telling())
-    work.made.sort(key=lambda one: (one.number, one.file))
+    work.made.sort(key=lambda one: one.number)
     for name in pack.SCRIPTS:
         if name == pack.CHECK or not about.subject:
             work.folder.text(name, _script(name))

@@ -21,7 +21,7 @@ main { max-width: 1080px; margin: 0 auto; padding: 36px 28px 60px; }
 .company { color: var(--muted); font-size: 14px; letter-spacing: .04em; text-transform: uppercase; }
 h1 { font-size: 30px; line-height: 1.2; margin: 4px 0 10px; color: var(--navy); }
 h2 { font-size: 20px; margin: 40px 0 10px; padding-top: 12px; border-top: 2px solid var(--navy); color: var(--navy); }
-p { margin: 0 0 10px; max-width: 84ch; }
+p { margin: 0 0 8px; max-width: 112ch; }
 a { color: var(--navy); text-underline-offset: 2px; overflow-wrap: anywhere; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 3px 20px; margin: 12px 0 0; font-size: 14px; }
 dt { color: var(--muted); }
@@ -133,7 +133,7 @@ def _number(number: str, some: Sequence[Made], say: _Saying) -> str:
 
 def _file(one: Made, say: _Saying) -> str:
     """One file: what it is, what came out, what this system does not record."""
-    notes = "".join(f" {say(note)}." for note in one.notes)
+    notes = "".join(f" · {say(note)}" for note in one.notes)
     lines = [
         f"<h3>{say(one.title)}</h3><p>{say(one.shows)}</p>",
         f'<p class="came"><a href="{escape(one.file)}">{escape(one.file)}</a>: {_came(one, say)}{notes}</p>',
@@ -146,11 +146,11 @@ def _file(one: Made, say: _Saying) -> str:
 def _came(one: Made, say: _Saying) -> str:
     """How many rows, what to look at; why there is none. Never an empty green tick."""
     if not one.rows:
-        shown = f'<span class="none">{say(said("none recorded"))}</span> ({say(one.none)}).'
+        shown = f'<span class="none">{say(said("none recorded"))}</span> ({say(one.none)})'
     else:
-        shown = f'<span class="count">{say(said_many("{n} row", "{n} rows", one.rows))}</span>.'
+        shown = f'<span class="count">{say(said_many("{n} row", "{n} rows", one.rows))}</span>'
     if one.exceptions:
-        shown += f' <span class="look">{say(said_many("{n} to look at", "{n} to look at", one.exceptions))}</span>.'
+        shown += f' · <span class="look">{say(said("{n} to look at", n=one.exceptions))}</span>'
     return shown
 
 

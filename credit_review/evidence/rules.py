@@ -13,7 +13,7 @@ from typing import Any
 from credit_review.audit import Action, parse_timestamp, timestamp
 from credit_review.evidence.artefact import Artefact, Event, Record, Row, Telling
 from credit_review.evidence.limits import reason, values
-from credit_review.words import marked, said, said_many
+from credit_review.words import said, said_many
 
 IN_FORCE = (Action.POLICY_CHANGED, Action.AUTHORITY_CHANGED, Action.MAPPING_CHANGED, Action.MODEL_REGISTERED)
 CHANGES = (
@@ -109,11 +109,7 @@ def baseline(record: Record, telling: Telling) -> Iterator[Row]:
         other += row[4] == "no"
         yield row
     telling.exceptions = other
-    one, many = (
-        marked("{n} part is not what it was throughout the period"),
-        marked("{n} parts are not what they were throughout the period"),
-    )
-    telling.notes.append(said_many(one, many, other))
+    telling.notes.append(said_many("{n} part is another than at the beginning", "{n} parts are others than at the beginning", other))
 
 
 def _rules_kept(record: Record) -> Iterator[Row]:

@@ -61,7 +61,7 @@ def of_approver(record: Record, person: str) -> Subject:
     decided = {
         key for column in ("approver_id", "on_behalf_of") for (key,) in record.table("approval_decision", "proposal_id", **{column: person})
     }
-    made = {key for (key,) in record.table("maker", "proposal_id", person_id=person)}
+    made = {key for (key,) in record.table("proposal_maker", "proposal_id", person_id=person)}
     proposals = frozenset(f"proposal:{key}" for key in decided | made)
     return Subject(f"person:{person}", proposals | {f"person:{person}"}, actor=f"person:{person}", person=person)
 

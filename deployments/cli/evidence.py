@@ -78,9 +78,9 @@ def make_pack(config: Path, wanted: Wanted, out: Path, *, as_person: str, as_jso
     replays = _replays(config) if wanted.replays else _no_replays
 
     def fill(work: Work) -> None:
+        packing.checkpoints(work)
         packing.artefacts(work, REGISTRY)
         packing.sample(work, plan)
-        packing.checkpoints(work)
         start, end = (timestamp(at) for at in (period.start, period.end))
         used = [in_force(work.record, before=at).values() for at in (start, end)]
         packing.documents(work, [one.subject for some in used for one in some])
@@ -191,7 +191,7 @@ def _plain(one: Made) -> dict[str, object]:
 def _tell(work: Work, out: Path, digest: str, seq: int) -> None:
     for one in work.made:
         if one.exceptions:
-            tell(said("{file}: {found} to look at", file=one.file, found=one.exceptions))
+            tell(said("{file}: {n} to look at", file=one.file, n=one.exceptions))
     empty = [one.file for one in work.made if not one.rows]
     if empty:
         tell(said("none recorded: {files}", files=", ".join(empty)))

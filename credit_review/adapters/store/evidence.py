@@ -11,7 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, Select, func, select, text
 
 from credit_review.adapters.store import models
 from credit_review.audit import timestamp
@@ -90,6 +90,11 @@ class SqlRecord:
             query = query.where(stored[column] == value if isinstance(value, str) else stored[column].in_(sorted(set(value))))
         return (tuple(map(_plain, row)) for row in self._run(query))
 
+    def value(self, query: str, **parameters: int) -> Any:
+        """The one value that a query gives; None when it gives none."""
+        self._note(query, parameters)
+        return self.connection.execute(text(query), parameters).scalar_one_or_none()
+
     def _of(self, actions: Sequence[str]) -> Select[Any]:
         query = select(*_ENTRY).outerjoin_from(_LOG.seq.table, _PAYLOAD.seq.table, _PAYLOAD.seq == _LOG.seq)
         query = query.where(_LOG.ts < timestamp(self.period.end), _LOG.seq < self.size)
@@ -97,18 +102,17 @@ class SqlRecord:
 
     def _run(self, query: Select[Any]) -> Iterator[Any]:
         compiled = query.compile()  # the text is the same on both databases; each value of a list is bound by itself
-        text = _LIST.sub(r":\1", " ".join(str(compiled).split()))
-        self._note(text, {name: _shown(value) for name, value in compiled.params.items()})
+        self._note(_LIST.sub(r":\1", " ".join(str(compiled).split())), {name: _shown(value) for name, value in compiled.params.items()})
         # the option is the statement's: a later one of this connection may want all of its rows at once
         return iter(self.connection.execute(query, execution_options={"yield_per": ROWS_AT_ONCE}))
 
-    def _note(self, text: str, parameters: Mapping[str, Any]) -> None:
-        self.asked.setdefault(text, {"query": text, "parameters": parameters, "runs": 0})["runs"] += 1
+    def _note(self, query: str, parameters: Mapping[str, Any]) -> None:
+        self.asked.setdefault(query, {"query": query, "parameters": parameters, "runs": 0})["runs"] += 1
 
 
 def _event(row: Any) -> Event:
-    seq, leaf, at, action, actor, entity, text, payload = row
-    body = json.loads(text)
+    seq, leaf, at, action, actor, entity, raw, payload = row
+    body = json.loads(raw)
     told = None if payload is None else json.loads(payload)
     return Event(
         seq=seq, leaf=leaf, at=at, action=action, actor=actor, entity=entity, data=body["data"], told=told,
