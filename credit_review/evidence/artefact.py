@@ -67,6 +67,10 @@ class Record(Protocol):
         """The same from entry 0 to the end of the period."""
         ...
 
+    def later(self, *actions: str) -> Iterator[Event]:
+        """Entries of these actions that do not count any more, from entry `size` on."""
+        ...
+
     def about(self, entities: Sequence[str], *actions: str) -> list[Event]:
         """Entries about these entities up to the end of the period, in order; all actions when none is named."""
         ...

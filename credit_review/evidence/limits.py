@@ -65,10 +65,11 @@ def _counted(record: Record, logged: dict[str, _Move]) -> tuple[int, int, list[s
     rows, others = 0, 0
     moved: dict[str, list[int]] = {}
     wrong, seen = [], set()
+    later = {str(one.data["change"]) for one in record.later(*MOVES)}
     columns = "account_id version change_id kind old_minor new_minor new_terms_days proposal_id applied_at"
     for account, version, change, kind, old, new, terms, proposal, applied_at in record.table("limit_change", columns):
         move = logged.get(change)
-        if not record.period.has(move.at if move else applied_at):
+        if change in later or not record.period.has(move.at if move else applied_at):
             continue
         if kind == "decision":
             rows += 1

@@ -35,13 +35,14 @@ def duties(record: Record, telling: Telling) -> Iterator[Row]:
     """One row an exception: who approved what he made, two approvals of one hand, an approver who administers, an override."""
     adopted = list(record.history(Action.AUTHORITY_CHANGED))
     matrices: dict[str, Matrix | None] = {}
-    examined, found = 0, 0
+    examined, found, blind = 0, 0, 0
     for change, given in with_decisions(record):
         examined += 1
         force = newest_before(adopted, change.seq)
         if force is not None and force.subject not in matrices:
             matrices[force.subject] = matrix_of(record, force.subject)
         matrix = matrices.get(force.subject) if force else None
+        blind += matrix is None
         for kind, person in _of_change(record, change, given, matrix):
             found += 1
             yield [kind, person, change.seq, change.at, change.data["change"], change.data["proposal"], ""]
@@ -51,8 +52,10 @@ def duties(record: Record, telling: Telling) -> Iterator[Row]:
     for mail, people in _same_address(record).items():
         found += 1
         yield ["one e-mail address, several people", "|".join(people), "", "", "", "", mail]
-    telling.exceptions = found
-    telling.figures["changes_examined"] = examined
+    telling.exceptions = found + blind
+    telling.figures |= {"changes_examined": examined, "changes_without_a_readable_matrix": blind}
+    if blind:
+        telling.notes.append(said("administrators were not looked for in {n}: no readable authority matrix was in force", n=blind))
     telling.notes.append(said_many("{n} applied change examined", "{n} applied changes examined", examined))
 
 
@@ -160,6 +163,8 @@ def access(record: Record, telling: Telling) -> Iterator[Row]:
             seq, at, _flag(late), _flag(idle), reviewed.at if reviewed else "", reviewed.by if reviewed else "",
         ]  # fmt: skip
     telling.exceptions = after
+    if matrix is None:
+        telling.notes.append(said("tiers and offices are not shown: no readable authority matrix is in force"))
     telling.figures |= {"people": len(people), "acted_after_leaving": after, "tier_not_used": unused, "reviewed": looked}
     telling.notes.append(
         said("{people} people; {after} acted after they left, {unused} hold a tier and did nothing in the period, {looked} were reviewed",

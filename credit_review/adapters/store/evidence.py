@@ -52,6 +52,10 @@ class SqlRecord:
         """The same from entry 0 to the end of the period."""
         return map(_event, self._run(self._of(actions).order_by(_LOG.seq)))
 
+    def later(self, *actions: str) -> Iterator[Event]:
+        """Entries of these actions that do not count any more, from entry `size` on."""
+        return map(_event, self._run(_every(actions).where(_LOG.seq >= self.size).order_by(_LOG.seq)))
+
     def about(self, entities: Sequence[str], *actions: str) -> list[Event]:
         """Entries about these entities up to the end of the period, in order."""
         if not entities:
@@ -96,9 +100,7 @@ class SqlRecord:
         return self.connection.execute(text(query), parameters).scalar_one_or_none()
 
     def _of(self, actions: Sequence[str]) -> Select[Any]:
-        query = select(*_ENTRY).outerjoin_from(_LOG.seq.table, _PAYLOAD.seq.table, _PAYLOAD.seq == _LOG.seq)
-        query = query.where(_LOG.ts < timestamp(self.period.end), _LOG.seq < self.size)
-        return query.where(_LOG.action.in_([str(one) for one in actions])) if actions else query
+        return _every(actions).where(_LOG.ts < timestamp(self.period.end), _LOG.seq < self.size)
 
     def _run(self, query: Select[Any]) -> Iterator[Any]:
         compiled = query.compile()  # the text is the same on both databases; each value of a list is bound by itself
@@ -108,6 +110,11 @@ class SqlRecord:
 
     def _note(self, query: str, parameters: Mapping[str, Any]) -> None:
         self.asked.setdefault(query, {"query": query, "parameters": parameters, "runs": 0})["runs"] += 1
+
+
+def _every(actions: Sequence[str]) -> Select[Any]:
+    query = select(*_ENTRY).outerjoin_from(_LOG.seq.table, _PAYLOAD.seq.table, _PAYLOAD.seq == _LOG.seq)
+    return query.where(_LOG.action.in_([str(one) for one in actions])) if actions else query
 
 
 def _event(row: Any) -> Event:
