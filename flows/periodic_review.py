@@ -7,7 +7,7 @@ from datetime import date
 from prefect import flow, tags
 from prefect.states import Completed, State
 
-from tasks import artifacts, assess, buckets, intake, outcome, prepare, validate
+from tasks import artifacts, assess, buckets, controls, intake, outcome, prepare, validate
 
 
 @flow(name="periodic_review", flow_run_name=prepare.run_name, persist_result=False)
@@ -37,4 +37,6 @@ def periodic_review(
         outcome.route_proposals(review)
         summary = outcome.write_report(review)
         artifacts.publish_review(review, summary)
+    with tags(review.tag):
+        artifacts.publish_controls(controls.watch(config))
     return Completed(message=summary.headline)

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cache
 from hashlib import sha256
 from itertools import chain
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from credit_review import audit
-from credit_review.adapters import build_info, files
+from credit_review.adapters import build_info, files, watching
 from credit_review.adapters.store.evidence import SqlRecord
 from credit_review.adapters.store.log import any_bytes, exported, notes_beside, view
 from credit_review.adapters.store.refusals import translated
@@ -44,6 +45,8 @@ from credit_review.words import Words, said
 
 UNREPEATABLE = ("E02", "E03", "E04", "E11", "E12", "E14")
 """Numbers whose files depend on more than the log's first entries: proofs, replays, files of the data folder, anchors."""
+OF_TODAY = ("E07-controls.csv", "E17-controls.csv")
+"""And files of what controls say today."""
 
 
 class Folder:
@@ -151,7 +154,7 @@ class Work:
     def add(self, one: Artefact, rows: Iterable[Row], told: Telling) -> None:
         """Write an artefact and remember how it was made: by the queries that ran since the one before."""
         count = self.folder.rows(one.file, one.columns, rows)
-        repeatable = one.number not in UNREPEATABLE
+        repeatable = one.number not in UNREPEATABLE and one.file not in OF_TODAY
         digest = self.folder.files[one.file]
         self.made.append(Made.of(one, told, self.record.queries(), rows=count, digest=digest, repeatable=repeatable))
 
@@ -172,7 +175,7 @@ def at_work(opened: Services, asked: Asked, folder: Folder, words: Words, replay
         size = found.size if asked.size is None else asked.size
         if size > found.size:
             raise BadInput(said("the log has {size} entries", size=found.size), expected=said("--entries not above that"))
-        record = SqlRecord(connection, asked.period, size, opened.settings.data, replays)
+        record = SqlRecord(connection, asked.period, size, opened.settings.data, replays, cache(lambda: watching.run(opened)))
         uow = SqlUnitOfWork(connection, opened.clock, writes=False, close=lambda: None)
         yield Work(folder, record, reading, found, note, covered, verdict, outside, words, uow)
 

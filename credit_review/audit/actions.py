@@ -58,6 +58,12 @@ class Action(StrEnum):
     LIMIT_OVERRIDE = "limit.override"
     RISK_RAISED = "risk.raised"
     RISK_KEPT = "risk.kept"
+    # findings
+    FINDING_OPENED = "finding.opened"
+    FINDING_ASSIGNED = "finding.assigned"
+    FINDING_REMEDIED = "finding.remedied"
+    FINDING_CLOSED = "finding.closed"
+    FINDING_REOPENED = "finding.reopened"
     # the ERP
     ERP_CONFIRMED = "erp.confirmed"
     ERP_PARKED = "erp.parked"

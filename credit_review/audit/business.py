@@ -28,6 +28,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
         "effective_to",
     ),
     "credit_limit": ("version", "amount_minor", "terms_days", "effective_from", "effective_to"),
+    "finding": ("state", "severity", "owner_id", "due", "remedied_by", "closed_by"),
 }
 _KINDS = {Action.LIMIT_OPENED: "opening", Action.LIMIT_APPLIED: "decision", Action.LIMIT_REVERTED: "reversal"}
 _VERDICTS = {
@@ -36,6 +37,9 @@ _VERDICTS = {
     Action.DECISION_RETURN: "return",
     Action.DECISION_COUNTER: "counter",
 }
+_FINDINGS = frozenset(
+    {Action.FINDING_OPENED, Action.FINDING_ASSIGNED, Action.FINDING_REMEDIED, Action.FINDING_CLOSED, Action.FINDING_REOPENED}
+)
 _STATES = {Action.PROPOSAL_SUPERSEDED: ProposalState.SUPERSEDED}
 """What a proposal is after an action whose entry does not say so in `to`."""
 _PROPOSAL_STATES, _REVIEW_STATES = frozenset(ProposalState), frozenset(ReviewState)
@@ -70,6 +74,8 @@ class Rebuilt:
             self._limit(_KINDS[action], key, data, seq)
         elif kind == "proposal":
             self._proposal(action, key, body, seq)
+        elif action in _FINDINGS:
+            self._finding(action, key, body, seq)
 
     def seq_of(self, table: str, key: str) -> int | None:
         """The newest entry about one row."""
@@ -107,6 +113,23 @@ class Rebuilt:
             person = body["actor"].removeprefix("person:")
             values = (_VERDICTS[Action(action)], data["digest"], data["on_behalf_of"])
             self._set("approval_decision", f"{key} {person}", values, seq)
+
+    def _finding(self, action: str, key: str, body: Mapping[str, Any], seq: int) -> None:
+        data, person = body["data"], body["actor"].removeprefix("person:")
+        if action == Action.FINDING_OPENED:
+            self._set("finding", key, (data["to"], data["severity"], data["owner"] or "", data["due"], "", ""), seq)
+            return
+        state, severity, owner, due, remedied_by, closed_by = self.facts["finding"].get(key, ("", "", "", "", "", ""))
+        state, due = data.get("to", state), data.get("due", due)
+        if "owner" in data:
+            owner = data["owner"] or ""
+        if action == Action.FINDING_REMEDIED:
+            remedied_by = person
+        elif action == Action.FINDING_CLOSED:
+            closed_by = person
+        elif action == Action.FINDING_REOPENED:
+            remedied_by = closed_by = ""
+        self._set("finding", key, (state, severity, owner, due, remedied_by, closed_by), seq)
 
     def _limit(self, kind: str, account: str, data: Mapping[str, Any], seq: int) -> None:
         proposal = data.get("proposal") if kind == "decision" else None

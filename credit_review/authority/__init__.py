@@ -17,6 +17,7 @@ from credit_review.authority.judgement import (
 )
 from credit_review.authority.matrix import (
     Matrix,
+    Offices,
     Requirement,
     Tier,
     faults,
@@ -29,6 +30,7 @@ from credit_review.authority.matrix import (
 from credit_review.authority.standing import SYSTEM, Asking, Standing
 
 __all__ = [
-    "FIRST_LIMIT", "SYSTEM", "Asking", "Code", "Judgement", "Matrix", "Requirement", "Standing", "Tier", "approvals", "asked_first",
-    "by_rule", "faults", "judge", "load", "next_asked", "recheck", "requirement", "signers", "signing_tier", "tier_for", "tier_of_risk",
+    "FIRST_LIMIT", "SYSTEM", "Asking", "Code", "Judgement", "Matrix", "Offices", "Requirement", "Standing", "Tier", "approvals",
+    "asked_first", "by_rule", "faults", "judge", "load", "next_asked", "recheck", "requirement", "signers", "signing_tier", "tier_for",
+    "tier_of_risk",
 ]  # fmt: skip

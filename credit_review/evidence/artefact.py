@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Protocol
 
+from credit_review.controls.alarm import Alarm
 from credit_review.errors import BadInput
 from credit_review.replay import Found
 from credit_review.review.sampled import Period
@@ -81,6 +82,10 @@ class Record(Protocol):
 
     def file(self, *path: str) -> Mapping[str, Any] | None:
         """A JSON file of the data folder, by its parts; None where there is none that can be read."""
+        ...
+
+    def alarms(self) -> Sequence[Alarm]:
+        """What the controls that watch find in the record today."""
         ...
 
     def replay(self, review_id: str) -> Found | None:

@@ -60,7 +60,7 @@ def require_keeper(uow: UnitOfWork, risk: RiskKept, person_id: str, *, on: date,
 
 
 def record_refusal(uow: UnitOfWork, refusal: Refused, *, person_id: str, entity: str) -> None:
-    """Appends the entry of a signature for `review:<id>` or `proposal:<id>` that was refused to this person for want of the right."""
+    """Appends the entry of a signature for a review, proposal or finding (`entity`) refused to this person for want of the right."""
     data = {"code": refusal.code, "channel": "cli"}
     uow.append(Entry(action=Action.DECISION_REFUSED, actor=actor(person_id), entity=entity, data=data, payload={"text": refusal.what}))
 

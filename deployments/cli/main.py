@@ -26,6 +26,7 @@ review_app = typer.Typer(no_args_is_help=True, help="Run, resume, read and close
 people_app = typer.Typer(no_args_is_help=True, help="Our directory: people, their accounts, who stands in for whom.")
 audit_app = typer.Typer(no_args_is_help=True, help="The audit log.")
 evidence_app = typer.Typer(no_args_is_help=True, help="Evidence packs: what an auditor asks for, in one signed folder.")
+finding_app = typer.Typer(no_args_is_help=True, help="What controls, audit samples and people found, until somebody else closes it.")
 sample_app = typer.Typer(no_args_is_help=True, help="Audit samples: drawn from the log, and projected once concluded.")
 db_app = typer.Typer(no_args_is_help=True, help="The database.")
 scorecard_app = typer.Typer(no_args_is_help=True, help="Scorecards: fitted on your own history, or the expert one.")
@@ -40,6 +41,7 @@ app.add_typer(slack_app, name="slack", rich_help_panel="Run")
 app.add_typer(conditions_app, name="conditions", rich_help_panel="Work")
 app.add_typer(people_app, name="people", rich_help_panel="Govern")
 app.add_typer(audit_app, name="audit", rich_help_panel="Audit")
+app.add_typer(finding_app, name="finding", rich_help_panel="Audit")
 audit_app.add_typer(sample_app, name="sample")
 app.add_typer(evidence_app, name="evidence", rich_help_panel="Audit")
 app.add_typer(db_app, name="db", rich_help_panel="Set up")
@@ -752,6 +754,114 @@ def replay(
     raise SystemExit(replaying.replay(config, subject, anyway=anyway, as_json=as_json))
 
 
+FindingId = Annotated[str, typer.Argument(metavar="FINDING", help="Finding id, as `finding list` shows it.")]
+
+
+@finding_app.command("list")
+def finding_list(
+    config: ConfigOption = DEFAULT_CONFIG,
+    everything: Annotated[bool, typer.Option("--all", help="Closed ones too.")] = False,
+    late: Annotated[bool, typer.Option("--overdue", help="Only those not closed by their due date.")] = False,
+    owner: Annotated[str, typer.Option(metavar="PERSON", help="Only those of this owner.")] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Findings that are not closed yet, those due first first."""
+    from deployments.cli import findings
+
+    findings.list_findings(config, everything=everything, late=late, owner=owner, as_json=as_json)
+
+
+@finding_app.command("show")
+def finding_show(finding: FindingId, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+    """One finding: what was found, who owns it, what was done, and its history from the audit log."""
+    from deployments.cli import findings
+
+    findings.show(config, finding, as_json=as_json)
+
+
+@finding_app.command("open")
+def finding_open(
+    subject: Annotated[
+        str, typer.Argument(metavar="[SUBJECT]", help="proposal:ID, person:ID, account:ID, customer:ID, review:ID or log.")
+    ] = "",
+    text: Annotated[str, typer.Option(help="What I saw. The owner and the auditor read it.")] = "",
+    severity: Annotated[str, typer.Option(help="high, medium or low: it decides when it is due.")] = "medium",
+    owner: Annotated[str, typer.Option(metavar="PERSON", help="Who is to remedy it; default: whoever answers for the subject.")] = "",
+    sample: Annotated[
+        Path | None, typer.Option(exists=True, file_okay=False, help="Folder of a concluded audit sample: a finding for each deviation.")
+    ] = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_person: AsOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Open a finding of what I saw, or one for each deviation of a concluded audit sample."""
+    from deployments.cli import findings
+
+    if (sample is None) == (not subject):
+        raise typer.BadParameter("SUBJECT | --sample FOLDER")
+    if sample is not None:
+        findings.open_sample(config, sample, severity=severity, as_person=as_person, as_json=as_json)
+    else:
+        findings.open_one(config, subject, severity=severity, text=text, owner=owner, as_person=as_person, as_json=as_json)
+
+
+@finding_app.command("assign")
+def finding_assign(
+    finding: FindingId,
+    to: Annotated[str, typer.Option(metavar="PERSON", help="Who is to remedy it.")],
+    reason: Reason,
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_person: AsOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Give a finding another owner, as a control owner or internal audit."""
+    from deployments.cli import findings
+
+    findings.assign(config, finding, to=to, reason=reason, as_person=as_person, as_json=as_json)
+
+
+@finding_app.command("remedy")
+def finding_remedy(
+    finding: FindingId,
+    text: Annotated[str, typer.Option(help="What was done. The auditor reads it.")],
+    file: Annotated[
+        list[Path], typer.Option(exists=True, dir_okay=False, help="A file that shows it, by its SHA-256; repeat for several.")
+    ],
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_person: AsOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Say what was done about a finding I own, with evidence."""
+    from deployments.cli import findings
+
+    findings.remedy(config, finding, text=text, files=file, as_person=as_person, as_json=as_json)
+
+
+@finding_app.command("close")
+def finding_close(
+    finding: FindingId,
+    reason: Reason,
+    past: Annotated[bool, typer.Option("--past", help="It happened and cannot be undone: found again, it stays closed.")] = False,
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_person: AsOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Close a remedied finding, as internal audit or a control owner who neither owns it, nor remedied it, nor is whom it is about."""
+    from deployments.cli import findings
+
+    findings.close(config, finding, reason=reason, past=past, as_person=as_person, as_json=as_json)
+
+
+@finding_app.command("reopen")
+def finding_reopen(
+    finding: FindingId, reason: Reason, config: ConfigOption = DEFAULT_CONFIG, as_person: AsOption = "", as_json: JsonOption = False
+) -> None:
+    """Open a remedied or closed finding again, as internal audit or a control owner."""
+    from deployments.cli import findings
+
+    findings.reopen(config, finding, reason=reason, as_person=as_person, as_json=as_json)
+
+
 @audit_app.command("verify")
 def audit_verify(
     config: ConfigOption = DEFAULT_CONFIG,
@@ -764,6 +874,18 @@ def audit_verify(
     from deployments.cli import auditing
 
     raise SystemExit(auditing.verify(config, business=business, as_json=as_json))
+
+
+@audit_app.command("controls")
+def audit_controls(
+    config: ConfigOption = DEFAULT_CONFIG,
+    review: Annotated[str, typer.Option(help="Only what belongs to this review, by the controls that can be asked of one.")] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Run the controls over the record and list each exception. Exit code 0 none found, 1 at least one."""
+    from deployments.cli import controlling
+
+    raise SystemExit(controlling.controls(config, review, as_json=as_json))
 
 
 @audit_app.command("checkpoint")

@@ -231,9 +231,7 @@ def _record(frozen: Frozen, sample: Sample, seq: int) -> str:
 
 def project_sample(folder: Path, *, as_json: bool) -> None:
     """Draw the sample again from its folder, read the conclusions, and say what they show of the population."""
-    record, sample = _again(folder)
-    of = _known(Of, str(record["population"].get("of")), "sample.json")
-    concluded = projection.read(_text(folder, "conclusions.csv"), sample, name="conclusions.csv")
+    of, sample, concluded, _ = concluded_sample(folder)
     shown = projection.project(sample, concluded)
     told = wording.concluded(sample, of, shown)
     if as_json:
@@ -244,12 +242,20 @@ def project_sample(folder: Path, *, as_json: bool) -> None:
         tell(sentence)
 
 
+def concluded_sample(folder: Path) -> tuple[Of, Sample, Mapping[str, projection.Concluded], int]:
+    """What was drawn, drawn again; the conclusions by item; and the number of the entry that says it was drawn."""
+    record, sample = _again(folder)
+    of = _known(Of, str(record["population"].get("of")), "sample.json")
+    concluded = projection.read(_text(folder, "conclusions.csv"), sample, name="conclusions.csv")
+    return of, sample, concluded, int(record["entry"])
+
+
 def _again(folder: Path) -> tuple[dict[str, Any], Sample]:
     """sample.json and the sample it says. Raises Tampered when population, plan and seed do not make it."""
     try:
         record = json.loads(_text(folder, "sample.json"))
         population, plan, written = record["population"], Plan.read(record["plan"]), record["sample"]
-        frozen_as = population["digest"]
+        frozen_as, _ = population["digest"], int(record["entry"])
     except (ValueError, TypeError, KeyError):
         raise BadInput(said("this is no plan of a sample"), expected=said("sample.json as `audit sample draw` wrote it")) from None
     text = _text(folder, "population.csv")

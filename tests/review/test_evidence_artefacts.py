@@ -11,6 +11,8 @@ from sqlalchemy import text
 
 from credit_review.adapters.store.evidence import SqlRecord
 from credit_review.audit import MAX_INT
+from credit_review.controls.alarm import Alarm, Severity
+from credit_review.controls.register import REGISTER
 from credit_review.evidence.artefact import Telling, days_of
 from credit_review.evidence.registry import REGISTRY
 from credit_review.model.records import LimitChange
@@ -47,11 +49,11 @@ def say(world, action, entity, by="person:p-cfo", told=None, at=None, **data):
     return seq
 
 
-def made(world, name, *, first=TODAY, last=TODAY, size=MAX_INT, replays=lambda _: None, data=None):
+def made(world, name, *, first=TODAY, last=TODAY, size=MAX_INT, replays=lambda _: None, alarms=tuple, data=None):
     """An artefact's rows by column, and what it told."""
     one, told = BY_FILE[name], Telling()
     with world.store.engine.connect() as connection, connection.begin():
-        record = SqlRecord(connection, Period.of(first, last, UTC), size, data, replays)
+        record = SqlRecord(connection, Period.of(first, last, UTC), size, data, replays, alarms)
         rows = list(one.rows(record, told))
     assert all(len(row) == len(one.columns) for row in rows)
     return [dict(zip(one.columns, row, strict=True)) for row in rows], told
@@ -95,7 +97,8 @@ def planted(world, *, proposer="p-manager", approvers=(("p-manager", None),), pr
     for who, principal in approvers:
         say(
             world, "decision.approve", f"proposal:{proposal}", by=f"person:{who}", digest="d", on_behalf_of=principal, tier="T1",
-            channel="cli", assurance="click", authority=digest_of(MATRIX_TEXT), group_limit_minor=2, increases_12m_minor=1, control_currency="EUR",
+            channel="cli", assurance="click", authority=digest_of(MATRIX_TEXT), group_limit_minor=2, increases_12m_minor=1,
+            control_currency="EUR",
         )  # fmt: skip
     who = [{"approver": one, "on_behalf_of": principal} for one, principal in approvers]
     return say(
@@ -243,6 +246,22 @@ def test_a_replay_that_comes_out_another_is_an_exception_and_one_not_asked_for_i
     found = Found(review_id="r-9", checked=3, differences=(Difference("customer c-1: pd 0.1 is 0.2", "c-1"),))
     (row,), told = made(world, "E04-replay", replays=lambda _: found)
     assert (row["answer"], row["differences"], told.exceptions) == ("different", 1, 1) and "pd 0.1" in row["what"]
+
+
+def test_what_controls_find_today_is_listed_and_so_is_every_control_that_ran(world):
+    alarm = Alarm(control="own_proposal", subject="proposal:p-1", severity=Severity.HIGH, facts={"approver": "p-1"}, entries=(4, 5))
+    (row,), told = made(world, "E07-controls", alarms=lambda: [alarm])
+    assert (row["control"], row["entries"], told.exceptions) == ("own_proposal", "4|5", 1)
+    ran, _ = made(world, "E17-controls", alarms=lambda: [alarm])
+    assert len(ran) == len(REGISTER) and {row["control"]: row["exceptions"] for row in ran}["own_proposal"] == 1
+
+
+def test_findings_of_the_period_and_how_many_are_open_at_its_end(world):
+    say(world, "finding.opened", "finding:f-1", by="system:controls", control="own_proposal")
+    say(world, "finding.opened", "finding:f-2", by="system:controls", control="own_proposal")
+    say(world, "finding.closed", "finding:f-1", at=NOON + timedelta(days=1), told={"reason": "corrected"})
+    rows, told = made(world, "E07-findings", first=TODAY + timedelta(days=1), last=TODAY + timedelta(days=1))
+    assert [(row["finding"], row["reason"]) for row in rows] == [("f-1", "corrected")] and told.figures == {"open_at_the_end": 1}
 
 
 def test_only_the_first_entries_count_where_a_number_is_given(world):

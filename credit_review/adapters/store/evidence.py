@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Select, func, select, text
 
 from credit_review.adapters.store import models
 from credit_review.audit import timestamp
+from credit_review.controls.alarm import Alarm
 from credit_review.evidence.artefact import Event
 from credit_review.replay import Found
 from credit_review.review.sampled import Period
@@ -37,6 +38,7 @@ class SqlRecord:
     size: int
     data: Path
     replays: Callable[[str], Found | None] = lambda _: None
+    controls: Callable[[], Sequence[Alarm]] = tuple
     asked: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def queries(self) -> list[dict[str, Any]]:
@@ -79,6 +81,11 @@ class SqlRecord:
             return None
         self._note(f"file {'/'.join(path)}", {"sha256": sha256(content).hexdigest()})
         return found if isinstance(found, dict) else None
+
+    def alarms(self) -> Sequence[Alarm]:
+        """What the controls that watch find in the record today."""
+        self._note("credit-review audit controls", {})
+        return self.controls()
 
     def replay(self, review_id: str) -> Found | None:
         """What computing a review again found; None where nobody asked for that."""

@@ -31,6 +31,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from credit_review import audit
+from credit_review.controls.alarm import Severity
 from credit_review.model import records, states
 from credit_review.model.money import MAX_MINOR
 
@@ -712,6 +713,45 @@ class ErpDifference(Base):
     settled_at: Mapped[datetime | None]
     reason: Mapped[str]
     __table_args__ = (_refers("account_id", "limit_account"), Index("ix_erp_difference_account_id", "account_id"))
+
+
+class Finding(Base):
+    """Exceptions that controls, samples or people found."""
+
+    __tablename__ = "finding"
+    finding_id: Mapped[Key]
+    alarm_key: Mapped[Hash]
+    control: Mapped[str]
+    subject: Mapped[str]
+    severity: Mapped[str]
+    state: Mapped[str]
+    owner_id: Mapped[str]
+    about: Mapped[str]
+    due: Mapped[date]
+    facts_json: Mapped[str]
+    text: Mapped[str]
+    opened_by: Mapped[str]
+    opened_at: Mapped[datetime]
+    assigned_at: Mapped[datetime]
+    remedy: Mapped[str]
+    evidence: Mapped[str]
+    remedied_by: Mapped[str]
+    remedied_at: Mapped[datetime | None]
+    closing: Mapped[str]
+    closed_as: Mapped[str]
+    closed_by: Mapped[str]
+    closed_at: Mapped[datetime | None]
+    times_reopened: Mapped[int]
+    __table_args__ = (
+        _one_of("severity", Severity),
+        _one_of("state", states.FindingState),
+        _one_of("closed_as", ("", *states.ClosedAs)),
+        CheckConstraint("(state = 'open') = (remedied_by = '')", name="remedied_by_somebody"),
+        CheckConstraint("(state = 'closed') = (closed_by <> '') AND (state = 'closed') = (closed_as <> '')", name="closed_by_somebody"),
+        CheckConstraint("closed_by = '' OR (closed_by <> owner_id AND closed_by <> remedied_by)", name="closed_by_another"),
+        UniqueConstraint("alarm_key", name="one_finding_per_exception"),
+        Index("ix_finding_state_due", "state", "due"),
+    )
 
 
 # --- messages in and out ------------------------------------------------------------------------------------------------------------
