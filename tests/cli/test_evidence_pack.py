@@ -309,6 +309,16 @@ def test_a_folder_in_use_a_missing_key_and_a_stranger_are_said(lived, tmp_path, 
     lived.run("evidence", "pack", *QUARTER, "--out", str(tmp_path / "x"), who="p-cfo").refused(3, "EVIDENCE_KEY", "audit key")
 
 
+def test_the_script_is_short_stands_alone_and_is_the_one_that_the_page_names():
+    text = (SCRIPTS / "check_pack.py").read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 80 and files.sha256_of(SCRIPTS / "check_pack.py") in (SCRIPTS / "evidence.md").read_text(
+        encoding="utf-8"
+    )
+    named = {name for line in re.findall(r"^ *import (.+)$", text, re.M) for name in line.split(", ")}
+    named |= {name.partition(".")[0] for name in re.findall(r"^ *from ([a-z0-9_.]+) import", text, re.M)}
+    assert named <= {*sys.stdlib_module_names, "cryptography"}
+
+
 # --- one subject ----------------------------------------------------------------------------------------------------------------------
 
 
