@@ -23,7 +23,7 @@ from credit_review.adapters.store.refusals import translated
 from credit_review.adapters.store.unit_of_work import SqlUnitOfWork
 from credit_review.adapters.store.verify import Outside, Verdict, verify_log
 from credit_review.adapters.wiring import Services, open_outside
-from credit_review.audit import Action, canonical
+from credit_review.audit import canonical
 from credit_review.audit.anchored import KEPT, Trust, newest_signed
 from credit_review.audit.checking import Consistent
 from credit_review.audit.notes import SigningKey, size_of
@@ -39,7 +39,7 @@ from credit_review.review import sampled
 from credit_review.review.sampled import Period
 from credit_review.sampling.drawing import Plan, Sample, draw
 from credit_review.sampling.paper import Dossier, Logged, Reader, checks, paper
-from credit_review.sampling.population import Of, Reading, items
+from credit_review.sampling.population import ACTIONS, Of, Reading, items
 from credit_review.sampling.projection import form
 from credit_review.words import Words, said
 
@@ -184,7 +184,7 @@ def _population_of(asked: Asked) -> Callable[[Any], bool]:
     """Which bodies are kept in memory while the log is verified: those a sample is drawn from."""
     if asked.plan is None:
         return lambda _: False
-    return lambda row: row.action == Action.LIMIT_APPLIED and asked.period.has(row.ts) and (asked.size is None or row.seq < asked.size)
+    return lambda row: row.action in ACTIONS[Of.CHANGES] and asked.period.has(row.ts) and (asked.size is None or row.seq < asked.size)
 
 
 def _verified(connection: Connection, trust: Trust | None, reading: Reading) -> tuple[Consistent, str, int]:

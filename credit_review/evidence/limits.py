@@ -15,6 +15,8 @@ CHUNK = 500
 """Changes whose approvals are looked up at once."""
 
 DECISIONS = (Action.DECISION_APPROVE, Action.DECISION_REJECT, Action.DECISION_RETURN, Action.DECISION_COUNTER)
+APPLIED = (Action.LIMIT_APPLIED, Action.LIMIT_OVERRIDE)
+"""Entries that put a limit of a proposal in force: after its approvals, or (an emergency) before them."""
 MOVES = (Action.LIMIT_OPENED, Action.LIMIT_APPLIED, Action.LIMIT_REVERTED, Action.LIMIT_OVERRIDE)
 
 
@@ -29,7 +31,7 @@ def population(record: Record, telling: Telling) -> Iterator[Row]:
     for one in record.history(*MOVES):
         move = _Move(one)
         logged[move.change] = move
-        if one.action == Action.LIMIT_APPLIED and record.period.has(one.at):
+        if one.action in APPLIED and record.period.has(one.at):
             ends.append(one.seq)
             totals[str(one.data["currency"])] += int(one.data["to_minor"] or 0)
             yield _population_row(one)
@@ -80,21 +82,21 @@ def _counted(record: Record, logged: dict[str, _Move]) -> tuple[int, int, list[s
         moved[account] = [min(low, version), max(high, version)]
         if move is None or move.says != (version, old, new, terms, proposal):
             wrong.append(change)
-    applied = {m.change for m in logged.values() if m.action == Action.LIMIT_APPLIED and record.period.has(m.at)}
+    applied = {m.change for m in logged.values() if m.action in APPLIED and record.period.has(m.at)}
     wrong += sorted(applied - seen)
     return rows, sum(high - low + 1 for low, high in moved.values()) - others, wrong
 
 
 _POPULATION = (
-    "entry", "leaf", "at", "change", "account", "customer", "currency", "from_minor", "to_minor", "from_terms_days", "to_terms_days",
-    "version", "effective_from", "effective_to", "proposal", "review", "rule", "approvers",
+    "entry", "leaf", "at", "action", "change", "account", "customer", "currency", "from_minor", "to_minor", "from_terms_days",
+    "to_terms_days", "version", "effective_from", "effective_to", "proposal", "review", "rule", "approvers",
 )  # fmt: skip
 
 
 def _population_row(one: Event) -> Row:
-    named = _POPULATION[3:17]
+    named = _POPULATION[4:18]
     who = "|".join(given["approver"] for given in one.data["approvers"])
-    return [one.seq, one.leaf, one.at, *(one.data.get(name) for name in named), who]
+    return [one.seq, one.leaf, one.at, one.action, *(one.data.get(name) for name in named), who]
 
 
 # --- E5, E6 ---------------------------------------------------------------------------------------------------------------------------
@@ -102,7 +104,7 @@ def _population_row(one: Event) -> Row:
 
 def with_decisions(record: Record) -> Iterator[tuple[Event, list[Event]]]:
     """Each applied change of the period with the answers given to its proposal, looked up some at a time."""
-    applied = record.entries(Action.LIMIT_APPLIED)
+    applied = record.entries(*APPLIED)
     while some := list(islice(applied, CHUNK)):
         given: dict[str, list[Event]] = defaultdict(list)
         for one in record.about([f"proposal:{change.data['proposal']}" for change in some], *DECISIONS):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import chain
 from typing import Any
@@ -87,16 +87,45 @@ def in_force(record: Record, *, before: str) -> dict[tuple[str, str], Event]:
 # --- E16 ------------------------------------------------------------------------------------------------------------------------------
 
 
+OVERRIDE_APPROVED = "override.approved"
+"""The entry, about its proposal, that an emergency change was approved afterwards."""
+
+
 def overrides(record: Record, telling: Telling) -> Iterator[Row]:
-    """One row an emergency change."""
-    found = 0
+    """One row an emergency change: until when it had to be approved, when and by whom it was, or which entry took it back."""
+    approved = {one.subject: one for one in record.history(OVERRIDE_APPROVED)}
+    ended = {str(one.data["reverses"]): one for one in record.history(Action.LIMIT_REVERTED)}
+    found, late = 0, 0
     for one in record.entries(Action.LIMIT_OVERRIDE):
-        found += 1
         data = one.data
-        named = ("change", "account", "customer", "currency", "from_minor", "to_minor", "effective_from", "effective_to")
-        rest = {name: value for name, value in data.items() if name not in named}
-        yield [one.seq, one.at, one.by, *(values(data.get(name)) for name in named), reason(one), values(rest)]
-    telling.exceptions = found
+        after, end = approved.get(str(data.get("proposal"))), ended.get(str(data.get("change")))
+        due = str(data.get("approve_by") or "")
+        in_time = after is not None and bool(due) and parse_timestamp(after.at) <= datetime.fromisoformat(due)
+        found, late = found + 1, late + (not in_time)
+        named = (
+            "change", "proposal", "account", "customer", "currency", "from_minor", "to_minor", "effective_from", "effective_to", "tier",
+        )  # fmt: skip
+        who = "|".join(given["approver"] for given in after.data.get("approvers", ())) if after else ""
+        answer = [after.seq, after.at, who] if after else ["", "", ""]
+        yield [
+            one.seq,
+            one.at,
+            one.by,
+            *(data.get(name) for name in named),
+            reason(one),
+            due,
+            *answer,
+            _yes(in_time),
+            end.seq if end else "",
+        ]
+    telling.exceptions = late
+    telling.notes.append(
+        said("{n} emergency changes, {late} of them without an approval in time up to the end of the period", n=found, late=late)
+    )
+
+
+def _yes(holds: bool) -> str:
+    return "yes" if holds else "no"
 
 
 # --- E17 ------------------------------------------------------------------------------------------------------------------------------
@@ -215,10 +244,14 @@ OVERRIDES = Artefact(
     number="E16",
     name="emergency-changes",
     title=said("Emergency changes"),
-    shows=said("Every change of a limit outside the normal way."),
+    shows=said(
+        "Every limit put in force before its approval: by whom, until when it had to be approved, when it was, or which "
+        "entry took it back."
+    ),
     columns=(
-        "entry", "at", "by", "change", "account", "customer", "currency", "from_minor", "to_minor", "effective_from", "effective_to",
-        "reason", "more",
+        "entry", "at", "by", "change", "proposal", "account", "customer", "currency", "from_minor", "to_minor", "effective_from",
+        "effective_to",
+        "tier", "reason", "approve_by", "approved_entry", "approved_at", "approvers", "in_time", "ended_by_entry",
     ),
     rows=overrides,
     none=said("none recorded in the period"),

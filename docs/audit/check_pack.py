@@ -62,7 +62,7 @@ def verify(folder, key, log_keys, where):
     if (folder / "log.jsonl").exists() and (folder / where[0]).exists():  # the population is the log's own
         rows = list(csv.DictReader((folder / where[0]).open(encoding="utf-8", newline="")))
         entries = (row for row in map(json.loads, (folder / "log.jsonl").open(encoding="utf-8")) if row["table"] == "audit_log")
-        applied = {str(row["seq"]): row["leaf"] for row in entries if row["action"] == "limit.applied"
+        applied = {str(row["seq"]): row["leaf"] for row in entries if row["action"] in ("limit.applied", "limit.override")
                    and facts["start"] <= row["ts"] < facts["end"] and row["seq"] < facts["entries"]}
         check({row["entry"]: row["leaf"] for row in rows} == applied and len(rows) == len(applied), "is not what log.jsonl says")
     held = "hold" if log_keys or not proofs else "were not checked, for want of --log-key"

@@ -260,8 +260,8 @@ def test_that_a_pack_was_taken_is_an_entry_with_its_digest_and_key(lived, pack, 
 
 def test_the_page_and_what_to_run_speak_the_caller_s_language(lived, tmp_path):
     office = lived.copy(tmp_path / "config")
-    office.run("people", "prefer", "--language", "zh_CN", who="p-ceo").fine()
-    office.run("evidence", "pack", *QUARTER, "--out", str(tmp_path / "pack"), who="p-ceo").fine()
+    office.run("people", "prefer", "--language", "zh_CN", who="p-controller").fine()
+    office.run("evidence", "pack", *QUARTER, "--out", str(tmp_path / "pack"), who="p-controller").fine()
     page, readme = ((tmp_path / "pack" / name).read_text(encoding="utf-8") for name in ("index.html", "README.md"))
     assert '<html lang="zh-CN">' in page and "审计证据包" in page and "审计证据包" in readme and "Evidence pack" not in page
     assert rows(tmp_path / "pack", "E01-population.csv"), "columns and codes stay as they are"
