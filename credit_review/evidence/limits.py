@@ -102,12 +102,12 @@ def _population_row(one: Event) -> Row:
 # --- E5, E6 ---------------------------------------------------------------------------------------------------------------------------
 
 
-def with_decisions(record: Record) -> Iterator[tuple[Event, list[Event]]]:
-    """Each applied change of the period with the answers given to its proposal, looked up some at a time."""
+def with_decisions(record: Record, *also: str) -> Iterator[tuple[Event, list[Event]]]:
+    """Each applied change of the period with the answers given to its proposal, and other entries about it, looked up some at a time."""
     applied = record.entries(*APPLIED)
     while some := list(islice(applied, CHUNK)):
         given: dict[str, list[Event]] = defaultdict(list)
-        for one in record.about([f"proposal:{change.data['proposal']}" for change in some], *DECISIONS):
+        for one in record.about([f"proposal:{change.data['proposal']}" for change in some], *DECISIONS, *also):
             given[one.subject].append(one)
         for change in some:
             yield change, given[str(change.data["proposal"])]

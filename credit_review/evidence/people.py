@@ -36,14 +36,14 @@ def duties(record: Record, telling: Telling) -> Iterator[Row]:
     adopted = list(record.history(Action.AUTHORITY_CHANGED))
     matrices: dict[str, Matrix | None] = {}
     examined, found, blind = 0, 0, 0
-    for change, given in with_decisions(record):
+    for change, given in with_decisions(record, *MAKING):
         examined += 1
         force = newest_before(adopted, change.seq)
         if force is not None and force.subject not in matrices:
             matrices[force.subject] = matrix_of(record, force.subject)
         matrix = matrices.get(force.subject) if force else None
         blind += matrix is None
-        for kind, person in _of_change(record, change, given, matrix):
+        for kind, person in _of_change(given, matrix):
             found += 1
             yield [kind, person, change.seq, change.at, change.data["change"], change.data["proposal"], ""]
     for one in record.entries(Action.LIMIT_OVERRIDE):
@@ -59,10 +59,10 @@ def duties(record: Record, telling: Telling) -> Iterator[Row]:
     telling.notes.append(said_many("{n} applied change examined", "{n} applied changes examined", examined))
 
 
-def _of_change(record: Record, change: Event, given: Sequence[Event], matrix: Matrix | None) -> Iterator[tuple[str, str]]:
-    """Kind of exception and person, for one applied change and the answers to its proposal."""
+def _of_change(given: Sequence[Event], matrix: Matrix | None) -> Iterator[tuple[str, str]]:
+    """Kind of exception and person, for the entries about one proposal that was put in force."""
     approvals = [one for one in given if one.action == "decision.approve"]
-    makers = _makers(record.about([f"proposal:{change.data['proposal']}"], *MAKING)) if approvals else set()
+    makers = _makers(one for one in given if one.action in MAKING)
     hands: set[str] = set()
     for one in approvals:
         mine = {str(name) for name in (one.by, one.data.get("on_behalf_of")) if name}
