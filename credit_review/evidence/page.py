@@ -60,9 +60,9 @@ def index(facts: Facts, made: Sequence[Made], words: Words, *, key: str) -> str:
         f'<div class="company">{say(facts.company)}</div><h1>{say(title(facts))}</h1>',
         f"<p>{say(_INTRODUCTION)}</p>",
         _facts(facts, say, key=key),
-        f"<h2>{say(said('What is in it'))}</h2>",
+        f"<h2>{say(_CONTENTS)}</h2>",
         *(_number(number, list(some), say) for number, some in groupby(made, key=lambda one: one.number)),
-        f"<h2>{say(said('How to check it'))}</h2>",
+        f"<h2>{say(_HOW)}</h2>",
         *(f"<p>{say(line)}</p>" for line in _CHECKING),
         f"<pre>{escape(_script(facts))}</pre>",
         f"<p>{say(_THEN)}</p>",
@@ -88,6 +88,8 @@ def title(facts: Facts) -> str:
     return said("Evidence pack: {first} to {last}", **days)
 
 
+# texts inside of f-strings are not found for the catalogues
+_CONTENTS, _HOW, _PLACES, _NONE = said("What is in it"), said("How to check it"), said("What lies where"), said("none recorded")
 _INTRODUCTION = said(
     "Each file has the number of the request it answers. Where nothing happened, or this system does not record it, the file "
     "is empty and the reason "
@@ -145,12 +147,14 @@ def _file(one: Made, say: _Saying) -> str:
 
 def _came(one: Made, say: _Saying) -> str:
     """How many rows, what to look at; why there is none. Never an empty green tick."""
-    if not one.rows:
-        shown = f'<span class="none">{say(said("none recorded"))}</span> ({say(one.none)})'
+    if one.rows:
+        counted = say(said_many("{n} row", "{n} rows", one.rows))
+        shown = f'<span class="count">{counted}</span>'
     else:
-        shown = f'<span class="count">{say(said_many("{n} row", "{n} rows", one.rows))}</span>'
+        shown = f'<span class="none">{say(_NONE)}</span> ({say(one.none)})'
     if one.exceptions:
-        shown += f' · <span class="look">{say(said("{n} to look at", n=one.exceptions))}</span>'
+        look = say(said("{n} to look at", n=one.exceptions))
+        shown += f' · <span class="look">{look}</span>'
     return shown
 
 
@@ -170,9 +174,9 @@ def _script(facts: Facts) -> str:
 def readme(facts: Facts, words: Words, *, files: Mapping[str, str]) -> str:
     """README.md: what to run, in which order, and what it means."""
     say = words.shown
-    lines = [f"# {say(title(facts))}", "", say(facts.company), "", say(_INTRODUCTION), "", f"## {say(said('How to check it'))}", ""]
+    lines = [f"# {say(title(facts))}", "", say(facts.company), "", say(_INTRODUCTION), "", f"## {say(_HOW)}", ""]
     lines += [f"{say(line)}\n" for line in _CHECKING]
-    lines += ["```", _script(facts), "```", "", say(_THEN), "", f"## {say(said('What lies where'))}", ""]
+    lines += ["```", _script(facts), "```", "", say(_THEN), "", f"## {say(_PLACES)}", ""]
     lines += [f"- `{place}`: {say(meaning)}" for place, meaning in _places(facts, files)]
     return "\n".join([*lines, ""])
 

@@ -16,19 +16,25 @@ CHUNK = 500
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What a special audit is about: entities that its entries name, the actor whose entries count too, and what data may name."""
+    """What a special audit is about: entities that its entries name, the actor whose entries count too, and what data may name.
+
+    `changes` are changes of limits that came of it: their deliveries are entries about other accounts.
+    """
 
     name: str
     entities: frozenset[str]
     actor: str = ""
     customer: str = ""
     person: str = ""
+    changes: frozenset[str] = frozenset()
 
     def has(self, one: Event) -> bool:
         """Whether an entry is about the subject, or by it."""
         if one.entity in self.entities or (self.actor and one.actor == self.actor):
             return True
         if self.customer and one.data.get("customer") == self.customer:
+            return True
+        if one.data.get("change") in self.changes:
             return True
         return bool(self.person) and self._names(one)
 
@@ -62,8 +68,12 @@ def of_approver(record: Record, person: str) -> Subject:
         key for column in ("approver_id", "on_behalf_of") for (key,) in record.table("approval_decision", "proposal_id", **{column: person})
     }
     made = {key for (key,) in record.table("proposal_maker", "proposal_id", person_id=person)}
-    proposals = frozenset(f"proposal:{key}" for key in decided | made)
-    return Subject(f"person:{person}", proposals | {f"person:{person}"}, actor=f"person:{person}", person=person)
+    both = sorted(decided | made)
+    changes = {
+        key for at in range(0, len(both), CHUNK) for (key,) in record.table("limit_change", "change_id", proposal_id=both[at : at + CHUNK])
+    }
+    known = frozenset({f"person:{person}", *(f"proposal:{key}" for key in both)})
+    return Subject(f"person:{person}", known, actor=f"person:{person}", person=person, changes=frozenset(changes))
 
 
 def selected(record: Record, subject: Subject, *actions: str) -> Iterator[Event]:

@@ -264,6 +264,8 @@ def test_the_page_and_what_to_run_speak_the_caller_s_language(lived, tmp_path):
     office.run("evidence", "pack", *QUARTER, "--out", str(tmp_path / "pack"), who="p-controller").fine()
     page, readme = ((tmp_path / "pack" / name).read_text(encoding="utf-8") for name in ("index.html", "README.md"))
     assert '<html lang="zh-CN">' in page and "审计证据包" in page and "审计证据包" in readme and "Evidence pack" not in page
+    prose = re.sub(r"<(style|pre|div class=.hash.)>.*?</(style|pre|div)>|<[^>]*>", " ", page, flags=re.DOTALL)
+    assert not re.search(r"[A-Za-z]{2,} [a-z]{2,} [a-z]{2,}", re.sub(r"`[^`]*`", "", prose)), "a sentence was not translated"
     assert rows(tmp_path / "pack", "E01-population.csv"), "columns and codes stay as they are"
 
 
@@ -344,6 +346,7 @@ def test_everything_about_one_approver_has_what_he_decided_and_what_he_was_refus
     out = tmp_path / "special"
     lived.run("audit", "special", "--approver", "p-manager", "--period", "2026Q4", "--out", str(out), who="p-cfo").fine()
     assert {row["by"] for row in rows(out, "S03-decisions.csv")} == {"p-manager"} and rows(out, "S04-limits.csv")
+    assert {row["action"] for row in rows(out, "S05-deliveries.csv")} == {"erp.confirmed"}
     out = tmp_path / "another"
     lived.run("audit", "special", "--approver", "p-controller", "--period", "2026Q4", "--out", str(out), who="p-cfo").fine()
     assert rows(out, "S09-refusals.csv") and not rows(out, "S04-limits.csv")
