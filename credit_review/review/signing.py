@@ -21,6 +21,7 @@ from credit_review.review.standing import gather, matrix_in_force, no_rate
 from credit_review.words import Said, listed, marked, said
 
 OWN, LACKS_TIER, LACKS_OFFICE = "sign.own", "sign.lacks_tier", "sign.lacks_office"
+REFUSALS = (OWN, LACKS_TIER, LACKS_OFFICE)
 """Codes of signatures refused for want of the right."""
 
 _OWN = marked("{name} may not {to}: he or she asked for it or stopped it")

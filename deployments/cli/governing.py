@@ -43,8 +43,7 @@ def signing_as(opened: Services, as_person: str, entity: str) -> Iterator[tuple[
             person = me(opened, uow, as_person)
             yield uow, person
     except Refused as refusal:
-        unentitled = (signing.OWN, signing.LACKS_TIER, signing.LACKS_OFFICE, findings.OWN, findings.LACKS_OFFICE)
-        if person is not None and refusal.code in unentitled:
+        if person is not None and refusal.code in (*signing.REFUSALS, findings.OWN, findings.LACKS_OFFICE):
             with opened.store.begin() as uow:
                 signing.record_refusal(uow, refusal, person_id=person.person_id, entity=entity)
                 uow.commit()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -25,6 +25,7 @@ app = typer.Typer(
 review_app = typer.Typer(no_args_is_help=True, help="Run, resume, read and close reviews.")
 people_app = typer.Typer(no_args_is_help=True, help="Our directory: people, their accounts, who stands in for whom.")
 audit_app = typer.Typer(no_args_is_help=True, help="The audit log.")
+evidence_app = typer.Typer(no_args_is_help=True, help="Evidence packs: what an auditor asks for, in one signed folder.")
 finding_app = typer.Typer(no_args_is_help=True, help="What controls, audit samples and people found, until somebody else closes it.")
 sample_app = typer.Typer(no_args_is_help=True, help="Audit samples: drawn from the log, and projected once concluded.")
 db_app = typer.Typer(no_args_is_help=True, help="The database.")
@@ -42,6 +43,7 @@ app.add_typer(people_app, name="people", rich_help_panel="Govern")
 app.add_typer(audit_app, name="audit", rich_help_panel="Audit")
 app.add_typer(finding_app, name="finding", rich_help_panel="Audit")
 audit_app.add_typer(sample_app, name="sample")
+app.add_typer(evidence_app, name="evidence", rich_help_panel="Audit")
 app.add_typer(db_app, name="db", rich_help_panel="Set up")
 app.add_typer(scorecard_app, name="scorecard", rich_help_panel="Govern")
 
@@ -50,6 +52,13 @@ Until = Annotated[datetime | None, typer.Option("--until", formats=["%Y-%m-%d"],
 Proposals = Annotated[list[str], typer.Argument(metavar="PROPOSAL...", help="Proposal ids, as `inbox` shows them.")]
 OneProposal = Annotated[str, typer.Argument(metavar="PROPOSAL", help="Proposal id, as `inbox` shows it.")]
 ReviewId = Annotated[str, typer.Argument(metavar="REVIEW", help="Review id, as `review list` shows it.")]
+Period = Annotated[str, typer.Option("--period", help="A quarter, month or year: 2026Q4, 2026-11, 2026.")]
+FirstDay = Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First day, instead of --period.")]
+LastDay = Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day, instead of --period.")]
+PackFolder = Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where the pack is written; must not be there yet.")]
+FirstEntries = Annotated[
+    int | None, typer.Option("--entries", min=1, help="Only the log's first entries count: the same number gives the same files again.")
+]
 Reason = Annotated[str, typer.Option("--reason", help="Why. The auditor reads it.")]
 
 
@@ -684,6 +693,69 @@ def scorecard_fit(
     from deployments.cli import running
 
     running.fit_scorecard(config, as_of=as_of.date() if as_of else None, out=out, expert=expert)
+
+
+@people_app.command("reviewed")
+def people_reviewed(
+    statement: Annotated[str, typer.Option(help="What was looked at and what was found. The auditor reads it.")],
+    persons: Annotated[
+        list[str] | None, typer.Argument(metavar="[ID]...", help="Whose access; none named: everybody's but one's own.")
+    ] = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_person: AsOption = "",
+) -> None:
+    """As control owner or internal audit: sign off who may do what today. Nobody signs for himself."""
+    from deployments.cli import evidence
+
+    evidence.sign_off_access(config, persons or [], statement=statement, as_person=as_person)
+
+
+@evidence_app.command("pack")
+def evidence_pack(
+    out: PackFolder,
+    period: Period = "",
+    first_day: FirstDay = None,
+    last_day: LastDay = None,
+    entries: FirstEntries = None,
+    seed: Annotated[str, typer.Option(help="Of the sample, any text, best the auditor's own. Without it, one is made and recorded.")] = "",
+    replays: Annotated[bool, typer.Option("--replay/--no-replay", help="Compute the period's reviews again (E4).")] = True,
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_person: AsOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Write one signed folder that answers an auditor's requests E1 to E18 for a period, with log, proofs and the scripts to check it."""
+    from deployments.cli import evidence
+
+    wanted = evidence.Wanted(
+        period=period, first_day=day_of(first_day), last_day=day_of(last_day), size=entries, seed=seed, replays=replays
+    )
+    evidence.make_pack(config, wanted, out, as_person=as_person, as_json=as_json)
+
+
+@audit_app.command("special")
+def audit_special(
+    out: PackFolder,
+    customer: Annotated[str, typer.Option(help="Everything about this customer, by id.")] = "",
+    approver: Annotated[str, typer.Option(help="Everything about or by this person, by id.")] = "",
+    period: Period = "",
+    first_day: FirstDay = None,
+    last_day: LastDay = None,
+    entries: FirstEntries = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_person: AsOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Write everything about one customer or one approver in a period as one signed folder, with the proof of every entry."""
+    from deployments.cli import evidence
+
+    days = {"period": period, "first_day": day_of(first_day), "last_day": day_of(last_day), "size": entries}
+    wanted = evidence.Wanted(**days, customer=customer, approver=approver)
+    evidence.make_special(config, wanted, out, as_person=as_person, as_json=as_json)
+
+
+def day_of(given: datetime | None) -> date | None:
+    """A day as typed."""
+    return given.date() if given else None
 
 
 @app.command(rich_help_panel="Audit")
