@@ -43,11 +43,14 @@ class Evidence:
     names: Mapping[str, str] = field(default_factory=dict)
 
 
-def why(proposal: Proposal, ask: str, evidence: Evidence | None, words: Words) -> Block:
-    """The modal; without evidence yet it says that it is being looked up."""
+def why(proposal: Proposal, ask: str, evidence: Evidence | None, words: Words, card: Sequence[tuple[str, str]] = ()) -> Block:
+    """The modal, with all that the `card` may say; without evidence yet it says that it is being looked up."""
     w = words
     packet = json.loads(proposal.packet_json)
-    blocks = [section(ask), heading(w.say(said("From need to the proposed limit")))]
+    blocks = [section(ask)]
+    if card:
+        blocks += [heading(w.say(said("The card in full"))), lines(card)]
+    blocks.append(heading(w.say(said("From need to the proposed limit"))))
     blocks.append(lines([(w.say(unpacked(label)), w.say(unpacked(figure))) for label, figure in packet["derivation"]] or [("", "-")]))
     if evidence is None:
         blocks.append(section(w.say(said("Looking up features, points and history …"))))
@@ -57,6 +60,7 @@ def why(proposal: Proposal, ask: str, evidence: Evidence | None, words: Words) -
         (w.say(said("Policy")), proposal.policy_digest[:16]),
         (w.say(said("Authority matrix")), proposal.authority_digest[:16]),
         (w.say(said("Review")), f"{packet.get('review', {}).get('label', '')} · {packet.get('manifest', '')[:16]}"),
+        (w.say(said("Proposal")), proposal.proposal_id),
         (w.say(said("Packet")), proposal.digest),
     ]
     blocks += [heading(w.say(said("What it rests on"))), lines(rules)]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from credit_review import messages
 from credit_review.errors import BadInput, CreditReviewError, Refused
 from credit_review.messages import forms, gathering, notices, render
-from credit_review.messages.card import card, condition_in_words
+from credit_review.messages.card import card, condition_in_words, in_full
 from credit_review.messages.digest import Listing, listing_of
 from credit_review.messages.home import home
 from credit_review.messages.text import Block, modal, read_value
@@ -107,14 +107,15 @@ def approve_outside(office: Office, body: Body) -> Told:
 def show_why(office: Office, body: Body) -> None:
     """Open Why at once with what the packet says, then fill in what the review's files say."""
     with office.services.store.read() as uow:
-        proposal, words, ask, _ = _asked(office, uow, body)
-        names = gathering.names_in(uow, office.services.clock.now())
-    view = _show(office, body, why(proposal, ask, None, words))
-    found = evidence.gather(office.services, proposal, names, words)
+        proposal, words, ask, person_id = _asked(office, uow, body)
+        seen = gathering.view_of(uow, proposal.proposal_id, office.company, office.services.clock.now(), reader_id=person_id)
+    facts = in_full(seen)
+    view = _show(office, body, why(proposal, ask, None, words, facts))
+    found = evidence.gather(office.services, proposal, seen.names, words)
     image = _uploaded(office, proposal, words)
     for picture in (image, "") if image else ("",):
         try:
-            office.client.views_update(view_id=view["id"], view=dict(why(proposal, ask, replace(found, picture=picture), words)))
+            office.client.views_update(view_id=view["id"], view=dict(why(proposal, ask, replace(found, picture=picture), words, facts)))
             return
         except Exception:  # Slack may not have taken in the picture yet: the figures matter more
             LOG.warning("Why could not be filled in%s", " with its picture" if picture else "")

@@ -301,7 +301,7 @@ def test_a_question_goes_to_the_analyst_and_the_answer_in_its_thread_makes_a_fre
     assert desk.world.proposal(proposal).state == "returned"
     desk.as_("p-analyst").reply(desk.channel("p-analyst"), question["ts"], "They arrived today.")
     fresh = desk.direct("p-controller", lambda m: "They arrived today." in text(m))
-    assert "Changed since the card before" in text(fresh) and "answer or comment added" in text(fresh)
+    assert "Changed" in text(fresh["blocks"][1]) and "policy; authority matrix" in text(fresh["blocks"][1])
     (successor,) = [p for p in desk.world.find(type(desk.world.proposal(proposal))) if p.supersedes_id == proposal]
     assert successor.state == "pending" and "They arrived today." in successor.packet_json
     assert {n.kind for n in desk.world.find(Note)} == {"question", "comment"}
