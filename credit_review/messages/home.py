@@ -232,8 +232,9 @@ def prefer_form(words: Words, *, language: str, locale: str, zone: str, calendar
     """Language, formats, time zone and working days of the reader."""
     w = words
     languages = select(_INPUT, list(LANGUAGES.items()), placeholder=w.say(said("as in Slack")), chosen=language)
+    hint = w.say(said("What waits for your answer, and your Home, are shown anew at once; what was decided stays as it was written."))
     blocks = [
-        field(LANGUAGE, w.say(said("Language")), languages),
+        field(LANGUAGE, w.say(said("Language")), languages, hint=hint),
         field(LOCALE, w.say(said("How numbers and dates are written (en_GB, de_DE, zh_CN)")), _text(locale), optional=True),
         field(ZONE, w.say(said("Time zone (Europe/Berlin, Asia/Shanghai)")), _text(zone), optional=True),
         field(CALENDAR, w.say(said("Working days of (DE, DE-BY, CN)")), _text(calendar), optional=True),

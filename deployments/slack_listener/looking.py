@@ -26,6 +26,7 @@ from deployments.slack_listener import credit, evidence
 from deployments.slack_listener.deciding import offer_in
 from deployments.slack_listener.identity import account_of
 from deployments.slack_listener.office import Office, Told
+from deployments.slack_listener.showing import SLACK_FAILS, cause_of, showing
 
 if TYPE_CHECKING:
     from credit_review.adapters.wiring import Services
@@ -39,7 +40,8 @@ def _show(office: Office, body: Body, view: Block) -> Mapping[str, Any]:
     """Open a modal, or put it over the one the click came from."""
     over = (body.get("view") or {}).get("type") == "modal"
     opening = office.client.views_push if over else office.client.views_open
-    return opening(trigger_id=body["trigger_id"], view=dict(view))["view"]  # type: ignore[no-any-return]
+    with showing():
+        return opening(trigger_id=body["trigger_id"], view=dict(view))["view"]  # type: ignore[no-any-return]
 
 
 def _asked(office: Office, uow: UnitOfWork, body: Body) -> tuple[Proposal, Words, str, str]:
@@ -200,7 +202,8 @@ def page(office: Office, body: Body) -> None:
     with office.services.store.read() as uow:
         person = office.person(uow, body)
         shown = render.listing(uow, person.person_id, part, office.company, office.services.clock.now())
-    office.client.chat_update(channel=place["channel_id"], ts=place["message_ts"], text=shown.text, blocks=list(shown.blocks))
+    with showing():
+        office.client.chat_update(channel=place["channel_id"], ts=place["message_ts"], text=shown.text, blocks=list(shown.blocks))
 
 
 def open_card(office: Office, body: Body) -> None:
@@ -236,7 +239,10 @@ def answer_form(office: Office, body: Body) -> None:
 
 
 def publish_home(office: Office, body: Body) -> None:
-    """Draw a person's App Home; somebody who is nobody of ours is told so there. Opening it asks for nothing, so it refuses nothing."""
+    """Draw a person's App Home; somebody who is nobody of ours is told so there. Opening it asks for nothing, so it refuses nothing.
+
+    Where Slack does not take it, the next opening draws it.
+    """
     now, account = office.services.clock.now(), account_of(body)
     try:
         office.directory.require_ours(account)
@@ -247,7 +253,10 @@ def publish_home(office: Office, body: Body) -> None:
     except CreditReviewError as error:
         text = office.company.words.error(error)
         view = {"type": "home", "blocks": list(notices.answer(text).blocks)}
-    office.client.views_publish(user_id=account.user, view=dict(view))
+    try:
+        office.client.views_publish(user_id=account.user, view=dict(view))
+    except SLACK_FAILS as error:
+        LOG.warning("an App Home could not be drawn (%s); it is drawn when it is opened next", cause_of(error))
 
 
 def credit_command(office: Office, body: Body) -> Told:

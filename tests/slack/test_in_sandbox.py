@@ -269,6 +269,22 @@ def test_people_read_amounts_and_times_as_they_chose_to(desk):
     assert "50.000 EUR to 60.000 EUR (+20%, +10.000 EUR)" in shown and "20:00 UTC+8" in shown
 
 
+def test_who_changes_language_reads_what_waits_in_it_at_once_and_what_was_decided_as_it_was_written(desk):
+    decided, waits = desk.propose("c-1"), desk.propose("c-2")
+    desk.put_before(decided, waits)
+    desk.click("p-controller", decided, card.APPROVE)
+    desk.direct("p-controller", lambda m: decided in text(m) and "Approved, waiting to be applied" in text(m))
+    desk.as_("p-controller").open_home()
+    desk.as_("p-controller").change(desk.sandbox.until(lambda: desk.as_("p-controller").home())["id"], home.PREFER)
+    assert "what was decided stays as it was written" in text(desk.modal("p-controller"))
+    assert desk.submit("p-controller", language="zh_CN")["accepted"]
+    desk.direct("p-controller", lambda m: waits in text(m) and "自担风险" in text(m))
+    desk.sandbox.until(lambda: "Language, time zone, working days" not in text(desk.as_("p-controller").home()))
+    assert "Approved, waiting to be applied" in text(desk.card("p-controller", decided))
+    desk.put_before(desk.propose("c-3"))
+    desk.direct("p-controller", lambda m: "c-3" in text(m) and "自担风险" in text(m))
+
+
 def test_a_customers_name_stays_a_name(desk):
     proposal = desk.propose(name=EVIL)
     desk.put_before(proposal)
