@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
+from credit_review.limits.explain import REPORTED_CAP
 from credit_review.messages.card import DONE
 from credit_review.messages.text import Block, cleaned, heading, lines, modal, section
 from credit_review.model.money import Money
@@ -17,6 +18,7 @@ from credit_review.words import Words, said, unpacked
 
 WHY_VIEW = "credit_review_why_view"
 _LONGEST_LIST = 12
+_UNLICENSED = said("not shown here: it would say what the external report says")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +27,7 @@ class Evidence:
 
     `features` are (name, figure as text), `points` are (factor in words, points), `score` what they add up to, `basis` how need and caps
     were computed, `data_dates` are (what, day), `quarantined` are sentences, `changes` and `decisions` are of the customer's limits,
-    oldest first. `picture` is the id of an uploaded image.
+    oldest first. `picture` is the id of an uploaded image. `licensed`: figures of external reports may be shown in Slack.
     """
 
     features: Sequence[tuple[str, str]] = ()
@@ -38,6 +40,7 @@ class Evidence:
     decisions: Sequence[Decision] = ()
     currency: str = ""
     hidden: str = ""
+    licensed: bool = False
     picture: str = ""
     missing: str = ""
     names: Mapping[str, str] = field(default_factory=dict)
@@ -51,7 +54,10 @@ def why(proposal: Proposal, ask: str, evidence: Evidence | None, words: Words, c
     if card:
         blocks += [heading(w.say(said("The card in full"))), lines(card)]
     blocks.append(heading(w.say(said("From need to the proposed limit"))))
-    blocks.append(lines([(w.say(unpacked(label)), w.say(unpacked(figure))) for label, figure in packet["derivation"]] or [("", "-")]))
+    steps = [(unpacked(label), unpacked(figure)) for label, figure in packet["derivation"]]
+    if evidence is None or not evidence.licensed:
+        steps = [(label, _UNLICENSED if label == REPORTED_CAP else figure) for label, figure in steps]
+    blocks.append(lines([(w.say(label), w.say(figure)) for label, figure in steps] or [("", "-")]))
     if evidence is None:
         blocks.append(section(w.say(said("Looking up features, points and history …"))))
     else:

@@ -197,7 +197,7 @@ def page(office: Office, body: Body) -> None:
     """Turn the page of a list, or filter it. Raises BadInput where it stands below no message."""
     action, place = body["actions"][0], body.get("container") or {}
     if not (place.get("channel_id") and place.get("message_ts")):
-        raise BadInput("this list is not one of ours", next_step="open the App Home")
+        raise BadInput(said("this list is not one of ours"), next_step=said("open the App Home"))
     part: Listing = listing_of(action.get("value") or (action.get("selected_option") or {}).get("value", ""))
     with office.services.store.read() as uow:
         person = office.person(uow, body)

@@ -26,7 +26,7 @@ PATH = "/sign-in"
 _ASKED = ("redirect_uri", "state", "nonce", "code_challenge")
 _MOST_UNDER_WAY, _LONGEST_FORM = 200, 4_000
 # after the form the browser goes back to the page outside Slack, which has a port of its own
-_POLICY = POLICY.replace("form-action 'none'", "form-action 'self' http://127.0.0.1:* http://localhost:* http://[::1]:*")
+_POLICY = POLICY.replace("form-action 'none'", "form-action 'self' http://127.0.0.1:* http://localhost:*")
 
 
 def subject_of(name: str) -> str:

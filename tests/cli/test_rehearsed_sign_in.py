@@ -122,6 +122,18 @@ def test_the_stand_in_is_for_this_machine_alone_and_names_its_people_as_no_provi
         assert client.post(f"{there}/token", data={"code": "x", "code_verifier": "y"}).status_code == 400
 
 
+def test_why_says_what_the_card_left_out_and_shows_the_picture(running):
+    started, offer = running
+    message = shown(started, "p-ceo", lambda m: offer.proposal_id in text(m) and card.WHY in text(m))
+    sees = started.sandbox.person(rehearsal.user_of("p-ceo"))
+    sees.click(next(c["id"] for c in sees.all()["channels"] if c["kind"] == "im"), message["ts"], card.WHY)
+    seen = started.sandbox.until(lambda: (m := sees.modal()) and "How need and caps were computed" in text(m) and m, seconds=30)
+    (picture,) = [b for b in seen["blocks"] if b["type"] == "image"]
+    assert started.sandbox.http.get(f"/sandbox/files/{picture['slack_file']['id']}").content.startswith(b"\x89PNG")
+    for part in ("The card in full", "Points of the score", "Dates of the data", "Policy", offer.digest):
+        assert part in text(seen), part
+
+
 def test_the_same_path_in_a_browser(office, running, browser):
     started, _ = running
     for person in ("p-ceo", "p-chair"):
