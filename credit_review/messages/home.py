@@ -168,6 +168,7 @@ def _delegations(found: Home, w: Words) -> list[Block]:
             ends = button(END_DELEGATION, w.say(said("End")), value_of(delegation=one.delegation_id), style="danger")
             shown = {**shown, "accessory": ends}
         blocks.append(shown)
+    blocks += _more(len(found.delegations), w)
     for absence in found.absences[:_MOST]:
         end = w.day(absence.valid_to) if absence.valid_to else w.say(said("no end"))
         away = section(w.say(said("You are away from {start}, back on {end}", start=absence.valid_from, end=end)))
@@ -195,6 +196,7 @@ def _conflicts(found: Home, w: Words) -> list[Block]:
         )
         withdraw = button(WITHDRAW, w.say(said("Withdraw")), value_of(customer=one.customer_id))
         declared.append({**section(w.say(text)), "accessory": withdraw})
+    declared += _more(len(found.conflicts), w)
     declared = declared or [lines([("", w.say(said("none declared")))])]
     if not found.decides:
         foot = ""

@@ -14,7 +14,7 @@ from credit_review.messages.text import Block, cleaned, heading, lines, modal, s
 from credit_review.model.money import Money
 from credit_review.model.records import Decision, LimitChange, Proposal
 from credit_review.model.states import Verdict
-from credit_review.words import Words, said, unpacked
+from credit_review.words import Words, said, said_many, unpacked
 
 WHY_VIEW = "credit_review_why_view"
 _LONGEST_LIST = 12
@@ -97,7 +97,7 @@ def _evidence(found: Evidence, w: Words) -> list[Block]:
         blocks += [heading(w.say(said("Dates of the data"))), lines(dated)]
     if found.quarantined:
         rows = [("", cleaned(w.say(row), 200)) for row in found.quarantined[:_LONGEST_LIST]]
-        blocks += [heading(w.say(said("Rows in quarantine"))), lines(rows)]
+        blocks += [heading(w.say(said("Rows in quarantine"))), lines([*rows, *_more(len(found.quarantined), w)])]
     if found.changes or found.decisions:
         blocks += [heading(w.say(said("History of its limits"))), lines(_history(found, w))]
     return blocks
@@ -112,7 +112,13 @@ def _history(found: Evidence, w: Words) -> list[tuple[str, str]]:
     for answer in found.decisions:
         who, what = found.names.get(answer.approver_id, answer.approver_id), DONE[Verdict(answer.verdict)]
         events.append((answer.at, w.say(said("{who} {done}", who=who, done=what))))
-    return [(w.moment(at), text) for at, text in sorted(events)[-_LONGEST_LIST:]]
+    return [*_more(len(events), w), *((w.moment(at), text) for at, text in sorted(events)[-_LONGEST_LIST:])]
+
+
+def _more(count: int, w: Words) -> list[tuple[str, str]]:
+    """How many a list has no room for; the report, the quarantine and the log have them all."""
+    left = count - _LONGEST_LIST
+    return [("", w.say(said_many("and {n} more", "and {n} more", n=left)))] if left > 0 else []
 
 
 def unknown(what: str) -> Any:
