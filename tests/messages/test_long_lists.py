@@ -31,7 +31,7 @@ def test_a_daily_summary_names_a_hundred_decisions_and_counts_the_rest(proposal,
     shown = text(message.blocks)
     assert block_kit.problems_of_blocks([dict(b) for b in message.blocks]) == []
     assert f"{count} decisions in your name" in shown and shown.count("Customer ") == min(count, 100)
-    assert ("more" in shown) == bool(left) and left in shown and "call the risk team" in shown
+    assert ("more" in shown) == bool(left) and left in shown and "by Y for you" in shown and "call the risk team" in shown
 
 
 def test_a_reminder_counts_what_it_does_not_name(proposal):
