@@ -31,6 +31,7 @@ from credit_review.review.release import Analyst
 from credit_review.review.standing import gather_many, matrix_in_force, policy_in_force
 from credit_review.words import marked, said
 from deployments.cli.frame import services, tell
+from deployments.cli.slack_health import SCOPES
 
 if TYPE_CHECKING:
     from deployments.slack_sandbox.client import SandboxClient
@@ -87,7 +88,7 @@ def rehearsing(config: Path, *, port: int = 0) -> Iterator[Rehearsal]:
     members = [Person(user_of(p.person_id), p.person_id, p.name, team_id=TEAM, tz=opened.settings.time_zone) for p in people]
     keys = {"OIDC_CLIENT_SECRET": CLIENT_SECRET, "STEP_UP_KEY": secrets.token_hex(32)}
     os.environ.update({f"CREDIT_REVIEW_{name}": value for name, value in {**TOKENS, **keys}.items()})
-    chosen = Settings(people=members, channels=(), clock=lambda: opened.clock.now().timestamp())
+    chosen = Settings(people=members, channels=(), scopes=tuple(sorted(SCOPES)), clock=lambda: opened.clock.now().timestamp())
     with running(chosen, port=port) as sandbox, _page_outside(opened, sandbox, port) as opened:
         office = build_office(opened)
         handler = SocketMode(build_app(office), TOKENS["SLACK_APP_TOKEN"], office.client)

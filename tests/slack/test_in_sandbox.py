@@ -37,6 +37,7 @@ from credit_review.review.owners import tell_owners
 from credit_review.review.request import owe_status
 from credit_review.review.standing import gather_many
 from credit_review.words import ENGLISH
+from deployments.cli.slack_health import SCOPES
 from deployments.slack_listener.answering import LINK, said_in_modal
 from deployments.slack_listener.app import build_app, build_office
 from deployments.slack_listener.office import Told
@@ -77,7 +78,8 @@ CHANNELS = (
 
 @pytest.fixture(scope="module")
 def workspace():
-    with running(Settings(people=members(), channels=CHANNELS), retry_delays=(0, 0, 0)) as sandbox:
+    # no more than the manifest asks for, so that a call that needs more fails here and not at the customer's
+    with running(Settings(people=members(), channels=CHANNELS, scopes=tuple(sorted(SCOPES))), retry_delays=(0, 0, 0)) as sandbox:
         yield sandbox
 
 
