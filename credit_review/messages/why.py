@@ -28,6 +28,7 @@ class Evidence:
     `features` are (name, figure as text), `points` are (factor in words, points), `score` what they add up to, `basis` how need and caps
     were computed, `data_dates` are (what, day), `quarantined` are sentences, `changes` and `decisions` are of the customer's limits,
     oldest first. `picture` is the id of an uploaded image. `licensed`: figures of external reports may be shown in Slack.
+    `policy` is its version.
     """
 
     features: Sequence[tuple[str, str]] = ()
@@ -41,6 +42,7 @@ class Evidence:
     currency: str = ""
     hidden: str = ""
     licensed: bool = False
+    policy: str = ""
     picture: str = ""
     missing: str = ""
     names: Mapping[str, str] = field(default_factory=dict)
@@ -63,7 +65,7 @@ def why(proposal: Proposal, ask: str, evidence: Evidence | None, words: Words, c
     else:
         blocks += _evidence(evidence, w)
     rules = [
-        (w.say(said("Policy")), proposal.policy_digest[:16]),
+        (w.say(said("Policy")), " · ".join(filter(None, (evidence.policy if evidence else "", proposal.policy_digest[:16])))),
         (w.say(said("Authority matrix")), proposal.authority_digest[:16]),
         (w.say(said("Review")), f"{packet.get('review', {}).get('label', '')} · {packet.get('manifest', '')[:16]}"),
         (w.say(said("Proposal")), proposal.proposal_id),

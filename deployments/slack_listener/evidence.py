@@ -88,14 +88,16 @@ def _from_files(services: Services, proposal: Proposal, manifest: Manifest, word
     refused = [*_of(snapshot.frame("quarantine", bucket), customer).to_dict("records")]
     refused += _of(workspace.read("quarantine", bucket, of=QUARANTINE), customer).to_dict("records")
     providers = set(_of(snapshot.frame("external", bucket), customer)["provider"])
+    policy = workspace.policy()
     shown = providers <= set(services.settings.slack.show_providers) or "*" in services.settings.slack.show_providers
     return {
         "features": list(_figures(row, proposal.currency, words, _FIGURES | (_LICENSED if shown else {}))),
         "licensed": shown,
+        "policy": policy.version,
         "hidden": "" if shown else said("Data of external reports is not shown here: the provider's licence does not allow it."),
         "points": list(_points(score)),
         "score": list(_score(score, words)),
-        "basis": list(_basis(row, _row(workspace.read("proposals", bucket), customer), workspace.policy().limits, words, licensed=shown)),
+        "basis": list(_basis(row, _row(workspace.read("proposals", bucket), customer), policy.limits, words, licensed=shown)),
         "data_dates": _dates(manifest, row),
         "quarantined": [_sentence(r, licensed=shown) for r in refused],
     }

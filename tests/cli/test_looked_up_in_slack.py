@@ -76,6 +76,7 @@ def test_why_says_the_score_in_all_how_need_was_computed_and_the_factor_behind_t
     assert dict(found.score)["points in all"] == str(row["points"])
     shown = text(derivation.why(proposal, "X", found, ENGLISH)["blocks"])
     assert "How need and caps were computed" in shown and "probability of default" in shown
+    assert f"{policy.version} · {proposal.policy_digest[:16]}" in shown
 
 
 def test_where_the_providers_licence_does_not_allow_it_why_says_nothing_from_which_its_report_could_be_told(reviewed):
