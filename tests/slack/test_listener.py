@@ -131,11 +131,12 @@ def _post_cards(listener):
     relay(listener.world.store, outside, listener.services.clock, worker="test")
 
 
-def _click(listener, proposal_id, *, user="U-manager", team="T1", action=card.APPROVE, digest=None, ts="1.5", **send):
+def _click(listener, proposal_id, *, user="U-manager", team="T1", enterprise="", action=card.APPROVE, digest=None, ts="1.5", **send):
     payload = {
         "type": "block_actions",
         "user": {"id": user, "team_id": team},
         "team": {"id": team},
+        "enterprise": {"id": enterprise} if enterprise else None,
         "container": {"type": "message", "message_ts": "1.0", "channel_id": "C1"},
         "channel": {"id": "C1"},
         "message": {"text": "card"},
@@ -221,6 +222,23 @@ def test_strangers_and_other_workspaces_decide_nothing(listener, user, team):
     proposal_id = _shown(listener.world)
     assert _click(listener, proposal_id, user=user, team=team) == 200
     assert listener.world.find(Decision) == [] and listener.world.proposal(proposal_id).state == "pending"
+
+
+@pytest.mark.parametrize(("enterprise", "decides"), [("E1", True), ("E2", False), ("", False)])
+def test_on_a_grid_the_enterprise_is_part_of_who_somebody_is(listener, enterprise, decides):
+    settings = listener.services.settings
+    settings.slack = settings.slack.model_copy(update={"enterprise_id": "E1"})
+    listener.world.write(os_account("E1|T1|U-manager", "p-manager", kind="slack"))
+    proposal_id = _shown(listener.world)
+    assert _click(listener, proposal_id, enterprise=enterprise) == 200
+    assert bool(listener.world.find(Decision)) == decides
+    assert bool(listener.world.entries("login.refused")) != decides
+
+
+def test_an_account_of_another_enterprise_is_another_account_also_where_none_is_required(listener):
+    proposal_id = _shown(listener.world)
+    assert _click(listener, proposal_id, enterprise="E2") == 200
+    assert listener.world.find(Decision) == [] and [e["action"] for e in listener.world.entries()] == ["decision.refused"]
 
 
 def test_a_rejection_asks_why_before_it_decides(listener):
