@@ -111,15 +111,21 @@ def show_why(office: Office, body: Body) -> None:
         proposal, words, ask, person_id = _asked(office, uow, body)
         names = gathering.names_in(uow, office.services.clock.now())
     view = _show(office, body, why(proposal, ask, None, words))
+    try:
+        _fill_in(office, view["id"], proposal, ask, names, words)
+    finally:
+        note_opening(office.services.store, proposal.proposal_id, person_id, office.services.clock.now())
+
+
+def _fill_in(office: Office, view_id: str, proposal: Proposal, ask: str, names: Mapping[str, str], words: Words) -> None:
     found = evidence.gather(office.services, proposal, names, words)
     image = _uploaded(office, proposal, words)
     for picture in (image, "") if image else ("",):
         try:
-            office.client.views_update(view_id=view["id"], view=dict(why(proposal, ask, replace(found, picture=picture), words)))
-            break
+            office.client.views_update(view_id=view_id, view=dict(why(proposal, ask, replace(found, picture=picture), words)))
+            return
         except Exception:  # Slack may not have taken in the picture yet: the figures matter more
             LOG.warning("Why could not be filled in%s", " with its picture" if picture else "")
-    note_opening(office.services.store, proposal.proposal_id, person_id, office.services.clock.now())
 
 
 def _uploaded(office: Office, proposal: Proposal, words: Words) -> str:
