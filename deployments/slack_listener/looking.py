@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -114,15 +114,21 @@ def show_why(office: Office, body: Body) -> None:
         seen = gathering.view_of(uow, proposal.proposal_id, office.company, office.services.clock.now(), reader_id=person_id)
     facts = in_full(seen)
     view = _show(office, body, why(proposal, ask, None, words, facts))
-    found = evidence.gather(office.services, proposal, seen.names, words)
+    try:
+        found = evidence.gather(office.services, proposal, seen.names, words)
+        _fill_in(office, view["id"], lambda picture: why(proposal, ask, replace(found, picture=picture), words, facts), proposal, words)
+    finally:
+        note_opening(office.services.store, proposal.proposal_id, person_id, office.services.clock.now())
+
+
+def _fill_in(office: Office, view_id: str, drawn: Callable[[str], Mapping[str, Any]], proposal: Proposal, words: Words) -> None:
     image = _uploaded(office, proposal, words)
     for picture in (image, "") if image else ("",):
         try:
-            office.client.views_update(view_id=view["id"], view=dict(why(proposal, ask, replace(found, picture=picture), words, facts)))
-            break
+            office.client.views_update(view_id=view_id, view=dict(drawn(picture)))
+            return
         except Exception:  # Slack may not have taken in the picture yet: the figures matter more
             LOG.warning("Why could not be filled in%s", " with its picture" if picture else "")
-    note_opening(office.services.store, proposal.proposal_id, person_id, office.services.clock.now())
 
 
 def _uploaded(office: Office, proposal: Proposal, words: Words) -> str:
