@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").r
 SOURCES = [p for room in ("credit_review", "tasks", "flows", "deployments", "expectations") for p in (ROOT / room).rglob("*.py")]
 
 
+@cache
 def _commands():
     group = typer.main.get_command(app)
     found = set(group.commands)
