@@ -27,7 +27,7 @@ from credit_review.review import lifecycle, propose, route
 from credit_review.review.manifest import Manifest
 from credit_review.review.naming import SYSTEM, account_id
 from credit_review.review.working import Company, Habits
-from credit_review.words import said
+from credit_review.words import marked, said
 from tasks import assess, outcome, prepare, validate
 from tasks.defaults import task
 from tasks.progress import stage
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 RESULT = "canaries.json"
 """Result of the ride, beside the review's other results."""
 
+NOT_SAID = marked("{file} does not say that the canaries came out as expected, so there is no certificate")
 FOLDER = "canaries"
 _BALLAST = "CREDIT-REVIEW-BALLAST-"
 _MAPPING = """version: "1"
@@ -85,7 +86,7 @@ def required(plan: Plan) -> dict[str, Any]:
     found: dict[str, Any] = plan.workspace.read_json(RESULT) if plan.workspace.has(RESULT) else {}
     if not found or found["as_expected"] != found["of"] or not found["of"]:
         raise ReviewStopped(
-            said("the canaries did not come out as expected, so there is no certificate"),
+            said(NOT_SAID, file=str(plan.workspace.path(RESULT))),
             expected=said("every canary as policy, scorecard and matrix have it"),
             next_step=said("see docs/runbook.md, The canaries differ; then `credit-review review resume {review}`", review=plan.review_id),
         )
