@@ -10,7 +10,7 @@ from test_reperform_limits import reperformed
 from test_requests import steady
 
 from credit_review.adapters.store.business import compare_with_tables
-from credit_review.model.records import AuditRow, CreditLimit, Finding, LimitChange, Proposal, Review
+from credit_review.model.records import AuditPayload, AuditRow, CreditLimit, Finding, LimitChange, Proposal, Review
 
 pytestmark = pytest.mark.prefect
 RULE = "emergency: {tier: T2, cap: 50000, days: 14}\n"
@@ -40,6 +40,8 @@ def test_an_override_is_in_force_at_once_and_lacks_its_approval_until_that_stand
     proposal = office.one(Proposal, proposal_id=done["proposal_id"])
     limit = office.one(CreditLimit, account_id=proposal.account_id)
     assert (limit.amount_minor, done["state"], done["tier"]) == (wanted, "pending", "T2")
+    entry = office.one(AuditRow, action="limit.override")
+    assert "ship leaves" in office.one(AuditPayload, seq=entry.seq).payload and "ship leaves" not in entry.body
     assert any(done["change"] in path.read_text(encoding="utf-8") for path in (office.config / "erp_drop").glob("*.csv"))
     waiting = export(office, "waiting.jsonl")
     assert waiting.returncode == 1 and f"override {done['change']}" in waiting.stdout and "was not approved afterwards" in waiting.stdout
