@@ -31,6 +31,7 @@ def test_an_override_is_in_force_at_once_and_lacks_its_approval_until_that_stand
     account, base = steady(office)
     customer, wanted = account.subject_id, (base.amount_minor or 0) + 40_000_00
     raised(office, customer, wanted).refused(4, "no `emergency` section")
+    CLOCK.set(NOON + timedelta(minutes=1))  # the matrix adopted last is in force
     office.edit("authority.yaml", "offices:  ", RULE + "offices:  ")
     office.edit("authority.yaml", "  control_owner: [] ", "  control_owner: [p-ceo] ")
     office.adopt("authority.yaml", by=("p-cfo", "p-controller"))
@@ -60,6 +61,7 @@ def test_an_override_is_in_force_at_once_and_lacks_its_approval_until_that_stand
 
 def test_an_override_that_nobody_approves_is_taken_back_with_a_finding_and_stays_on_the_auditors_list(office):
     account, base = steady(office)
+    CLOCK.set(NOON + timedelta(minutes=1))  # the matrix adopted last is in force
     office.edit("authority.yaml", "offices:  ", RULE + "offices:  ")
     office.adopt("authority.yaml", by=("p-cfo", "p-controller"))
     beyond = raised(office, account.subject_id, (base.amount_minor or 0) + 60_000_00)
