@@ -120,7 +120,8 @@ def put_in_force(uow: UnitOfWork, proposal_id: str, by: Caller) -> LimitChange:
         "policy": proposal.policy_digest,
         "authority": standing.authority_in_force,
     }
-    uow.append(Entry(action=Action.LIMIT_OVERRIDE, actor=who, entity=f"account:{proposal.account_id}", data=data))
+    why = {"reason": json.loads(proposal.packet_json)["request"].get("reason", "")}
+    uow.append(Entry(action=Action.LIMIT_OVERRIDE, actor=who, entity=f"account:{proposal.account_id}", data=data, payload=why))
     pending = replace(proposal, state=ProposalState.PENDING, tier=need.tier, required_approvals=need.approvals, expires_at=due)
     put_before(uow, [replace(standing, proposal=pending)], matrix, by.to, by.now)
     owe_request_update(uow, pending, by.now)

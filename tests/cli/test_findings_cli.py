@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+from datetime import timedelta
 
 import pytest
+from office import CLOCK, NOON
 
 from credit_review.adapters.store.business import compare_with_tables
 from credit_review.model.records import AuditRow, Finding, Proposal
@@ -19,6 +21,7 @@ def watched(office):
     """An installation whose matrix names who watches: the CFO answers for controls, the chair is internal audit."""
     office.edit("authority.yaml", "  control_owner: [] ", "  control_owner: [p-cfo] ")
     office.edit("authority.yaml", "  internal_audit: [] ", "  internal_audit: [p-chair] ")
+    CLOCK.set(NOON + timedelta(minutes=1))  # the matrix adopted last is in force
     office.adopt("authority.yaml")
     return office
 

@@ -10,7 +10,7 @@ from test_reperform_limits import reperformed
 from test_requests import steady
 
 from credit_review.adapters.store.business import compare_with_tables
-from credit_review.model.records import AuditRow, CreditLimit, Finding, LimitChange, Proposal, Review
+from credit_review.model.records import AuditPayload, AuditRow, CreditLimit, Finding, LimitChange, Proposal, Review
 
 pytestmark = pytest.mark.prefect
 RULE = "emergency: {tier: T2, cap: 50000, days: 14}\n"
@@ -31,6 +31,7 @@ def test_an_override_is_in_force_at_once_and_lacks_its_approval_until_that_stand
     account, base = steady(office)
     customer, wanted = account.subject_id, (base.amount_minor or 0) + 40_000_00
     raised(office, customer, wanted).refused(4, "no `emergency` section")
+    CLOCK.set(NOON + timedelta(minutes=1))  # the matrix adopted last is in force
     office.edit("authority.yaml", "offices:  ", RULE + "offices:  ")
     office.edit("authority.yaml", "  control_owner: [] ", "  control_owner: [p-ceo] ")
     office.adopt("authority.yaml", by=("p-cfo", "p-controller"))
@@ -40,6 +41,8 @@ def test_an_override_is_in_force_at_once_and_lacks_its_approval_until_that_stand
     proposal = office.one(Proposal, proposal_id=done["proposal_id"])
     limit = office.one(CreditLimit, account_id=proposal.account_id)
     assert (limit.amount_minor, done["state"], done["tier"]) == (wanted, "pending", "T2")
+    entry = office.one(AuditRow, action="limit.override")
+    assert "ship leaves" in office.one(AuditPayload, seq=entry.seq).payload and "ship leaves" not in entry.body
     assert any(done["change"] in path.read_text(encoding="utf-8") for path in (office.config / "erp_drop").glob("*.csv"))
     waiting = export(office, "waiting.jsonl")
     assert waiting.returncode == 1 and f"override {done['change']}" in waiting.stdout and "was not approved afterwards" in waiting.stdout
@@ -58,6 +61,7 @@ def test_an_override_is_in_force_at_once_and_lacks_its_approval_until_that_stand
 
 def test_an_override_that_nobody_approves_is_taken_back_with_a_finding_and_stays_on_the_auditors_list(office):
     account, base = steady(office)
+    CLOCK.set(NOON + timedelta(minutes=1))  # the matrix adopted last is in force
     office.edit("authority.yaml", "offices:  ", RULE + "offices:  ")
     office.adopt("authority.yaml", by=("p-cfo", "p-controller"))
     beyond = raised(office, account.subject_id, (base.amount_minor or 0) + 60_000_00)
