@@ -168,7 +168,7 @@ class History:
     zone: tzinfo
     rules: ControlRules
     control_currency: str
-    listed: bool
+    listed: bool = False
     matrices: Mapping[str, Matrix]
     frames: Mapping[str, pd.DataFrame]
 
