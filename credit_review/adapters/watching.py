@@ -57,6 +57,7 @@ def history_of(opened: Services) -> History:
         zone=zone,
         rules=rules.controls if rules else ControlRules(),
         control_currency=rules.control_currency if rules else "EUR",
+        listed=bool(rules and rules.approvals.approve_listed_up_to),
         matrices=matrices,
         frames=frames | {"reviews": reviewed.reviews(places)} | _of_newest(places, rules, begun),
     )

@@ -163,7 +163,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = MappingProxyType(
 class History:
     """A stretch of the record from `since` to `now`; decisions before it are there where a later change needs them.
 
-    `matrices` are all authority matrices ever adopted, by digest.
+    `matrices` are all authority matrices ever adopted, by digest; `listed` says that policy lets several be approved with one click.
     """
 
     now: datetime
@@ -171,6 +171,7 @@ class History:
     zone: tzinfo
     rules: ControlRules
     control_currency: str
+    listed: bool = False
     matrices: Mapping[str, Matrix]
     frames: Mapping[str, pd.DataFrame]
 

@@ -65,9 +65,10 @@ def bulk_approvals(history: History) -> Iterator[Alarm]:
     """One approver, one quarter: the longest run of approvals each within `bulk_seconds` of the one before.
 
     With n approvals of which at most `bulk_percent` follow at once, P(a run of r followers) <= n x bulk_percent^r (success runs, Feller
-    1968, XIII.7). Several answers of one click (a list, where policy allows it) are one act.
+    1968, XIII.7). Several answers of one click are one act where policy allows lists, and a run where it does not.
     """
-    acts = _given(history).drop_duplicates(["approver_id", "at"]).sort_values(["approver_id", "at"], kind="stable")
+    acts = _given(history).sort_values(["approver_id", "at"], kind="stable")
+    acts = acts.drop_duplicates(["approver_id", "at"]) if history.listed else acts
     gap = acts.groupby(["approver_id", "quarter"])["at"].diff().dt.total_seconds()
     acts["run"] = (~(gap < history.rules.bulk_seconds)).cumsum()
     runs = acts.groupby(["approver_id", "quarter", "run"]).agg(cases=("seq", "size"), seq=("seq", "min")).reset_index()

@@ -14,13 +14,14 @@ from credit_review.controls.alarm import Severity
 from credit_review.controls.history import COLUMNS, History, empty
 from credit_review.controls.register import REGISTER, watch
 from credit_review.documents import parse
-from credit_review.model.records import AccessRight, ErpDifference
+from credit_review.model.records import AccessRight, ApprovalCondition, ErpDifference
 from credit_review.policy import ControlRules
 from tests.review.decision_world import (
     LONG_AGO,
     MATRIX_TEXT,
     NOON,
     RECORDED,
+    TODAY,
     World,
     digest_of,
     document,
@@ -54,7 +55,14 @@ def history(world, *, now=NOON + timedelta(hours=1), rules=ControlRules()):
     matrices = {digest: load(parse(content, name="authority.yaml")) for digest, content in texts.items()}
     rest = {name: empty(name) for name in COLUMNS if name not in frames}
     return History(
-        now=now, since=watched.since(now, UTC), zone=UTC, rules=rules, control_currency="EUR", matrices=matrices, frames=frames | rest
+        now=now,
+        since=watched.since(now, UTC),
+        zone=UTC,
+        rules=rules,
+        control_currency="EUR",
+        listed=False,
+        matrices=matrices,
+        frames=frames | rest,
     )
 
 
@@ -168,10 +176,18 @@ def test_a_tier_that_asks_for_two_is_not_satisfied_by_two_names_of_one_person(wo
     }
 
 
-def test_a_limit_applied_without_a_decision_or_before_its_condition_was_met(world):
+def test_a_limit_applied_without_a_decision(world):
     account = "account:" + world.proposal(KEY).account_id
     meddle(world, "DELETE FROM approval_decision WHERE proposal_id = :key", key=KEY)
     assert found(world) == [("applied_without_approvals", account, "not_approved")]
+
+
+@pytest.mark.parametrize(("settled", "codes"), [(NOON, []), (NOON + timedelta(days=1), ["condition_open"])])
+def test_a_limit_applied_before_its_condition_was_met(world, settled, codes):
+    condition = {"condition_id": "co-1", "proposal_id": KEY, "kind": "accounts_sent", "text": "", "due": TODAY, "asked_by": "p-controller"}
+    settling = {"asked_at": NOON, "state": "met", "settled_by": "p-analyst", "settled_at": settled, "evidence": "", "evidence_sha256": ""}
+    world.write(ApprovalCondition(**condition, **settling))
+    assert [code for *_, code in found(world)] == codes
 
 
 def test_a_limit_in_the_tables_of_which_no_entry_knows(world):
