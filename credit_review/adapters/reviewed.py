@@ -54,22 +54,27 @@ def _certificate(review: Review, workspace: Workspace) -> str:
     return "whole" if ties else "altered"
 
 
-def coverage(review: Review, workspace: Workspace) -> pd.DataFrame:
-    """The frame `coverage` of a review: every customer with its state, and whether it owes, has a limit, or bought within a year."""
+def coverage(review: Review, workspace: Workspace, begun: date) -> pd.DataFrame:
+    """The frame `coverage` of a review: every customer with its state, and whether it owes, has a limit, or bought within a year.
+
+    No customer is with us longer than the record, which begins with the review as of `begun`: what was before nobody can say.
+    """
     fixed = manifests.from_json(review.manifest_json)
     snapshot = open_snapshot(workspace.snapshots / fixed.snapshot)
-    parts = [_covered(review, workspace, snapshot, bucket) for bucket in range(fixed.bucket_count)]
+    parts = [_covered(review, workspace, snapshot, bucket, begun) for bucket in range(fixed.bucket_count)]
     return pd.concat(parts, ignore_index=True)
 
 
-def _covered(review: Review, workspace: Workspace, snapshot: Snapshot, bucket: int) -> pd.DataFrame:
+def _covered(review: Review, workspace: Workspace, snapshot: Snapshot, bucket: int, begun: date) -> pd.DataFrame:
     features = workspace.read("features", bucket)[["customer_id", "exposure_minor", "limit_minor", "last_invoice_days"]]
     since = snapshot.frame("customers", bucket)[["customer_id", "customer_since"]]
     rows = workspace.read("states", bucket)[["customer_id", "state", "last_review"]]
     rows = rows.merge(features, on="customer_id", how="left").merge(since, on="customer_id", how="left")
     active = (rows["exposure_minor"].fillna(0) > 0) | (rows["limit_minor"].fillna(0) > 0) | (rows["last_invoice_days"] <= _ACTIVE_DAYS)
     rows = rows.assign(active=active.fillna(False).astype(bool), review_id=review.review_id, as_of=pd.Timestamp(review.as_of))
-    return typed("coverage", rows.rename(columns={"customer_since": "since"}))
+    first = pd.Timestamp(begun).as_unit("s")
+    rows["since"] = rows["customer_since"].where(rows["customer_since"] > first, first)
+    return typed("coverage", rows)
 
 
 def dips_around(review: Review, workspace: Workspace, days: Sequence[date], policy: Policy) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 
 import pandas as pd
 
@@ -46,9 +47,10 @@ def history_of(opened: Services) -> History:
     matrices = {digest: authority.load(documents.parse(text, name=digest)) for digest, text in texts.items()}
     with opened.store.read() as uow:
         document = in_force(uow, DocumentOfRecord.POLICY, now)
-        known = [r for r in uow.find(Review, order_by=("as_of", "started_at")) if r.started_at >= start]
+        known = uow.find(Review, order_by=("as_of", "started_at"))
     rules = policy.load(documents.parse(document.content, name=document.name)) if document else None
-    places = [(one, Workspace(opened.settings.data, one.review_id)) for one in known]
+    places = [(one, Workspace(opened.settings.data, one.review_id)) for one in known if one.started_at >= start]
+    begun = min((one.as_of for one in known), default=start.date())
     return History(
         now=now,
         since=start,
@@ -56,18 +58,18 @@ def history_of(opened: Services) -> History:
         rules=rules.controls if rules else ControlRules(),
         control_currency=rules.control_currency if rules else "EUR",
         matrices=matrices,
-        frames=frames | {"reviews": reviewed.reviews(places)} | _of_newest(places, rules),
+        frames=frames | {"reviews": reviewed.reviews(places)} | _of_newest(places, rules, begun),
     )
 
 
-def _of_newest(places: list[tuple[Review, Workspace]], rules: Policy | None) -> dict[str, pd.DataFrame]:
+def _of_newest(places: list[tuple[Review, Workspace]], rules: Policy | None, begun: date) -> dict[str, pd.DataFrame]:
     """Coverage and dips, from the newest review of the book that came to proposals."""
     done = [(r, w) for r, w in places if reviewed.of_book(r) and r.state in reviewed.WITH_RESULTS]
     if not done or rules is None:
         return {"coverage": empty("coverage"), "dips": empty("dips")}
     review, workspace = done[-1]
     days = sorted({r.as_of for r, _ in done if r.as_of < review.as_of})
-    return {"coverage": reviewed.coverage(review, workspace), "dips": reviewed.dips_around(review, workspace, days, rules)}
+    return {"coverage": reviewed.coverage(review, workspace, begun), "dips": reviewed.dips_around(review, workspace, days, rules)}
 
 
 def of_review(history: History, review_id: str) -> History:

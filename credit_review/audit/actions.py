@@ -56,6 +56,7 @@ class Action(StrEnum):
     LIMIT_APPLIED = "limit.applied"
     LIMIT_REVERTED = "limit.reverted"
     LIMIT_OVERRIDE = "limit.override"
+    OVERRIDE_APPROVED = "override.approved"
     RISK_RAISED = "risk.raised"
     RISK_KEPT = "risk.kept"
     # findings

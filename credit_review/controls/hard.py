@@ -88,9 +88,9 @@ def applied_without_approvals(history: History) -> Iterator[Alarm]:
     faults = {
         "no_entry": of["seq"] < 0,
         "no_proposal": decided & of["state"].isna(),
-        "not_approved": decided & ~carried,
+        "not_approved": decided & ~carried & ~of["taken_back"] & (of["due"] <= history.now),
         "condition_open": decided & _waits(history, of),
-        "nothing_ended": reversal & ~(of["ended"] <= history.days(of["applied_at"])),
+        "nothing_ended": reversal & ~of["taken_back"] & ~(of["ended"] <= history.days(of["applied_at"])),
         "opening_again": (of["kind"] == ChangeKind.OPENING) & (of["version"] != 1),
     }
     of = of.assign(code=first_of(faults))
@@ -101,11 +101,11 @@ def applied_without_approvals(history: History) -> Iterator[Alarm]:
 
 
 def _before(history: History, changes: pd.DataFrame) -> pd.DataFrame:
-    """Approvals in order that were given by the time their change was applied."""
+    """Approvals in order that were given in time: by the application of their change, or of an override afterwards."""
     rows = approvals(history)
-    applied = changes[changes["proposal_id"] != ""][["proposal_id", "applied_at"]]
+    applied = changes[changes["proposal_id"] != ""][["proposal_id", "due"]]
     rows = rows[rows["lacks"] == ""].merge(applied, on="proposal_id")
-    return rows[rows["at"] <= rows["applied_at"]]
+    return rows[rows["at"] <= rows["due"]]
 
 
 def _waits(history: History, changes: pd.DataFrame) -> pd.Series[bool]:

@@ -72,7 +72,8 @@ COLUMNS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             state        str
             settled_at   time
         """),
-        # applied changes; ended is the end of the change that a reversal names
+        # applied changes; ended is the end of the change that a reversal names. due: until when approvals count: its application, or of an
+        # override when it was approved afterwards or must be. taken_back: an override without approval that was reversed, and its reversal
         "changes": _columns("""
             change_id       str
             account_id      str
@@ -85,6 +86,8 @@ COLUMNS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             effective_from  date
             effective_to    date
             ended           date
+            due             time
+            taken_back      bool
             seq             int
         """),
         "people": _columns("""
@@ -134,7 +137,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             customer_id  str
             state        str
             last_review  date
-            since        date  with us since, where that is known
+            since        date  with us since, at the earliest since the record begins
             active       bool
         """),
         # customers around review days, from a later snapshot. Other days of the same ledger keep clear of all review days and their weeks

@@ -7,7 +7,7 @@ from datetime import date
 
 from credit_review.controls.alarm import Severity
 from credit_review.messages.card import CONFIRM, DONE, OUTCOMES, asked, asked_briefly, condition_in_words
-from credit_review.messages.text import Message, button, buttons, cleaned, escaped, header, lines, notes, section, value_of
+from credit_review.messages.text import Block, Message, button, buttons, cleaned, escaped, header, lines, notes, section, value_of
 from credit_review.model.money import Money
 from credit_review.model.records import ApprovalCondition, Decision, Finding, Proposal
 from credit_review.model.states import ConditionState, FindingState, ProposalState, Verdict
@@ -33,7 +33,7 @@ from credit_review.review.outbox import (
 from credit_review.words import Words, marked, said, said_many
 
 ANSWER = "credit_review_answer"
-_MOST = 20
+_MOST, _MOST_OF_A_DAY = 20, 100
 
 
 def answer(text: str) -> Message:
@@ -85,7 +85,12 @@ def reminder(proposals: Sequence[tuple[Proposal, str]], words: Words) -> Message
     w = words
     title = w.say(said_many("{n} proposal still waits for you", "{n} proposals still wait for you", n=len(proposals)))
     rows = [(w.say(_expires(p)), cleaned(asked_briefly(p, name, w), 200)) for p, name in proposals[:_MOST]]
-    return Message(escaped(title), (header(title), lines(rows)))
+    return Message(escaped(title), (header(title), lines(rows), *_more(len(proposals) - _MOST, w)))
+
+
+def _more(count: int, words: Words) -> list[Block]:
+    """How many a list has no room for; nothing where it shows all."""
+    return [notes(words.say(said_many("and {n} more", "and {n} more", n=count)))] if count > 0 else []
 
 
 def _expires(proposal: Proposal) -> str:
@@ -99,7 +104,7 @@ def daily_summary(
     w = words
     title = w.say(said_many("{n} decision in your name on {day}", "{n} decisions in your name on {day}", n=len(decided), day=day))
     rows = []
-    for one, proposal, name in decided[:30]:
+    for one, proposal, name in decided[:_MOST_OF_A_DAY]:
         by = (
             w.say(said("by you"))
             if one.approver_id == reader
@@ -107,7 +112,8 @@ def daily_summary(
         )
         rows.append((f"{w.say(DONE[Verdict(one.verdict)])} {by}", cleaned(asked_briefly(proposal, name, w), 200)))
     foot = w.say(said("If you did not decide one of these, call the risk team and internal audit at once."))
-    return Message(escaped(title), (header(title), lines(rows), notes(foot)))
+    blocks = [lines(rows[start : start + _MOST]) for start in range(0, len(rows), _MOST)]
+    return Message(escaped(title), (header(title), *blocks, *_more(len(decided) - len(rows), w), notes(foot)))
 
 
 def owner_notice(

@@ -436,6 +436,15 @@ class SlackTurn:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PacketOpening:
+    """When a person first opened a proposal's packet [key: proposal_id, person_id]. Fact, for coaching only."""
+
+    proposal_id: str
+    person_id: str
+    opened_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Deferral:
     """A customer put off to a date [key: deferral_id]. Fact."""
 
@@ -562,6 +571,21 @@ class AuditPayload:
     seq: int
     salt: str | None
     payload: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditReadRequest:
+    """What somebody read with a database role that only reads [key: request_id]: `account` is his login role.
+
+    `taken_at` is when it became an entry of the log; None until then.
+    """
+
+    request_id: str
+    asked_at: datetime
+    account: str
+    what: str
+    about: str
+    taken_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

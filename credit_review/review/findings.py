@@ -110,7 +110,7 @@ def open_for(
     desk = Desk.read(uow, company, now)
     stored = {f.alarm_key: f for f in uow.find(Finding, alarm_key=sorted(each), lock=True)}
     became: dict[str, list[str]] = {"opened": [], "reopened": [], "known": []}
-    for key, alarm in each.items():
+    for key, alarm in sorted(each.items()):  # in one order, so that two runs never wait for each other
         found = stored.get(key)
         if found is None:
             fresh = _finding_of(uow, alarm, desk, key=key, by=by, text=(texts or {}).get(key, ""))

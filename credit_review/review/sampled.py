@@ -23,7 +23,7 @@ from credit_review.sampling.population import Frozen, Item, Of, Reading, items
 from credit_review.sampling.projection import Concluded, Conclusion
 from credit_review.words import said
 
-_MOVES = (Action.LIMIT_OPENED, Action.LIMIT_APPLIED, Action.LIMIT_REVERTED)
+_MOVES = (Action.LIMIT_OPENED, Action.LIMIT_APPLIED, Action.LIMIT_OVERRIDE, Action.LIMIT_REVERTED)
 
 
 @dataclass(frozen=True, slots=True)

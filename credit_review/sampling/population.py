@@ -28,7 +28,7 @@ class Of(StrEnum):
 
 
 ACTIONS: Mapping[Of, tuple[Action, ...]] = {
-    Of.CHANGES: (Action.LIMIT_APPLIED,),
+    Of.CHANGES: (Action.LIMIT_APPLIED, Action.LIMIT_OVERRIDE),
     Of.DECISIONS: (Action.DECISION_APPROVE, Action.DECISION_REJECT, Action.DECISION_RETURN, Action.DECISION_COUNTER),
     Of.PROPOSALS: (Action.PROPOSAL_CREATED,),
     Of.REVIEWS: (Action.RUN_STARTED,),

@@ -211,11 +211,11 @@ def inbox(config: ConfigOption = DEFAULT_CONFIG, as_person: AsOption = "", as_js
 
 
 @app.command(rich_help_panel="Work")
-def show(proposal: OneProposal, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+def show(proposal: OneProposal, config: ConfigOption = DEFAULT_CONFIG, as_person: AsOption = "", as_json: JsonOption = False) -> None:
     """One proposal with every figure behind it: why this amount, who may approve it, what happened so far."""
     from deployments.cli import working
 
-    working.show(config, proposal, as_json=as_json)
+    working.show(config, proposal, as_person=as_person, as_json=as_json)
 
 
 @app.command(rich_help_panel="Work")
@@ -236,6 +236,23 @@ def request(
 
     asked = reviewing.Asked(customer=customer, amount=amount, reason=reason, until=until.date() if until else None, terms=terms)
     reviewing.request(config, asked, as_person=as_person, as_json=as_json)
+
+
+@app.command(rich_help_panel="Work")
+def override(
+    customer: Annotated[str, typer.Argument(help="Our customer id.")],
+    amount: Annotated[str, typer.Option(help="The limit from now on, in the account's currency.")],
+    until: Annotated[datetime, typer.Option("--until", formats=["%Y-%m-%d"], help="The day on which it reverts by itself.")],
+    reason: Reason,
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_person: AsOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """In an emergency, raise a limit at once and for a while. Others approve it afterwards, in time, or it is taken back."""
+    from deployments.cli import reviewing
+
+    asked = reviewing.Asked(customer=customer, amount=amount, reason=reason, until=until.date(), emergency=True)
+    reviewing.raise_at_once(config, asked, as_person=as_person, as_json=as_json)
 
 
 @app.command(rich_help_panel="Work")
@@ -752,6 +769,28 @@ def replay(
     from deployments.cli import replaying
 
     raise SystemExit(replaying.replay(config, subject, anyway=anyway, as_json=as_json))
+
+
+@app.command(rich_help_panel="Audit")
+def canaries(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+    """What must come of the synthetic customers under the documents in their files, and whether it does. Exit code 5 when one differs."""
+    from deployments.cli import flock
+
+    raise SystemExit(flock.canaries(config, as_json=as_json))
+
+
+@audit_app.command("coaching")
+def audit_coaching(
+    period: Annotated[str, typer.Option(help="A quarter, such as 2026Q4.")],
+    person: Annotated[str, typer.Option(help="A person, or `everyone`: for the control owner. Default: oneself.")] = "",
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_person: AsOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """How a person's own releases and answers went: turnaround, returns, overrides and what became of them, always with the cases."""
+    from deployments.cli import coaching
+
+    coaching.show(config, period, person=person, as_person=as_person, as_json=as_json)
 
 
 FindingId = Annotated[str, typer.Argument(metavar="FINDING", help="Finding id, as `finding list` shows it.")]

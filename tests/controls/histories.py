@@ -142,19 +142,19 @@ class Past:
         lent = start + timedelta(days=30)
         boss = CONTROLLERS[REGIONS[number % 2]][number % 3]
         self.holds("delegation", f"d-{quarter}", DEPUTY, other=boss, since=lent.date(), until=(lent + timedelta(days=20)).date(), at=lent)
-        lending = (boss, lent + timedelta(hours=1), lent + timedelta(days=20))
+        lending = (boss, lent + timedelta(hours=1), lent + timedelta(days=19, hours=20))
         for maker in ANALYSTS:
             for _ in range(2):
                 self._worklist(review, maker, start + timedelta(days=float(self.rng.uniform(8, 24))), 7, lending)
         for day in np.sort(self.rng.uniform(0.3, 85, 25)):
             at = start + timedelta(days=float(day))
             self._worklist(f"q-{quarter}-{day:.4f}", str(self.rng.choice(ANALYSTS)), at, 1, lending, kind="ad_hoc")
-        if number % 3 == 0:  # the board is asked now and then
-            one = self.propose(review, ANALYSTS[0], "north", start + timedelta(days=10), at_board=True)
-            for hours, person in enumerate(BOARD):
-                at = start + timedelta(days=12, hours=hours)
-                self.decide(one, person, at, start + timedelta(days=10))
-            self.apply(one, at + timedelta(minutes=5))
+        above, more = ((BOARD, 4_000_000), (CHIEFS, 1_000_000))[number % 2]  # they are asked now and then
+        one = self.propose(review, ANALYSTS[0], "north", start + timedelta(days=10), more=more)
+        for hours, person in enumerate(above):
+            at = start + timedelta(days=12, hours=hours)
+            self.decide(one, person, at, start + timedelta(days=10))
+        self.apply(one, at + timedelta(minutes=5))
         for _ in range(10):
             self.propose(review, "", REGIONS[number % 2], start + timedelta(days=9), rule=True)
 
@@ -178,12 +178,12 @@ class Past:
     def able(self, tier, region):
         return {"T1": CONTROLLERS[region], "T2": MANAGERS, "T3": CHIEFS, "T4": BOARD}[tier]
 
-    def propose(self, review, maker, region, at, *, kind="periodic", rule=False, at_board=False):
+    def propose(self, review, maker, region, at, *, kind="periodic", rule=False, more=0):
         key = f"pr-{self.next_seq()}"
         before = int(self.rng.lognormal(10.6, 1.1)) // 1000 * 1000 + 1000
         after = max(1000, int(before * self.rng.uniform(0.6, 1.7)) // 1000 * 1000)
-        if rule or at_board:
-            after = before + (1000 if rule else 4_000_000)
+        if rule or more:
+            before, after = min(before, 200_000), min(before, 200_000) + (1000 if rule else more)
         group = after + int(self.rng.lognormal(9, 1.5)) * int(self.rng.random() < 0.5)
         increases = max(0, after - before) + int(self.rng.lognormal(8, 1.2)) * int(self.rng.random() < 0.4)
         grade = str(self.rng.choice(["A", "B", "C", "D", "E"], p=[0.25, 0.3, 0.25, 0.15, 0.05]))
@@ -227,7 +227,8 @@ class Past:
         day = pd.Timestamp(at.date())
         return self.add(
             "changes", change_id=f"ch-{self.next_seq()}", account_id=account, customer_id=customer, layer=layer, version=version, kind=kind,
-            proposal_id=proposal, applied_at=at, effective_from=day, effective_to=None, ended=ended, seq=self.next_seq(),
+            proposal_id=proposal, applied_at=at, effective_from=day, effective_to=None, ended=ended, due=at, taken_back=False,
+            seq=self.next_seq(),
         )  # fmt: skip
 
     # --- what surrounds approvals -------------------------------------------------------------------------------------------------
@@ -437,8 +438,10 @@ def plant_bunched_amounts(past, seed):
     makers = {r["proposal_id"]: r["person_id"] for r in past.rows["makers"]}
     rows = _busiest(past, past.rows["decisions"], lambda r: (makers[r["proposal_id"]], _quarter_of(r)))
     name, bound = (("group_limit_minor", 100_000_00), ("increases_12m_minor", 50_000_00))[seed % 2]
-    for row in rows[:16]:
-        row[name] = int(bound * past.rng.uniform(0.92, 1.0))
+    chosen = {row["proposal_id"] for row in rows[:18]}
+    for row in past.rows["decisions"]:
+        if row["proposal_id"] in chosen:
+            row[name] = int(bound * past.rng.uniform(0.92, 1.0))
     return f"person:{makers[rows[0]['proposal_id']]}"
 
 

@@ -71,6 +71,18 @@ class SqlLog:
         with self._engine.connect() as connection, connection.begin():
             return notes_beside(connection)
 
+    def may_append(self) -> bool:
+        """Whether this connection's role may write the log; on SQLite whoever has the file may."""
+        with self._engine.connect() as connection, connection.begin():
+            asked = text("SELECT has_table_privilege('audit_log', 'INSERT')")
+            return connection.dialect.name == "sqlite" or bool(connection.execute(asked).scalar_one())
+
+    def ask_for_read_entry(self, what: str, about: str) -> None:
+        """Ask, with a role that only reads, that `audit.read` be recorded in its login name. Raises Unavailable."""
+        writing = self._engine.connect().execution_options(**{WRITE_BUDGET: BATCH_BUDGET})
+        with translated(None, None), writing as connection, connection.begin():
+            connection.execute(text("SELECT audit_read_requested(:what, :about)"), {"what": what, "about": about})
+
     def keep_checkpoint(self, size: int, note: str) -> None:
         """Put the note beside the log, unless one of that size stands there. Raises Unavailable."""
         writing = self._engine.connect().execution_options(**{WRITE_BUDGET: BATCH_BUDGET})

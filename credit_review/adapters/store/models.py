@@ -809,6 +809,16 @@ class SlackTurn(Base):
     taken_at: Mapped[datetime]
 
 
+class PacketOpening(Base):
+    """Who first opened which packet when: coaching figures, nothing else."""
+
+    __tablename__ = "packet_opening"
+    proposal_id: Mapped[Key]
+    person_id: Mapped[Key]
+    opened_at: Mapped[datetime]
+    __table_args__ = (_refers("proposal_id", "limit_proposal"),)
+
+
 # --- audit log: columns exactly as docs/audit-log.md -------------------------------------------------------------------------------
 
 
@@ -862,6 +872,23 @@ class AuditCheckpoint(Base):
     note: Mapped[str]
 
 
+class AuditReadRequest(Base):
+    """What was read with a role that only reads, until an entry says so; rows come through a function of the database alone."""
+
+    __tablename__ = "audit_read_request"
+    request_id: Mapped[Key]
+    asked_at: Mapped[datetime]
+    account: Mapped[str]
+    what: Mapped[str]
+    about: Mapped[str]
+    taken_at: Mapped[datetime | None]
+    __table_args__ = (
+        CheckConstraint("length(what) BETWEEN 1 AND 40", name="what_is_short"),
+        CheckConstraint("length(about) <= 2000", name="about_is_short"),
+        Index("ix_audit_read_request_taken_at", "taken_at"),
+    )
+
+
 _TABLES: dict[str, type[Base]] = {mapper.class_.__name__: mapper.class_ for mapper in Base.registry.mappers}
 
 RECORDS: dict[type[Any], type[Base]] = {
@@ -874,6 +901,7 @@ INSERT_ONLY = frozenset(
         records.Person, records.PersonAccount, records.Delegation, records.CustomerAlias, records.GroupMembership, records.Rate,
         records.Deferral, records.Exclusion, records.Adoption, records.Maker, records.Decision, records.Note, records.LimitChange,
         records.PersonPreference, records.Absence, records.AccessRight, records.ConflictOfInterest, records.Addressee,
+        records.PacketOpening,
     }
 )  # fmt: skip
 """Facts: a trigger refuses their change and deletion, a correction is a new row."""

@@ -40,7 +40,7 @@ ROWS_AT_ONCE = 5_000
 Frames = dict[str, pd.DataFrame]
 
 _DECIDED = (Action.DECISION_APPROVE, Action.DECISION_REJECT, Action.DECISION_RETURN, Action.DECISION_COUNTER)
-_MOVED = (Action.LIMIT_OPENED, Action.LIMIT_APPLIED, Action.LIMIT_REVERTED)
+_MOVED = (Action.LIMIT_OPENED, Action.LIMIT_APPLIED, Action.LIMIT_OVERRIDE, Action.LIMIT_REVERTED)
 _IN_FORCE = (Action.POLICY_CHANGED, Action.AUTHORITY_CHANGED, Action.MAPPING_CHANGED, Action.MODEL_REGISTERED)
 
 _decision, _proposal, _change = table_of(Decision).c, table_of(Proposal).c, table_of(LimitChange).c
@@ -144,6 +144,9 @@ class _Logged:
         self.shown: dict[tuple[str, str], str] = {}
         self.ruled: dict[str, int] = {}
         self.seqs: dict[str, int] = {}
+        self.overrides: dict[str, str] = {}
+        self.waiting: set[str] = set()
+        self.taken_back: set[str] = set()
 
     def take(self, seq: int, action: str, actor: str, entity: str, ts: str, data: Mapping[str, Any]) -> None:
         """One entry."""
@@ -157,13 +160,27 @@ class _Logged:
             self.ruled[key] = seq
         elif action in _MOVED:
             self.seqs[f"change:{data.get('change')}"] = seq
+            self._overridden(action, data)
+        elif action == Action.OVERRIDE_APPROVED:
+            self.overrides[str(data["change"])] = ts
+            self.waiting.discard(str(data["change"]))
         else:
             self.seqs[entity] = seq
+
+    def _overridden(self, action: str, data: Mapping[str, Any]) -> None:
+        """Until when an override is to be approved; that one without approval was taken back."""
+        change = str(data.get("change"))
+        if action == Action.LIMIT_OVERRIDE:
+            self.overrides[change] = str(data["approve_by"])
+            self.waiting.add(change)
+        elif data.get("reverses") in self.waiting:
+            self.taken_back |= {change, str(data["reverses"])}
 
 
 def _logged(connection: Connection, begun: str) -> _Logged:
     found = _Logged()
-    wanted = (*_DECIDED, *_MOVED, *_IN_FORCE, Action.PROPOSAL_POSTED, Action.PROPOSAL_AUTO_APPROVED, Action.ERP_DIFFERENCE_FOUND)
+    beside = (Action.PROPOSAL_POSTED, Action.PROPOSAL_AUTO_APPROVED, Action.OVERRIDE_APPROVED, Action.ERP_DIFFERENCE_FOUND)
+    wanted = (*_DECIDED, *_MOVED, *_IN_FORCE, *beside)
     always = _log.action.in_([str(one) for one in (*_IN_FORCE, Action.ERP_DIFFERENCE_FOUND)])
     query = select(_log.seq, _log.action, _log.actor, _log.entity, _log.ts, _log.body)
     query = query.where(_log.action.in_([str(one) for one in wanted]), or_(always, _log.ts >= begun)).order_by(_log.seq)
@@ -219,7 +236,14 @@ def _changes(connection: Connection, cut: str, logged: _Logged) -> pd.DataFrame:
     query = query.add_columns(_account.subject_id.label("customer_id"), _account.layer, ended.c.effective_to.label("ended"))
     query = query.join(table_of(LimitAccount), _account.account_id == _change.account_id)
     query = query.outerjoin(ended, ended.c.change_id == _change.reverses_id).where(_text(_change.applied_at) >= cut)
-    return _frame(connection, "changes", query, _numbered(logged, "change", "change_id"))
+
+    def more(frame: pd.DataFrame) -> pd.DataFrame:
+        pairs = zip(frame["change_id"], frame["applied_at"], strict=True)
+        due = [logged.overrides.get(change, applied_at) for change, applied_at in pairs]
+        numbered = _numbered(logged, "change", "change_id")(frame)
+        return numbered.assign(due=due, taken_back=frame["change_id"].isin(logged.taken_back))
+
+    return _frame(connection, "changes", query, more)
 
 
 def _held(connection: Connection) -> pd.DataFrame:
