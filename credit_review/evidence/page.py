@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from itertools import groupby
+from shlex import quote
 from typing import Any
 
 from credit_review.audit import parse_timestamp
@@ -163,10 +164,10 @@ def _script(facts: Facts) -> str:
     keys = "".join(" --log-key 'LOG KEY'" for _ in facts.keys[:1])
     lines = [f"python3 -I check_pack.py . --key 'PACK KEY'{keys}"]
     if not facts.subject:
-        notes = "".join(f" \\\n  --notes '{who}={place}'" for place, who in sorted(facts.administrators.items()))
+        notes = "".join(f" \\\n  --notes {quote(f'{who}={place}')}" for place, who in sorted(facts.administrators.items()))
         lines += [
             f"python3 -I verify_audit.py {LOG} --key 'LOG KEY' --now {facts.made_at[:19]}{notes}",
-            f"python3 -I reperform_limits.py {LOG} --limits limits.csv",
+            f"python3 -I reperform_limits.py {LOG} --limits ../limits.csv",
         ]
     return "\n".join(lines)
 

@@ -8,10 +8,10 @@ from credit_review.evidence.log import KEEPING, RESTORES
 from credit_review.evidence.people import ACCESS, DUTIES, REVIEWS
 from credit_review.evidence.rules import BASELINE, MODELS, OVERRIDE_RATE, OVERRIDES, RULES
 from credit_review.evidence.runs import COMPLETENESS, EXTERNAL_DATA, REPLAYS, RUNS
-from credit_review.evidence.watched import ALARMS, CONTROLS, FINDINGS
+from credit_review.evidence.watched import ALARMS, CANARIES, CONTROLS, FINDINGS
 
 REGISTRY: tuple[Artefact, ...] = (
     POPULATION, REPLAYS, APPROVALS, AUTHORITY, DUTIES, ALARMS, FINDINGS, ACCESS, REVIEWS, RULES, REFUSED, COMPLETENESS, EXTERNAL_DATA, RUNS,
-    KEEPING, RESTORES, OVERRIDES, BASELINE, CONTROLS, MODELS, OVERRIDE_RATE,
+    KEEPING, RESTORES, OVERRIDES, BASELINE, CANARIES, CONTROLS, MODELS, OVERRIDE_RATE,
 )  # fmt: skip
 """What a query makes, one file each."""

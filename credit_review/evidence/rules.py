@@ -87,13 +87,9 @@ def in_force(record: Record, *, before: str) -> dict[tuple[str, str], Event]:
 # --- E16 ------------------------------------------------------------------------------------------------------------------------------
 
 
-OVERRIDE_APPROVED = "override.approved"
-"""The entry, about its proposal, that an emergency change was approved afterwards."""
-
-
 def overrides(record: Record, telling: Telling) -> Iterator[Row]:
     """One row an emergency change: until when it had to be approved, when and by whom it was, or which entry took it back."""
-    approved = {one.subject: one for one in record.history(OVERRIDE_APPROVED)}
+    approved = {one.subject: one for one in record.history(Action.OVERRIDE_APPROVED)}
     ended = {str(one.data["reverses"]): one for one in record.history(Action.LIMIT_REVERTED)}
     found, late = 0, 0
     for one in record.entries(Action.LIMIT_OVERRIDE):

@@ -46,6 +46,20 @@ def findings(record: Record, telling: Telling) -> Iterator[Row]:
     telling.notes.append(said_many("{n} finding open at the end of the period", "{n} findings open at the end of the period", left))
 
 
+def canaries(record: Record, telling: Telling) -> Iterator[Row]:
+    """One row a ride of the synthetic customers with known right answers: how many rode, how many came out as they must."""
+    failed = 0
+    for one in record.entries(Action.VALIDATION_RESULT):
+        data = one.data
+        if data.get("what") != "canaries":
+            continue
+        wrong = bool(data.get("differences")) or data["as_expected"] != data["of"]
+        failed += wrong
+        told = [values(f) if isinstance(f, dict) else str(f) for f in data.get("differences", ())]
+        yield [one.seq, one.at, one.subject, data["of"], data["as_expected"], data["answers"], " | ".join(told)]
+    telling.exceptions = failed
+
+
 ALARMS = Artefact(
     number="E07",
     name="controls",
@@ -75,4 +89,14 @@ CONTROLS = Artefact(
     rows=controls,
     none=said("no control is registered"),
     lacks=said("That a control would find what it looks for is shown by tests with planted cases: see docs/audit/controls.md."),
+)
+CANARIES = Artefact(
+    number="E17",
+    name="canaries",
+    title=said("The control tested in every run: synthetic customers with known right answers"),
+    shows=said("Each ride in the period: how many synthetic customers rode, how many came out as they must, and every difference."),
+    columns=("entry", "at", "review", "customers", "as_expected", "answers", "differences"),
+    rows=canaries,
+    none=said("no canaries rode in the period"),
+    lacks=said("They show that the rules compute what they say, for the cases they know; docs/audit/canaries.md lists them."),
 )

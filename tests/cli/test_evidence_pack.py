@@ -30,7 +30,7 @@ ANCHORS = """audit:
   origin: {origin}
   keys: ['{key}']
   anchors:
-    - {{name: worm, kind: directory, administrator: storage team, folder: {folder}/worm}}
+    - {{name: worm, kind: directory, administrator: "storage team's", folder: {folder}/worm}}
     - {{name: other, kind: directory, administrator: platform team, folder: {folder}/other}}
 """
 
@@ -124,7 +124,7 @@ def test_from_the_folder_and_the_keys_alone_the_scripts_reach_every_conclusion(l
 def test_the_page_says_the_commands_that_an_auditor_types(pack, keys):
     shown = re.search(r"```\n(.+?)```", (pack / "README.md").read_text(encoding="utf-8"), re.DOTALL)[1]
     typed = shown.replace("python3", sys.executable).replace("PACK KEY", keys["pack"]).replace("LOG KEY", keys["log"])
-    for command in typed.replace("\\\n", " ").strip().replace(" --limits limits.csv", "").splitlines():
+    for command in typed.replace("\\\n", " ").strip().replace(" --limits ../limits.csv", "").splitlines():
         done = subprocess.run(command, shell=True, capture_output=True, text=True, cwd=pack, env={}, check=False)
         assert done.returncode == 0, (command, done.stdout, done.stderr)
 
@@ -232,7 +232,7 @@ def test_the_artefacts_say_what_happened(lived, pack):
     assert model["independent_adopters"] == "p-cfo|p-manager"
     assert {row["replay"] for row in rows(pack, "E03-sample.csv")} == {"not replayed"}
     assert all(row["checks_that_fail"] == "" and int(row["proofs"]) >= 3 for row in rows(pack, "E03-sample.csv"))
-    assert {row["administrator"] for row in rows(pack, "E14-checkpoints.csv")} == {"storage team", "platform team", ""}
+    assert {row["administrator"] for row in rows(pack, "E14-checkpoints.csv")} == {"storage team's", "platform team", ""}
 
 
 def test_what_is_not_recorded_is_said_with_its_reason_and_is_no_green_tick(pack):

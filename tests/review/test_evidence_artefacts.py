@@ -134,8 +134,7 @@ def test_duties_that_could_not_be_checked_are_no_clean_result(world):
     assert "no readable authority matrix" in told.notes[0]
 
 
-def test_an_override_a_shared_address_and_a_change_without_approval_are_exceptions(world, monkeypatch):
-    monkeypatch.setattr("credit_review.audit.entries._action", str)  # also a name that this version does not write yet
+def test_an_override_a_shared_address_and_a_change_without_approval_are_exceptions(world):
     planted(world, approvers=())
     figures = {
         "account": "a-1",
@@ -269,6 +268,15 @@ def test_what_controls_find_today_is_listed_and_so_is_every_control_that_ran(wor
     assert (row["control"], row["entries"], told.exceptions) == ("own_proposal", "4|5", 1)
     ran, _ = made(world, "E17-controls", alarms=lambda: [alarm])
     assert len(ran) == len(REGISTER) and {row["control"]: row["exceptions"] for row in ran}["own_proposal"] == 1
+
+
+def test_a_ride_of_canaries_that_came_out_another_is_an_exception(world):
+    say(world, "validation.result", "review:r-1", by="system:x", what="canaries", of=12, as_expected=12, answers="a", differences=[])
+    wrong = {"canary": "late", "figure": "limit_minor", "expected": "1", "found": "2"}
+    say(world, "validation.result", "review:r-2", by="system:x", what="canaries", of=12, as_expected=11, answers="a", differences=[wrong])
+    rows, told = made(world, "E17-canaries")
+    assert [(row["customers"], row["as_expected"]) for row in rows] == [(12, 12), (12, 11)] and told.exceptions == 1
+    assert "limit_minor" in rows[1]["differences"]
 
 
 def test_findings_of_the_period_and_how_many_are_open_at_its_end(world):
