@@ -37,12 +37,13 @@ from credit_review.review.owners import tell_owners
 from credit_review.review.request import owe_status
 from credit_review.review.standing import gather_many
 from credit_review.words import ENGLISH
+from deployments.slack_listener import serving
 from deployments.slack_listener.answering import LINK, said_in_modal
 from deployments.slack_listener.app import build_app, build_office
 from deployments.slack_listener.office import Told
 from deployments.slack_listener.serving import SocketMode
 from deployments.slack_listener.shape import well_formed
-from deployments.slack_sandbox import block_kit
+from deployments.slack_sandbox import block_kit, view_methods
 from deployments.slack_sandbox.core import Settings
 from deployments.slack_sandbox.server import running
 from deployments.slack_sandbox.state import Channel, Person
@@ -77,8 +78,12 @@ CHANNELS = (
 
 @pytest.fixture(scope="module")
 def workspace():
-    with running(Settings(people=members(), channels=CHANNELS), retry_delays=(0, 0, 0)) as sandbox:
-        yield sandbox
+    """Slack's three seconds to acknowledge and to open a form, and ours to decide, are tested apart: here a machine may be busy."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(view_methods, "TRIGGER_SECONDS", 30)
+        patch.setattr(serving, "ANSWER_WITHIN", 25)
+        with running(Settings(people=members(), channels=CHANNELS, ack_seconds=30), retry_delays=(0, 0, 0)) as sandbox:
+            yield sandbox
 
 
 @pytest.fixture(scope="module")
@@ -191,7 +196,7 @@ class Desk:
         actions = {b["block_id"]: b["element"]["action_id"] for b in view["blocks"] if b["type"] == "input"}
         return (view, actions) if set(values) <= set(actions) else None
 
-    def eventually(self, look, seconds=15):
+    def eventually(self, look, seconds=60):
         """What a look at the record finds, once it finds something."""
         deadline = time.monotonic() + seconds
         while not (found := look()):
