@@ -38,10 +38,10 @@ pytestmark = pytest.mark.prefect
 
 
 @pytest.fixture(scope="module")
-def ran(tmp_path_factory):
+def ran(tmp_path_factory, prefect_home):
     """An installation whose customers all have marker names, reviewed once by `credit-review review run` in a process of its own."""
     folder = tmp_path_factory.mktemp("installation")
-    config, home = folder / "config", folder / "prefect"
+    config, home = folder / "config", prefect_home(folder / "prefect")
     starting.write_starter(config)
     demo_company.write(config / "ledger", seed=3, as_of=AS_OF, customers=60)
     _mark(config / "ledger" / "customers.csv")
