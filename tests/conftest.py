@@ -27,6 +27,7 @@ os.environ.setdefault("PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW", "ignore")
 os.environ["LC_ALL"] = "C.UTF-8"  # the command line speaks the environment's language; tests of that set it themselves
 
 import hypothesis
+import psutil
 import pytest
 
 from credit_review.adapters.clock import FixedClock
@@ -222,6 +223,11 @@ def start_prefect(folder):
     (folder / "server.json").write_text(json.dumps({"url": server.api_url, "pid": server.server_process.pid}))
 
 
+def users_of_prefect(folder):
+    """Workers that need it and are still alive."""
+    return [path for path in folder.glob("used-by-*") if psutil.pid_exists(int(path.name.rpartition("-")[2]))]
+
+
 @pytest.fixture(scope="session")
 def prefect_server(run_folder):
     """Folder of the one Prefect API of the test session: the first worker that asks starts it, the last one stops it."""
@@ -229,13 +235,13 @@ def prefect_server(run_folder):
     mine = folder / f"used-by-{os.getpid()}"
     with one_at_a_time(run_folder, "prefect"):
         folder.mkdir(exist_ok=True)
-        if not any(folder.glob("used-by-*")):
+        if not users_of_prefect(folder):
             start_prefect(folder)
         mine.touch()
     yield folder
     with one_at_a_time(run_folder, "prefect"):
         mine.unlink()
-        if not any(folder.glob("used-by-*")):
+        if not users_of_prefect(folder):
             os.kill(json.loads((folder / "server.json").read_text())["pid"], signal.SIGTERM)
 
 
