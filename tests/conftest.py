@@ -149,17 +149,22 @@ def postgres_server(run_folder):
         server.cleanup()
 
 
-@pytest.fixture
-def postgres_url(postgres_server):
-    """A fresh migrated PostgreSQL database, cloned from the template."""
+@pytest.fixture(scope="session")
+def postgres_administrator(postgres_server):
+    """A connection that makes and drops databases, kept for the session: to connect costs as much as many a test."""
     import psycopg
 
+    with psycopg.connect(postgres_server.get_uri(), autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def postgres_url(postgres_server, postgres_administrator):
+    """A fresh migrated PostgreSQL database, cloned from the template."""
     name = f"t_{uuid.uuid4().hex}"
-    with psycopg.connect(postgres_server.get_uri(), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+    postgres_administrator.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
     yield postgres_server.get_uri(name)
-    with psycopg.connect(postgres_server.get_uri(), autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    postgres_administrator.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 # --- stores -------------------------------------------------------------------------------------------------------------------------

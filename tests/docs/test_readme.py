@@ -50,7 +50,7 @@ def bash(folder, home, *commands):
         env=environment,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
         check=False,
     )
 

@@ -83,7 +83,7 @@ def command(config, home, *words):
         **CANARIES,
     }
     program = [str(Path(sys.executable).parent / "credit-review"), *words, "--config", str(config)]
-    return subprocess.run(program, capture_output=True, text=True, timeout=300, env=environment, check=False)
+    return subprocess.run(program, capture_output=True, text=True, timeout=900, env=environment, check=False)
 
 
 def prefect_rows(home, query):
