@@ -133,6 +133,15 @@ def not_in_master(customers: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def reserved(customers: pd.DataFrame, *, prefix: str) -> pd.DataFrame:
+    """QUARANTINE rows for customers whose id begins as only synthetic customers' ids do."""
+    taken = customers[customers["customer_id"].str.startswith(prefix)]
+    reason = marked("the id begins like those of synthetic customers, which must never be taken for a real one; give it another number")
+    return _listed(
+        taken, expectation="customer_id_is_not_reserved", column="customer_id", value=taken["customer_id"], hides=True, reason=reason
+    )
+
+
 def _most_frequent(parties: pd.DataFrame, name: str) -> pd.Series[Any]:
     counted = parties[parties[name] != ""].groupby(["customer_id", name], as_index=False)[["rows"]].sum()
     counted = counted.sort_values(["customer_id", "rows", name], ascending=[True, False, True], kind="stable")

@@ -317,6 +317,46 @@ class Approvals(_Part):
     escalate_after_hours: Annotated[int, Field(strict=True, ge=1, le=400)]
 
 
+_Days = Annotated[int, Field(ge=1, le=400)]
+_Percent = Annotated[int, Field(ge=1, le=99)]
+
+
+class ControlRules(_Part):
+    """From when on a control reports: docs/audit/controls.md says what each one counts. A policy that says nothing has these."""
+
+    short_lived_days: _Days = 7
+    leaver_days: _Days = 7
+    unused_days: _Days = 365
+    difference_days: _Days = 14
+    one_false_alarm_in: Annotated[int, Field(ge=100, le=1_000_000)] = 1_000
+    at_least: Annotated[int, Field(ge=3, le=1_000)] = 8
+    fast_seconds: Annotated[int, Field(ge=1, le=600)] = 10
+    fast_percent: _Percent = 5
+    bulk_seconds: Annotated[int, Field(ge=1, le=600)] = 20
+    bulk_percent: _Percent = 30
+    bunched_percent: Annotated[int, Field(ge=1, le=25)] = 10
+    temporary_a_year: Annotated[int, Field(ge=2, le=50)] = 3
+    pair_percent: Annotated[int, Field(ge=50, le=100)] = 80
+    rush_days: Annotated[int, Field(ge=1, le=30)] = 7
+    rush_percent: _Percent = 30
+    dip_percent: _Percent = 50
+    dip_from: Amount = Decimal(10_000)
+
+
+class DueDays(_Part):
+    """Working days of the company that the owner of a finding has, by severity."""
+
+    high: Annotated[int, Field(strict=True, ge=1, le=250)] = 5
+    medium: Annotated[int, Field(strict=True, ge=1, le=250)] = 20
+    low: Annotated[int, Field(strict=True, ge=1, le=250)] = 60
+
+
+class FindingRules(_Part):
+    """What is asked of who owns a finding."""
+
+    due_working_days: DueDays = DueDays()
+
+
 class Policy(_Part):
     """A credit policy whose shape is right; `load` also proves that its rules fit together."""
 
@@ -334,6 +374,8 @@ class Policy(_Part):
     straight_through: StraightThrough
     worklists: Annotated[tuple[Worklist, ...], Field(strict=False, min_length=1)]
     approvals: Approvals
+    controls: ControlRules = ControlRules()
+    findings: FindingRules = FindingRules()
 
     def minor(self, amount: Decimal) -> int:
         """An amount of this policy in integer minor units of the control currency."""
@@ -678,6 +720,15 @@ def _approvals(policy: Policy) -> Found:
         )
 
 
+def _findings(policy: Policy) -> Found:
+    days = policy.findings.due_working_days
+    for graver, lesser in (("high", "medium"), ("medium", "low")):
+        if getattr(days, graver) > getattr(days, lesser):
+            text = said("a finding of severity {graver} would be due after one of severity {lesser}", graver=graver, lesser=lesser)
+            most = said("{text}; expected at most {days} working days", text=text, days=getattr(days, lesser))
+            yield Problem(("findings", "due_working_days", graver), most)
+
+
 def _worklists(policy: Policy) -> Found:
     patterns = [w.portfolio for w in policy.worklists]
     for i, pattern in enumerate(patterns):
@@ -703,4 +754,5 @@ _RULES: tuple[Callable[[Policy], Found], ...] = (
     _exposure,
     _worklists,
     _approvals,
+    _findings,
 )

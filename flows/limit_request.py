@@ -7,7 +7,7 @@ from datetime import date
 from prefect import flow, tags
 from prefect.states import Completed, State
 
-from tasks import artifacts, assess, buckets, intake, outcome, prepare, requests, validate
+from tasks import artifacts, assess, buckets, canaries, intake, outcome, prepare, requests, validate
 
 
 @flow(name="limit_request", flow_run_name="request for customer {customer_id}", persist_result=False)
@@ -19,18 +19,21 @@ def limit_request(
     config: str = "config",
     until: date | None = None,
     terms_days: int | None = None,
+    emergency: bool = False,
 ) -> State[str]:
     """Review one customer as of today and propose what the person asks for; that person is its maker and never approves it.
 
-    `amount` is as typed, in the currency of the customer's account; empty asks for what the engine finds.
+    `amount` is as typed, in the currency of the customer's account; empty asks for what the engine finds. `emergency` says that the
+    person puts it in force next, to be approved afterwards; the flow itself puts nothing in force.
     """
-    request = requests.understand(config, customer_id, amount, until, terms_days, reason, person_id)
+    request = requests.understand(config, customer_id, amount, until, terms_days, reason, person_id, emergency)
     review = requests.open_review(config, request)
     with tags(review.tag), prepare.failing_is_recorded(review):
         prepare.tag_this_run(review)
         review = intake.take_snapshot(review)
         review = intake.fix_manifest(review)
         intake.adopt_opening_limits(review)
+        canaries.ride(review)
         with buckets.workers(review):
             validate.validate_snapshot(review)
             assess.assess_customers(review)

@@ -7,7 +7,7 @@ from datetime import date
 from prefect import flow, tags
 from prefect.states import Completed, State
 
-from tasks import artifacts, assess, buckets, intake, outcome, prepare, validate
+from tasks import artifacts, assess, buckets, canaries, controls, intake, outcome, prepare, validate
 
 
 @flow(name="periodic_review", flow_run_name=prepare.run_name, persist_result=False)
@@ -29,6 +29,7 @@ def periodic_review(
         review = intake.take_snapshot(review)
         review = intake.fix_manifest(review)
         intake.adopt_opening_limits(review)
+        canaries.ride(review)
         with buckets.workers(review):
             validate.validate_snapshot(review)
             assess.assess_customers(review)
@@ -37,4 +38,6 @@ def periodic_review(
         outcome.route_proposals(review)
         summary = outcome.write_report(review)
         artifacts.publish_review(review, summary)
+    with tags(review.tag):
+        artifacts.publish_controls(controls.watch(config))
     return Completed(message=summary.headline)

@@ -14,6 +14,7 @@ from tasks.defaults import task
 
 if TYPE_CHECKING:
     from tasks.audit_log import Issued, Verification
+    from tasks.controls import Watched
     from tasks.effects import Effects
     from tasks.outcome import Summary
     from tasks.plan import Plan
@@ -56,6 +57,14 @@ def publish_verification(result: Verification) -> None:
     warning = {0: "", 1: "**TAMPERED**\n\n", 2: "**Warning**: nothing outside this database vouches for the log yet.\n\n"}[result.exit_code]
     lines = "\n".join(f"- {label}: `{value}`" for label, value in result.facts.items())
     create_markdown_artifact(f"# Audit log: {result.headline}\n\n{warning}{lines}\n", key="audit-log", description=result.headline)
+
+
+@task(name="publish the controls")
+def publish_controls(watched: Watched) -> None:
+    """What the controls found, one row an alarm."""
+    create_table_artifact(
+        [dict(row) for row in watched.rows[:MOST_ROWS]], key="controls", description=_said(watched.headline, len(watched.rows))
+    )
 
 
 def publish_checkpoint(done: Issued) -> None:

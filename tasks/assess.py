@@ -19,6 +19,7 @@ from tasks.progress import stage
 if TYPE_CHECKING:
     import pandas as pd
 
+    from credit_review.model.records import Deferral, Exclusion
     from tasks.plan import Plan
 
 SALES, RATES_USED = "sales_by_month", "rates_used"
@@ -81,14 +82,18 @@ def roll_up_groups(plan: Plan) -> int:
 @task(name="say who is reviewed", task_run_name="say who is reviewed")
 def assign_states(plan: Plan) -> None:
     """The state of every customer of master, ledger or quarantine, written beside by bucket."""
-    from credit_review.model.frames import bucket_of
     from tasks.intake import deferrals_and_exclusions
 
+    write_states(plan, *deferrals_and_exclusions(plan))
+
+
+def write_states(plan: Plan, deferrals: list[Deferral], exclusions: list[Exclusion]) -> None:
+    """The state of every customer, given what people put off or excluded, written beside by bucket."""
+    from credit_review.model.frames import bucket_of
+
     workspace = plan.workspace
-    customers = plan.snapshot.whole("customers")
-    deferrals, exclusions = deferrals_and_exclusions(plan)
     states = completeness.assign_states(
-        customers,
+        plan.snapshot.whole("customers"),
         workspace.read_all("features", plan.buckets),
         validate.quarantine(plan),
         workspace.read("history"),

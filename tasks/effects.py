@@ -10,7 +10,7 @@ from credit_review import messages
 from credit_review.adapters.wiring import Services, open_chat, open_write_back
 from credit_review.model.records import OutboxEntry
 from credit_review.model.states import OutboxState, ProposalState
-from credit_review.review import apply, followup, owners, relay
+from credit_review.review import apply, followup, keeping, owners, relay
 from credit_review.review import sweep as sweeping
 from credit_review.review.outbox import ERP
 from credit_review.words import marked, said
@@ -86,6 +86,7 @@ def reconcile(config: str) -> Effects:
 def sweep(config: str) -> Effects:
     """Expire, revert, escalate and settle what is due."""
     opened = services(config)
+    keeping.take_up_reads(opened.store, opened.clock)
     company = followup.Company(calendar=opened.settings.working_days(), zone=opened.settings.zone)
     report = sweeping.sweep(opened.store, opened.clock, company=company)
     return Effects(key="swept", title=said("Swept"), headline=report.text())

@@ -204,9 +204,12 @@ def _draft(
 @task(name="certify completeness", task_run_name="certify completeness")
 def certify(plan: Plan) -> None:
     """The completeness certificate, written beside; stops the review naming customers when it does not tie."""
+    from tasks import canaries
+
     workspace, snapshot = plan.workspace, plan.snapshot
     import pandas as pd
 
+    rode = canaries.required(plan)
     proposals = workspace.read_all("proposals", plan.buckets)
     clean = pd.concat([completeness.ledger_totals(validate.clean(plan, "items", b)) for b in range(plan.buckets)], ignore_index=True)
     before = pd.concat([completeness.ledger_totals(snapshot.frame("items", b)) for b in range(plan.buckets)], ignore_index=True)
@@ -228,6 +231,7 @@ def certify(plan: Plan) -> None:
         quarantine=validate.quarantine(plan),
         review_id=plan.review_id,
         as_of=plan.as_of,
+        canaries=completeness.Canaries(rode["of"], rode["answers"]),
         left_to_newer=left(plan),
     )
     workspace.write_text("certificate.json", found.to_json())

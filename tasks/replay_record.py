@@ -178,6 +178,7 @@ def _requested(run: Replay, past: Past, key: str, step: Step) -> list[Proposal]:
         today=_day(step),
         until=date.fromisoformat(asked["until"]) if asked["until"] else None,
         terms_days=asked["terms_days"],
+        emergency=bool(asked.get("emergency")),
     )
     return [requests.requested(past, run.review, engine, request, step.at)]
 
@@ -312,7 +313,7 @@ def _sentence(step: Step, currency: str) -> str:
     if step.action == Action.PROPOSAL_AMENDED:
         amounts = {name: Money(step.data[name]["to_minor"], currency) for name in ("before", "after")}
         return said("{who} amended it: limit {before} to {after}", who=who, **amounts)
-    if step.action == Action.LIMIT_APPLIED:
+    if step.action in (Action.LIMIT_APPLIED, Action.LIMIT_OVERRIDE):
         return said(
             "applied as version {version}: limit {limit}", version=step.data["version"], limit=Money(step.data["to_minor"], currency)
         )

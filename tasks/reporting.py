@@ -223,7 +223,13 @@ def _certificate(plan: Plan) -> report.Certificate:
         names = ("line", "customers", "amounts", "rows", "quarantined_rows")
         return report.CertificateLine(**{name: one[name] for name in names})
 
-    return report.Certificate(lines=tuple(map(line, found["lines"])), total=line(found["total"]), ties=True, digest=digest)
+    return report.Certificate(
+        lines=tuple(map(line, found["lines"])),
+        total=line(found["total"]),
+        ties=True,
+        digest=digest,
+        canaries=found.get("canaries", {}).get("of", 0),  # certificates of earlier versions have none
+    )
 
 
 def _states(plan: Plan, frame: pd.DataFrame) -> pd.DataFrame:

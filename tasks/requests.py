@@ -27,7 +27,14 @@ if TYPE_CHECKING:
 
 @task(name="understand the request", task_run_name="understand the request for {customer_id}")
 def understand(
-    config: str, customer_id: str, amount: str, until: date | None, terms_days: int | None, reason: str, person_id: str
+    config: str,
+    customer_id: str,
+    amount: str,
+    until: date | None,
+    terms_days: int | None,
+    reason: str,
+    person_id: str,
+    emergency: bool = False,
 ) -> requests.Request:
     """The request, checked before any work is done for it. Refused when its person may not ask, or it makes no sense.
 
@@ -43,6 +50,7 @@ def understand(
         today=opened.today(),
         until=until,
         terms_days=terms_days,
+        emergency=emergency,
     )
     with opened.store.read() as uow:
         requests.check_request(uow, asked, opened.clock.now())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from credit_review.errors import BadInput, Tampered
 from credit_review.model.frames import Dataset
+from credit_review.words import said
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,6 +48,35 @@ def replacing(path: Path, *, sealed: bool = False) -> Iterator[Path]:
     finally:
         part.unlink(missing_ok=True)
         os.close(handle)
+
+
+def require_free(out: Path) -> None:
+    """Return when nothing is there yet, or an empty folder. Raises BadInput."""
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise BadInput(said("{folder} holds something already", folder=str(out)), expected=said("a folder that is not there yet"))
+
+
+@contextmanager
+def whole_folder(out: Path) -> Iterator[Path]:
+    """A temporary folder beside `out` that becomes `out` when the block ends well, else it is removed. Raises BadInput."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=PART, dir=out.parent))
+        try:
+            yield part
+            part.chmod(0o755)
+            part.replace(out)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+    except OSError as error:
+        raise BadInput(said("{file} cannot be written: {error}", file=str(out), error=error.strerror or "")) from None
+
+
+def write_below(folder: Path, name: str, text: str) -> None:
+    """Write a text as UTF-8 to a place in a folder, line ends as they stand."""
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(text.encode())
 
 
 def remove_orphans(folder: Path) -> None:

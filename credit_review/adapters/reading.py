@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from credit_review import identity, receivables
+from credit_review import canaries, identity, receivables
 from credit_review.adapters import sources
 from credit_review.adapters.settings import Location, Settings, require_secret
 from credit_review.errors import BadInput
 from credit_review.model.frames import COVER, DATASETS, EXTERNAL, PANDAS, QUARANTINE, RATES, Dataset
 from credit_review.policy import Policy
 from credit_review.receivables.mapping import Customers, Table
+from credit_review.receivables.read import ACCOUNTING
 from credit_review.words import said
 
 if TYPE_CHECKING:
@@ -55,6 +56,12 @@ class Book:
     def rows(self) -> int:
         """Rows read from all sources."""
         return sum(origin.rows for origin in self.origins)
+
+
+def unread(frames: Mapping[str, pd.DataFrame]) -> Book:
+    """A book of frames that no source handed over, such as the canaries'."""
+    accounting = pd.DataFrame(columns=list(ACCOUNTING))
+    return Book(frames=frames, accounting=accounting, joins=pd.DataFrame(), namesakes=pd.DataFrame(), ties=(), origins=(), notes=())
 
 
 def read_book(
@@ -170,7 +177,7 @@ def _read_source(
             "cover": _of(cover, COVER, who),
             "rates": _of(rates, RATES, None),
             "aliases": who.aliases,
-            "quarantine": _together([*refused, *more], QUARANTINE),
+            "quarantine": _together([*refused, *more, identity.reserved(customers, prefix=canaries.PREFIX)], QUARANTINE),
             "duplicates": identity.renamed(items.duplicates, who.moved),
         },
         accounting=accounting,

@@ -56,8 +56,15 @@ class Action(StrEnum):
     LIMIT_APPLIED = "limit.applied"
     LIMIT_REVERTED = "limit.reverted"
     LIMIT_OVERRIDE = "limit.override"
+    OVERRIDE_APPROVED = "override.approved"
     RISK_RAISED = "risk.raised"
     RISK_KEPT = "risk.kept"
+    # findings
+    FINDING_OPENED = "finding.opened"
+    FINDING_ASSIGNED = "finding.assigned"
+    FINDING_REMEDIED = "finding.remedied"
+    FINDING_CLOSED = "finding.closed"
+    FINDING_REOPENED = "finding.reopened"
     # the ERP
     ERP_CONFIRMED = "erp.confirmed"
     ERP_PARKED = "erp.parked"

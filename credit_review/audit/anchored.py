@@ -91,6 +91,20 @@ def ever_in_force(found: Consistent, trust: Trust) -> list[VerificationKey]:
     return [known.key for known in _keys(found, trust)]
 
 
+def newest_signed(found: Consistent, notes: Mapping[int, str], trust: Trust | None) -> tuple[str, int]:
+    """The newest of some notes by size that the log found covers, and its size; empty and 0 where there is none.
+
+    `roots` of what was found must hold the notes' sizes. Raises BadNote, or TamperedEntry when it is signed over other entries.
+    """
+    sizes = [size for size in notes if 0 < size <= found.size]
+    if not sizes or trust is None:
+        return "", 0
+    checkpoint = open_note(notes[max(sizes)], ever_in_force(found, trust)).checkpoint
+    if checkpoint.root != found.roots[checkpoint.size]:
+        raise TamperedEntry(checkpoint.size, "a checkpoint is signed over other entries", expected=f"root {checkpoint.root}")
+    return notes[max(sizes)], checkpoint.size
+
+
 def judge(found: Consistent, held: Iterable[Held], trust: Trust) -> Anchoring:
     """How far `held` notes anchor the log that was found; its `roots` and `kept` must hold what `sizes` and KEPT name.
 

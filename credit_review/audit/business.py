@@ -28,14 +28,23 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
         "effective_to",
     ),
     "credit_limit": ("version", "amount_minor", "terms_days", "effective_from", "effective_to"),
+    "finding": ("state", "severity", "owner_id", "due", "remedied_by", "closed_by"),
 }
-_KINDS = {Action.LIMIT_OPENED: "opening", Action.LIMIT_APPLIED: "decision", Action.LIMIT_REVERTED: "reversal"}
+_KINDS = {
+    Action.LIMIT_OPENED: "opening",
+    Action.LIMIT_APPLIED: "decision",
+    Action.LIMIT_OVERRIDE: "decision",
+    Action.LIMIT_REVERTED: "reversal",
+}
 _VERDICTS = {
     Action.DECISION_APPROVE: "approve",
     Action.DECISION_REJECT: "reject",
     Action.DECISION_RETURN: "return",
     Action.DECISION_COUNTER: "counter",
 }
+_FINDINGS = frozenset(
+    {Action.FINDING_OPENED, Action.FINDING_ASSIGNED, Action.FINDING_REMEDIED, Action.FINDING_CLOSED, Action.FINDING_REOPENED}
+)
 _STATES = {Action.PROPOSAL_SUPERSEDED: ProposalState.SUPERSEDED}
 """What a proposal is after an action whose entry does not say so in `to`."""
 _PROPOSAL_STATES, _REVIEW_STATES = frozenset(ProposalState), frozenset(ReviewState)
@@ -67,9 +76,11 @@ class Rebuilt:
         elif kind == "review":
             self._review(key, data, seq)
         elif action in _KINDS:
-            self._limit(_KINDS[action], key, data, seq)
+            self._limit(action, key, data, seq)
         elif kind == "proposal":
             self._proposal(action, key, body, seq)
+        elif action in _FINDINGS:
+            self._finding(action, key, body, seq)
 
     def seq_of(self, table: str, key: str) -> int | None:
         """The newest entry about one row."""
@@ -102,13 +113,33 @@ class Rebuilt:
         state = to if to in _PROPOSAL_STATES else _STATES.get(Action(action), state) if action in _STATES else state
         if action == Action.PROPOSAL_AUTO_APPROVED:
             self._by_rule.add(key)
+        if action == Action.OVERRIDE_APPROVED:
+            self._approvals(key, data, seq)
         self._set("limit_proposal", key, (state, account, currency, minor, terms, until, digest), seq)
         if action in _VERDICTS:
             person = body["actor"].removeprefix("person:")
             values = (_VERDICTS[Action(action)], data["digest"], data["on_behalf_of"])
             self._set("approval_decision", f"{key} {person}", values, seq)
 
-    def _limit(self, kind: str, account: str, data: Mapping[str, Any], seq: int) -> None:
+    def _finding(self, action: str, key: str, body: Mapping[str, Any], seq: int) -> None:
+        data, person = body["data"], body["actor"].removeprefix("person:")
+        if action == Action.FINDING_OPENED:
+            self._set("finding", key, (data["to"], data["severity"], data["owner"] or "", data["due"], "", ""), seq)
+            return
+        state, severity, owner, due, remedied_by, closed_by = self.facts["finding"].get(key, ("", "", "", "", "", ""))
+        state, due = data.get("to", state), data.get("due", due)
+        if "owner" in data:
+            owner = data["owner"] or ""
+        if action == Action.FINDING_REMEDIED:
+            remedied_by = person
+        elif action == Action.FINDING_CLOSED:
+            closed_by = person
+        elif action == Action.FINDING_REOPENED:
+            remedied_by = closed_by = ""
+        self._set("finding", key, (state, severity, owner, due, remedied_by, closed_by), seq)
+
+    def _limit(self, action: str, account: str, data: Mapping[str, Any], seq: int) -> None:
+        kind = _KINDS[Action(action)]
         proposal = data.get("proposal") if kind == "decision" else None
         before = self.facts["credit_limit"].get(account)
         version = data["version"]
@@ -119,23 +150,29 @@ class Rebuilt:
         self._set("limit_change", data["change"], (*change, *days), seq)
         self._set("credit_limit", account, (version, data["to_minor"], data["to_terms_days"], *days), seq)
         if proposal is not None:
-            self._applied(proposal, account, data, seq)
+            self._applied(proposal, account, data, seq, waits=action == Action.LIMIT_OVERRIDE)
 
-    def _applied(self, key: str, account: str, data: Mapping[str, Any], seq: int) -> None:
-        """What an applied change needs to stand on: its proposal, as approved, and every approval it names."""
+    def _applied(self, key: str, account: str, data: Mapping[str, Any], seq: int, *, waits: bool) -> None:
+        """What an applied change needs to stand on: its proposal, approved, and every approval it names; an override `waits` for both."""
         known = self.facts["limit_proposal"].get(key)
         if known is None or (known[1], known[3], known[6]) != (account, data["to_minor"], data["digest"]):
             self._contradiction(f"limit change {data['change']} is not what proposal {key} asked for", seq)
             return
-        if known[0] != ProposalState.APPROVED:
+        expected = ProposalState.PENDING if waits else ProposalState.APPROVED
+        if known[0] != expected:
             self._contradiction(f"limit change {data['change']} was applied while proposal {key} was {known[0]}", seq)
+        if waits:
+            return
+        self._approvals(key, data, seq)
+        self._set("limit_proposal", key, (str(ProposalState.APPLIED), *known[1:]), seq)
+
+    def _approvals(self, key: str, data: Mapping[str, Any], seq: int) -> None:
         for one in data["approvers"]:
             given = self.facts["approval_decision"].get(f"{key} {one['approver']}")
             if given is None or given[0] != "approve" or given[1] != data["digest"]:
                 self._contradiction(f"limit change {data['change']} names an approval of {one['approver']} that was not given", seq)
         if not data["approvers"] and key not in self._by_rule:
             self._contradiction(f"limit change {data['change']} was applied without an approval or a rule", seq)
-        self._set("limit_proposal", key, (str(ProposalState.APPLIED), *known[1:]), seq)
 
     def _contradiction(self, what: str, seq: int) -> None:
         self.contradictions.append(Difference(what, seq))

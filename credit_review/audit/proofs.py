@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Collection, Iterable, Sequence
+from bisect import bisect_left
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from credit_review.audit.notes import BadNote, Checkpoint, VerificationKey, open_note
 from credit_review.audit.tree import Frontier, leaf_hash, merkle_root, node_hash
@@ -16,30 +18,42 @@ def inclusion_proof(leaves: Sequence[str], index: int) -> list[str]:
     return inclusion_paths(leaves, [index])[index]
 
 
-def inclusion_paths(leaves: Sequence[str], wanted: Collection[int]) -> dict[int, list[str]]:
-    """For each wanted entry what `inclusion_proof` gives, each subtree hashed once. Raises BadInput outside the tree."""
-    for index in wanted:
-        if not 0 <= index < len(leaves):
-            raise BadInput(said("entry {index} is not among {size} entries", index=index, size=len(leaves)))
-    paths: dict[int, list[str]] = {index: [] for index in sorted(wanted)}
-    if paths:
-        _walk(leaves, 0, len(leaves), list(paths), paths)
+def inclusion_paths(leaves: Iterable[str], wanted: Collection[int]) -> dict[int, list[str]]:
+    """For each wanted entry what `inclusion_proof` gives, in one pass that keeps no leaves. Raises BadInput outside the tree."""
+    order = sorted(wanted)
+    paths: dict[int, list[str]] = {index: [] for index in order}
+    trees: list[_Tree] = []
+    for at, leaf in enumerate(leaves):
+        tree = _Tree(at, 1, bytes.fromhex(leaf))
+        while trees and trees[-1].size == tree.size:
+            tree = _joined(trees.pop(), tree, order, paths)
+        trees.append(tree)
+    while len(trees) > 1:
+        right, left = trees.pop(), trees.pop()
+        trees.append(_joined(left, right, order, paths))
+    size = trees[0].size if trees else 0
+    for index in order:
+        if not 0 <= index < size:
+            raise BadInput(said("entry {index} is not among {size} entries", index=index, size=size))
     return paths
 
 
-def _walk(leaves: Sequence[str], low: int, high: int, wanted: Sequence[int], paths: dict[int, list[str]]) -> bytes:
-    """The root of leaves `low` to `high`; the paths of the wanted ones among them grow by what stands beside them."""
-    if not wanted or high - low == 1:
-        return bytes.fromhex(merkle_root(leaves[low:high]))
-    middle = low + _split(high - low)
-    ours = [index for index in wanted if index < middle]
-    others = wanted[len(ours) :]
-    left, right = _walk(leaves, low, middle, ours, paths), _walk(leaves, middle, high, others, paths)
-    for index in ours:
-        paths[index].append(right.hex())
-    for index in others:
-        paths[index].append(left.hex())
-    return node_hash(left, right)
+class _Tree(NamedTuple):
+    """A subtree: its first leaf, how many it has, its root."""
+
+    start: int
+    size: int
+    root: bytes
+
+
+def _joined(left: _Tree, right: _Tree, order: Sequence[int], paths: Mapping[int, list[str]]) -> _Tree:
+    """The tree of both; the paths of wanted entries in one grow by the root of the other."""
+    low, middle, high = (bisect_left(order, at) for at in (left.start, right.start, right.start + right.size))
+    for index in order[low:middle]:
+        paths[index].append(right.root.hex())
+    for index in order[middle:high]:
+        paths[index].append(left.root.hex())
+    return _Tree(left.start, left.size + right.size, node_hash(left.root, right.root))
 
 
 def included(leaf: str, index: int, size: int, proof: Sequence[str], root: str) -> bool:

@@ -16,7 +16,9 @@ from credit_review.authority.judgement import (
     requirement,
 )
 from credit_review.authority.matrix import (
+    Emergency,
     Matrix,
+    Offices,
     Requirement,
     Tier,
     faults,
@@ -29,6 +31,7 @@ from credit_review.authority.matrix import (
 from credit_review.authority.standing import SYSTEM, Asking, Standing
 
 __all__ = [
-    "FIRST_LIMIT", "SYSTEM", "Asking", "Code", "Judgement", "Matrix", "Requirement", "Standing", "Tier", "approvals", "asked_first",
-    "by_rule", "faults", "judge", "load", "next_asked", "recheck", "requirement", "signers", "signing_tier", "tier_for", "tier_of_risk",
+    "FIRST_LIMIT", "SYSTEM", "Asking", "Code", "Emergency", "Judgement", "Matrix", "Offices", "Requirement", "Standing", "Tier",
+    "approvals", "asked_first", "by_rule", "faults", "judge", "load", "next_asked", "recheck", "requirement", "signers", "signing_tier",
+    "tier_for", "tier_of_risk",
 ]  # fmt: skip

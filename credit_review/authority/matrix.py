@@ -14,7 +14,7 @@ from credit_review.documents import ONE_A_LINE, Document, check, where
 from credit_review.errors import BadInput
 from credit_review.model.money import MAX_MINOR, exponent, format_minor, to_minor
 from credit_review.model.states import Assurance
-from credit_review.words import Said, listed, said
+from credit_review.words import Said, listed, marked, said
 
 Amount = Annotated[int, Field(strict=True, ge=0, le=MAX_MINOR)]
 
@@ -81,6 +81,20 @@ class Offices(_Part):
     administrators: tuple[str, ...] = ()
 
 
+class Emergency(_Part):
+    """Who may raise a limit at once and have it approved afterwards: people named, and holders of a tier or a higher one.
+
+    `cap` is the largest increase over the limit in force (whole major units of the control currency), `days` how many calendar days the
+    limit lasts at most, `approve_within_working_days` how many of the company's days the approval may take.
+    """
+
+    people: tuple[str, ...] = ()
+    tier: str | None = None
+    cap: Annotated[int, Field(strict=True, ge=1, le=MAX_MINOR)]
+    days: Annotated[int, Field(strict=True, ge=1, le=92)]
+    approve_within_working_days: Annotated[int, Field(strict=True, ge=1, le=10)] = 2
+
+
 class Matrix(_Part):
     """The authority matrix as adopted. Take it from `load`, which refuses one that could leave an amount without approvers."""
 
@@ -93,6 +107,7 @@ class Matrix(_Part):
     sign_off: SignOff = SignOff()
     step_up: StepUp = StepUp()
     offices: Offices = Offices()
+    emergency: Emergency | None = None
 
     def rank(self, tier: str) -> int:
         """Position of a tier, 0 the lowest; -1 for a name the matrix does not have."""
@@ -127,7 +142,7 @@ def load(document: Document) -> Matrix:
 def faults(matrix: Matrix) -> list[tuple[tuple[str | int, ...], str]]:
     """What is wrong with a well-formed matrix, as (path in the document, sentence); empty when it is sound."""
     found = [*_currency_faults(matrix), *_tier_faults(matrix), *_name_faults(matrix), *_holder_faults(matrix)]
-    return found or list(_staffing_faults(matrix))
+    return found or [*_staffing_faults(matrix), *_emergency_faults(matrix)]
 
 
 _Fault = tuple[tuple[str | int, ...], str]
@@ -190,6 +205,7 @@ def _name_faults(matrix: Matrix) -> Iterator[_Fault]:
         *((("raise_tier", "grades", grade), tier) for grade, tier in raised.grades.items()),
         *((("sign_off", act), tier) for act, tier in matrix.sign_off if tier is not None),
         *((("step_up", act), tier) for act, tier in matrix.step_up if tier is not None),
+        *((("emergency", "tier"), e.tier) for e in (matrix.emergency,) if e is not None and e.tier is not None),
         *((("holders", n, "tier"), h.tier) for n, h in enumerate(matrix.holders)),
     ]
     known = ", ".join(t.tier for t in matrix.tiers)
@@ -268,6 +284,33 @@ def _short_where(short: Said, region: str, *, named: bool) -> Said:
     if region:
         return said("{short} for region {region}", short=short, region=region)
     return said("{short} for customers of no named region", short=short) if named else short
+
+
+def _emergency_faults(matrix: Matrix) -> Iterator[_Fault]:
+    """A way out of the ordinary that nobody may go, that ends before it could be approved, or that nobody could approve."""
+    rule = matrix.emergency
+    if rule is None:
+        return
+    if not rule.people and rule.tier is None:
+        yield ("emergency",), said("nobody may do it; expected people, a tier, or no emergency section")
+    shortest = _days_of(rule.approve_within_working_days) + 1
+    if rule.days < shortest:
+        early = marked("a limit of {days} days could end before its approval is due; expected at least {least}")
+        yield ("emergency", "days"), said(early, days=rule.days, least=shortest)
+    cap = to_minor(rule.cap, matrix.control_currency)
+    tier = matrix.tiers[_first_within(matrix, "group_limit_up_to", cap)]
+    holders = {h.person for h in matrix.holders if matrix.rank(h.tier) >= matrix.rank(tier.tier)}
+    for n, person in enumerate(rule.people):
+        able = len(holders - {person})
+        if able < tier.approvers:
+            about = {"person": person, "able": able, "tier": tier.tier, "approvers": tier.approvers}
+            text = said("what {person} does could not be approved: {able} others hold {tier}, which asks for {approvers}", **about)
+            yield ("emergency", "people", n), text
+
+
+def _days_of(working_days: int) -> int:
+    """Calendar days that so many working days take with the weekends between them."""
+    return working_days + 2 * (-(-working_days // 5))
 
 
 @dataclass(frozen=True, slots=True)

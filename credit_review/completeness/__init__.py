@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 from credit_review.completeness.scope import Scope, parse_scope
 
 if TYPE_CHECKING:
-    from credit_review.completeness.proof import Certificate, LedgerFlow, Line, certificate, ledger_totals
+    from credit_review.completeness.proof import Canaries, Certificate, LedgerFlow, Line, certificate, ledger_totals
     from credit_review.completeness.states import HISTORY, assign_states, with_outcome
 
 __all__ = [
     "HISTORY",
+    "Canaries",
     "Certificate",
     "LedgerFlow",
     "Line",

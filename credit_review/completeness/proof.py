@@ -66,6 +66,14 @@ class Line:
     quarantined: Mapping[str, int] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Canaries:
+    """Canaries that all came out as they must: how many, and the SHA-256 (hex) of the right answers."""
+
+    of: int
+    answers: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Certificate:
     """Proof that a review left nobody out; one that does not tie is never made.
@@ -75,6 +83,7 @@ class Certificate:
     - `states_digest`: SHA-256 of the canonical list of `[state, direction, state_reason, [customer ids]]`, sorted.
     - `total`: the control total that `lines` add up to.
     - `left_to_newer`: newer review -> customers among the reviewed whose change was left, because its proposals are open.
+    - `canaries`: how many synthetic customers rode beside them, outside all these figures; every one came out as it must.
     """
 
     review_id: str
@@ -85,6 +94,7 @@ class Certificate:
     named: Mapping[str, Mapping[str, tuple[str, ...]]]
     affected: Mapping[str, int]
     states_digest: str
+    canaries: Canaries
     left_to_newer: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
@@ -97,6 +107,7 @@ class Certificate:
         return canonical(
             {
                 "affected": dict(self.affected),
+                "canaries": {"as_expected": self.canaries.of, "answers": self.canaries.answers, "of": self.canaries.of},
                 "as_of": self.as_of.isoformat(),
                 "directions": dict(self.directions),
                 "left_to_newer": {review: list(ids) for review, ids in self.left_to_newer.items()},
@@ -121,6 +132,7 @@ class Certificate:
             *(_sentence(line, moves if line.line == CustomerState.REVIEWED else "") for line in self.lines),
             *(f"{len(ids)} changes are left to the newer review {review}" for review, ids in self.left_to_newer.items()),
             "ties: every customer in one state, every row and amount accounted for",
+            f"canaries: {self.canaries.of} of {self.canaries.of} as expected",
         ]
 
 
@@ -139,6 +151,7 @@ def certificate(
     quarantine: pd.DataFrame,
     review_id: str,
     as_of: date,
+    canaries: Canaries,
     left_to_newer: Mapping[str, str] = MappingProxyType({}),
 ) -> Certificate:
     """The certificate of a review, or ReviewStopped naming what does not tie and the customers concerned.
@@ -174,6 +187,7 @@ def certificate(
         named=_named(states),
         affected=_affected(quarantine, flow.refused_reading, flow.refused_validation),
         states_digest=_states_digest(states),
+        canaries=canaries,
         left_to_newer={
             r: tuple(sorted(c for c, newer in left_to_newer.items() if newer == r)) for r in sorted(set(left_to_newer.values()))
         },

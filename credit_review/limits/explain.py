@@ -13,6 +13,9 @@ from credit_review.words import marked, said
 FITS_THE_RULE = said("Fits the straight-through rule")
 """Label of the rule that the proposal by itself fits; whether it passed by it the record says, since the group may ask for people."""
 
+REPORTED_CAP = said("Cap: {cap}", cap=CAP_WORDS[Cap.RECOMMENDATION])
+"""Label of the cap that is a figure of an external report times the policy's factor: who reads it and the policy reads the report."""
+
 _CAPS = (
     (Cap.NET_WORTH, "cap_net_worth_minor"),
     (Cap.RECOMMENDATION, "cap_recommended_minor"),

@@ -12,7 +12,8 @@ from credit_review.authority import Judgement, Standing
 from credit_review.limits.codes import EXCEPTIONAL_WORDS
 from credit_review.limits.own_risk import own_risk_if_used
 from credit_review.messages.effect import effect_line, tells_when
-from credit_review.messages.text import Block, Message, button, buttons, cleaned, escaped, header, lines, notes, value_of
+from credit_review.messages.screen import SCREEN, height_of
+from credit_review.messages.text import LONGEST_RUN, Block, Message, button, buttons, cleaned, escaped, header, lines, notes, value_of
 from credit_review.model.money import Money, exponent
 from credit_review.model.records import ApprovalCondition, AuditRow, Decision, Proposal
 from credit_review.model.states import Asked, Assurance, ConditionKind, ConditionState, ProposalState, ReasonCode, Verdict
@@ -54,8 +55,34 @@ DONE = {
     Verdict.COUNTER: said("made a counter-offer"),
 }
 _OLD_DPD_DAYS = 90
-_MOST_NAMES = 3
 _CLAUSES = marked("{first} · {rest}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Room:
+    """How much a card says of what Why says as well: of the newest `voices` so many `letters` each, of reasons and names so many.
+
+    Without `spread`, small print is one paragraph without ids and rules, and what changed stands by its name only. Without `all`, there is
+    no DSO, cover and cause of an exception either.
+    """
+
+    voices: int = 3
+    letters: int = 400
+    reasons: int = 4
+    names: int = 3
+    spread: bool = True
+    all: bool = True
+
+
+_ROOMS = (
+    _Room(),
+    _Room(voices=1, letters=160),
+    _Room(voices=1, letters=160, names=1, spread=False),
+    _Room(voices=1, letters=100, names=1, reasons=2, spread=False),
+    _Room(voices=1, letters=100, names=1, reasons=2, spread=False, all=False),
+    _Room(voices=1, letters=60, names=1, reasons=0, spread=False, all=False),
+)
+"""From the roomiest to the narrowest; a card takes the first in which it fits one screen of a phone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,12 +125,21 @@ class View:
 
 
 def card(view: View) -> Message:
-    """The card of a proposal: with buttons while it is pending, with its outcome in their place afterwards."""
+    """The card of a proposal: with buttons, on one screen of a phone, while it is pending; with its outcome in their place afterwards."""
+    if view.proposal.state != ProposalState.PENDING:
+        return _drawn(view, _ROOMS[0])  # a record, with no Why beside it
+    drawn = (_drawn(view, room) for room in _ROOMS)
+    return next((message for message in drawn if height_of(message.blocks) <= SCREEN), _drawn(view, _ROOMS[-1]))
+
+
+def _drawn(view: View, room: _Room) -> Message:
     packet = json.loads(view.proposal.packet_json)
     ask = asked(view.proposal, packet["customer_name"], view.words)
-    blocks: list[Block] = [header(ask), lines(list(_first_look(view, packet))), notes(*_small_print(view, packet))]
-    if changed := list(_changes(view, packet)):
-        blocks.insert(1, lines([(view.words.say(said("Changed since the card before")), "; ".join(changed))]))
+    small = list(_small_print(view, packet, room))
+    blocks: list[Block] = [header(ask), lines(list(_first_look(view, packet, room)))]
+    blocks.append(notes(*small) if room.spread else notes(" · ".join(small)))
+    if changed := _changed(view, packet, room):
+        blocks.insert(1, lines(changed))
     if view.proposal.state != ProposalState.PENDING:
         blocks.append(lines([_outcome(view), *_decisions(view)]))
     else:
@@ -112,6 +148,14 @@ def card(view: View) -> Message:
         blocks.append(_buttons(view))
     blocks += _condition_blocks(view)
     return Message(escaped(cleaned(ask, 300)), tuple(blocks))
+
+
+def in_full(view: View) -> list[tuple[str, str]]:
+    """All that a card may say, labelled, for Why: a card leaves out what its screen has no room for."""
+    packet = json.loads(view.proposal.packet_json)
+    voices = _voices(view, packet, _Room(letters=LONGEST_RUN))
+    who = (view.words.say(said("Who decides")), view.words.say(_who(view, packet, _Room(names=len(view.judgement.who_may)))))
+    return [*_changed(view, packet, _Room()), *figures(packet, view.words), *voices, who]
 
 
 def asked(proposal: Proposal, name: str, words: Words) -> str:
@@ -185,19 +229,25 @@ def _exceptions(packet: Mapping[str, Any], told: Collection[str] = ()) -> str:
     return listed([said(EXCEPTIONAL_WORDS.get(code, code.replace("_", " "))) for code in codes])
 
 
-def _first_look(view: View, packet: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _first_look(view: View, packet: Mapping[str, Any], room: _Room) -> Iterator[tuple[str, str]]:
     """What an approver reads first."""
     w = view.words
     yield w.say(said("Own risk")), w.say(own_risk(packet))
     yield w.say(said("Worst fact")), w.say(worst_fact(packet))
     yield w.say(said("Recommended")), w.say(recommended(packet))
-    comments = [n for n in packet["notes"] if n["kind"] in ("comment", "question")]
-    for note in comments[-2:]:
-        yield view.name(note["by"]), f"“{cleaned(note['text'], 400)}”"
+    if view.begins is not None and view.proposal.state in (ProposalState.PENDING, ProposalState.APPROVED):
+        override = said("in force since {day}, before its approval; rejected, or not approved in time, it is taken back", day=view.begins)
+        yield w.say(said("Emergency")), w.say(override)
+    request = [(w.say(said("Asked because")), cleaned(packet["request"]["reason"], room.letters))] if packet.get("request") else []
+    yield from [*request, *_voices(view, packet, room)][-room.voices :]
+
+
+def _voices(view: View, packet: Mapping[str, Any], room: _Room) -> list[tuple[str, str]]:
+    """What people said about it, the newest last."""
+    said_by = [(note["by"], note["text"]) for note in packet["notes"] if note["kind"] in ("comment", "question")]
     if view.offer is not None and view.offer.reason:
-        yield view.name(view.offer.approver_id), f"“{cleaned(view.offer.reason, 400)}”"
-    if packet.get("request"):
-        yield w.say(said("Asked because")), cleaned(packet["request"]["reason"], 400)
+        said_by.append((view.offer.approver_id, view.offer.reason))
+    return [(view.name(person), f"“{cleaned(text, room.letters)}”") for person, text in said_by]
 
 
 def own_risk(packet: Mapping[str, Any]) -> str:
@@ -263,21 +313,23 @@ def recommended(packet: Mapping[str, Any]) -> str:
     return text
 
 
-def _small_print(view: View, packet: Mapping[str, Any]) -> Iterator[str]:
-    w = view.words
+def _small_print(view: View, packet: Mapping[str, Any], room: _Room) -> Iterator[str]:
+    w, proposal = view.words, view.proposal
     yield w.say(_exposure(packet, w))
-    yield w.say(_risk(packet, w))
-    yield w.say(grade_line(packet))
-    if packet["terms_days"] != packet["from_terms_days"]:
+    if room.all:
+        yield w.say(_risk(packet, w))
+    yield w.say(grade_line(packet, room.reasons))
+    if packet["terms_days"] != packet["from_terms_days"] and proposal.effective_to is not None:  # else the title says so
         yield w.say(said("Terms: {before} to {after}", before=in_days(packet["from_terms_days"]), after=in_days(packet["terms_days"])))
-    if why := _exceptions(packet, told=("first_limit",)):  # the title says so
+    if room.all and (why := _exceptions(packet, told=("first_limit",))):  # the title says so
         yield w.say(said("Needs a person: {why}", why=why))
     if tells_when(packet):
         yield w.say(effect_line(packet, view.begins))
-    yield w.say(_who(view, packet))
-    shown = [view.proposal.proposal_id, view.proposal.digest[:12]]
-    if view.proposal.state == ProposalState.PENDING and view.proposal.expires_at:
-        shown.insert(0, w.say(said("Expires {moment}", moment=view.proposal.expires_at)))
+    yield w.say(_who(view, packet, room))
+    pending = proposal.state == ProposalState.PENDING
+    shown = [w.say(said("Expires {moment}", moment=proposal.expires_at))] if pending and proposal.expires_at else []
+    if room.spread or not shown:
+        shown += [proposal.proposal_id, proposal.digest[:12]]
     yield " · ".join(shown)
 
 
@@ -308,15 +360,15 @@ def _risk(packet: Mapping[str, Any], w: Words) -> str:
     return listed([dso, said("insured and secured {amount}", amount=insured)], by=_CLAUSES)
 
 
-def grade_line(packet: Mapping[str, Any]) -> str:
-    """Grade before and after, with up to four reasons in words: what lost most points."""
+def grade_line(packet: Mapping[str, Any], most: int = 4) -> str:
+    """Grade before and after, with up to four reasons in words, or `most`: what lost most points."""
     before, after = packet.get("facts", {}).get("grade_before"), packet["grade"] or said("none")
     grade = said("Grade {before} to {after}", before=before, after=after) if before else said("Grade {after}", after=after)
-    reasons = [said(reason) for reason in packet["reasons"][:4]]
+    reasons = [said(reason) for reason in packet["reasons"][:most]]
     return said("{grade}; against it: {reasons}", grade=grade, reasons=listed(list(reasons))) if reasons else grade
 
 
-def _who(view: View, packet: Mapping[str, Any]) -> str:
+def _who(view: View, packet: Mapping[str, Any], room: _Room) -> str:
     """Who asks, who may approve, and why the reader is asked."""
     judgement, review = view.judgement, packet.get("review", {}).get("label", "")
     asks = view.name(view.proposal.proposer_id) if view.proposal.proposer_id != "system" else said("review {label}", label=review)
@@ -328,21 +380,21 @@ def _who(view: View, packet: Mapping[str, Any]) -> str:
         tier=judgement.tier,
         given=judgement.approvals_given,
         needed=judgement.approvals_needed,
-        names=_some([view.name(p) for p in judgement.who_may]),
+        names=_some([view.name(p) for p in judgement.who_may], room.names),
     )
-    mine = why_me(view)
+    mine = why_me(view, rules=room.spread)
     return said("{text}. {mine}", text=text, mine=mine) if mine else text
 
 
-def _some(names: Sequence[str]) -> str:
+def _some(names: Sequence[str], most: int = 3) -> str:
     """The first names, and how many more there are."""
-    if len(names) <= _MOST_NAMES:
+    if len(names) <= most:
         return listed(list(names)) or said("nobody")
-    return said_many("{names} and {n} more", "{names} and {n} more", n=len(names) - _MOST_NAMES, names=listed(list(names[:_MOST_NAMES])))
+    return said_many("{names} and {n} more", "{names} and {n} more", n=len(names) - most, names=listed(list(names[:most])))
 
 
-def why_me(view: View) -> str:
-    """Why the reader sees the card; empty where it stands in a channel."""
+def why_me(view: View, *, rules: bool = True) -> str:
+    """Why the reader sees the card, and by which rules of the matrix; empty where it stands in a channel."""
     if not view.reader or view.proposal.state != ProposalState.PENDING:
         return ""
     if view.reader in view.standing.conflicted:
@@ -351,13 +403,19 @@ def why_me(view: View) -> str:
         return said("You have decided it; others decide now")
     if view.reader not in view.judgement.who_may:
         return said("You may not decide it")
-    because = listed([_rule(rule) for rule in view.judgement.because])
+    because = _because(view)
+    if not rules:
+        return because
+    return said("{because} ({rules})", because=because, rules=listed([_rule(rule) for rule in view.judgement.because]))
+
+
+def _because(view: View) -> str:
     principals = [d.principal_id for d in view.standing.delegations if d.delegate_id == view.reader]
     if view.why_asked == Asked.DELEGATE and principals:
-        return said("You, because you stand in for {names} ({because})", names=listed([view.name(p) for p in principals]), because=because)
+        return said("You, because you stand in for {names}", names=listed([view.name(p) for p in principals]))
     if view.why_asked == Asked.ESCALATION:
-        return said("You, because nobody asked before has decided ({because})", because=because)
-    return said("You, because you hold {tier} or more ({because})", tier=view.judgement.tier, because=because)
+        return said("You, because nobody asked before has decided")
+    return said("You, because you hold {tier} or more", tier=view.judgement.tier)
 
 
 _RULES = {
@@ -381,8 +439,14 @@ def in_days(days: int | None) -> str:
     return said("no terms") if days is None else said_many("{n} day", "{n} days", n=days)
 
 
-def _changes(view: View, packet: Mapping[str, Any]) -> Iterator[str]:
-    """What differs from the card this one replaces, in words."""
+def _changed(view: View, packet: Mapping[str, Any], room: _Room) -> list[tuple[str, str]]:
+    """What differs from the card this one replaces, in one line; none where it replaces none."""
+    found = list(_changes(view, packet, room))
+    label = said("Changed since the card before") if room.spread else said("Changed")
+    return [(view.words.say(label), "; ".join(found))] if found else []
+
+
+def _changes(view: View, packet: Mapping[str, Any], room: _Room) -> Iterator[str]:
     before, w, currency = view.before, view.words, packet["currency"]
     if before is None:
         return
@@ -395,13 +459,13 @@ def _changes(view: View, packet: Mapping[str, Any]) -> Iterator[str]:
         yield w.say(said("end {old} to {new}", old=before["effective_to"] or said("none"), new=packet["effective_to"] or said("none")))
     for name, text in (("policy", said("policy")), ("authority", said("authority matrix"))):
         if before[name] != packet[name]:
-            yield w.say(said("{document} changed ({old} to {new})", document=text, old=before[name][:8], new=packet[name][:8]))
-    if len(packet["notes"]) > len(before["notes"]):
+            versions = said("{document} changed ({old} to {new})", document=text, old=before[name][:8], new=packet[name][:8])
+            yield w.say(versions if room.spread else text)
+    if room.spread and len(packet["notes"]) > len(before["notes"]):  # what was said stands below
         yield w.say(said("answer or comment added"))
     if before["exposure_minor"] != packet["exposure_minor"]:
-        yield w.say(
-            said("exposure {old} to {new}", old=Money(before["exposure_minor"], currency), new=Money(packet["exposure_minor"], currency))
-        )
+        old, new = about(before["exposure_minor"], currency), about(packet["exposure_minor"], currency)
+        yield w.say(said("exposure {old} to {new}", old=old, new=new))
 
 
 def _buttons(view: View) -> Block:

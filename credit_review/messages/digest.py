@@ -56,7 +56,7 @@ def listing_of(value: str) -> Listing:
             raise ValueError
         return Listing(review=str(found["review"]), page=page, grade=str(found["grade"]), band=band)
     except (ValueError, KeyError, TypeError):
-        raise BadInput("this list is not one of ours", next_step="open the App Home") from None
+        raise BadInput(said("this list is not one of ours"), next_step=said("open the App Home")) from None
 
 
 def chosen(proposals: Sequence[Proposal], listing: Listing, sizes: Sizes) -> list[Proposal]:

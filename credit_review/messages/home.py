@@ -168,6 +168,7 @@ def _delegations(found: Home, w: Words) -> list[Block]:
             ends = button(END_DELEGATION, w.say(said("End")), value_of(delegation=one.delegation_id), style="danger")
             shown = {**shown, "accessory": ends}
         blocks.append(shown)
+    blocks += _more(len(found.delegations), w)
     for absence in found.absences[:_MOST]:
         end = w.day(absence.valid_to) if absence.valid_to else w.say(said("no end"))
         away = section(w.say(said("You are away from {start}, back on {end}", start=absence.valid_from, end=end)))
@@ -195,6 +196,7 @@ def _conflicts(found: Home, w: Words) -> list[Block]:
         )
         withdraw = button(WITHDRAW, w.say(said("Withdraw")), value_of(customer=one.customer_id))
         declared.append({**section(w.say(text)), "accessory": withdraw})
+    declared += _more(len(found.conflicts), w)
     declared = declared or [lines([("", w.say(said("none declared")))])]
     if not found.decides:
         foot = ""
@@ -232,8 +234,9 @@ def prefer_form(words: Words, *, language: str, locale: str, zone: str, calendar
     """Language, formats, time zone and working days of the reader."""
     w = words
     languages = select(_INPUT, list(LANGUAGES.items()), placeholder=w.say(said("as in Slack")), chosen=language)
+    hint = w.say(said("What waits for your answer, and your Home, are shown anew at once; what was decided stays as it was written."))
     blocks = [
-        field(LANGUAGE, w.say(said("Language")), languages),
+        field(LANGUAGE, w.say(said("Language")), languages, hint=hint),
         field(LOCALE, w.say(said("How numbers and dates are written (en_GB, de_DE, zh_CN)")), _text(locale), optional=True),
         field(ZONE, w.say(said("Time zone (Europe/Berlin, Asia/Shanghai)")), _text(zone), optional=True),
         field(CALENDAR, w.say(said("Working days of (DE, DE-BY, CN)")), _text(calendar), optional=True),

@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date
 
+from credit_review.controls.alarm import Severity
 from credit_review.messages.card import CONFIRM, DONE, OUTCOMES, asked, asked_briefly, condition_in_words
-from credit_review.messages.text import Message, button, buttons, cleaned, escaped, header, lines, notes, section, value_of
+from credit_review.messages.text import Block, Message, button, buttons, cleaned, escaped, header, lines, notes, section, value_of
 from credit_review.model.money import Money
-from credit_review.model.records import ApprovalCondition, Decision, Proposal
-from credit_review.model.states import ConditionState, ProposalState, Verdict
+from credit_review.model.records import ApprovalCondition, Decision, Finding, Proposal
+from credit_review.model.states import ConditionState, FindingState, ProposalState, Verdict
 from credit_review.review.ending import reduces
+from credit_review.review.findings import SEVERITIES, STATES
 from credit_review.review.outbox import (
     CONDITION,
     DAILY,
     DECLARATION,
     DIGEST,
+    FINDINGS,
     LAPSED,
+    OVERDUE,
     OWNER,
     PARKED,
     PROPOSAL,
@@ -29,7 +33,7 @@ from credit_review.review.outbox import (
 from credit_review.words import Words, marked, said, said_many
 
 ANSWER = "credit_review_answer"
-_MOST = 20
+_MOST, _MOST_OF_A_DAY = 20, 100
 
 
 def answer(text: str) -> Message:
@@ -81,7 +85,12 @@ def reminder(proposals: Sequence[tuple[Proposal, str]], words: Words) -> Message
     w = words
     title = w.say(said_many("{n} proposal still waits for you", "{n} proposals still wait for you", n=len(proposals)))
     rows = [(w.say(_expires(p)), cleaned(asked_briefly(p, name, w), 200)) for p, name in proposals[:_MOST]]
-    return Message(escaped(title), (header(title), lines(rows)))
+    return Message(escaped(title), (header(title), lines(rows), *_more(len(proposals) - _MOST, w)))
+
+
+def _more(count: int, words: Words) -> list[Block]:
+    """How many a list has no room for; nothing where it shows all."""
+    return [notes(words.say(said_many("and {n} more", "and {n} more", n=count)))] if count > 0 else []
 
 
 def _expires(proposal: Proposal) -> str:
@@ -95,7 +104,7 @@ def daily_summary(
     w = words
     title = w.say(said_many("{n} decision in your name on {day}", "{n} decisions in your name on {day}", n=len(decided), day=day))
     rows = []
-    for one, proposal, name in decided[:30]:
+    for one, proposal, name in decided[:_MOST_OF_A_DAY]:
         by = (
             w.say(said("by you"))
             if one.approver_id == reader
@@ -103,7 +112,8 @@ def daily_summary(
         )
         rows.append((f"{w.say(DONE[Verdict(one.verdict)])} {by}", cleaned(asked_briefly(proposal, name, w), 200)))
     foot = w.say(said("If you did not decide one of these, call the risk team and internal audit at once."))
-    return Message(escaped(title), (header(title), lines(rows), notes(foot)))
+    blocks = [lines(rows[start : start + _MOST]) for start in range(0, len(rows), _MOST)]
+    return Message(escaped(title), (header(title), *blocks, *_more(len(decided) - len(rows), w), notes(foot)))
 
 
 def owner_notice(
@@ -164,6 +174,25 @@ def declaration_due(day: date | None, today: date, words: Words) -> Message:
     return Message(escaped(title), (header(title), section(w.say(text)), notes(w.say(how))))
 
 
+def findings(found: Sequence[Finding], words: Words, names: Mapping[str, str], *, late: bool) -> Message:
+    """Findings the reader was given, or those (`late`) that were not closed by their due date."""
+    w = words
+    if late:
+        title = said_many("{n} finding is overdue", "{n} findings are overdue", n=len(found))
+    else:
+        title = said_many("{n} finding is yours to remedy", "{n} findings are yours to remedy", n=len(found))
+    rows = [(w.say(said("due {day}", day=one.due)), w.say(_finding(one, names))) for one in found[:_MOST]]
+    foot = said("`credit-review finding show FINDING` shows one; the owner answers with `finding remedy`, somebody else closes it.")
+    return Message(escaped(w.say(title)), (header(w.say(title)), lines(rows), notes(w.say(foot))))
+
+
+def _finding(one: Finding, names: Mapping[str, str]) -> str:
+    owner = names.get(one.owner_id, one.owner_id) or said("nobody")
+    about = {"finding": one.finding_id, "severity": said(SEVERITIES[Severity(one.severity)]), "control": one.control}
+    state = said(STATES[FindingState(one.state)])
+    return said("{finding}: {severity}, {control}, {state}, owner {owner}", **about, state=state, owner=owner)
+
+
 def parked(rows: Sequence[tuple[str, str, str]], names: Mapping[str, str], words: Words) -> Message:
     """Messages (subject, address, why) that did not reach anybody, for who sees to it that they do."""
     w = words
@@ -205,6 +234,8 @@ _SUBJECTS = {
     PARKED: marked("notice of messages not delivered, {key}"),
     CONDITION: marked("condition of proposal {key}"),
     LAPSED: marked("lapsed condition of proposal {key}"),
+    FINDINGS: marked("findings assigned on {key}"),
+    OVERDUE: marked("notice of overdue findings, {key}"),
 }
 
 

@@ -22,17 +22,20 @@ from credit_review.messages.gathering import (
 )
 from credit_review.messages.summary import summary
 from credit_review.messages.text import Message
-from credit_review.model.records import ApprovalCondition, Decision, Note, OutboxEntry, Proposal, Review
+from credit_review.model.records import ApprovalCondition, Decision, Finding, Note, OutboxEntry, Proposal, Review
 from credit_review.model.states import OutboxState, ProposalState
 from credit_review.ports import Clock, UnitOfWork
 from credit_review.review.conditions import confirmers
+from credit_review.review.findings import STILL, told_of
 from credit_review.review.inbox import asked_of, awaiting, put_before_me
 from credit_review.review.outbox import (
     CONDITION,
     DAILY,
     DECLARATION,
     DIGEST,
+    FINDINGS,
     LAPSED,
+    OVERDUE,
     OWNER,
     PARKED,
     PROPOSAL,
@@ -175,6 +178,19 @@ def _declaration(uow: UnitOfWork, showing: Showing, company: Company, now: datet
     return _as_card(notices.declaration_due(day, today, company.reader(uow, person, now))) if day else None
 
 
+def _findings(uow: UnitOfWork, showing: Showing, company: Company, now: datetime) -> Card | None:
+    person, late = person_of(showing.address), showing.subject.startswith(f"{OVERDUE}:")
+    day = date.fromisoformat(_key(showing).partition(".")[0])
+    found = told_of(uow.find(Finding, state=STILL, order_by=("due", "finding_id")), person)
+    if late:
+        found = [one for one in found if one.due == day]
+    else:
+        found = [one for one in found if one.owner_id == person and one.assigned_at.astimezone(company.words.zone).date() == day]
+    if not found:
+        return None
+    return _as_card(notices.findings(found, company.reader(uow, person, now), names_in(uow, now), late=late))
+
+
 def _parked(uow: UnitOfWork, showing: Showing, company: Company, now: datetime) -> Card | None:
     found = uow.find(OutboxEntry, kind=(SLACK_POST, SLACK_UPDATE), state=OutboxState.PARKED, order_by=("created_at", "outbox_id"))
     if not found:
@@ -197,4 +213,6 @@ _DRAW: dict[str, _Draw] = {
     CONDITION: _condition,
     LAPSED: _condition,
     DECLARATION: _declaration,
+    FINDINGS: _findings,
+    OVERDUE: _findings,
 }

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from credit_review.errors import BadInput
+from credit_review.words import said
 
 Block = Mapping[str, Any]
 
@@ -141,4 +142,4 @@ def read_value(value: str, *names: str) -> tuple[str, ...]:
         found = json.loads(value)
         return tuple(str(found[name]) for name in names)
     except (ValueError, KeyError, TypeError):
-        raise BadInput("this button is not one of ours", next_step="open the newest card of the proposal") from None
+        raise BadInput(said("this button is not one of ours"), next_step=said("open the newest card of the proposal")) from None

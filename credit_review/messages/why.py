@@ -8,15 +8,17 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
+from credit_review.limits.explain import REPORTED_CAP
 from credit_review.messages.card import DONE
 from credit_review.messages.text import Block, cleaned, heading, lines, modal, section
 from credit_review.model.money import Money
 from credit_review.model.records import Decision, LimitChange, Proposal
 from credit_review.model.states import Verdict
-from credit_review.words import Words, said, unpacked
+from credit_review.words import Words, said, said_many, unpacked
 
 WHY_VIEW = "credit_review_why_view"
 _LONGEST_LIST = 12
+_UNLICENSED = said("not shown here: it would say what the external report says")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +27,8 @@ class Evidence:
 
     `features` are (name, figure as text), `points` are (factor in words, points), `score` what they add up to, `basis` how need and caps
     were computed, `data_dates` are (what, day), `quarantined` are sentences, `changes` and `decisions` are of the customer's limits,
-    oldest first. `picture` is the id of an uploaded image.
+    oldest first. `picture` is the id of an uploaded image. `licensed`: figures of external reports may be shown in Slack.
+    `policy` is its version.
     """
 
     features: Sequence[tuple[str, str]] = ()
@@ -38,25 +41,34 @@ class Evidence:
     decisions: Sequence[Decision] = ()
     currency: str = ""
     hidden: str = ""
+    licensed: bool = False
+    policy: str = ""
     picture: str = ""
     missing: str = ""
     names: Mapping[str, str] = field(default_factory=dict)
 
 
-def why(proposal: Proposal, ask: str, evidence: Evidence | None, words: Words) -> Block:
-    """The modal; without evidence yet it says that it is being looked up."""
+def why(proposal: Proposal, ask: str, evidence: Evidence | None, words: Words, card: Sequence[tuple[str, str]] = ()) -> Block:
+    """The modal, with all that the `card` may say; without evidence yet it says that it is being looked up."""
     w = words
     packet = json.loads(proposal.packet_json)
-    blocks = [section(ask), heading(w.say(said("From need to the proposed limit")))]
-    blocks.append(lines([(w.say(unpacked(label)), w.say(unpacked(figure))) for label, figure in packet["derivation"]] or [("", "-")]))
+    blocks = [section(ask)]
+    if card:
+        blocks += [heading(w.say(said("The card in full"))), lines(card)]
+    blocks.append(heading(w.say(said("From need to the proposed limit"))))
+    steps = [(unpacked(label), unpacked(figure)) for label, figure in packet["derivation"]]
+    if evidence is None or not evidence.licensed:
+        steps = [(label, _UNLICENSED if label == REPORTED_CAP else figure) for label, figure in steps]
+    blocks.append(lines([(w.say(label), w.say(figure)) for label, figure in steps] or [("", "-")]))
     if evidence is None:
         blocks.append(section(w.say(said("Looking up features, points and history …"))))
     else:
         blocks += _evidence(evidence, w)
     rules = [
-        (w.say(said("Policy")), proposal.policy_digest[:16]),
+        (w.say(said("Policy")), " · ".join(filter(None, (evidence.policy if evidence else "", proposal.policy_digest[:16])))),
         (w.say(said("Authority matrix")), proposal.authority_digest[:16]),
         (w.say(said("Review")), f"{packet.get('review', {}).get('label', '')} · {packet.get('manifest', '')[:16]}"),
+        (w.say(said("Proposal")), proposal.proposal_id),
         (w.say(said("Packet")), proposal.digest),
     ]
     blocks += [heading(w.say(said("What it rests on"))), lines(rules)]
@@ -87,7 +99,7 @@ def _evidence(found: Evidence, w: Words) -> list[Block]:
         blocks += [heading(w.say(said("Dates of the data"))), lines(dated)]
     if found.quarantined:
         rows = [("", cleaned(w.say(row), 200)) for row in found.quarantined[:_LONGEST_LIST]]
-        blocks += [heading(w.say(said("Rows in quarantine"))), lines(rows)]
+        blocks += [heading(w.say(said("Rows in quarantine"))), lines([*rows, *_more(len(found.quarantined), w)])]
     if found.changes or found.decisions:
         blocks += [heading(w.say(said("History of its limits"))), lines(_history(found, w))]
     return blocks
@@ -102,7 +114,13 @@ def _history(found: Evidence, w: Words) -> list[tuple[str, str]]:
     for answer in found.decisions:
         who, what = found.names.get(answer.approver_id, answer.approver_id), DONE[Verdict(answer.verdict)]
         events.append((answer.at, w.say(said("{who} {done}", who=who, done=what))))
-    return [(w.moment(at), text) for at, text in sorted(events)[-_LONGEST_LIST:]]
+    return [*_more(len(events), w), *((w.moment(at), text) for at, text in sorted(events)[-_LONGEST_LIST:])]
+
+
+def _more(count: int, w: Words) -> list[tuple[str, str]]:
+    """How many a list has no room for; the report, the quarantine and the log have them all."""
+    left = count - _LONGEST_LIST
+    return [("", w.say(said_many("and {n} more", "and {n} more", n=left)))] if left > 0 else []
 
 
 def unknown(what: str) -> Any:

@@ -436,6 +436,15 @@ class SlackTurn:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PacketOpening:
+    """When a person first opened a proposal's packet [key: proposal_id, person_id]. Fact, for coaching only."""
+
+    proposal_id: str
+    person_id: str
+    opened_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Deferral:
     """A customer put off to a date [key: deferral_id]. Fact."""
 
@@ -497,6 +506,40 @@ class ErpDifference:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """An exception with an owner and a day [key: finding_id]; `alarm_key`, unique, is the same for the same exception.
+
+    `subject` is what it is about (`proposal:<id>`, `person:<id>`, ...), `about` the people it is about and `evidence` the SHA-256 of files,
+    each joined by |. `facts_json` holds ids, codes, counts and amounts in minor units; `text`, `remedy` and `closing` are words of people.
+    `owner_id` is empty while nobody owns it. How it came here is in the audit entries about `finding:<id>`.
+    """
+
+    finding_id: str
+    alarm_key: str
+    control: str
+    subject: str
+    severity: str
+    state: str
+    owner_id: str
+    about: str
+    due: date
+    facts_json: str
+    text: str
+    opened_by: str
+    opened_at: datetime
+    assigned_at: datetime
+    remedy: str
+    evidence: str
+    remedied_by: str
+    remedied_at: datetime | None
+    closing: str
+    closed_as: str
+    closed_by: str
+    closed_at: datetime | None
+    times_reopened: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AuditRow:
     """One row of audit_log [key: seq]; `body` is the exact text hashed, the other columns are copies for queries."""
 
@@ -528,6 +571,21 @@ class AuditPayload:
     seq: int
     salt: str | None
     payload: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditReadRequest:
+    """What somebody read with a database role that only reads [key: request_id]: `account` is his login role.
+
+    `taken_at` is when it became an entry of the log; None until then.
+    """
+
+    request_id: str
+    asked_at: datetime
+    account: str
+    what: str
+    about: str
+    taken_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -128,6 +128,21 @@ class ConditionState(StrEnum):
     LAPSED = "lapsed"
 
 
+class FindingState(StrEnum):
+    """Life of a finding: its owner remedies it, somebody else closes it; either may be undone (open again)."""
+
+    OPEN = "open"
+    REMEDIED = "remedied"
+    CLOSED = "closed"
+
+
+class ClosedAs(StrEnum):
+    """What finding the same exception again does to a closed one: corrected, it is open again; past, it happened and stays closed."""
+
+    CORRECTED = "corrected"
+    PAST = "past"
+
+
 class Assurance(StrEnum):
     """How sure we are that the person himself decides, weakest first."""
 

@@ -83,13 +83,17 @@ class CertificateLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Certificate:
-    """The completeness certificate. `lines` add up to `totals`; `findings` say what does not tie, empty when all does."""
+    """The completeness certificate. `lines` add up to `totals`; `findings` say what does not tie, empty when all does.
+
+    `canaries` synthetic customers rode beside the book, in none of its figures, and all came out as they must.
+    """
 
     lines: tuple[CertificateLine, ...]
     total: CertificateLine
     ties: bool
     digest: str = ""
     findings: tuple[str, ...] = ()
+    canaries: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -364,7 +364,8 @@ def certificate(found: Certificate) -> Table:
 
     headings: list[str | Column] = [said("Line"), num(said("Customers")), num(said("Rows")), num(said("Of them in quarantine"))]
     headings += [num(c) for c in currencies]
-    return Table(headings, [cells(line) for line in found.lines], totals=[cells(found.total)])
+    rode = said("Canaries, in none of these lines: {n} of {n} as expected.", n=count(found.canaries)) if found.canaries else ""
+    return Table(headings, [cells(line) for line in found.lines], totals=[cells(found.total)], note=rode)
 
 
 def _line(name: str) -> str:

@@ -7,7 +7,7 @@ decided on; then the change, the limit, the delivery owed to the ERP, the state 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
 
@@ -84,10 +84,43 @@ def apply(
     elif proposal.effective_to is not None and begins >= proposal.effective_to:
         never = replace(judgement, code=Code.ENDS_BEFORE_EFFECT, text=f"it ends on {proposal.effective_to} and takes effect on {begins}")
         outcome = _ended(uow, proposal, ProposalState.EXPIRED, Action.PROPOSAL_EXPIRED, never, by, now)
+    elif own := uow.find(LimitChange, proposal_id=proposal_id):
+        outcome = _approved_afterwards(uow, standing, own[0], approvers, now, by)
     else:
         outcome = _put_in_force(uow, standing, approvers, begins, now, zone, by)
+    if outcome.state != ProposalState.APPLIED:
+        take_back(uow, proposal, now, zone=zone, by=by)
     uow.commit()
     return outcome
+
+
+def _approved_afterwards(
+    uow: UnitOfWork, standing: Standing, change: LimitChange, approvers: Sequence[tuple[str, str | None]], now: datetime, by: str
+) -> Applied:
+    """The limit is in force since its override; now it has its approvals."""
+    proposal = standing.proposal
+    end(uow, proposal, ProposalState.APPLIED, code="approved_afterwards", now=now)
+    data = {
+        "from": proposal.state,
+        "to": ProposalState.APPLIED,
+        "change": change.change_id,
+        "account": proposal.account_id,
+        "proposal": proposal.proposal_id,
+        "version": change.version,
+        "rule": None,
+        "digest": proposal.digest,
+        "approvers": _named(approvers),
+        "policy": proposal.policy_digest,
+        "authority": standing.authority_in_force,
+    }
+    uow.append(Entry(action=Action.OVERRIDE_APPROVED, actor=by, entity=f"proposal:{proposal.proposal_id}", data=data))
+    return Applied(
+        proposal_id=proposal.proposal_id, state=ProposalState.APPLIED, code="applied", text="Applied.", change_id=change.change_id
+    )
+
+
+def _named(approvers: Sequence[tuple[str, str | None]]) -> list[dict[str, str | None]]:
+    return [{"approver": approver, "on_behalf_of": principal} for approver, principal in approvers]
 
 
 def _nothing_to_apply(uow: UnitOfWork, proposal: Proposal) -> Applied:
@@ -127,8 +160,34 @@ def _ended(
 def _put_in_force(
     uow: UnitOfWork, standing: Standing, approvers: Sequence[tuple[str, str | None]], begins: date, now: datetime, zone: tzinfo, by: str
 ) -> Applied:
+    proposal = standing.proposal
+    change = change_of(standing, begins, now, by)
+    end(uow, proposal, ProposalState.APPLIED, code="applied", now=now)
+    store_change(uow, change, now, zone)
+    data = {
+        **change_data(change),
+        "proposal": proposal.proposal_id,
+        "review": proposal.review_id,
+        "customer": proposal.customer_id,
+        "currency": proposal.currency,
+        "digest": proposal.digest,
+        "notice_working_days": notice_days(json.loads(proposal.packet_json)),
+        "approvers": _named(approvers),
+        "rule": proposal.straight_through_rule if by_rule(standing) else None,
+        "policy": proposal.policy_digest,
+        "authority": standing.authority_in_force,
+        "settles_risk": _settle_risks(uow, proposal, now),
+    }
+    uow.append(Entry(action=Action.LIMIT_APPLIED, actor=by, entity=f"account:{proposal.account_id}", data=data))
+    return Applied(
+        proposal_id=proposal.proposal_id, state=ProposalState.APPLIED, code="applied", text="Applied.", change_id=change.change_id
+    )
+
+
+def change_of(standing: Standing, begins: date, now: datetime, by: str) -> LimitChange:
+    """The change that a proposal makes of the limit it starts from, not yet stored."""
     proposal, before = standing.proposal, standing.in_force
-    change = LimitChange(
+    return LimitChange(
         change_id=short_id("c", proposal.proposal_id),
         account_id=proposal.account_id,
         version=proposal.base_version + 1,
@@ -145,29 +204,9 @@ def _put_in_force(
         applied_by=by,
         applied_at=now,
     )
-    end(uow, proposal, ProposalState.APPLIED, code="applied", now=now)
-    _store_change(uow, change, now, zone)
-    data = {
-        **_change_data(change),
-        "proposal": proposal.proposal_id,
-        "review": proposal.review_id,
-        "customer": proposal.customer_id,
-        "currency": proposal.currency,
-        "digest": proposal.digest,
-        "notice_working_days": notice_days(json.loads(proposal.packet_json)),
-        "approvers": [{"approver": approver, "on_behalf_of": principal} for approver, principal in approvers],
-        "rule": proposal.straight_through_rule if by_rule(standing) else None,
-        "policy": proposal.policy_digest,
-        "authority": standing.authority_in_force,
-        "settles_risk": _settle_risks(uow, proposal, now),
-    }
-    uow.append(Entry(action=Action.LIMIT_APPLIED, actor=by, entity=f"account:{proposal.account_id}", data=data))
-    return Applied(
-        proposal_id=proposal.proposal_id, state=ProposalState.APPLIED, code="applied", text="Applied.", change_id=change.change_id
-    )
 
 
-def _store_change(uow: UnitOfWork, change: LimitChange, now: datetime, zone: tzinfo) -> None:
+def store_change(uow: UnitOfWork, change: LimitChange, now: datetime, zone: tzinfo) -> None:
     """Stores the change, the limit it makes, and the delivery it owes. Raises Conflict when the limit is not the version before it."""
     account = uow.get(LimitAccount, account_id=change.account_id)
     assert account is not None  # noqa: S101  a foreign key holds it
@@ -196,7 +235,8 @@ def _store_change(uow: UnitOfWork, change: LimitChange, now: datetime, zone: tzi
     owe_delivery(uow, account, change, now, zone=zone)
 
 
-def _change_data(change: LimitChange) -> dict[str, object]:
+def change_data(change: LimitChange) -> dict[str, object]:
+    """What an entry says of a change."""
     return {
         "change": change.change_id,
         "account": change.account_id,
@@ -276,13 +316,37 @@ def revert(uow: UnitOfWork, account_id: str, now: datetime, *, zone: tzinfo = UT
     limit = uow.get(CreditLimit, account_id=account_id, lock=True)
     if account is None or limit is None or limit.effective_to is None or limit.effective_to > today:
         return None
-    changes = uow.find(LimitChange, account_id=account_id, order_by=("version",))
+    return _ended_change(uow, account, {}, now, today, zone, by)
+
+
+def overridden(uow: UnitOfWork, proposal_id: str) -> bool:
+    """Whether a proposal that is still open is in force already, to be approved afterwards."""
+    return bool(uow.find(LimitChange, proposal_id=proposal_id, limit=1))
+
+
+def take_back(uow: UnitOfWork, proposal: Proposal, now: datetime, *, zone: tzinfo = UTC, by: str = APPLIER) -> LimitChange | None:
+    """The reversal, not committed, of a limit that was put in force before its approval, which it did not get; None when it is over."""
+    own = uow.find(LimitChange, proposal_id=proposal.proposal_id)
+    if not own:
+        return None
+    account = uow.get(LimitAccount, account_id=proposal.account_id, lock=True)
+    limit = uow.get(CreditLimit, account_id=proposal.account_id, lock=True)
+    if account is None or limit is None or limit.version != own[0].version:
+        return None
+    return _ended_change(uow, account, {"proposal": proposal.proposal_id}, now, now.astimezone(zone).date(), zone, by)
+
+
+def _ended_change(
+    uow: UnitOfWork, account: LimitAccount, why: Mapping[str, str], now: datetime, today: date, zone: tzinfo, by: str
+) -> LimitChange:
+    """Ends the newest change of an account: what lies under it is in force again."""
+    changes = uow.find(LimitChange, account_id=account.account_id, order_by=("version",))
     under = in_force_on(changes[:-1], today)
     change = _reversal(changes[-1], under, today, now, by)
-    _store_change(uow, change, now, zone)
-    data = {**_change_data(change), "reverses": changes[-1].change_id, "restores": under.change_id if under else None}
+    store_change(uow, change, now, zone)
+    data = {**change_data(change), "reverses": changes[-1].change_id, "restores": under.change_id if under else None, **why}
     about = {**data, "customer": account.subject_id, "currency": account.currency}
-    uow.append(Entry(action=Action.LIMIT_REVERTED, actor=by, entity=f"account:{account_id}", data=about))
+    uow.append(Entry(action=Action.LIMIT_REVERTED, actor=by, entity=f"account:{account.account_id}", data=about))
     return change
 
 

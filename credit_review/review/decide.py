@@ -21,6 +21,7 @@ from credit_review.model.records import Decision, InboxEntry, Note, Person, Prop
 from credit_review.model.states import Assurance, ProposalState, ReasonCode, Verdict
 from credit_review.ports import Entry, UnitOfWork
 from credit_review.review.addressing import NOWHERE, Destinations, put_before
+from credit_review.review.apply import overridden, take_back
 from credit_review.review.conditions import (
     ConditionAsked,
     check_conditions,
@@ -191,6 +192,7 @@ class _Click:
     standing: Standing
     person: Person
     to: Destinations
+    zone: tzinfo
 
     @property
     def proposal(self) -> Proposal:
@@ -236,7 +238,7 @@ def _read(command: DecideCommand, uow: UnitOfWork, now: datetime, zone: tzinfo, 
     lock_group(uow, proposal, now, zone=zone)
     matrix = matrix_in_force(uow, now)
     standing = gather(uow, command.proposal_id, matrix, now, zone=zone, asking=_asking(command, person, command.digest))
-    return _Click(command, uow, now, matrix, standing, person, to)
+    return _Click(command, uow, now, matrix, standing, person, to, zone)
 
 
 def _asking(command: DecideCommand, person: Person, digest: str) -> Asking:
@@ -250,8 +252,11 @@ def _asking(command: DecideCommand, person: Person, digest: str) -> Asking:
 
 
 def _check(click: _Click) -> None:
-    """Refused when the amount typed is not the one decided on, or a condition could never be met in time."""
+    """Refused when the amount typed is not the one decided on, a condition could never be met in time, or a limit that is in force
+    already (an override) would be neither approved nor taken back."""
     command, proposal = click.command, click.proposal
+    if (command.verdict in (Verdict.RETURN, Verdict.COUNTER) or command.conditions) and overridden(click.uow, proposal.proposal_id):
+        raise Refused("override.in_force", said("the limit is in force already: approve it as it is, or reject it and it is taken back"))
     check_conditions(command.conditions, proposal, click.standing.today)
     offered = command.counter.to_minor if command.counter else None
     amount = proposal.to_minor if offered is None else offered
@@ -271,6 +276,7 @@ def _plain(click: _Click) -> Outcome:
         _ask(click)
     state = ProposalState.REJECTED if command.verdict == Verdict.REJECT else ProposalState.RETURNED
     end(uow, proposal, state, code=state, now=now)
+    take_back(uow, proposal, now, zone=click.zone, by=actor(click.person.person_id))
     rejected, returned = said("Rejected."), said("Returned with your question; the answer comes as a new proposal.")
     text = rejected if state == ProposalState.REJECTED else returned
     return _outcome(click, judgement, code=state, text=text, state=state)

@@ -14,13 +14,14 @@ from credit_review.audit import Action
 from credit_review.authority import Matrix, Standing, next_asked
 from credit_review.errors import Refused
 from credit_review.fx import MissingRate
-from credit_review.model.records import Addressee, Decision, Person, Proposal
+from credit_review.model.records import Addressee, Decision, Finding, Person, Proposal
 from credit_review.model.states import ProposalState
 from credit_review.policy import Approvals
 from credit_review.ports import Clock, Entry, Store, UnitOfWork
 from credit_review.review.addressing import Destinations, ask
 from credit_review.review.directory import current_delegations
-from credit_review.review.outbox import DAILY, DECLARATION, REMINDER, owe_messages, person_of, to_person
+from credit_review.review.findings import STILL, overdue, told_of
+from credit_review.review.outbox import DAILY, DECLARATION, FINDINGS, OVERDUE, REMINDER, owe_messages, person_of, to_person
 from credit_review.review.owners import Told, tell_owners
 from credit_review.review.personal import lapses
 from credit_review.review.rerouting import reroute
@@ -39,24 +40,26 @@ LOOK_BACK = timedelta(days=92)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FollowUp:
     """Who was reminded, which proposals were put before others as well, who got his daily summary, who was asked to declare his interests,
-    and which account owners were told."""
+    which account owners were told, and who was sent word of findings."""
 
     reminded: tuple[str, ...] = ()
     escalated: tuple[str, ...] = ()
     summarised: tuple[str, ...] = ()
     undeclared: tuple[str, ...] = ()
     told: Told = field(default_factory=Told)
+    findings: tuple[str, ...] = ()
 
     def text(self) -> str:
         """It in one line."""
         return said(
             "people reminded: {reminded}; daily summaries: {summarised}; asked to declare: {undeclared}; {told}; "
-            "proposals put before others as well: {escalated}",
+            "proposals put before others as well: {escalated}; told of findings: {findings}",
             reminded=len(self.reminded),
             summarised=len(self.summarised),
             undeclared=len(self.undeclared),
             told=self.told.text(),
             escalated=len(self.escalated),
+            findings=len(self.findings),
         )
 
 
@@ -84,8 +87,9 @@ def follow_up(store: Store, clock: Clock, company: Company, to: Destinations, *,
     with store.begin(interactive=False) as uow:
         summarised = _summaries(uow, today, company.zone, now)
         undeclared = _declarations(uow, matrix, today, now)
+        findings = _findings(uow, matrix, today, company.zone, now)
         uow.commit()
-    return FollowUp(reminded=reminded, escalated=escalated, summarised=summarised, undeclared=undeclared, told=told)
+    return FollowUp(reminded=reminded, escalated=escalated, summarised=summarised, undeclared=undeclared, told=told, findings=findings)
 
 
 def _waiting(uow: UnitOfWork, now: datetime) -> dict[str, list[Addressee]]:
@@ -176,6 +180,22 @@ def _declarations(uow: UnitOfWork, matrix: Matrix, today: date, now: datetime) -
     active = {p.person_id for p in uow.facts(Person, valid_at=today, known_at=now, person_id=sorted(people)) if p.active}
     late = sorted(p for p in active if lapses(uow, p, today, now) is not None)
     return _people(owe_messages(uow, [(f"{DECLARATION}:{today:%Y-%m}", to_person(person)) for person in late], now))
+
+
+def _findings(uow: UnitOfWork, matrix: Matrix, today: date, zone: tzinfo, now: datetime) -> tuple[str, ...]:
+    """Owes owners word of the findings they were given on a day; of what was not closed by its due date they, the control owners and
+    internal audit are told on the next day and then weekly."""
+    active = {p.person_id for p in uow.facts(Person, valid_at=today, known_at=now) if p.active}
+    wanted: dict[tuple[str, str], None] = {}
+    for one in uow.find(Finding, state=STILL):
+        given = one.assigned_at.astimezone(zone).date()
+        if given >= today - LOOK_BACK:
+            wanted |= {(f"{FINDINGS}:{given}", p): None for p in {one.owner_id} & active if told_of([one], p)}
+        if overdue(one, today):
+            week = ((today - one.due).days - 1) // 7
+            people = {one.owner_id, *matrix.offices.control_owner, *matrix.offices.internal_audit} & active
+            wanted |= {(f"{OVERDUE}:{one.due}.{week}", p): None for p in people if told_of([one], p)}
+    return _people(owe_messages(uow, [(subject, to_person(person)) for subject, person in sorted(wanted)], now))
 
 
 def _people(messages: Sequence[tuple[str, str]]) -> tuple[str, ...]:

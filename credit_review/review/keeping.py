@@ -1,4 +1,8 @@
-"""What people do to the audit log itself: hand its key over, say that it was restored, erase what it need not keep."""
+"""What people do to the audit log itself: hand its key over, say that it was restored, erase what it need not keep.
+
+The administrators hand over keys and restore; what is erased is the control owner's to decide, who administers nothing. The command line
+asks `signing.require_office`, in the same transaction.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from credit_review.audit import Action
+from credit_review.audit.canonical import timestamp
+from credit_review.audit.entries import ACTOR_LENGTH
 from credit_review.audit.notes import after_restore
 from credit_review.errors import BadInput
-from credit_review.model.records import AuditRow
-from credit_review.ports import Entry, UnitOfWork
+from credit_review.model.records import AuditReadRequest, AuditRow
+from credit_review.ports import Clock, Entry, Store, UnitOfWork
 from credit_review.review.naming import actor
 from credit_review.words import said
+
+READS = 500
+"""Requests taken up in one transaction."""
 
 
 def rotate(uow: UnitOfWork, data: Mapping[str, Any], *, reason: str, by: str) -> None:
@@ -54,3 +63,24 @@ def erase(uow: UnitOfWork, seqs: Sequence[int], *, basis: str, by: str) -> None:
 def read(uow: UnitOfWork, what: str, data: Mapping[str, Any], *, by: str) -> None:
     """Append `audit.read`: somebody took the log, or a part of it, with him. The caller commits."""
     uow.append(Entry(action=Action.AUDIT_READ, actor=actor(by), entity="log", data={"what": what, **data}))
+
+
+def take_up_reads(store: Store, clock: Clock) -> int:
+    """Append `audit.read` for what was read with roles that only read, each once; returns how many. Safe at any time, twice at once."""
+    with store.read() as uow:
+        waiting = uow.find(AuditReadRequest, taken_at=None, limit=READS)
+    if not waiting:
+        return 0
+    with store.begin(interactive=False) as uow:
+        mine = uow.find(AuditReadRequest, request_id=[one.request_id for one in waiting], taken_at=None, lock=True)
+        uow.change(AuditReadRequest, where={"request_id": [one.request_id for one in mine]}, to={"taken_at": clock.now()})
+        uow.append(*(_asked(one) for one in mine))
+        uow.commit()
+    return len(mine)
+
+
+def _asked(request: AuditReadRequest) -> Entry:
+    """The entry of a request: in the name of the login role, with what it said of itself as text."""
+    account = "".join(c if c.isprintable() else "?" for c in f"account:{request.account}")[:ACTOR_LENGTH]
+    data = {"what": request.what, "about": request.about, "asked_at": timestamp(request.asked_at), "request": request.request_id}
+    return Entry(action=Action.AUDIT_READ, actor=account, entity="log", data=data)

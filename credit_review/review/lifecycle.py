@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from credit_review.audit import Action, canonical
+from credit_review.canaries import Result
 from credit_review.errors import BadInput, Conflict, Refused, ReviewStopped
 from credit_review.model.records import Adoption, OutboxEntry, Proposal, Review, ReviewBatch
 from credit_review.model.states import OPEN_PROPOSAL_STATES, DocumentOfRecord, OutboxState, ProposalState, ReviewKind, ReviewState
@@ -400,6 +401,21 @@ class Batch:
     def counts_json(self) -> str:
         """Canonical text of the counts, as stored."""
         return canonical({"customers": self.customers, "states": dict(self.states), "totals": dict(self.totals)})
+
+
+def record_canaries(uow: UnitOfWork, review: str, result: Result, *, by: str = SYSTEM) -> None:
+    """Append the `validation.result` of the canaries' ride: how many rode, how many came out as they must, and every figure that differs.
+
+    `answers` is the digest of what must come of them, the same in every review under the same policy, scorecard and matrix.
+    """
+    data = {
+        "what": "canaries",
+        "of": result.of,
+        "as_expected": result.as_expected,
+        "answers": result.answers,
+        "differences": [d.plain() for d in result.differences],
+    }
+    uow.append(Entry(action=Action.VALIDATION_RESULT, actor=actor(by), entity=entity(review), data=data))
 
 
 def record_batch(uow: UnitOfWork, review: str, batch: Batch, *, by: str = SYSTEM) -> bool:

@@ -40,7 +40,7 @@ _BEFORE_PROPOSAL = (ReviewState.DRAFT, ReviewState.SNAPSHOTTED, ReviewState.VALI
 class Request:
     """What a person asks for. `amount_minor` None: what the engine finds; `until`: a temporary limit that ends on that day.
 
-    `terms_days` None keeps the terms. `today` is the company's day.
+    `terms_days` None keeps the terms. `today` is the company's day. `emergency`: it is put in force before it is approved.
     """
 
     customer_id: str
@@ -50,6 +50,7 @@ class Request:
     today: date
     until: date | None = None
     terms_days: int | None = None
+    emergency: bool = False
 
 
 def request_scope(uow: UnitOfWork, customer_id: str, as_of: date) -> str:
@@ -219,6 +220,7 @@ def _asked(engine: ProposalDraft, request: Request, uow: UnitOfWork) -> Proposal
             "until": request.until.isoformat() if request.until else None,
             "terms_days": request.terms_days,
             "reason": request.reason,
+            **({"emergency": 1} if request.emergency else {}),
         },
     )
     return draft if request.until is None else _temporary(draft, request.until, present, uow)

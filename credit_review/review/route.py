@@ -188,14 +188,15 @@ def ways_of(uow: UnitOfWork, proposals: Sequence[Proposal], standings: Mapping[s
                 other_limits_minor=standing.other_limits_minor + before,
                 other_increases_minor=standing.other_increases_minor + before,
             )
-        way = _way(proposal, standing, rules, habits, now)
+        way = way_of(proposal, standing, rules, habits, now)
         if standing is not None and way.to["state"] == ProposalState.APPROVED:
             passed[proposal.group_id] += standing.converted(max(0, proposal.to_minor - (proposal.from_minor or 0)))
         ways.append(way)
     return ways
 
 
-def _way(proposal: Proposal, standing: Standing | None, rules: Rules, habits: Habits, now: datetime) -> Way:
+def way_of(proposal: Proposal, standing: Standing | None, rules: Rules, habits: Habits, now: datetime) -> Way:
+    """The way of one draft: by rule, to the worklist of its portfolio's analyst, or straight to the approvers."""
     need = need_of(standing, rules.matrix)
     eligible = need is not None and standing is not None and rules.policy.straight_through.enabled and by_rule(standing)
     if eligible and need is not None and rules.matrix.rank(need.tier) == 0:

@@ -1,4 +1,4 @@
-"""Populations for audit samples, counted against the tables; what is on record about a drawn item; the entry that a sample was drawn."""
+"""Populations for audit samples, counted against the tables; what is on record about a drawn item; what deviates; the entry of a sample."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 
 from credit_review.audit import Action, TamperedEntry, leaf_hash, timestamp
 from credit_review.audit.checking import Consistent
+from credit_review.controls.alarm import Alarm, Severity
 from credit_review.errors import BadInput
 from credit_review.model.records import ApprovalCondition, AuditRow, Decision, LimitChange, Maker, Proposal, Review
 from credit_review.model.states import ChangeKind
@@ -19,9 +20,10 @@ from credit_review.review.naming import actor
 from credit_review.sampling.drawing import Sample
 from credit_review.sampling.paper import Dossier, Logged
 from credit_review.sampling.population import Frozen, Item, Of, Reading, items
+from credit_review.sampling.projection import Concluded, Conclusion
 from credit_review.words import said
 
-_MOVES = (Action.LIMIT_OPENED, Action.LIMIT_APPLIED, Action.LIMIT_REVERTED)
+_MOVES = (Action.LIMIT_OPENED, Action.LIMIT_APPLIED, Action.LIMIT_OVERRIDE, Action.LIMIT_REVERTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +184,39 @@ def _verified(row: AuditRow, reading: Reading) -> Logged:
     if row.leaf != reading.leaves[row.seq] or leaf_hash(row.body) != row.leaf:
         raise TamperedEntry(row.seq, "is not the entry that was verified a moment ago")
     return Logged(seq=row.seq, leaf=row.leaf, text=row.body, body=json.loads(row.body))
+
+
+# --- what an auditor concluded ---------------------------------------------------------------------------------------------------------
+
+SAMPLE = "audit_sample"
+"""Control of the findings of samples."""
+
+
+def deviations(
+    uow: UnitOfWork, of: Of, sample: Sample, concluded: Mapping[str, Concluded], *, entry: int, severity: Severity
+) -> list[tuple[Alarm, str]]:
+    """An alarm for each item that deviates, with the auditor's remark. `entry` is the one that says that this sample was drawn.
+
+    Raises BadInput where it does not: the sample was drawn from another log, or never.
+    """
+    row = uow.get(AuditRow, seq=entry)
+    data = json.loads(row.body)["data"] if row is not None and row.action == Action.AUDIT_READ else {}
+    if data.get("sample") != sample.digest:
+        raise BadInput(
+            said("entry {seq} of this log does not say that this sample was drawn", seq=entry),
+            expected=said("the folder of a sample drawn from this database"),
+        )
+    found = []
+    for number, one in enumerate(sample.drawn, start=1):
+        conclusion = concluded[one.item]
+        if conclusion.conclusion == Conclusion.DEVIATION:
+            facts: dict[str, str | int] = {"of": of, "item": one.item, "paper": number, "sample": sample.digest, "approvers": one.approvers}
+            if conclusion.correct_minor is not None:
+                facts |= {"currency": one.currency, "amount_minor": one.amount_minor, "correct_minor": conclusion.correct_minor}
+            subject = f"proposal:{one.proposal}" if one.proposal else f"review:{one.item}"
+            alarm = Alarm(control=SAMPLE, subject=subject, severity=severity, facts=facts, entries=(one.seq,))
+            found.append((alarm, conclusion.remark))
+    return found
 
 
 # --- the record of the sample itself --------------------------------------------------------------------------------------------------

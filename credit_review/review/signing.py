@@ -1,9 +1,11 @@
-"""Who may sign for a review or a risk: the authority matrix in force names the tier, and a refusal names the people who hold it."""
+"""Who may sign for a review or a risk, and who may lay hands on the log: the authority matrix in force names tier or office, and
+a refusal names the people who hold it."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import date, datetime
+from enum import StrEnum
 
 from credit_review.audit import Action
 from credit_review.authority import Matrix, Tier, signers, signing_tier, tier_of_risk
@@ -18,7 +20,8 @@ from credit_review.review.naming import actor
 from credit_review.review.standing import gather, matrix_in_force, no_rate
 from credit_review.words import Said, listed, marked, said
 
-OWN, LACKS_TIER = "sign.own", "sign.lacks_tier"
+OWN, LACKS_TIER, LACKS_OFFICE = "sign.own", "sign.lacks_tier", "sign.lacks_office"
+REFUSALS = (OWN, LACKS_TIER, LACKS_OFFICE)
 """Codes of signatures refused for want of the right."""
 
 _OWN = marked("{name} may not {to}: he or she asked for it or stopped it")
@@ -58,8 +61,41 @@ def require_keeper(uow: UnitOfWork, risk: RiskKept, person_id: str, *, on: date,
     return _require(uow, matrix, tier, to, person_id, on=on, now=now, region=standing.proposal.region, behind=behind)
 
 
+class Office(StrEnum):
+    """Offices of the authority matrix, by their fields."""
+
+    CONTROL_OWNER = "control_owner"
+    INTERNAL_AUDIT = "internal_audit"
+    ADMINISTRATORS = "administrators"
+
+
+_OFFICES = {
+    Office.CONTROL_OWNER: marked("the control owner"),
+    Office.INTERNAL_AUDIT: marked("internal audit"),
+    Office.ADMINISTRATORS: marked("the administrators"),
+}
+
+
+def require_office(uow: UnitOfWork, office: Office, to: Said, person_id: str, *, on: date, now: datetime) -> Person:
+    """The active person, who holds the office; where the matrix names nobody for it, who holds the highest tier. Refused otherwise."""
+    matrix = matrix_in_force(uow, now)
+    named: tuple[str, ...] = getattr(matrix.offices, office)
+    if not named:
+        return _require(uow, matrix, matrix.tiers[-1], to, person_id, on=on, now=now)
+    person = active_person(uow, person_id, on=on, known_at=now)
+    if person_id in named:
+        return person
+    sentence = marked("{name} may not {to}: that is for {office}")
+    raise Refused(
+        LACKS_OFFICE,
+        said(sentence, name=person.name, to=to, office=said(_OFFICES[office])),
+        expected=said("somebody whom the authority matrix names under `offices.{office}`", office=office.value),
+        next_step=_ask(uow, named, on, now),
+    )
+
+
 def record_refusal(uow: UnitOfWork, refusal: Refused, *, person_id: str, entity: str) -> None:
-    """Appends the entry of a signature for `review:<id>` or `proposal:<id>` that was refused to this person for want of the right."""
+    """Appends the entry of a signature refused to this person for want of the right; `entity` is review, proposal, finding or log."""
     data = {"code": refusal.code, "channel": "cli"}
     uow.append(Entry(action=Action.DECISION_REFUSED, actor=actor(person_id), entity=entity, data=data, payload={"text": refusal.what}))
 
@@ -86,13 +122,18 @@ def _require(
     able = signers(matrix, tier, on, region=region, but=behind)
     if person_id in able:
         return person
-    known = {p.person_id: p for p in persons(uow, on=on, known_at=now)}
-    names = [f"{known[p].name} ({p})" for p in able if p in known and known[p].active]
     own = person_id in behind
     about = {"tier": tier.tier, "title": tier.name}
     raise Refused(
         OWN if own else LACKS_TIER,
         said(_OWN, name=person.name, to=to) if own else said(_LACKS, name=person.name, to=to, **about),
         expected=said(_SOMEBODY_ELSE if behind else _HIGHER, **about),
-        next_step=said("ask {names}", names=listed(names, by=_OR)) if names else said("nobody can now: ask the risk team to name a holder"),
+        next_step=_ask(uow, able, on, now),
     )
+
+
+def _ask(uow: UnitOfWork, able: Collection[str], on: date, now: datetime) -> Said:
+    """Whom to ask: those of `able` who are active, by name."""
+    known = {p.person_id: p for p in persons(uow, on=on, known_at=now)}
+    names = [f"{known[p].name} ({p})" for p in able if p in known and known[p].active]
+    return said("ask {names}", names=listed(names, by=_OR)) if names else said("nobody can now: ask the risk team to name a holder")

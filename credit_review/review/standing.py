@@ -85,7 +85,7 @@ def gather_many(
             control_currency=matrix.control_currency,
             proposal=p,
             layer=book.accounts[p.account_id].layer,
-            in_force=book.limits.get(p.account_id),
+            in_force=book.starts_from(p),
             makers=frozenset(m.person_id for m in makers if m.proposal_id == p.proposal_id),
             decisions=tuple(d for d in decisions if d.proposal_id == p.proposal_id),
             persons=persons,
@@ -214,6 +214,23 @@ class _Book:
             control=control,
             today=today,
             zone=zone,
+        )
+
+    def starts_from(self, proposal: Proposal) -> CreditLimit | None:
+        """The limit in force; for one that was put in force before it is approved, the one before it."""
+        own = next((c for c in self.changes[proposal.account_id] if c.proposal_id == proposal.proposal_id), None)
+        if own is None or proposal.state == ProposalState.APPLIED:
+            return self.limits.get(proposal.account_id)
+        before = next((c for c in self.changes[proposal.account_id] if c.version == own.version - 1), None)
+        if before is None:
+            return None
+        return CreditLimit(
+            account_id=before.account_id,
+            version=before.version,
+            amount_minor=before.new_minor,
+            terms_days=before.new_terms_days,
+            effective_from=before.effective_from,
+            effective_to=before.effective_to,
         )
 
     def other_limits(self, proposal: Proposal, members: frozenset[str]) -> int:

@@ -17,13 +17,14 @@ from typing import TypeVar
 from credit_review.authority import judge
 from credit_review.calendar import WEEKDAYS
 from credit_review.errors import BadInput, Refused
-from credit_review.model.records import Addressee, CreditLimit, LimitAccount, OutboxEntry, Proposal
+from credit_review.model.records import Addressee, CreditLimit, LimitAccount, LimitChange, OutboxEntry, Proposal
 from credit_review.model.states import OPEN_PROPOSAL_STATES, OutboxState, ProposalState
 from credit_review.ports import Clock, Store, UnitOfWork
 from credit_review.review.apply import revert
 from credit_review.review.conditions import lapse_due, open_conditions
 from credit_review.review.ending import end_outdated
 from credit_review.review.outbox import SLACK_POST, SLACK_UPDATE, apply_key, owe_apply
+from credit_review.review.override import watch
 from credit_review.review.relay import requeue
 from credit_review.review.showing import waits
 from credit_review.review.standing import gather, matrix_in_force
@@ -52,8 +53,8 @@ class Reminder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepReport:
-    """What a sweep did: ids of proposals expired, superseded and queued again, of reversing changes and of given-up messages tried
-    again, and who is to be reminded."""
+    """What a sweep did: ids of proposals expired, superseded and queued again, of reversing changes, of given-up messages tried again
+    and of findings opened, and who is to be reminded."""
 
     reverted: tuple[str, ...] = ()
     lapsed: tuple[str, ...] = ()
@@ -61,13 +62,14 @@ class SweepReport:
     superseded: tuple[str, ...] = ()
     requeued: tuple[str, ...] = ()
     resent: tuple[str, ...] = ()
+    findings: tuple[str, ...] = ()
     reminders: tuple[Reminder, ...] = ()
 
     def text(self) -> str:
         """The report in one line."""
         return said(
             "proposals: {lapsed} lapsed with a condition, {expired} expired, {superseded} superseded, {reminders} about to expire; "
-            "limits reverted: {reverted}; applications queued again: {requeued}; messages tried again: {resent}",
+            "limits reverted: {reverted}; applications queued again: {requeued}; messages tried again: {resent}; findings: {findings}",
             lapsed=len(self.lapsed),
             expired=len(self.expired),
             superseded=len(self.superseded),
@@ -75,6 +77,7 @@ class SweepReport:
             reverted=len(self.reverted),
             requeued=len(self.requeued),
             resent=len(self.resent),
+            findings=len(self.findings),
         )
 
 
@@ -91,6 +94,7 @@ def sweep(store: Store, clock: Clock, *, company: Company = _NOWHERE, remind_bef
         superseded=supersede_outdated(store, clock),
         requeued=requeue_stuck(store, clock),
         resent=resend_parked(store, clock),
+        findings=watch(store, clock, company),
         reminders=remind(store, clock, company=company, before=remind_before),
     )
 
@@ -155,7 +159,9 @@ def supersede_outdated(store: Store, clock: Clock) -> tuple[str, ...]:
 
 def _outdated(uow: UnitOfWork, proposals: Sequence[Proposal]) -> list[Proposal]:
     limits = {c.account_id: c.version for c in uow.find(CreditLimit, account_id=[p.account_id for p in proposals])}
-    return [p for p in proposals if limits.get(p.account_id, 0) != p.base_version]
+    late = [p for p in proposals if limits.get(p.account_id, 0) != p.base_version]
+    in_force = {c.proposal_id for c in uow.find(LimitChange, proposal_id=[p.proposal_id for p in late])} if late else set()
+    return [p for p in late if p.proposal_id not in in_force]  # an override moved the limit itself
 
 
 def requeue_stuck(store: Store, clock: Clock) -> tuple[str, ...]:

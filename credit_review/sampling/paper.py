@@ -161,7 +161,7 @@ def _applied(dossier: Dossier, reader: Reader) -> Iterator[str]:
     if change.effective_to:
         yield _pair(reader, said("until"), reader.say(change.effective_to))
     yield _pair(reader, said("applied at"), reader.say(change.applied_at))
-    applied = _entry(dossier, Action.LIMIT_APPLIED)
+    applied = _approved(dossier)
     if applied:
         yield _pair(reader, said("authority matrix in force then"), _code(str(applied["authority"])))
     confirmed = _entry(dossier, Action.ERP_CONFIRMED)
@@ -173,6 +173,11 @@ def _entry(dossier: Dossier, action: Action) -> Mapping[str, Any] | None:
     """The data of the newest entry of an action."""
     found = [one.body["data"] for one in dossier.entries if one.body["action"] == action]
     return found[-1] if found else None
+
+
+def _approved(dossier: Dossier) -> Mapping[str, Any] | None:
+    """What names the approvals: the application, or that an override was approved afterwards."""
+    return _entry(dossier, Action.LIMIT_APPLIED) or _entry(dossier, Action.OVERRIDE_APPROVED)
 
 
 def _checked(dossier: Dossier, reader: Reader) -> Iterator[str]:
@@ -200,7 +205,7 @@ def checks(dossier: Dossier) -> list[tuple[str, bool]]:
             (change.old_minor, change.new_minor) == (proposal.from_minor, proposal.to_minor),
         )
     )
-    applied = _entry(dossier, Action.LIMIT_APPLIED) or {}
+    applied = _approved(dossier) or {}
     entitled = {one["approver"] for one in applied.get("approvers", ())}
     given = {one.approver_id for one in approvals}
     enough = bool(applied) and entitled <= given and (len(entitled) >= max(1, proposal.required_approvals) or bool(applied.get("rule")))

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from hashlib import sha256
@@ -28,7 +28,7 @@ class Of(StrEnum):
 
 
 ACTIONS: Mapping[Of, tuple[Action, ...]] = {
-    Of.CHANGES: (Action.LIMIT_APPLIED,),
+    Of.CHANGES: (Action.LIMIT_APPLIED, Action.LIMIT_OVERRIDE),
     Of.DECISIONS: (Action.DECISION_APPROVE, Action.DECISION_REJECT, Action.DECISION_RETURN, Action.DECISION_COUNTER),
     Of.PROPOSALS: (Action.PROPOSAL_CREATED,),
     Of.REVIEWS: (Action.RUN_STARTED,),
@@ -67,19 +67,47 @@ TRAITS = ("review", "account", "customer", "currency", "direction", "tier", "rul
 """By what items can be put in strata or picked."""
 
 
+class Leaves:
+    """The leaves of a log in order, 32 bytes each: a million entries are 32 MB."""
+
+    def __init__(self) -> None:
+        self._raw = bytearray()
+
+    def append(self, leaf: str) -> None:
+        """Take the next one, 64 hex characters."""
+        self._raw += bytes.fromhex(leaf)
+
+    def __len__(self) -> int:
+        return len(self._raw) // 32
+
+    def __getitem__(self, seq: int) -> str:
+        if not 0 <= seq < len(self):
+            raise IndexError(seq)
+        return self._raw[32 * seq : 32 * seq + 32].hex()
+
+    def first(self, size: int) -> Iterator[str]:
+        """Those of the first `size` entries."""
+        return (self[seq] for seq in range(size))
+
+
+def _of_populations(row: AuditRow) -> bool:
+    return row.action in _READ
+
+
 @dataclass(slots=True)
 class Reading:
-    """What one pass over the log leaves: every leaf, and the bodies that populations are made of, by entry number."""
+    """What one pass over the log leaves: every leaf, and the bodies that populations are made of (`keeps`), by entry number."""
 
-    leaves: list[str] = field(default_factory=list)
+    leaves: Leaves = field(default_factory=Leaves)
     bodies: dict[int, Mapping[str, Any]] = field(default_factory=dict)
+    keeps: Callable[[AuditRow], bool] = _of_populations
 
     def passing(self, rows: Iterable[AuditRow]) -> Iterator[AuditRow]:
         """The rows, each taken note of once whoever reads them (the verifier) accepted it and asks for the next."""
         for row in rows:
             yield row
             self.leaves.append(row.leaf)
-            if row.action in _READ:
+            if self.keeps(row):
                 self.bodies[row.seq] = json.loads(row.body)
 
     def of(self, *actions: Action) -> list[Mapping[str, Any]]:

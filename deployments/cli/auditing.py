@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from credit_review.adapters.store.verify import verify_log
 from credit_review.adapters.wiring import Services, open_outside, run_notary
 from credit_review.audit.business import Difference
 from credit_review.errors import BadInput, Refused, Tampered
-from credit_review.model.records import AuditRow, Proposal
-from credit_review.words import said
+from credit_review.model.records import AuditRow, Person, Proposal
+from credit_review.ports import UnitOfWork
+from credit_review.review.signing import Office, require_office
+from credit_review.words import Said, said
 from deployments.cli.frame import services, show_json, show_table, tell
-from deployments.cli.governing import me
+from deployments.cli.governing import me, signing_as
 
 MOST_DIFFERENCES = 100
 """Differences between log and tables that are listed; the rest is counted."""
@@ -84,6 +87,14 @@ def make_key(name: str, out: Path, *, witness: bool) -> None:
     print(key.key.text())
 
 
+@contextmanager
+def _in_office(opened: Services, as_person: str, office: Office, to: Said) -> Iterator[tuple[UnitOfWork, Person]]:
+    """A transaction in which the acting person does what belongs to an office; a refusal is on record."""
+    with signing_as(opened, as_person, "log") as (uow, person):
+        require_office(uow, office, to, person.person_id, on=opened.today(), now=opened.clock.now())
+        yield uow, person
+
+
 def rotate_key(config: Path, new: Path, *, reason: str, as_person: str) -> None:
     """Record that the notary's key hands over to the one in the file."""
     from credit_review.adapters.settings import read_text, require_secret
@@ -98,8 +109,8 @@ def rotate_key(config: Path, new: Path, *, reason: str, as_person: str) -> None:
     if verdict.found is None:
         raise Refused("audit.not_sound", verdict.finding, next_step=said("the key of a log that does not hold is not handed over"))
     data = handed_over(opened.settings.audit.trust(), verdict.found, old, after)
-    with opened.store.begin() as uow:
-        keeping.rotate(uow, data, reason=reason, by=me(opened, uow, as_person).person_id)
+    with _in_office(opened, as_person, Office.ADMINISTRATORS, said("hand over the log's key")) as (uow, person):
+        keeping.rotate(uow, data, reason=reason, by=person.person_id)
         uow.commit()
     tell(said("the log hands over to {key}; give the notary the new secret before its next run", key=after.key.text()))
 
@@ -110,8 +121,8 @@ def restored(config: Path, *, reason: str, as_person: str) -> None:
 
     opened = services(config)
     before, lost = _newest_held(opened)
-    with opened.store.begin() as uow:
-        now = keeping.restored(uow, before=before, lost=lost, reason=reason, by=me(opened, uow, as_person).person_id)
+    with _in_office(opened, as_person, Office.ADMINISTRATORS, said("record a restore")) as (uow, person):
+        now = keeping.restored(uow, before=before, lost=lost, reason=reason, by=person.person_id)
         uow.commit()
     tell(said("the log goes on as {origin}; run `credit-review audit checkpoint` now", origin=now))
 
@@ -199,7 +210,6 @@ def export(config: Path, out: Path, *, since: int, as_person: str) -> None:
 
     from credit_review.adapters import files
     from credit_review.adapters.store.log import SqlLog
-    from credit_review.review import keeping
 
     opened = services(config)
     digest, lines = sha256(), 0
@@ -208,10 +218,26 @@ def export(config: Path, out: Path, *, since: int, as_person: str) -> None:
             file.write(line)
             digest.update(line.encode())
             lines += 1
-    with opened.store.begin() as uow:
-        keeping.read(uow, "export", {"since": since, "sha256": digest.hexdigest()}, by=me(opened, uow, as_person).person_id)
-        uow.commit()
+    _record_read(opened, as_person, "export", {"since": since, "sha256": digest.hexdigest()})
     tell(said("wrote {lines} lines to {file}, SHA-256 {digest}", lines=lines, file=str(out), digest=digest.hexdigest()))
+
+
+def _record_read(opened: Services, as_person: str, what: str, data: Mapping[str, object]) -> None:
+    """Record `audit.read`; with a role that only reads, ask that the next process that may write does."""
+    from credit_review.adapters.store.log import SqlLog
+    from credit_review.audit import canonical
+    from credit_review.review import keeping
+
+    log = SqlLog(opened.store.engine)
+    if log.may_append():
+        with opened.store.begin() as uow:
+            keeping.read(uow, what, data, by=me(opened, uow, as_person).person_id)
+            uow.commit()
+        return
+    with opened.store.read() as uow:
+        person = me(opened, uow, as_person).person_id
+    log.ask_for_read_entry(what, canonical({**data, "person": person}))
+    tell(said("this role only reads: the next run of `credit-review apply` records the entry"), err=True)
 
 
 def witness(config: Path, state: Path, *, key: Path | None, out: Path | None) -> int:
@@ -262,7 +288,7 @@ def erase(config: Path, entries: list[int], *, basis: str, as_person: str) -> No
     from credit_review.review import keeping
 
     opened = services(config)
-    with opened.store.begin() as uow:
-        keeping.erase(uow, entries, basis=basis, by=me(opened, uow, as_person).person_id)
+    with _in_office(opened, as_person, Office.CONTROL_OWNER, said("erase payloads of the log")) as (uow, person):
+        keeping.erase(uow, entries, basis=basis, by=person.person_id)
         uow.commit()
     tell(said("erased the payloads of {count} entries", count=len(set(entries))))

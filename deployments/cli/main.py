@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -25,6 +25,8 @@ app = typer.Typer(
 review_app = typer.Typer(no_args_is_help=True, help="Run, resume, read and close reviews.")
 people_app = typer.Typer(no_args_is_help=True, help="Our directory: people, their accounts, who stands in for whom.")
 audit_app = typer.Typer(no_args_is_help=True, help="The audit log.")
+evidence_app = typer.Typer(no_args_is_help=True, help="Evidence packs: what an auditor asks for, in one signed folder.")
+finding_app = typer.Typer(no_args_is_help=True, help="What controls, audit samples and people found, until somebody else closes it.")
 sample_app = typer.Typer(no_args_is_help=True, help="Audit samples: drawn from the log, and projected once concluded.")
 db_app = typer.Typer(no_args_is_help=True, help="The database.")
 scorecard_app = typer.Typer(no_args_is_help=True, help="Scorecards: fitted on your own history, or the expert one.")
@@ -39,7 +41,9 @@ app.add_typer(slack_app, name="slack", rich_help_panel="Run")
 app.add_typer(conditions_app, name="conditions", rich_help_panel="Work")
 app.add_typer(people_app, name="people", rich_help_panel="Govern")
 app.add_typer(audit_app, name="audit", rich_help_panel="Audit")
+app.add_typer(finding_app, name="finding", rich_help_panel="Audit")
 audit_app.add_typer(sample_app, name="sample")
+app.add_typer(evidence_app, name="evidence", rich_help_panel="Audit")
 app.add_typer(db_app, name="db", rich_help_panel="Set up")
 app.add_typer(scorecard_app, name="scorecard", rich_help_panel="Govern")
 
@@ -48,6 +52,13 @@ Until = Annotated[datetime | None, typer.Option("--until", formats=["%Y-%m-%d"],
 Proposals = Annotated[list[str], typer.Argument(metavar="PROPOSAL...", help="Proposal ids, as `inbox` shows them.")]
 OneProposal = Annotated[str, typer.Argument(metavar="PROPOSAL", help="Proposal id, as `inbox` shows it.")]
 ReviewId = Annotated[str, typer.Argument(metavar="REVIEW", help="Review id, as `review list` shows it.")]
+Period = Annotated[str, typer.Option("--period", help="A quarter, month or year: 2026Q4, 2026-11, 2026.")]
+FirstDay = Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First day, instead of --period.")]
+LastDay = Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day, instead of --period.")]
+PackFolder = Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where the pack is written; must not be there yet.")]
+FirstEntries = Annotated[
+    int | None, typer.Option("--entries", min=1, help="Only the log's first entries count: the same number gives the same files again.")
+]
 Reason = Annotated[str, typer.Option("--reason", help="Why. The auditor reads it.")]
 
 
@@ -200,11 +211,11 @@ def inbox(config: ConfigOption = DEFAULT_CONFIG, as_person: AsOption = "", as_js
 
 
 @app.command(rich_help_panel="Work")
-def show(proposal: OneProposal, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+def show(proposal: OneProposal, config: ConfigOption = DEFAULT_CONFIG, as_person: AsOption = "", as_json: JsonOption = False) -> None:
     """One proposal with every figure behind it: why this amount, who may approve it, what happened so far."""
     from deployments.cli import working
 
-    working.show(config, proposal, as_json=as_json)
+    working.show(config, proposal, as_person=as_person, as_json=as_json)
 
 
 @app.command(rich_help_panel="Work")
@@ -225,6 +236,23 @@ def request(
 
     asked = reviewing.Asked(customer=customer, amount=amount, reason=reason, until=until.date() if until else None, terms=terms)
     reviewing.request(config, asked, as_person=as_person, as_json=as_json)
+
+
+@app.command(rich_help_panel="Work")
+def override(
+    customer: Annotated[str, typer.Argument(help="Our customer id.")],
+    amount: Annotated[str, typer.Option(help="The limit from now on, in the account's currency.")],
+    until: Annotated[datetime, typer.Option("--until", formats=["%Y-%m-%d"], help="The day on which it reverts by itself.")],
+    reason: Reason,
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_person: AsOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """In an emergency, raise a limit at once and for a while. Others approve it afterwards, in time, or it is taken back."""
+    from deployments.cli import reviewing
+
+    asked = reviewing.Asked(customer=customer, amount=amount, reason=reason, until=until.date(), emergency=True)
+    reviewing.raise_at_once(config, asked, as_person=as_person, as_json=as_json)
 
 
 @app.command(rich_help_panel="Work")
@@ -667,6 +695,69 @@ def scorecard_fit(
     running.fit_scorecard(config, as_of=as_of.date() if as_of else None, out=out, expert=expert)
 
 
+@people_app.command("reviewed")
+def people_reviewed(
+    statement: Annotated[str, typer.Option(help="What was looked at and what was found. The auditor reads it.")],
+    persons: Annotated[
+        list[str] | None, typer.Argument(metavar="[ID]...", help="Whose access; none named: everybody's but one's own.")
+    ] = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_person: AsOption = "",
+) -> None:
+    """As control owner or internal audit: sign off who may do what today. Nobody signs for himself."""
+    from deployments.cli import evidence
+
+    evidence.sign_off_access(config, persons or [], statement=statement, as_person=as_person)
+
+
+@evidence_app.command("pack")
+def evidence_pack(
+    out: PackFolder,
+    period: Period = "",
+    first_day: FirstDay = None,
+    last_day: LastDay = None,
+    entries: FirstEntries = None,
+    seed: Annotated[str, typer.Option(help="Of the sample, any text, best the auditor's own. Without it, one is made and recorded.")] = "",
+    replays: Annotated[bool, typer.Option("--replay/--no-replay", help="Compute the period's reviews again (E4).")] = True,
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_person: AsOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Write one signed folder that answers an auditor's requests E1 to E18 for a period, with log, proofs and the scripts to check it."""
+    from deployments.cli import evidence
+
+    wanted = evidence.Wanted(
+        period=period, first_day=day_of(first_day), last_day=day_of(last_day), size=entries, seed=seed, replays=replays
+    )
+    evidence.make_pack(config, wanted, out, as_person=as_person, as_json=as_json)
+
+
+@audit_app.command("special")
+def audit_special(
+    out: PackFolder,
+    customer: Annotated[str, typer.Option(help="Everything about this customer, by id.")] = "",
+    approver: Annotated[str, typer.Option(help="Everything about or by this person, by id.")] = "",
+    period: Period = "",
+    first_day: FirstDay = None,
+    last_day: LastDay = None,
+    entries: FirstEntries = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_person: AsOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Write everything about one customer or one approver in a period as one signed folder, with the proof of every entry."""
+    from deployments.cli import evidence
+
+    days = {"period": period, "first_day": day_of(first_day), "last_day": day_of(last_day), "size": entries}
+    wanted = evidence.Wanted(**days, customer=customer, approver=approver)
+    evidence.make_special(config, wanted, out, as_person=as_person, as_json=as_json)
+
+
+def day_of(given: datetime | None) -> date | None:
+    """A day as typed."""
+    return given.date() if given else None
+
+
 @app.command(rich_help_panel="Audit")
 def replay(
     subject: Annotated[str, typer.Argument(metavar="PROPOSAL|REVIEW", help="Id of a review, or of a proposal.")],
@@ -678,6 +769,136 @@ def replay(
     from deployments.cli import replaying
 
     raise SystemExit(replaying.replay(config, subject, anyway=anyway, as_json=as_json))
+
+
+@app.command(rich_help_panel="Audit")
+def canaries(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+    """What must come of the synthetic customers under the documents in their files, and whether it does. Exit code 5 when one differs."""
+    from deployments.cli import flock
+
+    raise SystemExit(flock.canaries(config, as_json=as_json))
+
+
+@audit_app.command("coaching")
+def audit_coaching(
+    period: Annotated[str, typer.Option(help="A quarter, such as 2026Q4.")],
+    person: Annotated[str, typer.Option(help="A person, or `everyone`: for the control owner. Default: oneself.")] = "",
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_person: AsOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """How a person's own releases and answers went: turnaround, returns, overrides and what became of them, always with the cases."""
+    from deployments.cli import coaching
+
+    coaching.show(config, period, person=person, as_person=as_person, as_json=as_json)
+
+
+FindingId = Annotated[str, typer.Argument(metavar="FINDING", help="Finding id, as `finding list` shows it.")]
+
+
+@finding_app.command("list")
+def finding_list(
+    config: ConfigOption = DEFAULT_CONFIG,
+    everything: Annotated[bool, typer.Option("--all", help="Closed ones too.")] = False,
+    late: Annotated[bool, typer.Option("--overdue", help="Only those not closed by their due date.")] = False,
+    owner: Annotated[str, typer.Option(metavar="PERSON", help="Only those of this owner.")] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Findings that are not closed yet, those due first first."""
+    from deployments.cli import findings
+
+    findings.list_findings(config, everything=everything, late=late, owner=owner, as_json=as_json)
+
+
+@finding_app.command("show")
+def finding_show(finding: FindingId, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+    """One finding: what was found, who owns it, what was done, and its history from the audit log."""
+    from deployments.cli import findings
+
+    findings.show(config, finding, as_json=as_json)
+
+
+@finding_app.command("open")
+def finding_open(
+    subject: Annotated[
+        str, typer.Argument(metavar="[SUBJECT]", help="proposal:ID, person:ID, account:ID, customer:ID, review:ID or log.")
+    ] = "",
+    text: Annotated[str, typer.Option(help="What I saw. The owner and the auditor read it.")] = "",
+    severity: Annotated[str, typer.Option(help="high, medium or low: it decides when it is due.")] = "medium",
+    owner: Annotated[str, typer.Option(metavar="PERSON", help="Who is to remedy it; default: whoever answers for the subject.")] = "",
+    sample: Annotated[
+        Path | None, typer.Option(exists=True, file_okay=False, help="Folder of a concluded audit sample: a finding for each deviation.")
+    ] = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_person: AsOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Open a finding of what I saw, or one for each deviation of a concluded audit sample."""
+    from deployments.cli import findings
+
+    if (sample is None) == (not subject):
+        raise typer.BadParameter("SUBJECT | --sample FOLDER")
+    if sample is not None:
+        findings.open_sample(config, sample, severity=severity, as_person=as_person, as_json=as_json)
+    else:
+        findings.open_one(config, subject, severity=severity, text=text, owner=owner, as_person=as_person, as_json=as_json)
+
+
+@finding_app.command("assign")
+def finding_assign(
+    finding: FindingId,
+    to: Annotated[str, typer.Option(metavar="PERSON", help="Who is to remedy it.")],
+    reason: Reason,
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_person: AsOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Give a finding another owner, as a control owner or internal audit."""
+    from deployments.cli import findings
+
+    findings.assign(config, finding, to=to, reason=reason, as_person=as_person, as_json=as_json)
+
+
+@finding_app.command("remedy")
+def finding_remedy(
+    finding: FindingId,
+    text: Annotated[str, typer.Option(help="What was done. The auditor reads it.")],
+    file: Annotated[
+        list[Path], typer.Option(exists=True, dir_okay=False, help="A file that shows it, by its SHA-256; repeat for several.")
+    ],
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_person: AsOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Say what was done about a finding I own, with evidence."""
+    from deployments.cli import findings
+
+    findings.remedy(config, finding, text=text, files=file, as_person=as_person, as_json=as_json)
+
+
+@finding_app.command("close")
+def finding_close(
+    finding: FindingId,
+    reason: Reason,
+    past: Annotated[bool, typer.Option("--past", help="It happened and cannot be undone: found again, it stays closed.")] = False,
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_person: AsOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Close a remedied finding, as internal audit or a control owner who neither owns it, nor remedied it, nor is whom it is about."""
+    from deployments.cli import findings
+
+    findings.close(config, finding, reason=reason, past=past, as_person=as_person, as_json=as_json)
+
+
+@finding_app.command("reopen")
+def finding_reopen(
+    finding: FindingId, reason: Reason, config: ConfigOption = DEFAULT_CONFIG, as_person: AsOption = "", as_json: JsonOption = False
+) -> None:
+    """Open a remedied or closed finding again, as internal audit or a control owner."""
+    from deployments.cli import findings
+
+    findings.reopen(config, finding, reason=reason, as_person=as_person, as_json=as_json)
 
 
 @audit_app.command("verify")
@@ -692,6 +913,18 @@ def audit_verify(
     from deployments.cli import auditing
 
     raise SystemExit(auditing.verify(config, business=business, as_json=as_json))
+
+
+@audit_app.command("controls")
+def audit_controls(
+    config: ConfigOption = DEFAULT_CONFIG,
+    review: Annotated[str, typer.Option(help="Only what belongs to this review, by the controls that can be asked of one.")] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Run the controls over the record and list each exception. Exit code 0 none found, 1 at least one."""
+    from deployments.cli import controlling
+
+    raise SystemExit(controlling.controls(config, review, as_json=as_json))
 
 
 @audit_app.command("checkpoint")

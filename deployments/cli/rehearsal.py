@@ -1,15 +1,20 @@
-"""`slack sandbox`: the demo's people, and its proposals, in a stand-in for Slack on this machine. The listener is the real one."""
+"""`slack sandbox`: the demo's people, and its proposals, in a stand-in for Slack and for company sign-in on this machine.
+
+The listener and the page outside Slack are the real ones.
+"""
 
 from __future__ import annotations
 
 import os
+import secrets
+import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from credit_review.adapters.settings import SlackSettings
+from credit_review.adapters.settings import SlackSettings, StepUpSettings
 from credit_review.adapters.wiring import Services
 from credit_review.calendar import WorkingCalendar
 from credit_review.errors import BadInput
@@ -26,6 +31,7 @@ from credit_review.review.release import Analyst
 from credit_review.review.standing import gather_many, matrix_in_force, policy_in_force
 from credit_review.words import marked, said
 from deployments.cli.frame import services, tell
+from deployments.cli.slack_health import SCOPES
 
 if TYPE_CHECKING:
     from deployments.slack_sandbox.client import SandboxClient
@@ -57,6 +63,7 @@ def serve(config: Path, *, port: int) -> None:
             waiting = len(uow.find(Proposal, state=ProposalState.PENDING))
         sentence = marked("SANDBOX, not Slack: open {url} and choose who you are; {waiting} proposals wait for decisions")
         tell(said(sentence, url=running.sandbox.url, waiting=waiting))
+        tell(said("company sign-in is played too: choose who you are and type the number shown; it is no real sign-in"))
         tell(said("what is approved there is applied by `credit-review apply`; stop with Ctrl-C"))
         import signal
 
@@ -65,20 +72,24 @@ def serve(config: Path, *, port: int) -> None:
 
 @contextmanager
 def rehearsing(config: Path, *, port: int = 0) -> Iterator[Rehearsal]:
-    """The demo in `config` with its people in a sandbox and the real listener connected. Raises BadInput for anything but a demo."""
+    """The demo in `config` with its people in a sandbox, the real listener and the real page outside Slack.
+
+    Raises BadInput for anything but a demo.
+    """
     from deployments.slack_listener.app import build_app, build_office
     from deployments.slack_listener.serving import SocketMode
     from deployments.slack_sandbox.core import Settings
+    from deployments.slack_sandbox.issuer import CLIENT_SECRET
     from deployments.slack_sandbox.server import running
     from deployments.slack_sandbox.state import Person
 
     opened = services(config)
     people = _people(opened)
     members = [Person(user_of(p.person_id), p.person_id, p.name, team_id=TEAM, tz=opened.settings.time_zone) for p in people]
-    os.environ.update({f"CREDIT_REVIEW_{name}": value for name, value in TOKENS.items()})
-    with running(Settings(people=members, channels=()), port=port) as sandbox:
-        slack = SlackSettings(mode="socket", team_ids=(TEAM,), api_url=sandbox.api_url, show_providers=("*",))
-        opened = replace(opened, settings=opened.settings.model_copy(update={"slack": slack}))
+    keys = {"OIDC_CLIENT_SECRET": CLIENT_SECRET, "STEP_UP_KEY": secrets.token_hex(32)}
+    os.environ.update({f"CREDIT_REVIEW_{name}": value for name, value in {**TOKENS, **keys}.items()})
+    chosen = Settings(people=members, channels=(), scopes=tuple(sorted(SCOPES)), clock=lambda: opened.clock.now().timestamp())
+    with running(chosen, port=port) as sandbox, _page_outside(opened, sandbox, port) as opened:
         office = build_office(opened)
         handler = SocketMode(build_app(office), TOKENS["SLACK_APP_TOKEN"], office.client)
         handler.connect()
@@ -93,6 +104,38 @@ def rehearsing(config: Path, *, port: int = 0) -> Iterator[Rehearsal]:
             handler.close()
 
 
+@contextmanager
+def _page_outside(opened: Services, sandbox: SandboxClient, port: int) -> Iterator[Services]:
+    """The page outside Slack beside the sandbox, which plays company sign-in for it; yields the services with both in their settings."""
+    from deployments.slack_sandbox.issuer import CLIENT_ID
+    from deployments.slack_sandbox.server import served
+    from deployments.slack_sandbox.sign_in import PATH
+    from deployments.step_up.serving import server_of
+
+    here = _port_after(port)
+    update = {
+        "slack": SlackSettings(mode="socket", team_ids=(TEAM,), api_url=sandbox.api_url, show_providers=("*",)),
+        "step_up": StepUpSettings(
+            url=f"http://127.0.0.1:{here}", issuer=f"{sandbox.url}{PATH}", client_id=CLIENT_ID, claim="sub", second_factor=("otp",)
+        ),
+    }
+    opened = replace(opened, settings=opened.settings.model_copy(update=update))
+    otherwise = BadInput(f"the page outside Slack cannot listen on port {here}", next_step="stop what listens there")
+    with served(server_of(opened, host="127.0.0.1", port=here), otherwise):
+        yield opened
+
+
+def _port_after(port: int) -> int:
+    """The next port, so that a tunnel can be made for both; any free one where that is taken, or none was chosen."""
+    from deployments.slack_sandbox.server import free_port
+
+    if port:
+        with suppress(OSError, OverflowError), socket.socket() as free:
+            free.bind(("127.0.0.1", port + 1))
+            return port + 1
+    return free_port()
+
+
 def _people(opened: Services) -> list[DirectoryPerson]:
     """The demo's people, each with an account in the sandbox. Raises BadInput where real people are in the directory."""
     now, today = opened.clock.now(), opened.today()
@@ -104,19 +147,24 @@ def _people(opened: Services) -> list[DirectoryPerson]:
                 expected=said("a folder that `credit-review demo` wrote"),
                 next_step=said("`make demo`, then `credit-review slack sandbox -c demo`"),
             )
-        known = {a.account for a in uow.find(PersonAccount, kind="slack")}
+        known = {(a.kind, a.account) for a in uow.find(PersonAccount, kind=("slack", "sso"))}
         for person in people:
-            account = f"{TEAM}|{user_of(person.person_id)}"
-            if account not in known:
-                _join(uow, account, person, opened)
+            _join(uow, person, known, opened)
         uow.commit()
     return people
 
 
-def _join(uow: UnitOfWork, account: str, person: DirectoryPerson, opened: Services) -> None:
+def _join(uow: UnitOfWork, person: DirectoryPerson, known: set[tuple[str, str]], opened: Services) -> None:
+    """Gives a person an account in the sandbox and one at its sign-in, and the rights that go with what he does."""
+    from deployments.slack_sandbox.sign_in import subject_of
+
     now, today = opened.clock.now(), opened.today()
-    fact = PersonAccount(kind="slack", account=account, person_id=person.person_id, valid_from=today, valid_to=None, recorded_at=now)
-    record_account(uow, fact, by=_SYSTEM)
+    slack = ("slack", f"{TEAM}|{user_of(person.person_id)}")
+    for kind, account in sorted({slack, ("sso", subject_of(person.person_id))} - known):
+        fact = PersonAccount(kind=kind, account=account, person_id=person.person_id, valid_from=today, valid_to=None, recorded_at=now)
+        record_account(uow, fact, by=_SYSTEM)
+    if slack in known:
+        return
     for right in Right if person.person_id in _at_work(uow, opened) else (Right.REQUEST_LIMITS,):
         given = AccessRight(person_id=person.person_id, access=right, valid_from=today, valid_to=None, recorded_at=now)
         set_right(uow, given, by=_SYSTEM)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,14 @@ import typer
 
 from credit_review import messages
 from credit_review.errors import BadInput, CreditReviewError, Refused, ReviewStopped
-from credit_review.model.money import Money
-from credit_review.model.records import Proposal, Review, RiskKept
-from credit_review.model.states import ReviewState
+from credit_review.model.money import Money, typed
+from credit_review.model.records import LimitAccount, Proposal, Review, RiskKept
+from credit_review.model.states import Layer, ProposalState, ReviewState
 from credit_review.ports import UnitOfWork
 from credit_review.review import close as closing
-from credit_review.review import lifecycle
+from credit_review.review import lifecycle, override
 from credit_review.review.request import later_reviews, unfinished_request
+from credit_review.review.working import Company
 from credit_review.words import marked, recalled, said
 from deployments.cli import language
 from deployments.cli.frame import joined, names_of, one_of_each, services, show_json, show_pairs, show_table, tell
@@ -332,6 +333,7 @@ class Asked:
     reason: str
     until: date | None = None
     terms: int | None = None
+    emergency: bool = False
 
 
 def request(config: Path, asked: Asked, *, as_person: str, as_json: bool) -> None:
@@ -339,9 +341,14 @@ def request(config: Path, asked: Asked, *, as_person: str, as_json: bool) -> Non
     opened = services(config)
     with opened.store.read() as uow:
         person = me(opened, uow, as_person)
+    _say_requested(config, _reviewed(config, asked, person.person_id), as_json=as_json)
+
+
+def _reviewed(config: Path, asked: Asked, person_id: str) -> Review:
+    """The review that the request became."""
     before = _newest(config)
-    typed = {"customer_id": asked.customer, "amount": asked.amount, "until": asked.until, "terms_days": asked.terms}
-    about = {"config": str(config.resolve()), **typed, "reason": asked.reason, "person_id": person.person_id}
+    words = {"customer_id": asked.customer, "amount": asked.amount, "until": asked.until, "terms_days": asked.terms}
+    about = {"config": str(config.resolve()), **words, "reason": asked.reason, "person_id": person_id, "emergency": asked.emergency}
     with watched():
         from flows.limit_request import limit_request
         from tasks import requests
@@ -353,7 +360,59 @@ def request(config: Path, asked: Asked, *, as_person: str, as_json: bool) -> Non
     review = _newest(config)
     if review is None or review == before:
         raise ReviewStopped(said("the request left no review"), next_step=said("ask again"))
-    _say_requested(config, review, as_json=as_json)
+    return review
+
+
+def raise_at_once(config: Path, asked: Asked, *, as_person: str, as_json: bool) -> None:
+    """Put a temporary limit in force before its approval, in an emergency."""
+    opened = services(config)
+    with opened.store.read() as uow:
+        person = me(opened, uow, as_person)
+    company = Company(calendar=opened.settings.working_days(), zone=opened.settings.zone)
+    destinations = opened.settings.slack.destinations()
+    by = override.Caller(person_id=person.person_id, now=opened.clock.now(), company=company, to=destinations)
+    try:
+        proposal_id = _emergency(config, asked, by)
+        with opened.store.begin() as uow:
+            change = override.put_in_force(uow, proposal_id, replace(by, now=opened.clock.now()))
+            proposal = uow.get(Proposal, proposal_id=proposal_id)
+            uow.commit()
+    except Refused as refusal:
+        if refusal.code in (override.NOT_YOURS, override.BEYOND):
+            with opened.store.begin() as uow:
+                override.record_refusal(uow, refusal, person_id=person.person_id, customer_id=asked.customer)
+                uow.commit()
+        raise
+    from tasks import effects
+
+    with watched():
+        effects.relay_outbox.fn(str(config.resolve()))
+    assert proposal is not None  # noqa: S101  read in the same transaction
+    if as_json:
+        names = ("proposal_id", "customer_id", "currency", "to_minor", "effective_to", "state", "tier", "required_approvals", "expires_at")
+        show_json({"change": change.change_id, **{name: getattr(proposal, name) for name in names}})
+        return
+    amount = Money(proposal.to_minor, proposal.currency)
+    tell(said("limit of {amount} is in force until {day}", amount=amount, day=proposal.effective_to))
+    about = {"proposal": proposal_id, "needed": proposal.required_approvals, "tier": proposal.tier, "moment": proposal.expires_at}
+    tell(said("it takes {needed} approval(s) of {tier} of proposal {proposal} by {moment}; otherwise it is taken back", **about))
+
+
+def _emergency(config: Path, asked: Asked, by: override.Caller) -> str:
+    """The id of the emergency request: one that waits since an earlier try, or a new one. Refused early to who may not."""
+    assert asked.until is not None  # noqa: S101  the command asks for it
+    with services(config).store.read() as uow:
+        matrix, rule, _ = override.require_right(uow, by, asked.until)
+        for account in uow.find(LimitAccount, subject_id=asked.customer, layer=Layer.BASE, limit=1):  # said before the work is done
+            minor = typed(asked.amount, account.currency)
+            override.require_room(uow, matrix, rule, by, asked.customer, minor, account.currency)
+        mine = uow.find(Proposal, customer_id=asked.customer, proposer_id=by.person_id, state=ProposalState.DRAFT, effective_to=asked.until)
+    waiting = [p.proposal_id for p in mine if p.to_minor == typed(asked.amount, p.currency)]
+    if waiting:
+        return waiting[0]
+    review = _reviewed(config, asked, by.person_id)
+    with services(config).store.read() as uow:
+        return uow.find(Proposal, review_id=review.review_id)[0].proposal_id
 
 
 def _say_requested(config: Path, review: Review, *, as_json: bool) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import secrets
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -15,12 +13,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from credit_review import audit
+from credit_review.adapters.files import require_free, whole_folder, write_below
 from credit_review.adapters.store.log import SqlLog
 from credit_review.adapters.store.refusals import translated
 from credit_review.adapters.wiring import Services, open_outside
-from credit_review.audit.anchored import KEPT, ever_in_force
+from credit_review.audit.anchored import KEPT, newest_signed
 from credit_review.audit.checking import Consistent
-from credit_review.audit.notes import open_note, size_of
+from credit_review.audit.notes import size_of
 from credit_review.audit.proofs import inclusion_paths, proof_text
 from credit_review.errors import BadInput, Tampered
 from credit_review.review import sampled
@@ -119,8 +118,7 @@ class _Log:
 def draw_sample(config: Path, asked: Asked, out: Path, *, as_person: str, as_json: bool) -> None:
     """Draw a sample, record that it was drawn, and write its folder."""
     plan, of = asked.plan(), _known(Of, asked.of, "--of")
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise BadInput(said("{folder} holds something already", folder=str(out)), expected=said("a folder that is not there yet"))
+    require_free(out)
     opened = services(config)
     period = sampled.Period.of(asked.first_day, asked.last_day, opened.settings.zone)
     with opened.store.read() as uow:
@@ -140,7 +138,9 @@ def draw_sample(config: Path, asked: Asked, out: Path, *, as_person: str, as_jso
     files = _files(frozen, sample, papers, proofs, reader)
     files["sample.md"] = cover(frozen, sample, told, reader, proven_up_to=log.size)
     files["sample.json"] = _record(frozen, sample, seq)
-    _write(out, files)
+    with whole_folder(out) as part:
+        for name, text in files.items():
+            write_below(part, name, text)
     if as_json:
         show_json(
             {
@@ -186,13 +186,7 @@ def _verified(opened: Services) -> _Log:
         notes = {size: note for note in log.checkpoints() if (size := size_of(note)) is not None} if outside.trust else {}
         with log.reading() as view:
             found = audit.verify_rows(reading.passing(view.rows), view.payloads, view.head, roots_at=set(notes), keep=KEPT)
-    sizes = [size for size in notes if 0 < size <= found.size]
-    if not sizes or outside.trust is None:
-        return _Log(found, reading)
-    checkpoint = open_note(notes[max(sizes)], ever_in_force(found, outside.trust)).checkpoint
-    if checkpoint.root != found.roots[checkpoint.size]:
-        raise audit.TamperedEntry(checkpoint.size, "a checkpoint is signed over other entries", expected=f"root {checkpoint.root}")
-    return _Log(found, reading, notes[checkpoint.size], checkpoint.size)
+    return _Log(found, reading, *newest_signed(found, notes, outside.trust))
 
 
 def _require_whole(frozen: Frozen) -> None:
@@ -211,7 +205,7 @@ def _require_whole(frozen: Frozen) -> None:
 def _proofs(log: _Log, papers: Sequence[Dossier]) -> dict[int, str]:
     """Inclusion proofs of the entries in the papers, those that a signed checkpoint covers, by number."""
     wanted = {one.seq for each in papers for one in each.entries if one.seq < log.size}
-    return {seq: proof_text(seq, path, log.note) for seq, path in inclusion_paths(log.reading.leaves[: log.size], wanted).items()}
+    return {seq: proof_text(seq, path, log.note) for seq, path in inclusion_paths(log.reading.leaves.first(log.size), wanted).items()}
 
 
 def _files(frozen: Frozen, sample: Sample, papers: Sequence[Dossier], proofs: Mapping[int, str], reader: Reader) -> dict[str, str]:
@@ -232,33 +226,12 @@ def _record(frozen: Frozen, sample: Sample, seq: int) -> str:
     return json.dumps({**known, **money, **drawn}, ensure_ascii=False, indent=2, sort_keys=True) + "\n"
 
 
-def _write(out: Path, files: Mapping[str, str]) -> None:
-    """The folder whole or not at all. Raises BadInput when it cannot be written."""
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        part = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-    except OSError as error:
-        raise BadInput(said("{file} cannot be written: {error}", file=str(out), error=error.strerror or "")) from None
-    try:
-        for name, text in files.items():
-            path = part / name
-            path.parent.mkdir(exist_ok=True)
-            path.write_bytes(text.encode())
-        part.replace(out)
-    except OSError as error:
-        raise BadInput(said("{file} cannot be written: {error}", file=str(out), error=error.strerror or "")) from None
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-
-
 # --- project --------------------------------------------------------------------------------------------------------------------------
 
 
 def project_sample(folder: Path, *, as_json: bool) -> None:
     """Draw the sample again from its folder, read the conclusions, and say what they show of the population."""
-    record, sample = _again(folder)
-    of = _known(Of, str(record["population"].get("of")), "sample.json")
-    concluded = projection.read(_text(folder, "conclusions.csv"), sample, name="conclusions.csv")
+    of, sample, concluded, _ = concluded_sample(folder)
     shown = projection.project(sample, concluded)
     told = wording.concluded(sample, of, shown)
     if as_json:
@@ -269,12 +242,20 @@ def project_sample(folder: Path, *, as_json: bool) -> None:
         tell(sentence)
 
 
+def concluded_sample(folder: Path) -> tuple[Of, Sample, Mapping[str, projection.Concluded], int]:
+    """What was drawn, drawn again; the conclusions by item; and the number of the entry that says it was drawn."""
+    record, sample = _again(folder)
+    of = _known(Of, str(record["population"].get("of")), "sample.json")
+    concluded = projection.read(_text(folder, "conclusions.csv"), sample, name="conclusions.csv")
+    return of, sample, concluded, int(record["entry"])
+
+
 def _again(folder: Path) -> tuple[dict[str, Any], Sample]:
     """sample.json and the sample it says. Raises Tampered when population, plan and seed do not make it."""
     try:
         record = json.loads(_text(folder, "sample.json"))
         population, plan, written = record["population"], Plan.read(record["plan"]), record["sample"]
-        frozen_as = population["digest"]
+        frozen_as, _ = population["digest"], int(record["entry"])
     except (ValueError, TypeError, KeyError):
         raise BadInput(said("this is no plan of a sample"), expected=said("sample.json as `audit sample draw` wrote it")) from None
     text = _text(folder, "population.csv")

@@ -28,6 +28,7 @@ from credit_review.review.counter import CounterOffer
 from credit_review.review.decide import DecideCommand, Outcome
 from credit_review.review.decide import decide as answer
 from credit_review.review.inbox import awaiting
+from credit_review.review.opened import note_opening
 from credit_review.review.release import Analyst
 from credit_review.review.route import Rules
 from credit_review.review.standing import gather, matrix_in_force, policy_in_force
@@ -158,10 +159,23 @@ def _line(p: Proposal) -> list[Any]:
     ]
 
 
-def show(config: Path, proposal_id: str, *, as_json: bool) -> None:
-    """One proposal with everything behind it."""
+def _note_opening(opened: Services, proposal_id: str, as_person: str) -> None:
+    with opened.store.read() as uow:
+        try:
+            person_id = me(opened, uow, as_person).person_id
+        except (BadInput, Refused):  # whoever is nobody here may read, and has no work to be coached in
+            if as_person:
+                raise
+            return
+        found(uow, proposal_id)
+    note_opening(opened.store, proposal_id, person_id, opened.clock.now())
+
+
+def show(config: Path, proposal_id: str, *, as_person: str = "", as_json: bool) -> None:
+    """One proposal with everything behind it; whoever can be told from the account has opened it."""
     opened = services(config)
     now = opened.clock.now()
+    _note_opening(opened, proposal_id, as_person)
     with opened.store.read() as uow:
         proposal = found(uow, proposal_id)
         packet = json.loads(proposal.packet_json)

@@ -17,6 +17,7 @@ from credit_review.messages.text import Block, Message, button, buttons, modal, 
 from credit_review.words import Words, said
 from deployments.slack_listener.identity import account_of
 from deployments.slack_listener.office import DEADLINE, Office, Told
+from deployments.slack_listener.showing import cause_of
 
 if TYPE_CHECKING:
     from slack_bolt import Ack, BoltContext, Respond
@@ -146,8 +147,8 @@ def tell(office: Office, body: Body, respond: Respond, told: Told) -> None:
             respond(text=shown.text, blocks=list(shown.blocks), response_type="ephemeral", replace_original=False)
         else:
             office.client.views_open(trigger_id=body["trigger_id"], view=dict(said_in_modal(told)))
-    except Exception:  # the decision stands; only its echo was lost
-        LOG.warning("the person who clicked could not be answered")
+    except Exception as error:  # the decision stands; only its echo was lost
+        LOG.warning("the person who clicked could not be answered (%s)", cause_of(error))
 
 
 def answer(told: Told) -> Message:

@@ -16,7 +16,7 @@ from credit_review.adapters.workspace import Workspace
 from credit_review.errors import CreditReviewError
 from credit_review.hearing import heard
 from credit_review.messages.why import Evidence, unknown
-from credit_review.model.frames import QUARANTINE, bucket_of
+from credit_review.model.frames import EXTERNAL, QUARANTINE, bucket_of
 from credit_review.model.money import Money, exponent
 from credit_review.model.records import Decision, LimitChange, Proposal, Review
 from credit_review.ports import UnitOfWork
@@ -88,15 +88,18 @@ def _from_files(services: Services, proposal: Proposal, manifest: Manifest, word
     refused = [*_of(snapshot.frame("quarantine", bucket), customer).to_dict("records")]
     refused += _of(workspace.read("quarantine", bucket, of=QUARANTINE), customer).to_dict("records")
     providers = set(_of(snapshot.frame("external", bucket), customer)["provider"])
+    policy = workspace.policy()
     shown = providers <= set(services.settings.slack.show_providers) or "*" in services.settings.slack.show_providers
     return {
         "features": list(_figures(row, proposal.currency, words, _FIGURES | (_LICENSED if shown else {}))),
+        "licensed": shown,
+        "policy": policy.version,
         "hidden": "" if shown else said("Data of external reports is not shown here: the provider's licence does not allow it."),
         "points": list(_points(score)),
         "score": list(_score(score, words)),
-        "basis": list(_basis(row, _row(workspace.read("proposals", bucket), customer), workspace.policy().limits, words, licensed=shown)),
+        "basis": list(_basis(row, _row(workspace.read("proposals", bucket), customer), policy.limits, words, licensed=shown)),
         "data_dates": _dates(manifest, row),
-        "quarantined": [_sentence(r) for r in refused],
+        "quarantined": [_sentence(r, licensed=shown) for r in refused],
     }
 
 
@@ -181,7 +184,9 @@ def _dates(manifest: Manifest, row: Mapping[str, Any]) -> list[tuple[str, date |
     return dates
 
 
-def _sentence(row: Mapping[Any, Any]) -> str:
+def _sentence(row: Mapping[Any, Any], *, licensed: bool) -> str:
+    if row["dataset"] == EXTERNAL.name and not licensed:  # neither value nor reason, which may repeat it
+        return said("{row}: a row of the external report was set aside ({column})", row=str(row["row_key"]), column=str(row["column"]))
     found = {"row": str(row["row_key"]), "why": heard(str(row["reason"])), "column": str(row["column"]), "value": repr(row["value"])}
     return said("{row}: {why} ({column} = {value})", **found)
 

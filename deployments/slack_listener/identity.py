@@ -83,9 +83,9 @@ class Directory:
         except SlackApiError as error:
             if error.response.get("error") in ("user_not_found", "users_not_found", "user_not_visible"):
                 return NotOurs("slack.unknown", said("Slack does not know your account in our workspace"))
-            raise Unavailable("Slack does not say who you are", next_step="click again in a moment") from None
+            raise Unavailable(said("Slack does not say who you are"), next_step=said("click again in a moment")) from None
         except (SlackClientError, OSError):
-            raise Unavailable("Slack does not say who you are", next_step="click again in a moment") from None
+            raise Unavailable(said("Slack does not say who you are"), next_step=said("click again in a moment")) from None
         why = outsider(about, team=account.team, user=account.user)
         return NotOurs(why, said(_OUTSIDERS[why])) if why else None
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from credit_review import messages
 from credit_review.errors import BadInput, CreditReviewError, Refused
 from credit_review.messages import forms, gathering, notices, render
-from credit_review.messages.card import card, condition_in_words
+from credit_review.messages.card import card, condition_in_words, in_full
 from credit_review.messages.digest import Listing, listing_of
 from credit_review.messages.home import home
 from credit_review.messages.text import Block, modal, read_value
@@ -21,11 +21,13 @@ from credit_review.ports import UnitOfWork
 from credit_review.review import step_up
 from credit_review.review.counter import Foreseen, foresee
 from credit_review.review.directory import current_delegations
+from credit_review.review.opened import note_opening
 from credit_review.words import Words, said
 from deployments.slack_listener import credit, evidence
 from deployments.slack_listener.deciding import offer_in
 from deployments.slack_listener.identity import account_of
 from deployments.slack_listener.office import Office, Told
+from deployments.slack_listener.showing import SLACK_FAILS, cause_of, showing
 
 if TYPE_CHECKING:
     from credit_review.adapters.wiring import Services
@@ -39,7 +41,8 @@ def _show(office: Office, body: Body, view: Block) -> Mapping[str, Any]:
     """Open a modal, or put it over the one the click came from."""
     over = (body.get("view") or {}).get("type") == "modal"
     opening = office.client.views_push if over else office.client.views_open
-    return opening(trigger_id=body["trigger_id"], view=dict(view))["view"]  # type: ignore[no-any-return]
+    with showing():
+        return opening(trigger_id=body["trigger_id"], view=dict(view))["view"]  # type: ignore[no-any-return]
 
 
 def _asked(office: Office, uow: UnitOfWork, body: Body) -> tuple[Proposal, Words, str, str]:
@@ -107,14 +110,22 @@ def approve_outside(office: Office, body: Body) -> Told:
 def show_why(office: Office, body: Body) -> None:
     """Open Why at once with what the packet says, then fill in what the review's files say."""
     with office.services.store.read() as uow:
-        proposal, words, ask, _ = _asked(office, uow, body)
-        names = gathering.names_in(uow, office.services.clock.now())
-    view = _show(office, body, why(proposal, ask, None, words))
-    found = evidence.gather(office.services, proposal, names, words)
+        proposal, words, ask, person_id = _asked(office, uow, body)
+        seen = gathering.view_of(uow, proposal.proposal_id, office.company, office.services.clock.now(), reader_id=person_id)
+    facts = in_full(seen)
+    view = _show(office, body, why(proposal, ask, None, words, facts))
+    try:
+        found = evidence.gather(office.services, proposal, seen.names, words)
+        _fill_in(office, view["id"], lambda picture: why(proposal, ask, replace(found, picture=picture), words, facts), proposal, words)
+    finally:
+        note_opening(office.services.store, proposal.proposal_id, person_id, office.services.clock.now())
+
+
+def _fill_in(office: Office, view_id: str, drawn: Callable[[str], Mapping[str, Any]], proposal: Proposal, words: Words) -> None:
     image = _uploaded(office, proposal, words)
     for picture in (image, "") if image else ("",):
         try:
-            office.client.views_update(view_id=view["id"], view=dict(why(proposal, ask, replace(found, picture=picture), words)))
+            office.client.views_update(view_id=view_id, view=dict(drawn(picture)))
             return
         except Exception:  # Slack may not have taken in the picture yet: the figures matter more
             LOG.warning("Why could not be filled in%s", " with its picture" if picture else "")
@@ -194,12 +205,13 @@ def page(office: Office, body: Body) -> None:
     """Turn the page of a list, or filter it. Raises BadInput where it stands below no message."""
     action, place = body["actions"][0], body.get("container") or {}
     if not (place.get("channel_id") and place.get("message_ts")):
-        raise BadInput("this list is not one of ours", next_step="open the App Home")
+        raise BadInput(said("this list is not one of ours"), next_step=said("open the App Home"))
     part: Listing = listing_of(action.get("value") or (action.get("selected_option") or {}).get("value", ""))
     with office.services.store.read() as uow:
         person = office.person(uow, body)
         shown = render.listing(uow, person.person_id, part, office.company, office.services.clock.now())
-    office.client.chat_update(channel=place["channel_id"], ts=place["message_ts"], text=shown.text, blocks=list(shown.blocks))
+    with showing():
+        office.client.chat_update(channel=place["channel_id"], ts=place["message_ts"], text=shown.text, blocks=list(shown.blocks))
 
 
 def open_card(office: Office, body: Body) -> None:
@@ -209,6 +221,7 @@ def open_card(office: Office, body: Body) -> None:
         view = gathering.view_of(uow, proposal.proposal_id, office.company, office.services.clock.now(), reader_id=person_id)
     shown = card(view)
     _show(office, body, modal(OPENED, words.say(said("Proposal")), shown.blocks, close=words.say(said("Close"))))
+    note_opening(office.services.store, proposal.proposal_id, person_id, office.services.clock.now())
 
 
 def confirm_form(office: Office, body: Body) -> None:
@@ -235,7 +248,10 @@ def answer_form(office: Office, body: Body) -> None:
 
 
 def publish_home(office: Office, body: Body) -> None:
-    """Draw a person's App Home; somebody who is nobody of ours is told so there. Opening it asks for nothing, so it refuses nothing."""
+    """Draw a person's App Home; somebody who is nobody of ours is told so there. Opening it asks for nothing, so it refuses nothing.
+
+    Where Slack does not take it, the next opening draws it.
+    """
     now, account = office.services.clock.now(), account_of(body)
     try:
         office.directory.require_ours(account)
@@ -246,7 +262,10 @@ def publish_home(office: Office, body: Body) -> None:
     except CreditReviewError as error:
         text = office.company.words.error(error)
         view = {"type": "home", "blocks": list(notices.answer(text).blocks)}
-    office.client.views_publish(user_id=account.user, view=dict(view))
+    try:
+        office.client.views_publish(user_id=account.user, view=dict(view))
+    except SLACK_FAILS as error:
+        LOG.warning("an App Home could not be drawn (%s); it is drawn when it is opened next", cause_of(error))
 
 
 def credit_command(office: Office, body: Body) -> Told:

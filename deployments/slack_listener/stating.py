@@ -24,6 +24,7 @@ from deployments.slack_listener.credit import known_customer
 from deployments.slack_listener.deciding import days_of
 from deployments.slack_listener.identity import account_of
 from deployments.slack_listener.office import Office, delivery_key, interaction_key
+from deployments.slack_listener.showing import showing
 
 Body = Mapping[str, Any]
 
@@ -32,7 +33,8 @@ def _form(office: Office, body: Body, draw: Callable[[UnitOfWork, Person, Words]
     with office.services.store.read() as uow:
         person = office.person(uow, body)
         view = draw(uow, person, office.words(uow, person))
-    office.client.views_open(trigger_id=body["trigger_id"], view=dict(view))
+    with showing():
+        office.client.views_open(trigger_id=body["trigger_id"], view=dict(view))
 
 
 def _saved(office: Office, body: Body, act: Callable[[UnitOfWork, Person], None]) -> None:

@@ -177,10 +177,10 @@ function drawMessage(channel, message, replies) {
 
 function drawThread(channel, message, replies, open) {
   const toggle = () => { here.threads[open ? "delete" : "add"](message.ts); look(); };
-  const label = replies.length ? `${replies.length} ${replies.length === 1 ? "reply" : "replies"}` : "Reply in thread";
+  const label = replies.length ? `${replies.length} ${replies.length === 1 ? "reply" : "replies"}` : open ? "Reply in thread" : "Reply";
   const field = h("input", { "data-key": `reply|${message.ts}`, "aria-label": "Reply in thread", placeholder: "Reply…" });
   const submit = (event) => { event.preventDefault(); send(field, channel.id, message.ts); };
-  return h("div", { class: "thread" },
+  return h("div", { class: replies.length || open ? "thread" : "thread none" }, // beside the sender: Slack has no line for it either
     h("button", { type: "button", class: "quiet", "aria-expanded": String(open), onclick: toggle }, open ? `▾ ${label}` : `▸ ${label}`),
     open && h("div", { class: "replies" }, replies.map((reply) => drawMessage(channel, reply, [])),
       h("form", { class: "reply", onsubmit: submit }, field, h("button", { type: "submit" }, "Reply"))));

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
@@ -23,8 +24,10 @@ from deployments.slack_sandbox.delivery import Delivery
 from deployments.slack_sandbox.guard import POLICY, Guard, require_loopback
 from deployments.slack_sandbox.people import People
 from deployments.slack_sandbox.response_urls import ResponseUrls
+from deployments.slack_sandbox.sign_in import SignIn
 from deployments.slack_sandbox.web_api import WebApi
 
+_STARTS_WITHIN = 20.0
 _HERE = Path(__file__).parent
 _PAGE = {"page.html": "text/html", "page.css": "text/css", "page.js": "text/javascript", "blocks.js": "text/javascript",
          "mrkdwn.js": "text/javascript"}  # fmt: skip
@@ -75,6 +78,7 @@ class Sandbox:
             WebSocketRoute("/link/", self.delivery.take_link),
             *WebApi(self.core, self.delivery).routes(),
             *People(self.core, self.delivery).routes(),
+            *SignIn(self.core).routes(),
         ]
 
         @asynccontextmanager
@@ -101,16 +105,27 @@ def running(settings: Settings | None = None, *, host: str = "127.0.0.1", port: 
     """
     chosen = replace(settings or Settings(), **changes)
     sandbox = Sandbox(chosen, host=host, port=port or free_port(host))
-    server = sandbox.server()
+    with served(sandbox.server(), sandbox.cannot_listen()):
+        client = SandboxClient(sandbox.base_url)
+        try:
+            yield client
+        finally:
+            client.close()
+
+
+@contextmanager
+def served(server: uvicorn.Server, otherwise: BadInput) -> Iterator[None]:
+    """A server that listens, in a thread of its own, until the block is left. Raises `otherwise` when it does not start."""
     thread = threading.Thread(target=_run, args=(server,), name="slack-sandbox", daemon=True)
     thread.start()
-    if not server.told.wait(20) or not server.started:
-        raise sandbox.cannot_listen()
-    client = SandboxClient(sandbox.base_url)
+    deadline = time.monotonic() + _STARTS_WITHIN
+    while not server.started and thread.is_alive() and time.monotonic() < deadline:
+        time.sleep(0.005)
+    if not server.started:
+        raise otherwise
     try:
-        yield client
+        yield
     finally:
-        client.close()
         server.should_exit = True
         thread.join(10)
 
@@ -121,18 +136,11 @@ def _run(server: uvicorn.Server) -> None:
 
 
 class _Server(uvicorn.Server):
-    """Says when it listens, or that it gave up; lets go of whoever waits for changes when it stops."""
+    """Lets go of whoever waits for changes when it stops."""
 
     def __init__(self, config: uvicorn.Config, core: Core) -> None:
         super().__init__(config)
-        self.core, self.told = core, threading.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, then tell."""
-        try:
-            await super().startup(sockets)
-        finally:
-            self.told.set()
+        self.core = core
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Answer those who wait, then stop."""

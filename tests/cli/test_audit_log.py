@@ -143,16 +143,16 @@ def test_a_witness_remembers_and_cosigns(notarised, tmp_path):
 
 def test_payloads_are_erased_with_an_entry_of_their_own(notarised):
     seq = next(row.seq for row in notarised.find(AuditRow, action="person.changed"))
-    notarised.run("audit", "erase", str(seq), "--basis", "GDPR-17", who="p-cfo").fine()
+    notarised.run("audit", "erase", str(seq), "--basis", "GDPR-17", who="p-ceo").fine()
     assert "1 payloads erased" in notarised.run("audit", "verify").out
-    notarised.run("audit", "erase", str(seq), "--basis", "GDPR-17", who="p-cfo").refused(3, "has a payload to erase")
-    notarised.run("audit", "erase", "999999", "--basis", "GDPR-17", who="p-cfo").refused(3, "there is no entry 999999")
+    notarised.run("audit", "erase", str(seq), "--basis", "GDPR-17", who="p-ceo").refused(3, "has a payload to erase")
+    notarised.run("audit", "erase", "999999", "--basis", "GDPR-17", who="p-ceo").refused(3, "there is no entry 999999")
 
 
 def test_the_key_is_handed_over_and_the_new_one_signs(notarised, tmp_path, monkeypatch):
     notarised.run("audit", "checkpoint").fine()
     run("audit", "key", ORIGIN, "--out", str(tmp_path / "next.key"))
-    notarised.run("audit", "rotate-key", str(tmp_path / "next.key"), "--reason", "yearly", who="p-cfo").fine()
+    notarised.run("audit", "rotate-key", str(tmp_path / "next.key"), "--reason", "yearly", who="p-ceo").fine()
     notarised.run("audit", "checkpoint").refused(3, "one that may sign now", "rotate-key")
     monkeypatch.setenv("CREDIT_REVIEW_NOTARY_KEY", (tmp_path / "next.key").read_text())
     notarised.run("audit", "checkpoint").fine()
@@ -164,10 +164,41 @@ def test_a_restored_database_goes_on_under_a_new_name(notarised, tmp_path):
     notarised.run("audit", "checkpoint").fine()
     notarised.run("audit", "export", str(tmp_path / "log.jsonl"), who="p-cfo").fine()
     notarised.run("audit", "checkpoint").fine()
-    notarised.run("audit", "restored", "--reason", "disk", who="p-cfo").refused(4, "nothing was lost")
+    notarised.run("audit", "restored", "--reason", "disk", who="p-ceo").refused(4, "nothing was lost")
     assert backup.run("audit", "verify").code == 1
-    backup.run("audit", "restored", "--reason", "disk", who="p-cfo").fine()
+    backup.run("audit", "restored", "--reason", "disk", who="p-ceo").fine()
     backup.run("audit", "checkpoint").fine()
     verified = backup.run("audit", "verify").fine()
     assert "verified up to entry" in verified.out
     assert open_note(SqlLog(backup.opened.store.engine).checkpoints()[-1], [key_of(notarised)]).checkpoint.origin == ORIGIN[:-1] + "2"
+
+
+def test_only_the_highest_tier_lays_hands_on_the_log_where_no_office_is_named_and_a_refusal_is_on_record(notarised, tmp_path):
+    seq = str(next(row.seq for row in notarised.find(AuditRow, action="person.changed")))
+    run("audit", "key", ORIGIN, "--out", str(tmp_path / "next.key"))
+    for words in (("erase", seq, "--basis", "GDPR-17"), ("rotate-key", str(tmp_path / "next.key"), "--reason", "mine now")):
+        notarised.run("audit", *words, who="p-cfo").refused(4, "Frank Osei may not", "T4 (Board)", "ask Elena Rossi (p-ceo)")
+    refused = [json.loads(row.body) for row in notarised.find(AuditRow, action="decision.refused", entity="log")]
+    assert [(one["actor"], one["data"]["code"]) for one in refused] == [("person:p-cfo", "sign.lacks_tier")] * 2
+    assert not notarised.find(AuditRow, action="payload.erased") and not notarised.find(AuditRow, action="key.rotated")
+
+
+def test_named_offices_decide_and_the_highest_tier_no_longer_does(notarised, tmp_path):
+    authority = notarised.config / "authority.yaml"
+    named = authority.read_text().replace('version: "2026.1"', 'version: "2026.2"')
+    named = named.replace("control_owner: []", "control_owner: [p-controller]")
+    authority.write_text(named.replace("administrators: []", "administrators: [p-analyst]"))
+    CLOCK.set(CLOCK.now() + timedelta(minutes=1))
+    for who in ("p-cfo", "p-manager"):
+        notarised.run("adopt", str(authority), "--author", "p-analyst", who=who).fine()
+    seq = str(next(row.seq for row in notarised.find(AuditRow, action="person.changed")))
+    run("audit", "key", ORIGIN, "--out", str(tmp_path / "next.key"))
+    notarised.run("audit", "checkpoint").fine()
+    for who in ("p-ceo", "p-analyst"):
+        notarised.run("audit", "erase", seq, "--basis", "GDPR-17", who=who).refused(4, "the control owner", "Carl Ohm (p-controller)")
+    notarised.run("audit", "erase", seq, "--basis", "GDPR-17", who="p-controller").fine()
+    rotate = ("audit", "rotate-key", str(tmp_path / "next.key"), "--reason", "yearly")
+    notarised.run(*rotate, who="p-controller").refused(4, "the administrators", "Anna Berg (p-analyst)")
+    notarised.run(*rotate, who="p-analyst").fine()
+    codes = [json.loads(row.body)["data"]["code"] for row in notarised.find(AuditRow, action="decision.refused", entity="log")]
+    assert codes == ["sign.lacks_office"] * 3

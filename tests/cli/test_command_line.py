@@ -23,11 +23,12 @@ from deployments.cli import frame, main, reviewing
 ROOT = Path(__file__).parents[2]
 HEAVY = ("prefect", "pandas", "great_expectations", "sklearn", "sqlalchemy", "matplotlib", "slack_bolt", "numpy", "alembic")
 ANSWERS = {
-    "adopt", "apply", "audit checkpoint", "audit entries", "audit sample draw", "audit sample project", "audit verify",
-    "conditions list", "decide", "defer", "deliveries list", "deliveries requeue", "differences list", "differences settle", "doctor",
-    "exclude", "follow-up", "inbox", "people delegate", "people delegations", "people end-delegation", "people list", "release",
-    "replay", "report", "request", "review close", "review confirm", "review list", "review resume", "review run", "review show",
-    "risk-kept", "show",
+    "adopt", "apply", "audit checkpoint", "audit coaching", "audit controls", "audit entries", "audit sample draw",
+    "audit sample project", "audit special", "audit verify", "canaries", "conditions list", "decide", "defer", "deliveries list",
+    "deliveries requeue", "differences list", "differences settle", "doctor", "evidence pack", "exclude", "finding assign",
+    "finding close", "finding list", "finding open", "finding remedy", "finding reopen", "finding show", "follow-up", "inbox",
+    "override", "people delegate", "people delegations", "people end-delegation", "people list", "release", "replay", "report",
+    "request", "review close", "review confirm", "review list", "review resume", "review run", "review show", "risk-kept", "show",
 }  # fmt: skip
 """Commands whose answer a script would read."""
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import date
 from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 
 from credit_review.adapters.workspace import Workspace
 from credit_review.errors import BadInput
+from credit_review.limits.codes import CAP_WORDS, Cap
 from credit_review.messages import why as derivation
 from credit_review.model.records import Proposal, Review
 from credit_review.review.directory import person_on
@@ -72,3 +76,50 @@ def test_why_says_the_score_in_all_how_need_was_computed_and_the_factor_behind_t
     assert dict(found.score)["points in all"] == str(row["points"])
     shown = text(derivation.why(proposal, "X", found, ENGLISH)["blocks"])
     assert "How need and caps were computed" in shown and "probability of default" in shown
+    assert f"{policy.version} · {proposal.policy_digest[:16]}" in shown
+
+
+def test_where_the_providers_licence_does_not_allow_it_why_says_nothing_from_which_its_report_could_be_told(reviewed):
+    frame, _ = answers(reviewed)
+    wanted = set(frame.loc[frame["cap_recommended_minor"].notna(), "customer_id"])
+    proposal = next(p for p in reviewed.find(Proposal) if p.customer_id in wanted)
+    cap = int(frame.set_index("customer_id").loc[proposal.customer_id, "cap_recommended_minor"])
+    label, figure = f"Cap: {CAP_WORDS[Cap.RECOMMENDATION]}", ENGLISH.money(cap, proposal.currency)
+
+    def line(found):
+        rows = [e for b in derivation.why(proposal, "X", found, ENGLISH)["blocks"] for e in b.get("elements", ())]
+        (said,) = [text(row) for row in rows if label in text(row)]
+        return said
+
+    opened = reviewed.opened
+    closed = evidence.gather(opened, proposal, {}, ENGLISH)
+    assert "not shown here" in line(closed) and figure not in line(closed) and "licence" in closed.hidden
+    assert "not shown here" in line(None), "nor while the licence is being looked up"
+    slack = opened.settings.slack.model_copy(update={"show_providers": ("*",)})
+    allowed = replace(opened, settings=opened.settings.model_copy(update={"slack": slack}))
+    assert figure in line(evidence.gather(allowed, proposal, {}, ENGLISH))
+
+
+def test_a_row_of_an_unlicensed_report_in_quarantine_is_named_without_what_it_says():
+    row = {"dataset": "external", "row_key": "e-1", "reason": "pd 1.7 is no probability", "column": "pd_fraction", "value": "1.7"}
+    assert "1.7" not in ENGLISH.say(evidence._sentence(row, licensed=False)) and "e-1" in evidence._sentence(row, licensed=False)
+    assert "1.7" in ENGLISH.say(evidence._sentence(row, licensed=True))
+    assert "1.7" in ENGLISH.say(evidence._sentence({**row, "dataset": "items"}, licensed=False))
+
+
+def test_the_picture_shows_open_items_by_age_and_what_was_open_at_the_last_month_ends(reviewed):
+    proposal = reviewed.find(Proposal)[0]
+    png = evidence.picture(reviewed.opened, proposal, ENGLISH)
+    assert png.startswith(b"\x89PNG") and len(png) > 5_000
+    assert evidence.picture(reviewed.opened, replace(proposal, review_id="r-none"), ENGLISH) == b""
+    day = pd.Timestamp
+    items = pd.DataFrame(
+        [
+            (day("2026-06-10"), pd.NaT, 500, 300),  # open, settled in part
+            (day("2026-06-30"), day("2026-08-31"), 70, 0),  # cleared on a month end: no longer open then
+            (day("2026-09-30"), pd.NaT, 9, 9),  # posted on the last day
+        ],
+        columns=["posting_date", "clearing_date", "amount_minor", "open_minor"],
+    )
+    ends = dict(evidence._month_ends(items, date(2026, 9, 30)))
+    assert len(ends) == 12 and [ends[date(2026, m, d)] for m, d in ((5, 31), (6, 30), (7, 31), (8, 31), (9, 30))] == [0, 370, 370, 300, 309]

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+import yaml
 from office import NOON, PEOPLE
 from test_govern import settings_of
 
@@ -15,6 +17,7 @@ from credit_review.adapters.store.unit_of_work import open_store
 from credit_review.model.records import OutboxEntry, PersonAccount
 from credit_review.model.states import OutboxState
 from credit_review.review.outbox import owe_messages
+from deployments.cli import slack_health
 from deployments.slack_sandbox.calls import DEFAULT_SCOPES
 from deployments.slack_sandbox.core import Settings
 from deployments.slack_sandbox.server import running
@@ -106,6 +109,16 @@ def test_missing_scopes_are_named_and_nothing_says_that_they_are_in_order(desk):
     with running(Settings(people=(), scopes=[s for s in DEFAULT_SCOPES if s not in ("im:write", "files:write")])) as narrow:
         slack_of(desk, narrow)
         wrong(desk, "Slack scopes", "files:write", "im:write", "slack_manifest.yaml")
+
+
+def test_the_manifest_asks_for_exactly_what_doctor_looks_for_and_the_listener_hears():
+    text = (Path(slack_health.__file__).parents[1] / "slack_manifest.yaml").read_text(encoding="utf-8")
+    manifest = yaml.safe_load(text)
+    assert set(manifest["oauth_config"]["scopes"]["bot"]) == slack_health.SCOPES < set(DEFAULT_SCOPES)
+    assert [command["command"] for command in manifest["features"]["slash_commands"]] == ["/credit"]
+    assert set(manifest["settings"]["event_subscriptions"]["bot_events"]) == {"app_home_opened", "message.im", "message.groups"}
+    assert manifest["settings"]["interactivity"]["is_enabled"] and manifest["settings"]["socket_mode_enabled"]
+    assert manifest["features"]["app_home"]["home_tab_enabled"] and manifest["features"]["app_home"]["messages_tab_enabled"]
 
 
 def test_an_app_token_that_opens_no_connection_is_named(desk, workspace, monkeypatch):

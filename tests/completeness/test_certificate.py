@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from credit_review.completeness import LedgerFlow, certificate, ledger_totals
+from credit_review.completeness import Canaries, LedgerFlow, certificate, ledger_totals
 from credit_review.errors import ReviewStopped
 from credit_review.model.frames import DUPLICATES, ITEMS, PROPOSALS, QUARANTINE
 
@@ -94,6 +94,7 @@ def _built():
 
 
 SOUND = _built()
+CANARIES = Canaries(12, "ab" * 32)
 
 
 def stages():
@@ -104,7 +105,7 @@ def stages():
 def made(frames, master=tuple(STATES)):
     flow = LedgerFlow(**{k: v for k, v in frames.items() if k != "proposals"})
     quarantine = pd.concat([flow.refused_reading, flow.refused_validation], ignore_index=True)
-    return certificate(frames["proposals"], flow, master=master, quarantine=quarantine, review_id="r-1", as_of=AS_OF)
+    return certificate(frames["proposals"], flow, master=master, quarantine=quarantine, review_id="r-1", as_of=AS_OF, canaries=CANARIES)
 
 
 def test_customers_and_amounts_of_all_lines_add_up_to_the_control_total():
@@ -142,7 +143,7 @@ def test_it_reads_as_lines_for_people():
     text = made(stages()).text()
     assert text[0] == "6 customers, 15 ledger rows read: 1,192.34 EUR + 259 USD open"
     assert text[1] == "reviewed: 2 customers (1 up, 0 down, 1 same, 0 new), 5 rows, 93 EUR + 250 USD, of which 2 rows in quarantine"
-    assert "ties" in text[-1]
+    assert "ties" in text[-2] and text[-1] == "canaries: 12 of 12 as expected"
 
 
 def test_two_different_rows_with_one_key_count_as_two():

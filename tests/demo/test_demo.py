@@ -114,6 +114,7 @@ def test_what_it_says_to_look_at_and_to_type_next_is_there(told):
     typed = re.search(r"Mia Holm's inbox +(.+)", story)[1]
     shown = subprocess.run(["bash", "-c", typed], capture_output=True, text=True, timeout=60, check=False)
     assert shown.returncode == 0 and "Mia Holm" in shown.stdout
+    assert re.search(r"approve in Slack +\S*credit-review slack sandbox -c \S+ +\(a stand-in", story)
 
 
 def test_a_second_demo_takes_the_place_of_the_first_and_of_nothing_else(tmp_path):

@@ -72,3 +72,10 @@ def test_the_locks_carry_no_address():
 
 def test_prefect_yaml_is_read_by_everybody_the_same():
     assert yaml.safe_load((ROOT / "prefect.yaml").read_text())["name"] == "credit-review"
+
+
+def test_what_a_message_sends_people_to_stands_in_the_document():
+    texts = [*SOURCES, *(ROOT / "deployments/starter").iterdir()]
+    sent = {found for p in texts for found in re.findall(r"(docs/[a-z-]+\.md), \"?([A-Z][A-Za-z ]+)", p.read_text(encoding="utf-8"))}
+    assert ("docs/runbook.md", "The page outside Slack") in sent
+    assert [(page, part) for page, part in sorted(sent) if part not in (ROOT / page).read_text(encoding="utf-8")] == []

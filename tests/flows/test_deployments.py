@@ -80,8 +80,15 @@ def test_a_server_started_in_the_checkout_reports_to_nobody():
     assert settings["server"]["analytics_enabled"] is False
 
 
-def test_there_are_five_deployments_named_like_their_flows():
-    assert sorted(DEPLOYED) == ["apply_limits", "daily_follow_up", "issue_checkpoint", "periodic_review", "verify_audit_log"]
+def test_there_are_six_deployments_named_like_their_flows():
+    assert sorted(DEPLOYED) == [
+        "apply_limits",
+        "daily_follow_up",
+        "issue_checkpoint",
+        "periodic_review",
+        "verify_audit_log",
+        "watch_controls",
+    ]
     for name, deployment in DEPLOYED.items():
         assert deployment["entrypoint"] == f"flows/{name}.py:{name}"
         assert deployment["work_pool"]["name"] == "credit-review"
@@ -163,4 +170,5 @@ def test_the_other_schedules():
         "apply_limits": "*/5 * * * *",
         "issue_checkpoint": "*/10 * * * *",
         "verify_audit_log": "0 5 * * *",
+        "watch_controls": "15 4 * * *",
     }

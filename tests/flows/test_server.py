@@ -129,7 +129,14 @@ def ran(client, name, **values):
 def test_everything_is_deployed_with_the_installations_folder_and_time_zone(served):
     config, client = served
     deployed = {one.name: one for one in client.read_deployments()}
-    assert sorted(deployed) == ["apply_limits", "daily_follow_up", "issue_checkpoint", "periodic_review", "verify_audit_log"]
+    assert sorted(deployed) == [
+        "apply_limits",
+        "daily_follow_up",
+        "issue_checkpoint",
+        "periodic_review",
+        "verify_audit_log",
+        "watch_controls",
+    ]
     for one in deployed.values():
         assert one.parameters["config"] == str(config)
         assert [schedule.schedule.timezone for schedule in one.schedules] == [ZONE]

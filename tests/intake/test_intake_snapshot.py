@@ -14,6 +14,7 @@ from intake_world import AS_OF, MAPPING, ROW, Place, PlainSettings, mapping, row
 
 from credit_review.adapters import files, snapshot
 from credit_review.adapters.reading import Book, read_book
+from credit_review.canaries import PREFIX
 from credit_review.errors import BadInput, ReviewStopped, Tampered
 from credit_review.model.frames import CUSTOMERS, ITEMS, bucket_of
 
@@ -252,3 +253,9 @@ def test_what_killed_processes_left_goes_and_what_is_under_way_stays(tmp_path: P
     os.close(handle)
     snapshot.write(root, book(tmp_path, ROWS), buckets=4)
     assert {path.name for path in root.iterdir()} == {written.digest}
+
+
+def test_a_customer_numbered_like_a_canary_is_quarantined_when_the_sources_are_read(tmp_path: Path) -> None:
+    quarantine = book(tmp_path, [row(number=f"{PREFIX}77")]).frames["quarantine"]
+    mine = quarantine[quarantine["expectation"] == "customer_id_is_not_reserved"]
+    assert mine["customer_id"].tolist() == [f"{PREFIX}77"] and mine["could_raise"].tolist() == [True]

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parent))
 from book import STARTER, book, changed, customer
-from by_hand import by_hand
 
 from credit_review import fx
+from credit_review.canaries.by_hand import by_hand
 from credit_review.limits import explain, propose
 
 AS_OF = date(2026, 6, 30)

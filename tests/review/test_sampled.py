@@ -23,7 +23,7 @@ from credit_review.review import sampled
 from credit_review.review.apply import revert
 from credit_review.sampling.drawing import Method, Plan, draw
 from credit_review.sampling.paper import Reader, checks, cover, paper
-from credit_review.sampling.population import Of, Reading
+from credit_review.sampling.population import Leaves, Of, Reading
 from credit_review.words import ENGLISH, words_for
 from tests.store.meddling import as_administrator
 
@@ -200,7 +200,9 @@ def test_an_entry_changed_after_it_was_verified_is_not_put_in_a_paper(world):
     change(world, "c-1")
     frozen = population(world)
     reading, _ = read_log(world)
-    reading.leaves[frozen.items[0].seq] = "0" * 64
+    others, reading.leaves = reading.leaves, Leaves()
+    for seq, leaf in enumerate(others):
+        reading.leaves.append("0" * 64 if seq == frozen.items[0].seq else leaf)
     with world.store.read() as uow, pytest.raises(audit.TamperedEntry, match="not the entry that was verified"):
         sampled.dossiers(uow, reading, frozen.items)
 

@@ -7,6 +7,8 @@ import shutil
 import pytest
 
 from credit_review.messages import card
+from credit_review.messages.screen import SCREEN, height_of
+from tests.messages.test_one_screen import KINDS, LANGUAGES, seen
 from tests.slack.test_in_sandbox import desk, line, user, workspace
 
 __all__ = ["desk", "line", "workspace"]
@@ -26,8 +28,8 @@ def browser():
         chromium.close()
 
 
-def as_(browser, desk, person):
-    page = browser.new_page(viewport={"width": 1100, "height": 1200})
+def as_(browser, desk, person, *, width=1100, height=1200):
+    page = browser.new_page(viewport={"width": width, "height": height})
     page.goto(f"{desk.sandbox.url}/?as={user(person)}&go={desk.channel(person)}")
     return page
 
@@ -55,3 +57,16 @@ def test_an_offer_is_made_routed_on_approved_by_another_and_applied(desk, browse
     desk.office.pump.wake()
     theirs.get_by_text("Approved and applied").wait_for()
     assert theirs.locator(f'[data-action-id="{card.APPROVE}"]').count() == 0
+
+
+def test_cards_fit_one_screen_of_a_phone_and_are_as_high_as_they_are_taken_to_be(desk, browser):
+    proposals = [propose(desk.world) for propose in KINDS.values()]
+    shown = [card.card(seen(desk.world, proposal, words)) for proposal in proposals for words in LANGUAGES]
+    for message in shown:
+        desk.office.client.chat_postMessage(channel=user("p-cfo"), text=message.text, blocks=list(message.blocks))
+    page = as_(browser, desk, "p-cfo", width=390, height=844)
+    page.locator(".message").nth(len(shown) - 1).wait_for()
+    heights = page.locator(".message").evaluate_all("all => all.map(one => one.getBoundingClientRect().height)")
+    assert len(heights) == len(shown) and max(heights) <= SCREEN, heights
+    for high, message in zip(heights, shown, strict=True):
+        assert 0.85 * height_of(message.blocks) <= high <= height_of(message.blocks) + 5, (high, message.text)

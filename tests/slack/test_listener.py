@@ -22,9 +22,9 @@ from slack_sdk.signature import SignatureVerifier
 from credit_review import audit, messages
 from credit_review.adapters.settings import SlackSettings, StepUpSettings
 from credit_review.adapters.slack_chat import SlackChat, web_client
-from credit_review.messages import card, forms
+from credit_review.messages import card, digest, forms
 from credit_review.messages.text import value_of
-from credit_review.model.records import Decision, Proposal, SlackMessage
+from credit_review.model.records import Decision, PacketOpening, Proposal, SlackMessage
 from credit_review.review import outbox
 from credit_review.review.relay import Outside, relay
 from credit_review.words import ENGLISH
@@ -131,11 +131,12 @@ def _post_cards(listener):
     relay(listener.world.store, outside, listener.services.clock, worker="test")
 
 
-def _click(listener, proposal_id, *, user="U-manager", team="T1", action=card.APPROVE, digest=None, ts="1.5", **send):
+def _click(listener, proposal_id, *, user="U-manager", team="T1", enterprise="", action=card.APPROVE, digest=None, ts="1.5", **send):
     payload = {
         "type": "block_actions",
         "user": {"id": user, "team_id": team},
         "team": {"id": team},
+        "enterprise": {"id": enterprise} if enterprise else None,
         "container": {"type": "message", "message_ts": "1.0", "channel_id": "C1"},
         "channel": {"id": "C1"},
         "message": {"text": "card"},
@@ -221,6 +222,36 @@ def test_strangers_and_other_workspaces_decide_nothing(listener, user, team):
     proposal_id = _shown(listener.world)
     assert _click(listener, proposal_id, user=user, team=team) == 200
     assert listener.world.find(Decision) == [] and listener.world.proposal(proposal_id).state == "pending"
+
+
+@pytest.mark.parametrize(("enterprise", "decides"), [("E1", True), ("E2", False), ("", False)])
+def test_on_a_grid_the_enterprise_is_part_of_who_somebody_is(listener, enterprise, decides):
+    settings = listener.services.settings
+    settings.slack = settings.slack.model_copy(update={"enterprise_id": "E1"})
+    listener.world.write(os_account("E1|T1|U-manager", "p-manager", kind="slack"))
+    proposal_id = _shown(listener.world)
+    assert _click(listener, proposal_id, enterprise=enterprise) == 200
+    assert bool(listener.world.find(Decision)) == decides
+    assert bool(listener.world.entries("login.refused")) != decides
+
+
+def test_an_account_of_another_enterprise_is_another_account_also_where_none_is_required(listener):
+    proposal_id = _shown(listener.world)
+    assert _click(listener, proposal_id, enterprise="E2") == 200
+    assert listener.world.find(Decision) == [] and [e["action"] for e in listener.world.entries()] == ["decision.refused"]
+
+
+@pytest.mark.parametrize("action", [card.WHY, digest.OPEN])
+def test_whoever_looks_into_a_packet_has_opened_it_from_then_on(listener, action):
+    proposal_id = _shown(listener.world)
+    assert _click(listener, proposal_id, action=action) == 200
+    assert _calls(listener, "views.open")
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline and not listener.world.find(PacketOpening):
+        time.sleep(0.02)
+    (opening,) = listener.world.find(PacketOpening)
+    assert (opening.proposal_id, opening.person_id, opening.opened_at) == (proposal_id, "p-manager", NOON)
+    assert listener.world.entries(entity=f"proposal:{proposal_id}") == [], "nothing was decided by it"
 
 
 def test_a_rejection_asks_why_before_it_decides(listener):

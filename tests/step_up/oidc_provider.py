@@ -1,57 +1,54 @@
-"""A small OpenID Connect provider for the tests: discovery, authorize (consents at once, for a chosen user), token with PKCE, keys."""
+"""The sandbox's issuer as a provider that consents at once for a chosen user, and that tests can make dishonest."""
 
 from __future__ import annotations
 
-import base64
-import json
-import secrets
 import socket
 import threading
 import time
 from contextlib import contextmanager
-from hashlib import sha256
 from urllib.parse import parse_qs, urlencode
 
+import jwt
 import uvicorn
-from joserfc import jws, jwt
-from joserfc.jwk import OctKey, RSAKey
+from cryptography.hazmat.primitives.asymmetric import rsa
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse, RedirectResponse
 from starlette.routing import Route
 
-CLIENT_ID, CLIENT_SECRET = "credit-review", "a-client-secret-of-the-tests"
+from deployments.slack_sandbox.issuer import CLIENT_ID, Issuer
+
+__all__ = ["CLIENT_ID"]
+
+CLIENT_SECRET = "a-client-secret-of-the-tests"
 
 
-class Provider:
+class Provider(Issuer):
     """What it is told to say; `asked` are the authorization requests it got, `given` every code and token it gave out."""
 
     def __init__(self):
-        self.key = RSAKey.generate_key(2048, {"kid": "one"})
-        self.stranger = RSAKey.generate_key(2048, {"kid": "one"})
-        self.url = ""
+        super().__init__("", secret=CLIENT_SECRET)
+        self.stranger = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         self.reset(lambda: int(time.time()))
 
     def reset(self, now):
         """Back to an honest provider whose clock is the test's."""
-        self.now, self.claims, self.without, self.signing = now, {}, set(), "honest"
+        self.clock, self.claims, self.without, self.signing = now, {}, set(), "honest"
         self.error, self.token_status, self.says_issuer, self.codes = "", 200, self.url, {}
         self.asked, self.given, self.methods, self.algorithms = [], [], ["client_secret_basic"], ["RS256", "none"]
 
     def app(self):
         return Starlette(
             routes=[
-                Route("/.well-known/openid-configuration", self._configuration),
+                Route("/.well-known/openid-configuration", lambda _: JSONResponse(self.configuration())),
                 Route("/authorize", self._authorize),
                 Route("/token", self._token, methods=["POST"]),
-                Route("/jwks", lambda _: JSONResponse({"keys": [self.key.as_dict(private=False)]})),
+                Route("/jwks", lambda _: JSONResponse(self.keys())),
             ]
         )
 
-    def _configuration(self, _):
-        about = {name: f"{self.url}/{path}" for name, path in (("authorization_endpoint", "authorize"), ("token_endpoint", "token"))}
-        about |= {"issuer": self.says_issuer, "jwks_uri": f"{self.url}/jwks", "response_types_supported": ["code"]}
-        about |= {"token_endpoint_auth_methods_supported": self.methods}
-        return JSONResponse(about | {"id_token_signing_alg_values_supported": self.algorithms})
+    def configuration(self):
+        said = {"issuer": self.says_issuer, "id_token_signing_alg_values_supported": self.algorithms}
+        return {**super().configuration(), **said, "token_endpoint_auth_methods_supported": self.methods}
 
     def _authorize(self, request):
         asked = dict(request.query_params)
@@ -59,40 +56,32 @@ class Provider:
         if self.error:
             answer = {"error": self.error, "error_description": "<b>no</b>", "state": asked["state"]}
         else:
-            code = secrets.token_urlsafe(16)
-            self.codes[code] = asked
+            code = self.code_for(asked, {"sub": "s-1", "auth_time": self.clock() - 5, "amr": ["pwd", "mfa"], **self.claims})
             self.given += [code, asked["state"], asked["nonce"]]
             answer = {"code": code, "state": asked["state"]}
         return RedirectResponse(f"{asked['redirect_uri']}?{urlencode(answer)}", status_code=302)
 
     async def _token(self, request):
         form = {name: values[0] for name, values in parse_qs((await request.body()).decode()).items()}
-        asked = self.codes.pop(form.get("code"), None)
-        challenge = base64.urlsafe_b64encode(sha256(form.get("code_verifier", "").encode()).digest()).rstrip(b"=").decode()
         self.given.append(form.get("code_verifier", ""))
-        wrong = asked is None or challenge != asked["code_challenge"] or asked["code_challenge_method"] != "S256"
-        if wrong or form["redirect_uri"] != asked["redirect_uri"] or not self._is_client(request, form):
+        answer = self.redeem(form, request.headers.get("authorization", ""))
+        if answer is None:
             return JSONResponse({"error": "invalid_grant", "error_description": "no"}, status_code=400)
-        token, access = self._id_token(asked), secrets.token_urlsafe(16)
-        self.given += [token, access]
-        answer = {"access_token": access, "token_type": "Bearer", "expires_in": 300, "id_token": token}
+        self.given += [answer["id_token"], answer["access_token"]]
         return JSONResponse({k: v for k, v in answer.items() if k not in self.without}, status_code=self.token_status)
 
-    def _is_client(self, request, form):
-        basic = "Basic " + base64.b64encode(f"{CLIENT_ID}:{CLIENT_SECRET}".encode()).decode()
+    def is_client(self, form, authorization):
         if self.methods == ["client_secret_post"]:
             return (form.get("client_id"), form.get("client_secret")) == (CLIENT_ID, CLIENT_SECRET)
-        return request.headers.get("authorization") == basic
+        return super().is_client(form, authorization)
 
-    def _id_token(self, asked):
-        now = self.now()
-        claims = {"iss": self.url, "aud": CLIENT_ID, "sub": "s-1", "iat": now, "exp": now + 300, "nonce": asked["nonce"]}
-        claims |= {"auth_time": now - 5, "amr": ["pwd", "mfa"], **self.claims}
+    def signed(self, claims):
         claims = {name: value for name, value in claims.items() if name not in self.without}
         if self.signing == "none":
-            registry = jws.JWSRegistry(algorithms=["none"])
-            return jws.serialize_compact({"alg": "none"}, json.dumps(claims), OctKey.import_key("x" * 16), registry=registry)
-        return jwt.encode({"alg": "RS256", "kid": "one"}, claims, self.stranger if self.signing == "stranger" else self.key)
+            return jwt.encode(claims, None, algorithm="none")
+        if self.signing == "stranger":
+            return jwt.encode(claims, self.stranger, algorithm="RS256", headers={"kid": "one"})
+        return super().signed(claims)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sqlite3
@@ -21,6 +22,7 @@ from store_rows import NOW, account, decision, effect, maker, proposal, put, rev
 
 from credit_review.adapters.clock import SystemClock
 from credit_review.adapters.store.engine import WRITE_BUDGET, open_engine
+from credit_review.adapters.store.log import SqlLog
 from credit_review.adapters.store.models import Base
 from credit_review.adapters.store.roles import create_roles, role_statements
 from credit_review.adapters.store.unit_of_work import open_store
@@ -29,6 +31,7 @@ from credit_review.adapters.store.writer_queue import WriterQueue
 from credit_review.errors import BadInput, Conflict, Unavailable
 from credit_review.model.records import AuditRow, Decision, InboxEntry, LimitAccount, Maker, OutboxEntry, Proposal, Review
 from credit_review.ports import Entry
+from credit_review.review import keeping
 
 ENTRY = Entry(action="run.started", actor="system:test", entity="review:r-1", data={"n": 1})
 PREAMBLE = """
@@ -495,3 +498,26 @@ def test_the_clock_twins_give_aware_utc_times(clock):
     assert clock.now().tzinfo is UTC
     with pytest.raises(ValueError, match="time zone"):
         clock.set(datetime(2026, 1, 1))  # noqa: DTZ001
+
+
+def test_what_an_auditor_reads_is_asked_for_through_one_function_and_recorded_by_the_next_process_that_writes(roles, clock):
+    auditor = SqlLog(open_engine(roles("auditor")))
+    app = open_store(roles("app"), clock)
+    assert not auditor.may_append() and SqlLog(app.engine).may_append() and keeping.take_up_reads(app, clock) == 0
+    auditor.ask_for_read_entry("export", '{"since":0}')
+    auditor.ask_for_read_entry("export", "not JSON, and a \u200b that does not print")
+    for role in ("auditor", "app", "notary"):
+        denied(roles(role), "INSERT INTO audit_read_request VALUES ('r', 't', 'a', 'w', 'b', NULL)")
+    denied(roles("auditor"), "UPDATE audit_read_request SET account = 'somebody else'")
+    denied(roles("auditor"), "CREATE OR REPLACE FUNCTION audit_read_requested(what text, about text) RETURNS void LANGUAGE sql AS ''")
+    for role in ("app", "notary"):
+        denied(roles(role), "SELECT audit_read_requested('export', '')")
+    with pytest.raises(Exception, match="about_is_short"):
+        auditor.ask_for_read_entry("export", "x" * 3000)
+    assert keeping.take_up_reads(app, clock) == 2 and keeping.take_up_reads(app, clock) == 0
+    with app.read() as uow:
+        entries = [json.loads(row.body) for row in uow.find(AuditRow, action="audit.read")]
+    assert [one["actor"] for one in entries] == ["account:postgres"] * 2, "the login role, whatever role it took"
+    assert {one["data"]["about"] for one in entries} == {'{"since":0}', "not JSON, and a \u200b that does not print"}
+    assert verify_log(auditor._engine).size == 2
+    app.close()

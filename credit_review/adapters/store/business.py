@@ -19,6 +19,7 @@ _KEYS = {
     "approval_decision": ("proposal_id", "approver_id"),
     "limit_change": ("change_id",),
     "credit_limit": ("account_id",),
+    "finding": ("finding_id",),
 }
 
 

@@ -34,7 +34,7 @@ class SqlLog:
     @contextmanager
     def reading(self, since: int = 0) -> Iterator[LogView]:
         """Rows and payloads from entry `since`, and the head. Raises SQLAlchemyError, and TamperedEntry for more than one head."""
-        with self._engine.connect() as connection, connection.begin(), _any_bytes(connection):
+        with self._engine.connect() as connection, connection.begin(), any_bytes(connection):
             yield view(connection, since)
 
     def leaves(self, size: int) -> list[str]:
@@ -53,15 +53,8 @@ class SqlLog:
         """Rows as JSON lines (docs/audit-log.md, Exports), from one state of the database, from entry `since` on."""
         if since:
             yield _line("start", self._state_at(since))
-        with self.reading(since) as log:
-            for row in log.rows:
-                yield _line("audit_log", asdict(row))
-            for payload in log.payloads:
-                yield _line("audit_payload", asdict(payload))
-            for note in self.checkpoints():
-                yield _line("audit_checkpoint", {"size": size_of(note), "note": note})
-            if log.head:
-                yield _line("audit_head", asdict(log.head))
+        with self._engine.connect() as connection, connection.begin(), any_bytes(connection):
+            yield from exported(connection, since)
 
     def _state_at(self, size: int) -> dict[str, Any]:
         """What a verifier goes on from after the first `size` entries. Raises BadInput when the log has fewer."""
@@ -76,7 +69,19 @@ class SqlLog:
     def checkpoints(self) -> list[str]:
         """Notes of the convenience copy, smallest first. They prove nothing by themselves."""
         with self._engine.connect() as connection, connection.begin():
-            return [str(note) for (note,) in connection.execute(text("SELECT note FROM audit_checkpoint ORDER BY size"))]
+            return notes_beside(connection)
+
+    def may_append(self) -> bool:
+        """Whether this connection's role may write the log; on SQLite whoever has the file may."""
+        with self._engine.connect() as connection, connection.begin():
+            asked = text("SELECT has_table_privilege('audit_log', 'INSERT')")
+            return connection.dialect.name == "sqlite" or bool(connection.execute(asked).scalar_one())
+
+    def ask_for_read_entry(self, what: str, about: str) -> None:
+        """Ask, with a role that only reads, that `audit.read` be recorded in its login name. Raises Unavailable."""
+        writing = self._engine.connect().execution_options(**{WRITE_BUDGET: BATCH_BUDGET})
+        with translated(None, None), writing as connection, connection.begin():
+            connection.execute(text("SELECT audit_read_requested(:what, :about)"), {"what": what, "about": about})
 
     def keep_checkpoint(self, size: int, note: str) -> None:
         """Put the note beside the log, unless one of that size stands there. Raises Unavailable."""
@@ -85,6 +90,24 @@ class SqlLog:
             connection.execute(
                 text("INSERT INTO audit_checkpoint (size, note) VALUES (:size, :note) ON CONFLICT DO NOTHING"), {"size": size, "note": note}
             )
+
+
+def notes_beside(connection: Connection) -> list[str]:
+    """Notes of the convenience copy as an open transaction sees them, smallest first."""
+    return [str(note) for (note,) in connection.execute(text("SELECT note FROM audit_checkpoint ORDER BY size"))]
+
+
+def exported(connection: Connection, since: int = 0) -> Iterator[str]:
+    """The log as JSON lines as an open transaction sees it, without a start line."""
+    log = view(connection, since)
+    for row in log.rows:
+        yield _line("audit_log", asdict(row))
+    for payload in log.payloads:
+        yield _line("audit_payload", asdict(payload))
+    for note in notes_beside(connection):
+        yield _line("audit_checkpoint", {"size": size_of(note), "note": note})
+    if log.head:
+        yield _line("audit_head", asdict(log.head))
 
 
 def _line(table: str, row: Mapping[str, Any]) -> str:
@@ -97,7 +120,7 @@ def view(connection: Connection, since: int = 0) -> LogView:
 
 
 @contextmanager
-def _any_bytes(connection: Connection) -> Iterator[None]:
+def any_bytes(connection: Connection) -> Iterator[None]:
     """Bytes that are no UTF-8 must reach the verifier as a finding, not end in the driver as an error."""
     driver: Any = connection.connection.driver_connection
     if connection.dialect.name != "sqlite":

@@ -31,6 +31,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from credit_review import audit
+from credit_review.controls.alarm import Severity
 from credit_review.model import records, states
 from credit_review.model.money import MAX_MINOR
 
@@ -714,6 +715,45 @@ class ErpDifference(Base):
     __table_args__ = (_refers("account_id", "limit_account"), Index("ix_erp_difference_account_id", "account_id"))
 
 
+class Finding(Base):
+    """Exceptions that controls, samples or people found."""
+
+    __tablename__ = "finding"
+    finding_id: Mapped[Key]
+    alarm_key: Mapped[Hash]
+    control: Mapped[str]
+    subject: Mapped[str]
+    severity: Mapped[str]
+    state: Mapped[str]
+    owner_id: Mapped[str]
+    about: Mapped[str]
+    due: Mapped[date]
+    facts_json: Mapped[str]
+    text: Mapped[str]
+    opened_by: Mapped[str]
+    opened_at: Mapped[datetime]
+    assigned_at: Mapped[datetime]
+    remedy: Mapped[str]
+    evidence: Mapped[str]
+    remedied_by: Mapped[str]
+    remedied_at: Mapped[datetime | None]
+    closing: Mapped[str]
+    closed_as: Mapped[str]
+    closed_by: Mapped[str]
+    closed_at: Mapped[datetime | None]
+    times_reopened: Mapped[int]
+    __table_args__ = (
+        _one_of("severity", Severity),
+        _one_of("state", states.FindingState),
+        _one_of("closed_as", ("", *states.ClosedAs)),
+        CheckConstraint("(state = 'open') = (remedied_by = '')", name="remedied_by_somebody"),
+        CheckConstraint("(state = 'closed') = (closed_by <> '') AND (state = 'closed') = (closed_as <> '')", name="closed_by_somebody"),
+        CheckConstraint("closed_by = '' OR (closed_by <> owner_id AND closed_by <> remedied_by)", name="closed_by_another"),
+        UniqueConstraint("alarm_key", name="one_finding_per_exception"),
+        Index("ix_finding_state_due", "state", "due"),
+    )
+
+
 # --- messages in and out ------------------------------------------------------------------------------------------------------------
 
 
@@ -769,6 +809,16 @@ class SlackTurn(Base):
     taken_at: Mapped[datetime]
 
 
+class PacketOpening(Base):
+    """Who first opened which packet when: coaching figures, nothing else."""
+
+    __tablename__ = "packet_opening"
+    proposal_id: Mapped[Key]
+    person_id: Mapped[Key]
+    opened_at: Mapped[datetime]
+    __table_args__ = (_refers("proposal_id", "limit_proposal"),)
+
+
 # --- audit log: columns exactly as docs/audit-log.md -------------------------------------------------------------------------------
 
 
@@ -822,6 +872,23 @@ class AuditCheckpoint(Base):
     note: Mapped[str]
 
 
+class AuditReadRequest(Base):
+    """What was read with a role that only reads, until an entry says so; rows come through a function of the database alone."""
+
+    __tablename__ = "audit_read_request"
+    request_id: Mapped[Key]
+    asked_at: Mapped[datetime]
+    account: Mapped[str]
+    what: Mapped[str]
+    about: Mapped[str]
+    taken_at: Mapped[datetime | None]
+    __table_args__ = (
+        CheckConstraint("length(what) BETWEEN 1 AND 40", name="what_is_short"),
+        CheckConstraint("length(about) <= 2000", name="about_is_short"),
+        Index("ix_audit_read_request_taken_at", "taken_at"),
+    )
+
+
 _TABLES: dict[str, type[Base]] = {mapper.class_.__name__: mapper.class_ for mapper in Base.registry.mappers}
 
 RECORDS: dict[type[Any], type[Base]] = {
@@ -834,6 +901,7 @@ INSERT_ONLY = frozenset(
         records.Person, records.PersonAccount, records.Delegation, records.CustomerAlias, records.GroupMembership, records.Rate,
         records.Deferral, records.Exclusion, records.Adoption, records.Maker, records.Decision, records.Note, records.LimitChange,
         records.PersonPreference, records.Absence, records.AccessRight, records.ConflictOfInterest, records.Addressee,
+        records.PacketOpening,
     }
 )  # fmt: skip
 """Facts: a trigger refuses their change and deletion, a correction is a new row."""

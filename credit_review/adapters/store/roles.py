@@ -1,6 +1,7 @@
 """PostgreSQL roles that keep the application from rewriting what it wrote. Optional: an administrator runs `create_roles` once.
 
-`<prefix>_owner` owns the tables and runs migrations, `<prefix>_app` is for the program, `<prefix>_auditor` reads everything,
+`<prefix>_owner` owns the tables and runs migrations, `<prefix>_app` is for the program, `<prefix>_auditor` reads everything
+and may say that it did (`audit_read_requested`),
 `<prefix>_notary` reads the log and stores checkpoints. None can log in: grant them to login roles. A superuser is bound by none of
 this; that is what anchors outside the database are for.
 """
@@ -17,6 +18,9 @@ from credit_review.adapters.store.patience import BATCH_BUDGET
 from credit_review.adapters.store.refusals import translated
 from credit_review.errors import BadInput
 
+ASKED, ASK = "audit_read_request", "audit_read_requested(text, text)"
+"""Where an auditor's reads are asked to be recorded, and the function through which alone he can."""
+
 _PREFIX = re.compile(r"[a-z][a-z0-9_]{0,40}")
 
 
@@ -28,16 +32,19 @@ def role_statements(prefix: str) -> list[str]:
     tables = sorted(Base.metadata.tables)
     log = {RECORDS[record].__tablename__ for record in WRITTEN_BY_APPEND}
     insert_only = {RECORDS[record].__tablename__ for record in INSERT_ONLY}
+    not_inserted = ("audit_head", "audit_checkpoint", ASKED)
     changeable = [name for name in tables if name not in log | insert_only]
     return [
         *(f"CREATE ROLE {role} NOLOGIN" for role in (owner, app, auditor, notary)),
         *(f"ALTER TABLE {name} OWNER TO {owner}" for name in (*tables, "alembic_version")),
         f"GRANT USAGE ON SCHEMA public TO {app}, {auditor}, {notary}",
         f"GRANT SELECT ON {', '.join((*tables, 'alembic_version'))} TO {app}, {auditor}",
-        f"GRANT INSERT ON {', '.join(name for name in tables if name not in ('audit_head', 'audit_checkpoint'))} TO {app}",
+        f"GRANT INSERT ON {', '.join(name for name in tables if name not in not_inserted)} TO {app}",
         f"GRANT UPDATE ON {', '.join((*changeable, 'audit_head'))} TO {app}",
         f"GRANT SELECT ON {', '.join(sorted(log))} TO {notary}",
         f"GRANT INSERT ON audit_checkpoint TO {notary}",
+        f"ALTER FUNCTION {ASK} OWNER TO {owner}",
+        f"GRANT EXECUTE ON FUNCTION {ASK} TO {auditor}",
     ]
 
 

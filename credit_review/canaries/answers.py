@@ -1,0 +1,261 @@
+"""What must come of each canary: worked out from policy, scorecard and authority matrix as written, one customer at a time.
+
+The second way to every figure: plain numbers and exact fractions, no frame, and no code of the engine, of the scoring or of routing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction as F
+from typing import Any
+
+from credit_review.canaries.by_hand import by_hand
+
+FOREIGN_RATE = "1.25"
+"""One unit of control currency in units of the canaries' foreign currency."""
+
+Written = Mapping[str, Any]
+"""A document as its file has it, numbers exact."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """The documents as written, and how many minor units a major unit of control and of foreign currency has."""
+
+    policy: Written
+    scorecard: Written
+    matrix: Written
+    unit: int
+    foreign_unit: int
+
+
+def answers(canaries: Sequence[Any], rules: Rules) -> dict[str, dict[str, Any]]:
+    """By customer id, the figures that must come out (see `result.FIGURES`); amounts in minor units of the account."""
+    facts = {c.customer_id: _facts(c, rules) for c in canaries}
+    exposures = sorted((-_control(c, rules, facts[c.customer_id]["exposure_minor"]), c.customer_id) for c in canaries)
+    most = rules.policy["straight_through"]["never_top_exposures"]
+    # the review puts so many larger groups beside them that only the largest canary is among the top
+    top = {exposures[0][1]} if most > 0 and exposures[0][0] < 0 else set()
+    return {c.customer_id: _answer(c, facts[c.customer_id], rules, top=c.customer_id in top) for c in canaries}
+
+
+def _rate(c: Any, rules: Rules) -> F:
+    """Minor units of the account per minor unit of control."""
+    return F(FOREIGN_RATE) * rules.foreign_unit / rules.unit if c.foreign else F(1)
+
+
+def _control(c: Any, rules: Rules, minor: int) -> int:
+    return round(minor / _rate(c, rules))
+
+
+# --- what it owes and how it pays -----------------------------------------------------------------------------------------------------
+
+
+def _facts(c: Any, rules: Rules) -> dict[str, Any]:
+    """Features by the names that policy and scorecard know them by."""
+    policy, rate = rules.policy, _rate(c, rules)
+    owed = _owed(c, rules)
+    late = None if c.known.late is None else F(c.known.late)
+    sales = round(c.known.sales * rate)
+    parts = sum(owed[part] for part in policy["exposure"]["parts"])
+    exposure = max(0, parts) + owed["quarantined_minor"]
+    delay = max(late or F(0), F(0))
+    return owed | {
+        "status": c.status,
+        "limit_minor": c.limit,
+        "terms_days": c.terms,
+        "exposure_minor": exposure,
+        "own_risk_minor": max(0, exposure - sum(_covered(one, exposure) for one in c.cover)),
+        "average_days_late": late,
+        "days_late_trend": None if c.known.trend is None else F(c.known.trend),
+        "sales_12m_minor": sales,
+        "peak_balance_minor": round(c.known.peak * rate),
+        "need_minor": round(sales * (c.terms + delay) / 365),
+        "last_invoice_days": min(i.posted for i in c.invoices if not i.broken),
+        "months_on_book": F(round(F(c.since) / F("30.4375") * 100), 100),
+        "tangible_net_worth_minor": c.worth,
+        "net_worth_age_days": c.worth_age,
+        "external_grade": c.report.grade if c.report else "",
+        "external_pd_fraction": F(c.report.pd) if c.report else None,
+        "external_age_days": c.report.age if c.report else None,
+        "recommended_limit_minor": c.report.recommended if c.report else None,
+    }
+
+
+def _owed(c: Any, rules: Rules) -> dict[str, Any]:
+    """What is open at the as-of date, and what of it the gate must take out."""
+    rate, exposure = _rate(c, rules), rules.policy["exposure"]
+    standing = [i for i in c.invoices if i.cleared is None and not i.broken]
+    disputed = sum(round(i.amount * rate) for i in standing if i.disputed)
+    aged = [(round(i.amount * rate), max(i.due, 0)) for i in standing if not (i.disputed and exposure["hold_out_disputes"])]
+    broken = sum(i.amount for i in c.invoices if i.broken)
+    small = broken <= F(rules.policy["intake"]["review_quarantined_below"]) * rules.unit
+    horizon = exposure["order_horizon_days"]
+    others = {kind: sum(round(o.amount * rate) for o in c.others if o.kind == kind and (kind != "order" or -o.due <= horizon))
+              for kind in ("credit_note", "delivery", "order", "note")}  # fmt: skip
+    return {
+        "open_items": sum(amount for amount, _ in aged),
+        "unapplied_credits": others["credit_note"],
+        "unbilled_deliveries": max(0, others["delivery"]),
+        "open_orders": max(0, others["order"]),
+        "notes": max(0, others["note"]),
+        "overdue_minor": sum(amount for amount, days in aged if days > 0),
+        "oldest_dpd_days": max((days for _, days in aged), default=0),
+        "over_30": sum(amount for amount, days in aged if days > 30),
+        "aged": aged,
+        "disputed_minor": disputed,
+        "quarantined_minor": round(broken * rate) if small else 0,
+        "held": not small,
+    }
+
+
+def _covered(one: Any, exposure: int) -> int:
+    """Insurance is its share of the exposure under it, a guarantee its share of its amount; rounded down."""
+    amount = min(one.amount, exposure) if one.kind == "insured_limit" else one.amount
+    return math.floor(F(amount * one.percent, 100))
+
+
+# --- its score ------------------------------------------------------------------------------------------------------------------------
+
+
+def _fraction(over: int, under: int) -> F | None:
+    return None if under <= 0 else F(round(F(over, under) * 10**6), 10**6)
+
+
+def _measures(f: Written) -> dict[str, tuple[Any, Any]]:
+    """Every factor's value, and the age of what it rests on."""
+    owed = f["open_items"]
+    return {
+        "overdue_fraction": (_fraction(f["overdue_minor"], owed), None),
+        "oldest_dpd_days": (f["oldest_dpd_days"], None),
+        "over_30_days_fraction": (_fraction(f["over_30"], owed), None),
+        "average_days_late": (f["average_days_late"], None),
+        "days_late_trend": (f["days_late_trend"], None),
+        "utilisation_fraction": (_fraction(f["exposure_minor"], f["limit_minor"] or 0), None),
+        "months_on_book": (f["months_on_book"], None),
+        "external_pd_fraction": (f["external_pd_fraction"], f["external_age_days"]),
+        "external_grade": (f["external_grade"] or None, f["external_age_days"]),
+        "disputed_fraction": (_fraction(f["disputed_minor"], max(owed, f["disputed_minor"])), None),
+        "net_worth_to_sales": (
+            None if f["tangible_net_worth_minor"] is None else _fraction(f["tangible_net_worth_minor"], f["sales_12m_minor"]),
+            f["net_worth_age_days"],
+        ),
+    }
+
+
+def _points(f: Written, scorecard: Written, unit: int) -> int:
+    measures, total = _measures(f), scorecard["base"]
+    for factor in scorecard["factors"]:
+        value, age = measures[factor["name"]]
+        oldest = factor.get("max_age_days")
+        if value is None or (oldest is not None and age is not None and age > oldest):
+            total += factor["missing"]["points"]
+        elif factor["kind"] == "category":
+            bins = [b["points"] for b in factor["bins"] if value in b["values"]]
+            total += bins[0] if bins else factor["missing"]["points"]
+        else:
+            total += next(b["points"] for b in factor["bins"] if b["below"] is None or value < F(b["below"]))
+    return int(total) + _already(f, scorecard["already"], unit)
+
+
+def _already(f: Written, rule: Written, unit: int) -> int:
+    """Points for a customer to whom it has happened: a bucket counts that begins beyond the days, the last one always."""
+    days = rule["days_past_due"]
+    starts = {1: (1, 30), 31: (31, 60), 61: (61, 90), 91: (91, 10**9)}
+    counted = [span for start, span in starts.items() if start > days or start == 91]
+    beyond = sum(amount for amount, late in f["aged"] if any(low <= late <= high for low, high in counted))
+    happened = f["oldest_dpd_days"] > days and beyond > 0 and beyond >= math.floor(F(rule["material_amount"]) * unit)
+    return int(rule["points"]) if happened or f["status"] in rule["statuses"] else 0
+
+
+def _grade(points: int, scorecard: Written, policy: Written) -> str:
+    scale = scorecard["scale"]
+    factor = float(scale["double_odds"]) / math.log(2)
+    log_odds = (points - (float(scale["base_points"]) - factor * math.log(float(scale["base_odds"])))) / factor
+    probability = round(1 / (1 + math.exp(log_odds - float(scorecard["calibration"]))), 6)
+    return next(str(band["grade"]) for band in policy["grades"] if probability < float(band["below"]))
+
+
+# --- its limit and its way ------------------------------------------------------------------------------------------------------------
+
+
+def _answer(c: Any, f: dict[str, Any], rules: Rules, *, top: bool) -> dict[str, Any]:
+    unit = rules.foreign_unit if c.foreign else rules.unit
+    points = _points(f, rules.scorecard, unit)
+    grade = _grade(points, rules.scorecard, rules.policy)
+    hand = by_hand(f | {"grade": grade}, rules.policy, rate=_rate(c, rules), unit=unit, policy_unit=rules.unit)
+    found = {
+        "state": _state(c, f, rules, hand),
+        "quarantined_rows": sum(i.broken for i in c.invoices),
+        "exposure_minor": f["exposure_minor"],
+        "own_risk_minor": f["own_risk_minor"],
+        "overdue_minor": f["overdue_minor"],
+        "need_minor": f["need_minor"],
+        "points": points,
+        "grade": grade,
+    }
+    if found["state"] != "reviewed":
+        return found
+    found |= {
+        "to_minor": hand["to"],
+        "to_terms_days": hand["terms"],
+        "direction": hand["direction"],
+        "forbids_increase": "|".join(sorted(hand["forbidden"])),
+    }
+    return found | _way(c, f, rules, hand, grade, top=top)
+
+
+def _state(c: Any, f: Written, rules: Rules, hand: Written) -> str:
+    if rules.policy["classes"][c.status]["action"] == "exclude":
+        return "excluded"
+    return "quarantined" if f["held"] or hand["to"] is None else "reviewed"
+
+
+def _way(c: Any, f: Written, rules: Rules, hand: Written, grade: str, *, top: bool) -> dict[str, Any]:
+    """Route, tier and approvals; all empty where nothing changes."""
+    to, now = hand["to"], c.limit
+    if to == now and hand["terms"] == c.terms:
+        return {"route": "", "tier": "", "approvals": 0}
+    more = {"top": top, "data": bool(hand["substitutes"]), "rows": f["quarantined_minor"] > 0}
+    exceptional = any(more.values())
+    tier = _tier(c, rules, hand, grade, exceptional=exceptional)
+    tiers = rules.matrix["tiers"]
+    through = rules.policy["straight_through"]
+    passes = not exceptional and now is not None and hand["terms"] == c.terms and _passes(c, rules, to, grade)
+    if passes and tier == 0:
+        return {"route": "by rule", "tier": "", "approvals": 0}
+    waits = "approvers" if through["release_untouched"] else "worklist"
+    return {"route": waits, "tier": tiers[tier]["tier"], "approvals": tiers[tier]["approvers"]}
+
+
+def _passes(c: Any, rules: Rules, to: int, grade: str) -> bool:
+    through, rate = rules.policy["straight_through"], _rate(c, rules)
+    most = {name: round(F(through[name]) * rules.unit * rate) for name in ("up_to_limit", "up_to_increase", "reductions_up_to")}
+    raised = to > c.limit and to <= most["up_to_limit"] and to - c.limit <= most["up_to_increase"]
+    lowered = to < c.limit and c.limit - to <= most["reductions_up_to"]
+    return bool(through["enabled"] and grade in through["grades"] and (raised or lowered))
+
+
+def _tier(c: Any, rules: Rules, hand: Written, grade: str, *, exceptional: bool) -> int:
+    """Position of the tier: the stricter of the two sums, raised by grade, exception and first limit; a reduction has its own."""
+    matrix, to, now = rules.matrix, hand["to"], c.limit
+    names = [t["tier"] for t in matrix["tiers"]]
+    loosens = (to > 0 or (hand["terms"] or 0) > 0) if now is None else (to > now or (hand["terms"] or 0) > (c.terms or 0))
+    if not loosens:
+        return names.index(matrix["reduction_tier"])
+    raised = matrix["raise_tier"]
+    asked = [_first_within(matrix, "group_limit_up_to", _control(c, rules, to), rules.unit)]
+    asked.append(_first_within(matrix, "increases_12m_up_to", _control(c, rules, max(0, to - (now or 0))), rules.unit))
+    if grade in raised.get("grades", {}):
+        asked.append(names.index(raised["grades"][grade]))
+    if exceptional:
+        asked.append(names.index(raised["exceptions"]))
+    if now is None:
+        asked.append(names.index(raised["first_limit"]))
+    return max(asked)
+
+
+def _first_within(matrix: Written, bound: str, minor: int, unit: int) -> int:
+    return next(n for n, tier in enumerate(matrix["tiers"]) if tier[bound] is None or minor <= F(tier[bound]) * unit)

@@ -1,0 +1,219 @@
+"""A second, slow way to compute limits: one customer at a time, exact fractions, written from docs/policy-reference.md and nothing else.
+
+It shares no code with the engine and imports nothing of this project. A customer is a mapping of features and grade, the policy a
+mapping as its file has it (numbers exact). Amounts go in and come out as minor units of the account currency.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction as F
+from typing import Any
+
+Facts = Mapping[str, Any]
+
+
+@dataclass
+class _Sheet:
+    """One customer's working sheet. `rate`: minor units of account per minor unit of control; units: minor units of one major unit."""
+
+    c: Facts
+    policy: Facts
+    rate: F
+    unit: int
+    policy_unit: int
+    caps: dict[str, int] = field(default_factory=dict)
+    forbidden: set[str] = field(default_factory=set)
+    substitutes: set[str] = field(default_factory=set)
+
+    def money(self, amount: Any) -> int:
+        """A policy amount in account currency, half-even to the minor unit."""
+        return round(F(amount) * self.policy_unit * self.rate)
+
+    @property
+    def limits(self) -> Facts:
+        found: Facts = self.policy["limits"]
+        return found
+
+    @property
+    def grade(self) -> str | None:
+        return self.c["grade"] or None
+
+    @property
+    def table(self) -> Any:
+        return self.limits["by_grade"].get(self.grade)
+
+    @property
+    def rule(self) -> Facts:
+        found: Facts = self.policy["classes"][self.c["status"]]
+        return found
+
+    @property
+    def first(self) -> bool:
+        return self.c["limit_minor"] is None
+
+    @property
+    def zero(self) -> bool:
+        action = self.rule["action"]
+        return bool(action == "zero" or (self.first and action in ("no_increase", "unused_down")))
+
+    @property
+    def starter(self) -> bool:
+        return bool(self.rule["action"] == "starter" and self.first)
+
+    @property
+    def unused(self) -> bool:
+        last = self.c["last_invoice_days"]
+        idle = last is None or last > int(self.rule.get("unused_months", 0) * 365.25 / 12)
+        return bool(self.rule["action"] == "unused_down" and not self.first and idle)
+
+    @property
+    def need(self) -> int | None:
+        peak = self.c["peak_balance_minor"] if self.limits["need"]["at_least_peak_balance"] else None
+        return max((n for n in (self.c["need_minor"], peak) if n is not None), default=None)
+
+
+def by_hand(c: Facts, policy: Facts, *, rate: F = F(1), unit: int = 100, policy_unit: int = 100) -> dict[str, Any]:
+    """What the engine must say of customer `c` (features and grade); `to` None: nothing can be proposed."""
+    sheet = _Sheet(c, policy, rate, unit, policy_unit)
+    formula = _formula(sheet)
+    _caps(sheet)
+    start = c["limit_minor"] if formula is None else formula
+    after_caps = None if start is None else min([start, *sheet.caps.values()])
+    _forbid(sheet)
+    if after_caps is None:
+        return {"to": None, "after_caps": None, "forbidden": sheet.forbidden, "substitutes": sheet.substitutes}
+    stepped, lowest = _step(sheet, after_caps)
+    rounded = _round(sheet, stepped, lowest)
+    result = _bounds(sheet, rounded)
+    limit = c["limit_minor"]
+    return {
+        "to": result,
+        "formula": formula,
+        "after_caps": after_caps,
+        "after_step": stepped,
+        "after_rounding": rounded,
+        "forbidden": sheet.forbidden,
+        "substitutes": sheet.substitutes,
+        "terms": _terms(sheet),
+        "direction": "new" if sheet.first else "up" if result > limit else "down" if result < limit else "same",
+        "over": max(0, c["exposure_minor"] - result),
+    }
+
+
+def _formula(s: _Sheet) -> int | None:
+    without = s.limits["without_need"]
+    if s.zero:
+        return 0
+    if s.unused:
+        return int(min(s.c["limit_minor"], max(s.money(s.rule["down_to"]), s.c["exposure_minor"])))
+    if s.starter:
+        return s.money(s.rule["starter_limit"])
+    if s.grade and s.need is not None:
+        return math.floor(F(s.table["need_factor"]) * max(s.need, 0))
+    if s.grade and s.first and without["action"] == "exposure":
+        part: int = math.floor(F(without["factor"]) * s.c["exposure_minor"])
+        return math.floor(F(s.table["need_factor"]) * part)
+    return None
+
+
+def _caps(s: _Sheet) -> None:
+    if not s.grade or s.zero or s.unused:
+        return
+    s.caps["grade"] = s.money(s.table["ceiling"])
+    rules = s.limits["caps"]
+    sources = (
+        ("net_worth", "tangible_net_worth_minor", "net_worth_age_days", F(s.table["net_worth_fraction"])),
+        ("recommendation", "recommended_limit_minor", "external_age_days", F(rules["recommendation"]["factor"])),
+    )
+    for name, amount, age, factor in sources:
+        if s.c[amount] is not None and s.c[age] is not None and s.c[age] <= rules[name]["max_age_days"]:
+            s.caps[name] = math.floor(max(s.c[amount], 0) * factor)
+            continue
+        otherwise = rules[name]["otherwise"]
+        s.substitutes.add(f"{name}:{'missing' if s.c[amount] is None else 'stale'}:{otherwise}")
+        if otherwise == "lower_ceiling":
+            s.caps[name] = s.money(s.table[f"without_{name}"])
+        elif not s.starter:
+            s.forbidden.add(f"{name}_unknown")
+    if not s.starter and s.need is None:
+        s.substitutes.add(f"need:missing:{rules['need']['otherwise']}")
+        s.forbidden.add("need_unknown")
+
+
+def _forbid(s: _Sheet) -> None:
+    rules, c = s.limits["forbid_increase"], s.c
+    oldest, age = rules["external_age_days_over"], c["external_age_days"]
+    reasons = {
+        "overdue": c["oldest_dpd_days"] > rules["overdue_days_over"] and c["overdue_minor"] > s.money(rules["overdue_amount_over"]),
+        "grade": s.grade in rules["grades"],
+        "external_stale": oldest is not None and age is not None and age > oldest,
+        "external_missing": rules["external_missing"] and age is None and not s.starter,
+        "quarantined_rows": rules["on_quarantined_rows"] and c["quarantined_minor"] > 0,
+        "class_no_increase": s.rule["action"] in ("no_increase", "unused_down"),
+        "not_graded": not s.grade and not s.starter,
+    }
+    s.forbidden |= {name for name, holds in reasons.items() if holds}
+
+
+def _base(s: _Sheet) -> int:
+    found: int = s.c["exposure_minor"] if s.first else s.c["limit_minor"]
+    return found
+
+
+def _step(s: _Sheet, after_caps: int) -> tuple[int, int]:
+    """The target within one cycle's step, and the lowest the step allows."""
+    target = min(after_caps, _base(s)) if s.forbidden else after_caps
+    if s.first or s.zero or s.unused:
+        return target, 0
+    limit, step = s.c["limit_minor"], s.limits["step"]
+    free = s.money(step["free_amount"])
+    highest = limit + max(math.floor(limit * F(step["up_fraction"])), free)
+    lowest = max(0, limit - max(math.floor(limit * F(step["down_fraction"])), free))
+    return min(max(target, lowest), highest), lowest
+
+
+def _round(s: _Sheet, target: int, lowest: int) -> int:
+    limit = s.c["limit_minor"]
+    size = next(r["step"] for r in s.limits["rounding"] if r["up_to"] is None or target <= r["up_to"] * s.unit) * s.unit
+    down: int = target // size * size
+    if s.first:
+        return down
+    if target == limit:
+        return int(limit)
+    if target > limit:
+        return max(down, int(limit))
+    return min(down + size, int(limit)) if down < lowest else down
+
+
+def _bounds(s: _Sheet, rounded: int) -> int:
+    rules, limit, result = s.limits, s.c["limit_minor"], rounded
+    hard = min(s.caps.values(), default=None)
+    most = s.money(rules["maximum"])
+    if not s.zero and not s.unused:
+        floors = [s.money(rules["minimum"]), *([hard] if hard is not None else []), *([_base(s)] if s.forbidden else [])]
+        result = max(rounded, min(floors))
+    result = min(result, most)
+    if not s.first and not s.zero and not s.unused and limit <= most:
+        change, smallest = abs(result - limit), rules["smallest_change"]
+        if change < s.money(smallest["amount"]) and change < limit * F(smallest["fraction"]):
+            return int(limit)
+    return result
+
+
+def _terms(s: _Sheet) -> int | None:
+    """Proposed payment terms."""
+    now, rules = s.c["terms_days"], s.policy["terms"]
+    longest = rules["by_grade"].get(s.grade)
+    if s.starter:
+        days: int = s.rule["starter_terms_days"]
+        days = days if longest is None else min(days, longest)
+        return days if now is None else min(now, days)
+    if s.grade and now is not None and s.grade in rules["tighten_when"]:
+        return int(min(now, longest))
+    if s.first and not s.zero and now is None and s.grade:
+        return int(longest)
+    found: int | None = now
+    return found

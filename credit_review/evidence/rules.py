@@ -1,0 +1,299 @@
+"""Rules and code: what changed and for how long, what was overridden, whether the control is still the one that was tested, the model."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from itertools import chain
+from typing import Any
+
+from credit_review.audit import Action, parse_timestamp, timestamp
+from credit_review.evidence.artefact import Artefact, Event, Record, Row, Telling
+from credit_review.evidence.limits import reason, values
+from credit_review.words import said, said_many
+
+IN_FORCE = (Action.POLICY_CHANGED, Action.AUTHORITY_CHANGED, Action.MAPPING_CHANGED, Action.MODEL_REGISTERED)
+CHANGES = (
+    *IN_FORCE,
+    Action.MODEL_RETIRED,
+    Action.DOCUMENT_SUBMITTED,
+    Action.DOCUMENT_ADOPTED,
+    Action.CONFIG_LOADED,
+    Action.DELEGATION_CHANGED,
+)
+SHORT_LIVED = timedelta(days=7)
+"""A rule in force for less than this is flagged."""
+
+
+# --- E9 -------------------------------------------------------------------------------------------------------------------------------
+
+
+def changes(record: Record, telling: Telling) -> Iterator[Row]:
+    """One row a change of policy, matrix, mapping, scorecard, settings or delegation, with how long it was in force."""
+    followed = _followed(list(record.history(*IN_FORCE)))
+    authors = {one.subject: one.data["authors"] for one in record.history(Action.DOCUMENT_SUBMITTED)}
+    short = 0
+    for one in record.entries(*CHANGES):
+        after = followed.get(one.seq)
+        lasted = parse_timestamp(after.at) - parse_timestamp(one.at) if after else None
+        brief = lasted is not None and lasted < SHORT_LIVED
+        short += brief
+        data = one.data
+        yield [
+            one.seq, one.at, one.action, data.get("kind"), data.get("name"), data.get("replaces"), one.subject, one.by,
+            values(data.get("adopters")), values(authors.get(one.subject)), after.seq if after else "", after.at if after else "",
+            "" if lasted is None else str(Decimal(lasted // timedelta(hours=1)) / 24)[:8], "yes" if brief else "no",
+            values({name: data[name] for name in ("principal", "delegate", "valid_from", "valid_to") if name in data}),
+        ]  # fmt: skip
+    telling.exceptions = short
+    telling.figures["short_lived_below_days"] = SHORT_LIVED.days
+    if short:
+        telling.notes.append(
+            said_many(
+                "{n} change was in force for less than {days} days",
+                "{n} changes were in force for less than {days} days",
+                short,
+                days=SHORT_LIVED.days,
+            )
+        )
+
+
+def _followed(adopted: Sequence[Event]) -> dict[int, Event]:
+    """By entry the one that replaced it, among changes of the same kind (and name, for mappings and scorecards)."""
+    newest: dict[tuple[str, str], Event] = {}
+    found = {}
+    for one in adopted:
+        key = _place(one)
+        if key in newest:
+            found[newest[key].seq] = one
+        newest[key] = one
+    return found
+
+
+def _place(one: Event) -> tuple[str, str]:
+    """Which rule it is: there is one policy and one matrix; mappings and scorecards stand side by side by name."""
+    alone = one.action in (Action.POLICY_CHANGED, Action.AUTHORITY_CHANGED)
+    return str(one.data["kind"]), "" if alone else str(one.data["name"])
+
+
+def in_force(record: Record, *, before: str) -> dict[tuple[str, str], Event]:
+    """The rules in force at a time of the log (timestamp), by kind and name."""
+    return {_place(one): one for one in record.history(*IN_FORCE) if one.at < before}
+
+
+# --- E16 ------------------------------------------------------------------------------------------------------------------------------
+
+
+OVERRIDE_APPROVED = "override.approved"
+"""The entry, about its proposal, that an emergency change was approved afterwards."""
+
+
+def overrides(record: Record, telling: Telling) -> Iterator[Row]:
+    """One row an emergency change: until when it had to be approved, when and by whom it was, or which entry took it back."""
+    approved = {one.subject: one for one in record.history(OVERRIDE_APPROVED)}
+    ended = {str(one.data["reverses"]): one for one in record.history(Action.LIMIT_REVERTED)}
+    found, late = 0, 0
+    for one in record.entries(Action.LIMIT_OVERRIDE):
+        data = one.data
+        after, end = approved.get(str(data.get("proposal"))), ended.get(str(data.get("change")))
+        due = str(data.get("approve_by") or "")
+        in_time = after is not None and bool(due) and parse_timestamp(after.at) <= datetime.fromisoformat(due)
+        found, late = found + 1, late + (not in_time)
+        named = (
+            "change", "proposal", "account", "customer", "currency", "from_minor", "to_minor", "effective_from", "effective_to", "tier",
+        )  # fmt: skip
+        who = "|".join(given["approver"] for given in after.data.get("approvers", ())) if after else ""
+        answer = [after.seq, after.at, who] if after else ["", "", ""]
+        yield [
+            one.seq,
+            one.at,
+            one.by,
+            *(data.get(name) for name in named),
+            reason(one),
+            due,
+            *answer,
+            _yes(in_time),
+            end.seq if end else "",
+        ]
+    telling.exceptions = late
+    telling.notes.append(
+        said("{n} emergency changes, {late} of them without an approval in time up to the end of the period", n=found, late=late)
+    )
+
+
+def _yes(holds: bool) -> str:
+    return "yes" if holds else "no"
+
+
+# --- E17 ------------------------------------------------------------------------------------------------------------------------------
+
+
+def baseline(record: Record, telling: Telling) -> Iterator[Row]:
+    """One row a part of the automated control: what it was at the beginning and at the end of the period, and how often it changed."""
+    other = 0
+    for row in chain(_rules_kept(record), _code_kept(record)):
+        other += row[4] == "no"
+        yield row
+    telling.exceptions = other
+    telling.notes.append(said_many("{n} part is another than at the beginning", "{n} parts are others than at the beginning", other))
+
+
+def _rules_kept(record: Record) -> Iterator[Row]:
+    start, end = (timestamp(at) for at in (record.period.start, record.period.end))
+    before, after = in_force(record, before=start), in_force(record, before=end)
+    between = Counter(_place(one) for one in record.entries(*IN_FORCE))
+    for (kind, name), now in sorted(after.items()):
+        was = before.get((kind, name))
+        same = was is not None and was.subject == now.subject and not between[kind, name]
+        at_start = was.subject if was else ""
+        yield [kind, name or now.data["name"], at_start, now.subject, "yes" if same else "no", between[kind, name]]
+
+
+def _code_kept(record: Record) -> Iterator[Row]:
+    for label, name in (("code", "code_commit"), ("libraries", "lock_sha256")):
+        seen = _ran_with(record, name)
+        if seen:
+            yield [label, name, seen[0], seen[-1], "yes" if len(set(seen)) == 1 else "no", len(set(seen)) - 1]
+
+
+def _ran_with(record: Record, name: str) -> list[str]:
+    """A field of the manifests of the period's reviews, in the order they began."""
+    ids = [one.subject for one in record.entries(Action.RUN_STARTED)]
+    known = {key: json.loads(text).get(name, "") for key, text in record.table("review", "review_id manifest_json", review_id=ids)}
+    return [str(known[key]) for key in ids if key in known]
+
+
+# --- E18 ------------------------------------------------------------------------------------------------------------------------------
+
+
+def models(record: Record, _: Telling) -> Iterator[Row]:
+    """One row a scorecard that was in force in the period: what it says of itself, who made it, and who adopted it independently."""
+    authors = {one.subject: one.data["authors"] for one in record.history(Action.DOCUMENT_SUBMITTED)}
+    registered = list(record.history(Action.MODEL_REGISTERED))
+    followed, start = _followed(registered), timestamp(record.period.start)
+    for one in registered:
+        after = followed.get(one.seq)
+        if after is not None and after.at <= start:
+            continue
+        card = _card(record, one.subject)
+        made, adopters = authors.get(one.subject, []), one.data["adopters"]
+        told = [card.get(name) for name in ("kind", "outcome", "outcome_words", "trained_on", "evaluation")]
+        yield [
+            one.seq,
+            one.at,
+            one.data["name"],
+            one.subject,
+            after.at if after else "",
+            *map(values, told),
+            values(made),
+            values(adopters),
+            values(sorted(set(adopters) - set(made))),
+        ]
+
+
+def _card(record: Record, digest: str) -> Mapping[str, Any]:
+    for (content,) in record.table("governed_document", "content", digest=digest):
+        try:
+            found = json.loads(content)
+        except ValueError:
+            return {}
+        return found if isinstance(found, dict) else {}
+    return {}
+
+
+def override_rate(record: Record, _: Telling) -> Iterator[Row]:
+    """One row a review: how many proposals the engine made, and how many of them people changed."""
+    made, changed, countered = Counter[str](), Counter[str](), Counter[str]()
+    review_of: dict[str, str] = {}
+    for one in record.entries(Action.PROPOSAL_CREATED, Action.PROPOSAL_AMENDED, Action.DECISION_COUNTER):
+        if one.action == Action.PROPOSAL_CREATED:
+            if one.data["proposer"] == "system" and not one.data.get("supersedes"):
+                review_of[one.subject] = str(one.data["review"])
+                made[str(one.data["review"])] += 1
+        elif one.subject in review_of:
+            (changed if one.action == Action.PROPOSAL_AMENDED else countered)[review_of[one.subject]] += 1
+    for review, count in sorted(made.items()):
+        share = (Decimal(changed[review] + countered[review]) / count).quantize(Decimal("0.0001"))
+        yield [review, count, changed[review], countered[review], str(share)]
+
+
+RULES = Artefact(
+    number="E09",
+    name="changes-of-rules",
+    title=said("Changes of policy, authority, model, mapping and settings"),
+    shows=said(
+        "Every change with what it replaced, who wrote and who adopted it, and for how long it was in force. The texts are "
+        "in documents/."
+    ),
+    columns=(
+        "entry", "at", "action", "kind", "name", "before", "after", "by", "adopters", "authors", "replaced_entry", "replaced_at",
+        "days_in_force",
+        "short_lived", "delegation",
+    ),
+    rows=changes,
+    none=said("no rule was changed in the period"),
+    lacks=said(
+        "Settings of the installation and changes of the code are not entries of this log: E17 has the commits that reviews "
+        "ran with; ask for the repository's own history."
+    ),
+)  # fmt: skip
+OVERRIDES = Artefact(
+    number="E16",
+    name="emergency-changes",
+    title=said("Emergency changes"),
+    shows=said(
+        "Every limit put in force before its approval: by whom, until when it had to be approved, when it was, or which "
+        "entry took it back."
+    ),
+    columns=(
+        "entry", "at", "by", "change", "proposal", "account", "customer", "currency", "from_minor", "to_minor", "effective_from",
+        "effective_to",
+        "tier", "reason", "approve_by", "approved_entry", "approved_at", "approvers", "in_time", "ended_by_entry",
+    ),
+    rows=overrides,
+    none=said("none recorded in the period"),
+    lacks=said("A limit changed directly in the ERP is no emergency change of this system: E13 lists differences that a read-back found."),
+)  # fmt: skip
+BASELINE = Artefact(
+    number="E17",
+    name="control-baseline",
+    title=said("The automated control: is it still the one that was tested?"),
+    shows=said("Policy, matrix, mappings, scorecard, code and libraries at the beginning and at the end of the period."),
+    columns=("part", "name", "at_beginning", "at_end", "unchanged", "changes"),
+    rows=baseline,
+    none=said("no rule is on record"),
+    lacks=said(
+        "The tests with planted faults are not run by this pack: run `make test` of the commit named, or ask the developers "
+        "for their last run."
+    ),
+)
+MODELS = Artefact(
+    number="E18",
+    name="model",
+    title=said("The model: its card and who checked it"),
+    shows=said(
+        "Each scorecard in force in the period: what it predicts, how it was fitted and tested, its authors, and who "
+        "adopted it without being one."
+    ),
+    columns=(
+        "entry", "at", "name", "digest", "replaced_at", "kind", "outcome", "outcome_words", "trained_on", "evaluation", "authors",
+        "adopters",
+        "independent_adopters",
+    ),
+    rows=models,
+    none=said("no scorecard was in force in the period"),
+    lacks=said("A validation report by somebody outside is not recorded by this system: ask the model's owner."),
+)  # fmt: skip
+OVERRIDE_RATE = Artefact(
+    number="E18",
+    name="override-rate",
+    title=said("How often people changed the model's figure"),
+    shows=said("Per review: proposals the engine made in the period, amended by analysts, countered by approvers, and their share."),
+    columns=("review", "proposals", "amended", "countered", "share"),
+    rows=override_rate,
+    none=said("the engine proposed nothing in the period"),
+    lacks=said("Whether people or the engine were right shows in later defaults, not here."),
+)

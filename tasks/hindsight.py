@@ -1,0 +1,57 @@
+"""What later reviews found of a customer: grade and lateness, read from the files that those reviews left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import date
+from typing import TYPE_CHECKING
+
+from credit_review.model.frames import bucket_of
+from credit_review.model.records import Review
+from credit_review.model.states import ReviewState
+from credit_review.review.coaching import QUARTERS, Hindsight, Override
+from tasks import prepare
+
+if TYPE_CHECKING:
+    from tasks.plan import Plan
+
+NEAR_DAYS = 45
+"""A review counts as so many quarters after when its as-of date lies at most this far from that day."""
+_QUARTER_DAYS = 91.3125
+
+
+def hindsight(config: str, overrides: Iterable[Override]) -> dict[tuple[str, date, int], Hindsight]:
+    """By customer, as-of date and quarters after: what the nearest review of about then found, where there is one that reached it."""
+    found: dict[tuple[str, date, int], Hindsight] = {}
+    with prepare.services(config).store.read() as uow:
+        reviews = [r for r in uow.find(Review) if r.state in (ReviewState.ROUTED, ReviewState.SETTLED, ReviewState.CLOSED)]
+    plans = {r.review_id: prepare.plan_of(config, r.review_id) for r in reviews}
+    for one in overrides:
+        for quarters in QUARTERS:
+            for review in _about_then(reviews, one.as_of, quarters):
+                seen = _seen(plans[review.review_id], one.customer_id)
+                if seen is not None:
+                    found[(one.customer_id, one.as_of, quarters)] = seen
+                    break
+    return found
+
+
+def _about_then(reviews: Iterable[Review], as_of: date, quarters: int) -> Iterator[Review]:
+    """Reviews near that day, the nearest first."""
+    distance = {r.review_id: abs((r.as_of - as_of).days - quarters * _QUARTER_DAYS) for r in reviews}
+    near = [r for r in reviews if distance[r.review_id] <= NEAR_DAYS]
+    return iter(sorted(near, key=lambda r: (distance[r.review_id], r.as_of, r.review_id)))
+
+
+def _seen(plan: Plan, customer_id: str) -> Hindsight | None:
+    """What one review says of a customer; None when it did not score it, or its files are gone."""
+    workspace, bucket = plan.workspace, bucket_of(customer_id, plan.buckets)
+    if not (workspace.folder / "scores").is_dir():
+        return None
+    scores, features = workspace.read("scores", bucket), workspace.read("features", bucket)
+    grade, dpd = (
+        frame.loc[frame["customer_id"] == customer_id, name] for frame, name in ((scores, "grade"), (features, "oldest_dpd_days"))
+    )
+    if not len(grade) or not len(dpd):
+        return None
+    return Hindsight(str(grade.iloc[0]), int(dpd.iloc[0]) > workspace.policy().outcome.days_past_due)

@@ -1,0 +1,122 @@
+"""The canaries' answers hold for a company's own documents too: a review must never stop because the second calculation is wrong."""
+
+from __future__ import annotations
+
+import sys
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "limits"))
+from book import STARTER, changed
+
+from credit_review import scoring
+from credit_review.adapters import files
+from credit_review.adapters.workspace import Workspace
+from credit_review.model.frames import QUARANTINE
+from credit_review.model.states import DocumentOfRecord
+from credit_review.model.validation import Verdict
+from expectations import gate
+from tasks import canaries, validate
+from tasks.plan import Plan
+
+AUTHORITY = (Path(__file__).parents[2] / "deployments" / "starter" / "authority.yaml").read_text(encoding="utf-8")
+OTHERWISE = st.sampled_from(["lower_ceiling", "no_increase", "ask_documents"])
+PARTS = ("open_items", "unbilled_deliveries", "open_orders", "unapplied_credits", "notes")
+EDITS = st.fixed_dictionaries(
+    {
+        "intake__review_quarantined_below": st.sampled_from([0, 1000, 100_000]),
+        "exposure__parts": st.sets(st.sampled_from(PARTS), min_size=1).map(sorted),
+        "exposure__order_horizon_days": st.sampled_from([0, 60, 500]),
+        "exposure__hold_out_disputes": st.booleans(),
+        "limits__caps__net_worth__otherwise": OTHERWISE,
+        "limits__caps__recommendation__otherwise": OTHERWISE,
+        "limits__need__at_least_peak_balance": st.booleans(),
+        "limits__minimum": st.sampled_from([0, 750]),
+        "limits__step__up_fraction": st.sampled_from([0.5, 0.25, 2]),
+        "limits__smallest_change__amount": st.sampled_from([1000, 0, 20000]),
+        "limits__forbid_increase__external_missing": st.booleans(),
+        "limits__forbid_increase__on_quarantined_rows": st.booleans(),
+        "classes__dormant__down_to": st.sampled_from([0, 2500]),
+        "straight_through__never_top_exposures": st.sampled_from([0, 1, 20]),
+        "straight_through__enabled": st.booleans(),
+        "straight_through__up_to_limit": st.sampled_from([9_000, 25_000, 5_000_000]),
+        "straight_through__up_to_increase": st.sampled_from([1_000, 10_000, 1_000_000]),
+        "straight_through__release_untouched": st.booleans(),
+    }
+)
+
+
+def _plain(value):
+    """Plain YAML values, numbers as the file would have them."""
+    if isinstance(value, dict):
+        return {name: _plain(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return (int(value) if value == int(value) else float(value)) if isinstance(value, Decimal) else value
+
+
+@pytest.fixture(scope="module")
+def quick_gate():
+    """The gate's answers about the canaries' rows, which no policy changes, asked once a currency; the engine's own results pass."""
+    kept, real = {}, gate.check
+
+    def check(dataset, frame, *, context):
+        if dataset not in validate.CHECKED:
+            verdict = Verdict(dataset=dataset, rows=len(frame), kept=len(frame), outcomes=())
+            return gate.GateResult(verdict=verdict, clean=frame, quarantine=files.empty_frame(QUARANTINE))
+        key = (dataset, *sorted(set(frame["currency"])))
+        if key not in kept:
+            kept[key] = real(dataset, frame, context=context)
+        return kept[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gate, "check", check)
+        yield
+
+
+COMPANIES = {
+    "edits": EDITS,
+    "base": st.integers(480, 640),
+    "currency": st.sampled_from(["EUR", "USD", "JPY"]),
+}
+SLOW = [HealthCheck.too_slow]
+
+
+@settings(max_examples=6, deadline=None, suppress_health_check=SLOW)
+@given(**COMPANIES)
+def test_engine_and_answers_agree_whatever_policy_scorecard_and_currency(quick_gate, tmp_path_factory, edits, base, currency):
+    agree(tmp_path_factory.mktemp("ride"), edits, base, currency)
+
+
+@pytest.mark.soak
+@settings(max_examples=300, deadline=None, suppress_health_check=SLOW)
+@given(**COMPANIES)
+def test_engine_and_answers_agree_for_hundreds_of_companies(quick_gate, tmp_path_factory, edits, base, currency):
+    agree(tmp_path_factory.mktemp("ride"), edits, base, currency)
+
+
+def agree(folder, edits, base, currency):
+    try:
+        policy = _plain(changed(**edits).model_dump()) | {"control_currency": currency}
+    except AssertionError:
+        assume(False)
+    card = scoring.dump(scoring.expert(STARTER).model_copy(update={"base": base}))
+    matrix = AUTHORITY.replace("control_currency: EUR", f"control_currency: {currency}")
+    result = canaries.result_of(plan_under(folder, policy, card, matrix))
+    assert result.held, result.text()
+
+
+def plan_under(folder, policy, card, matrix):
+    plan = Plan(
+        config="", as_of=date(2026, 9, 30), scope="all", label="", kind="periodic", buckets=1, runner="threads", workers=1,
+        data=str(folder), review_id="r",
+    )  # fmt: skip
+    texts = ((DocumentOfRecord.POLICY, yaml.safe_dump(policy)), (DocumentOfRecord.SCORECARD, card), (DocumentOfRecord.AUTHORITY, matrix))
+    plan.workspace.keep_documents([(kind, Workspace.plain_document(kind, text)) for kind, text in texts])
+    return plan
