@@ -10,10 +10,11 @@ unexport PYTHONDONTWRITEBYTECODE   # compiled modules are kept: else every proce
 demo: .ready-run
 	@$(BIN)/credit-review demo
 
+# types are checked beside the tests; these are collected once before, so that the workers find them compiled; four, since many tests wait for servers
 test: .ready-dev
 	@$(BIN)/ruff check --no-cache . && $(BIN)/ruff format --check . && $(BIN)/lint-imports
-	@$(BIN)/pytest -q --collect-only > /dev/null & $(BIN)/mypy; types=$$?; wait; exit $$types   # collected once beside: the workers find the tests compiled
-	@$(BIN)/pytest -q -n 4 --dist loadfile --no-loadscope-reorder   # more than the two cores: many tests wait for servers
+	@$(BIN)/mypy & types=$$!; $(BIN)/pytest -q --collect-only > /dev/null; \
+		$(BIN)/pytest -q -n 4 --dist loadfile --no-loadscope-reorder; tests=$$?; wait $$types && exit $$tests
 
 bench: .ready-dev
 	@$(BIN)/python -m benchmarks.bench; whole=$$?; $(BIN)/python -m benchmarks.audit_log; log=$$?; $(BIN)/python -m benchmarks.clicks && exit $$((whole + log))

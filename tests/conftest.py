@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import atexit
 import fcntl
+import gc
+import json
 import os
 import shutil
+import signal
+import socket
+import sqlite3
 import subprocess
 import tempfile
 import time
 import uuid
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
 os.environ.setdefault("DO_NOT_TRACK", "1")
 os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")  # as the command line does; a line of a log is a call of the API
+os.environ.setdefault("PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW", "ignore")
 os.environ["LC_ALL"] = "C.UTF-8"  # the command line speaks the environment's language; tests of that set it themselves
 
+import hypothesis
+import psutil
 import pytest
 
 from credit_review.adapters.clock import FixedClock
@@ -26,14 +36,26 @@ from credit_review.adapters.store.unit_of_work import open_store
 
 TEMPLATE = "template_credit_review"
 
-LONGEST_FIRST = ("crash", "docs", "flows", "acceptance", "demo", "cli", "slack", "report", "scoring", "benchmarks")
-"""Folders whose files take longest; were they left to the end, one worker would finish alone."""
+# imports and flows make millions of objects that live on: looking through them all so often took a tenth of the time
+gc.set_threshold(50_000, 20, 50)
+
+# a property is true or false, whatever else the machine does: Hypothesis would fail an example that takes 200 ms
+hypothesis.settings.register_profile("without deadlines", hypothesis.settings(), deadline=None)
+hypothesis.settings.load_profile("without deadlines")
+
+LONGEST_FIRST = (
+    "test_crash", "test_replay", "test_server", "test_readme", "test_bad_input", "test_runners", "test_replay_whole", "test_review_run",
+    "test_damage", "test_verifiers", "test_demo", "flows", "acceptance", "cli", "report", "slack", "demo_company", "expectations",
+    "exposure", "audit", "scoring", "benchmarks",
+)  # fmt: skip
+"""Files, then folders whose files take longest; were they left to the end, one worker would finish alone."""
 
 
 def pytest_collection_modifyitems(items):
     """Put the longest files first, otherwise in the order they were found."""
     rank = {name: at for at, name in enumerate(LONGEST_FIRST)}
-    items.sort(key=lambda item: rank.get(item.path.parent.name, len(rank)))
+    last = len(rank)
+    items.sort(key=lambda item: min(rank.get(item.path.stem, last), rank.get(item.path.parent.name, last)))
 
 
 @pytest.fixture
@@ -127,17 +149,22 @@ def postgres_server(run_folder):
         server.cleanup()
 
 
-@pytest.fixture
-def postgres_url(postgres_server):
-    """A fresh migrated PostgreSQL database, cloned from the template."""
+@pytest.fixture(scope="session")
+def postgres_administrator(postgres_server):
+    """A connection that makes and drops databases, kept for the session: to connect costs as much as many a test."""
     import psycopg
 
+    with psycopg.connect(postgres_server.get_uri(), autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def postgres_url(postgres_server, postgres_administrator):
+    """A fresh migrated PostgreSQL database, cloned from the template."""
     name = f"t_{uuid.uuid4().hex}"
-    with psycopg.connect(postgres_server.get_uri(), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+    postgres_administrator.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
     yield postgres_server.get_uri(name)
-    with psycopg.connect(postgres_server.get_uri(), autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    postgres_administrator.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 # --- stores -------------------------------------------------------------------------------------------------------------------------
@@ -176,12 +203,71 @@ def store(store_url, clock):
 # --- Prefect ------------------------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="session")
-def prefect_session():
-    """One temporary Prefect API for the whole test session (each xdist worker): starting it costs more than most tests."""
-    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
-    os.environ.setdefault("PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW", "ignore")
-    from prefect.testing.utilities import prefect_test_harness
+UNUSED = ("SCHEDULER", "LATE_RUNS", "TRIGGERS", "FOREMAN", "REPOSSESSOR", "CANCELLATION_CLEANUP", "PAUSE_EXPIRATIONS", "CLEANUP_RECONCILER")
+"""Services of a Prefect server that only deployments need; tests of those start a server of their own."""
 
-    with prefect_test_harness(server_startup_timeout=120):
+
+def start_prefect(folder):
+    """Start a Prefect API whose database is in `folder`, and keep there what it was before any run (`migrated.db`), URL and process id."""
+    from prefect.server.api.server import SubprocessASGIServer
+    from prefect.settings import PREFECT_SERVER_DATABASE_CONNECTION_URL, temporary_settings
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = SubprocessASGIServer(port=port)
+    database = folder / f"{port}.db"
+    with pytest.MonkeyPatch.context() as patch:
+        for name in UNUSED:
+            patch.setenv(f"PREFECT_SERVER_SERVICES_{name}_ENABLED", "false")
+        with temporary_settings({PREFECT_SERVER_DATABASE_CONNECTION_URL: f"sqlite+aiosqlite:///{database}"}):
+            server.start(timeout=120)
+    atexit.unregister(server.stop)  # other workers may need it when this one has ended
+    with closing(sqlite3.connect(database)) as old, closing(sqlite3.connect(folder / "migrated.db")) as new:
+        old.backup(new)
+    (folder / "server.json").write_text(json.dumps({"url": server.api_url, "pid": server.server_process.pid}))
+
+
+def users_of_prefect(folder):
+    """Workers that need it and are still alive."""
+    return [path for path in folder.glob("used-by-*") if psutil.pid_exists(int(path.name.rpartition("-")[2]))]
+
+
+@pytest.fixture(scope="session")
+def prefect_server(run_folder):
+    """Folder of the one Prefect API of the test session: the first worker that asks starts it, the last one stops it."""
+    folder = run_folder / "prefect"
+    mine = folder / f"used-by-{os.getpid()}"
+    with one_at_a_time(run_folder, "prefect"):
+        folder.mkdir(exist_ok=True)
+        if not users_of_prefect(folder):
+            start_prefect(folder)
+        mine.touch()
+    yield folder
+    with one_at_a_time(run_folder, "prefect"):
+        mine.unlink()
+        if not users_of_prefect(folder):
+            os.kill(json.loads((folder / "server.json").read_text())["pid"], signal.SIGTERM)
+
+
+@pytest.fixture(scope="session")
+def prefect_session(prefect_server):
+    """Flows of this process run under the test session's Prefect API: starting one costs more than most tests."""
+    from prefect.events.worker import EventsWorker
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    with temporary_settings({PREFECT_API_URL: json.loads((prefect_server / "server.json").read_text())["url"]}):
         yield
+        EventsWorker.drain_all()
+
+
+@pytest.fixture(scope="session")
+def prefect_home(prefect_server):
+    """Makes a folder a PREFECT_HOME that was used before: its database is migrated, which takes a server seconds, and empty."""
+
+    def make(folder):
+        folder.mkdir(parents=True)
+        shutil.copyfile(prefect_server / "migrated.db", folder / "prefect.db")
+        return folder
+
+    return make

@@ -66,7 +66,7 @@ class SandboxClient:
         """Forget everything that happened."""
         self.post("/sandbox/reset", {})
 
-    def until(self, look: Callable[[], Found], *, seconds: float = 15) -> Found:
+    def until(self, look: Callable[[], Found], *, seconds: float = 60) -> Found:
         """What `look` returns once it is true, looking again whenever something changes. Raises BadInput when it never is."""
         deadline = time.monotonic() + seconds
         while True:

@@ -30,6 +30,7 @@ def template(tmp_path_factory):
     """An installation of a made-up company in which a review could start."""
     config = tmp_path_factory.mktemp("template") / "config"
     made = write(config, Path("ledger"), mapping=STARTER, company="Example", currency="EUR", since=AS_OF)
+    made.edit("settings.yaml", "buckets: 2", "buckets: 1")  # so small a company is checked faster in one
     demo_company.write(config / "ledger", seed=5, as_of=AS_OF, customers=50)
     made.path("scorecard.json").write_text(training.fit(str(config), as_of=AS_OF, expert=True).text, encoding="utf-8")
     made.adopt_all()

@@ -69,6 +69,14 @@ def forked():
     assert process.wait(timeout=60) == 0
 
 
+@pytest.fixture(scope="module")
+def on_sqlite(tmp_path_factory):
+    """The company as its people set it up, nothing reviewed yet; to be copied."""
+    config = tmp_path_factory.mktemp("on_sqlite") / "config"
+    install(config, **COMPANY, clock=FixedClock(ADOPTED))
+    return config
+
+
 @contextmanager
 def set_up(folder, database, erp, monkeypatch, request):
     """A company whose record is in the database of that name and whose ERP is a table or a drop folder."""
@@ -79,10 +87,13 @@ def set_up(folder, database, erp, monkeypatch, request):
         environment["CREDIT_REVIEW_DATABASE_URL"] = url
     if erp == "table":
         environment["CREDIT_REVIEW_ERP_URL"] = environment.get("CREDIT_REVIEW_DATABASE_URL", f"sqlite:///{folder / 'erp.db'}")
-    with monkeypatch.context() as patched:
-        for name, value in environment.items():
-            patched.setenv(name, value)
-        install(config, **COMPANY, clock=FixedClock(ADOPTED))
+    if environment:
+        with monkeypatch.context() as patched:
+            for name, value in environment.items():
+                patched.setenv(name, value)
+            install(config, **COMPANY, clock=FixedClock(ADOPTED))
+    else:
+        shutil.copytree(request.getfixturevalue("on_sqlite"), config)
     if request.config.option.markexpr != "soak":
         set_in(config, review={"buckets": 1})  # has the same commits as two; between buckets, where none is, only `make soak` kills
     if erp == "table":

@@ -40,7 +40,7 @@ def told(tmp_path_factory):
         [PROGRAM, "demo", "--folder", folder / "demo", "--customers", "120"],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
         env=environment,
         check=False,
     )

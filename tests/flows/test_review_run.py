@@ -38,10 +38,10 @@ pytestmark = pytest.mark.prefect
 
 
 @pytest.fixture(scope="module")
-def ran(tmp_path_factory):
+def ran(tmp_path_factory, prefect_home):
     """An installation whose customers all have marker names, reviewed once by `credit-review review run` in a process of its own."""
     folder = tmp_path_factory.mktemp("installation")
-    config, home = folder / "config", folder / "prefect"
+    config, home = folder / "config", prefect_home(folder / "prefect")
     starting.write_starter(config)
     demo_company.write(config / "ledger", seed=3, as_of=AS_OF, customers=60)
     _mark(config / "ledger" / "customers.csv")
@@ -83,7 +83,7 @@ def command(config, home, *words):
         **CANARIES,
     }
     program = [str(Path(sys.executable).parent / "credit-review"), *words, "--config", str(config)]
-    return subprocess.run(program, capture_output=True, text=True, timeout=300, env=environment, check=False)
+    return subprocess.run(program, capture_output=True, text=True, timeout=900, env=environment, check=False)
 
 
 def prefect_rows(home, query):

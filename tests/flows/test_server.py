@@ -73,7 +73,7 @@ def answers(url):
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory):
+def served(tmp_path_factory, prefect_home):
     """An installation, and a client of the server on which it is deployed and served by a worker."""
     from prefect.client.orchestration import SyncPrefectClient
 
@@ -87,7 +87,7 @@ def served(tmp_path_factory):
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "CREDIT_REVIEW_", "DO_NOT_TRACK"))}
     environment |= {
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "PREFECT_HOME": str(folder / "prefect"),
+        "PREFECT_HOME": str(prefect_home(folder / "prefect")),
         "PREFECT_SERVER_API_PORT": port,
         "PREFECT_WORKER_QUERY_SECONDS": "2",
     }
