@@ -19,11 +19,12 @@ from credit_review.authority import Standing
 from credit_review.canaries import CANARIES, ledger
 from credit_review.canaries.answers import Rules, answers
 from credit_review.completeness import HISTORY
+from credit_review.controls.alarm import Alarm, Severity
 from credit_review.errors import ReviewStopped
 from credit_review.model.money import EXPONENTS
 from credit_review.model.records import CreditLimit, Proposal, Review
 from credit_review.model.states import DocumentOfRecord, Layer, ProposalState, ReviewState
-from credit_review.review import lifecycle, propose, route
+from credit_review.review import findings, lifecycle, propose, route
 from credit_review.review.manifest import Manifest
 from credit_review.review.naming import SYSTEM, account_id
 from credit_review.review.working import Company, Habits
@@ -75,10 +76,22 @@ def send(plan: Plan) -> canaries.Result:
     """The canaries' result, with its entry, written beside."""
     result = result_of(plan)
     plan.workspace.write_json(RESULT, result.plain())
-    with prepare.services(plan.config).store.begin(interactive=False) as uow:
+    opened = prepare.services(plan.config)
+    company = Company(calendar=opened.settings.working_days(), zone=opened.settings.zone)
+    with opened.store.begin(interactive=False) as uow:
         lifecycle.record_canaries(uow, plan.review_id, result, by=prepare.SYSTEM)
+        findings.open_for(uow, _alarms(plan, result), company, opened.clock.now())
         uow.commit()
     return result
+
+
+def _alarms(plan: Plan, result: canaries.Result) -> list[Alarm]:
+    """One when canaries differ: the rules compute something other than they say, or the canaries do not know a rule."""
+    if result.held:
+        return []
+    figures = sorted({d.figure for d in result.differences})
+    facts: dict[str, str | int] = {"of": result.of, "as_expected": result.as_expected, "figures": ", ".join(figures)}
+    return [Alarm(control="canaries", subject=f"review:{plan.review_id}", severity=Severity.HIGH, facts=facts)]
 
 
 def required(plan: Plan) -> dict[str, Any]:

@@ -483,14 +483,11 @@ def _buttons(view: View) -> Block:
         Assurance.TYPED: [button(APPROVE_TYPED, w.say(said("Approve …")), value, style="primary")],
         Assurance.SIGNED_IN: [button(APPROVE_OUTSIDE, w.say(said("Approve outside Slack")), value, style="primary")],
     }[view.assurance]
-    return buttons(
-        block_id,
-        *first,
-        button(REJECT, w.say(said("Reject")), value, style="danger"),
-        button(COUNTER, w.say(said("Counter-offer")), value),
-        button(RETURN, w.say(said("Return with a question")), value),
-        reasons,
-    )
+    no = button(REJECT, w.say(said("Reject")), value, style="danger")
+    if view.begins is not None:  # an override's limit is in force already: approved as it is, or rejected and taken back
+        return buttons(block_id, first[0], no, reasons)
+    other, ask = button(COUNTER, w.say(said("Counter-offer")), value), button(RETURN, w.say(said("Return with a question")), value)
+    return buttons(block_id, *first, no, other, ask, reasons)
 
 
 def _outcome(view: View) -> tuple[str, str]:

@@ -23,7 +23,7 @@ from credit_review.canaries.result import compared
 from credit_review.errors import ReviewStopped
 from credit_review.exposure import balances
 from credit_review.limits import engine
-from credit_review.model.records import AuditRow, Proposal, Review
+from credit_review.model.records import AuditRow, Finding, Proposal, Review
 from credit_review.scoring import scores
 from deployments.cli import starting
 from expectations import ledger as ledger_suite
@@ -146,8 +146,11 @@ def test_a_broken_rule_stops_the_review_before_anything_is_computed_and_it_goes_
     assert (review.state, review.last_good_state, proposals) == ("failed", "snapshotted", [])
     assert not {"certificate.json", "features", "canaries"} & set(files)
     with prepare.services(str(config)).store.read() as uow:
+        (finding,) = uow.find(Finding, control="canaries")
         entries = [json.loads(row.body)["data"] for row in uow.find(AuditRow, action="validation.result", order_by=("seq",))]
         assert uow.get(Review, review_id=review.review_id).state == "routed"
+    assert (finding.subject, finding.severity, finding.state) == (f"review:{review.review_id}", "high", "open")
+    assert json.loads(finding.facts_json)["figures"].startswith("forbids_increase")
     assert [e["as_expected"] for e in entries] == [10, 12] and len({e["answers"] for e in entries}) == 1
     assert [d["canary"][-2:] for d in entries[0]["differences"]] == ["02", "06"] and entries[1]["differences"] == []
     certificate = json.loads((_folder(config, review) / "certificate.json").read_text())["canaries"]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from credit_review.audit import canonical
-from credit_review.messages.card import card, in_full
+from credit_review.messages.card import APPROVE, REJECT, WHY, card, in_full
 from credit_review.messages.gathering import Company, view_of
 from credit_review.messages.screen import SCREEN, height_of
 from credit_review.messages.why import why
@@ -15,7 +16,7 @@ from credit_review.model.states import Verdict
 from credit_review.review.counter import CounterOffer
 from credit_review.words import ENGLISH, words_for
 from deployments.slack_sandbox import block_kit
-from tests.review.decision_world import NOON, World, digest_of
+from tests.review.decision_world import NOON, TODAY, World, digest_of
 from tests.slack.test_in_sandbox import text, whole
 
 CHINESE = words_for(language="zh_CN", zone="Asia/Shanghai")
@@ -95,6 +96,14 @@ def test_what_changed_stands_first_and_the_newest_word_below_it(world):
     blocks = card(seen(world, KINDS["rising"](world), ENGLISH)).blocks
     assert text(blocks[1]).index("Changed") and "policy; authority matrix; exposure 40,000 EUR to 41,000 EUR" in text(blocks[1])
     assert "They arrived today" in text(blocks[2]) and "Why no accounts" not in text(blocks)
+
+
+def test_an_override_is_offered_to_approve_as_it_is_or_to_reject_and_says_what_then(world):
+    view = replace(seen(world, KINDS["plain"](world), ENGLISH, reader="p-manager"), begins=TODAY)
+    blocks = card(view).blocks
+    offered = [one["action_id"] for block in blocks if block["type"] == "actions" for one in block["elements"]]
+    assert offered == [APPROVE, REJECT, WHY]
+    assert "before its approval; rejected, or not approved in time, it is taken back" in text(blocks)
 
 
 def test_where_little_is_known_nothing_is_left_out(world):
