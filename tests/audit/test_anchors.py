@@ -8,7 +8,9 @@ import shutil
 import socketserver
 import subprocess
 import sys
+import tempfile
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -102,14 +104,17 @@ def test_a_checkpoint_is_mailed_as_it_stands(tmp_path):
         anchor.keep("0001-0000000000000004", "x")
 
 
+@pytest.fixture
+def open_to_all():
+    """A folder that other users reach: pytest keeps its own to whoever runs the tests, and closes them again when another session starts."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        yield Path(folder)
+
+
 @pytest.mark.skipif(os.geteuid() != 0 or shutil.which("setpriv") is None, reason="needs root, to act as other operating-system users")
-def test_a_write_once_folder_of_another_user_is_added_to_and_not_changed(tmp_path):
+def test_a_write_once_folder_of_another_user_is_added_to_and_not_changed(open_to_all):
     """The notary's user may add files to a sticky folder of the administrator's; another user may neither change nor remove them."""
-    for folder in (tmp_path, *tmp_path.parents):
-        if str(folder).startswith("/tmp/") and folder.is_dir():
-            folder.chmod(0o755)
-    held = tmp_path / "held"
-    held.mkdir()
+    held = open_to_all
     os.chown(held, 65534, 65534)
     held.chmod(0o1777)
     code = "from pathlib import Path; from credit_review.adapters.anchors.directory import DirectoryAnchor as D; "
