@@ -106,7 +106,7 @@ def test_a_checkpoint_is_mailed_as_it_stands(tmp_path):
 
 @pytest.fixture
 def open_to_all():
-    """A folder that other users reach: pytest keeps its own to whoever runs the tests, and closes them again when another session starts."""
+    """A folder that other users reach: pytest keeps its own from them, and closes them again when another session starts."""
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
         yield Path(folder)
 
