@@ -85,6 +85,6 @@ def quarantine(plan: Plan) -> pd.DataFrame:
 
 
 def verdicts(plan: Plan) -> tuple[Verdict, ...]:
-    """Verdicts of all stages so far."""
-    names = [name for name in ("verdicts.json", "verdicts_features.json", "verdicts_proposals.json") if plan.workspace.has(name)]
+    """Verdicts of all stages of a review that has proposed limits. Raises Tampered when a stage's are missing."""
+    names = ("verdicts.json", "verdicts_features.json", "verdicts_proposals.json")
     return tuple(Verdict.from_dict(one) for name in names for one in plan.workspace.read_json(name))

@@ -5,6 +5,7 @@ The functions write and append entries; the caller commits. Every one may run ag
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -15,7 +16,7 @@ from typing import Any
 from credit_review.audit import Action, canonical
 from credit_review.canaries import Result
 from credit_review.errors import BadInput, Conflict, Refused, ReviewStopped
-from credit_review.model.records import Adoption, OutboxEntry, Proposal, Review, ReviewBatch
+from credit_review.model.records import Adoption, AuditRow, OutboxEntry, Proposal, Review, ReviewBatch
 from credit_review.model.states import OPEN_PROPOSAL_STATES, DocumentOfRecord, OutboxState, ProposalState, ReviewKind, ReviewState
 from credit_review.ports import Clock, Entry, Store, UnitOfWork
 from credit_review.review import manifest as manifests
@@ -406,7 +407,8 @@ class Batch:
 def record_canaries(uow: UnitOfWork, review: str, result: Result, *, by: str = SYSTEM) -> None:
     """Append the `validation.result` of the canaries' ride: how many rode, how many came out as they must, and every figure that differs.
 
-    `answers` is the digest of what must come of them, the same in every review under the same policy, scorecard and matrix.
+    `answers` is the digest of what must come of them, the same in every review under the same policy, scorecard and matrix. Nothing is
+    appended where the ride before, of the same review, came to the same: a run resumed after a crash sends them again.
     """
     data = {
         "what": "canaries",
@@ -415,6 +417,10 @@ def record_canaries(uow: UnitOfWork, review: str, result: Result, *, by: str = S
         "answers": result.answers,
         "differences": [d.plain() for d in result.differences],
     }
+    entries = uow.find(AuditRow, action=Action.VALIDATION_RESULT, entity=entity(review), order_by=("seq",))
+    rides = [told for told in (json.loads(one.body)["data"] for one in entries) if told.get("what") == data["what"]]
+    if rides and canonical(rides[-1]) == canonical(data):
+        return
     uow.append(Entry(action=Action.VALIDATION_RESULT, actor=actor(by), entity=entity(review), data=data))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 from collections import Counter
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 
 from credit_review.adapters.clock import FixedClock
 from credit_review.adapters.wiring import open_services
-from credit_review.errors import CreditReviewError
+from credit_review.errors import CreditReviewError, Tampered
 from tasks import assess, canaries, intake, outcome, prepare, validate
 
 sys.path.append(str(Path(__file__).parents[1] / "flows"))
@@ -245,6 +246,17 @@ def goes_on_or_stops(after_stage, folder, spoiling):
         names_the_thing(error, str(path.parent if path.name == "snapshot.json" else path))
     else:
         assert left(plan) == expected, path
+
+
+@pytest.mark.parametrize("name", ["verdicts.json", "verdicts_features.json", "verdicts_proposals.json"])
+def test_a_report_lacks_no_verdict_because_its_file_is_lost(after_stage, tmp_path, name):
+    template, plan = after_stage[0][-1]
+    shutil.copytree(template, tmp_path / "config")
+    prepare.services.cache_clear()
+    plan = plan.but(config=str(tmp_path / "config"), data=str(tmp_path / "config" / "data"))
+    plan.workspace.path(name).unlink()
+    with pytest.raises(Tampered, match=re.escape(name)):
+        STAGES[-1](plan)
 
 
 @settings(BOUNDED, max_examples=15)
