@@ -162,7 +162,8 @@ def postgres_administrator(postgres_server):
 def postgres_url(postgres_server, postgres_administrator):
     """A fresh migrated PostgreSQL database, cloned from the template."""
     name = f"t_{uuid.uuid4().hex}"
-    postgres_administrator.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+    # copied as files: block by block through the write-ahead log takes the server two to four times as long
+    postgres_administrator.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY FILE_COPY")
     yield postgres_server.get_uri(name)
     postgres_administrator.execute(f"DROP DATABASE {name} WITH (FORCE)")
 

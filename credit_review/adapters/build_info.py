@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from functools import cache
 from hashlib import sha256
 from importlib.metadata import distributions, version
 from pathlib import Path
@@ -26,7 +27,8 @@ def code_commit() -> str:
     return described.stdout.strip()
 
 
+@cache
 def lock_hash() -> str:
-    """SHA-256 (hex) over the sorted `name==version` lines of every installed distribution: the libraries actually running."""
+    """SHA-256 (hex) over the sorted `name==version` lines of every installed distribution, as first seen: the libraries actually running."""
     lines = sorted({f"{(d.metadata['Name'] or '').lower()}=={d.version}" for d in distributions()})
     return sha256("\n".join(lines).encode()).hexdigest()

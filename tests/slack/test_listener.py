@@ -60,7 +60,7 @@ class _Slack(BaseHTTPRequestHandler):
 def slack():
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Slack)
     server.calls = []
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     yield server
     server.shutdown()
