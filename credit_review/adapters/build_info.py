@@ -29,6 +29,6 @@ def code_commit() -> str:
 
 @cache
 def lock_hash() -> str:
-    """SHA-256 (hex) over the sorted `name==version` lines of every installed distribution, as first seen: the libraries actually running."""
+    """SHA-256 (hex) over the sorted `name==version` lines of each installed distribution, as first seen: the libraries that run."""
     lines = sorted({f"{(d.metadata['Name'] or '').lower()}=={d.version}" for d in distributions()})
     return sha256("\n".join(lines).encode()).hexdigest()
