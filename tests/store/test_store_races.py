@@ -21,6 +21,7 @@ from sqlalchemy import text
 from store_rows import NOW, account, decision, effect, maker, proposal, put, review
 
 from credit_review.adapters.clock import SystemClock
+from credit_review.adapters.store import schema
 from credit_review.adapters.store.engine import WRITE_BUDGET, open_engine
 from credit_review.adapters.store.log import SqlLog
 from credit_review.adapters.store.models import Base
@@ -474,6 +475,20 @@ def test_the_auditor_reads_and_the_notary_stores_checkpoints_only(roles, postgre
     with open_engine(roles("notary")).connect().execution_options(**{WRITE_BUDGET: 5}) as connection:
         connection.execute(text("INSERT INTO audit_checkpoint VALUES (1, 'note')"))
         connection.commit()
+
+
+def test_a_migration_gives_the_roles_what_it_adds(roles, postgres_store, postgres_url):
+    prefix = postgres_store.engine.url.database[:20]
+    with open_engine(postgres_url).connect().execution_options(**{WRITE_BUDGET: 5}) as connection, connection.begin():
+        # as a table of a later version is before anybody gave it away
+        connection.execute(text("ALTER TABLE finding OWNER TO postgres"))
+        connection.execute(text(f"REVOKE ALL ON finding FROM {prefix}_app, {prefix}_auditor"))
+    denied(roles("auditor"), "SELECT * FROM finding")
+    schema.upgrade(postgres_url)
+    for role in ("auditor", "app"):
+        with open_engine(roles(role)).connect() as connection:
+            assert connection.execute(text("SELECT * FROM finding")).all() == []
+    denied(roles("auditor"), "DELETE FROM finding")
 
 
 def test_the_auditors_role_writes_nothing_anywhere(roles):

@@ -10,6 +10,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
+from credit_review.adapters.store import roles
 from credit_review.adapters.store.engine import WRITE_BUDGET, open_engine
 from credit_review.adapters.store.patience import BATCH_BUDGET
 from credit_review.adapters.store.refusals import translated
@@ -25,6 +26,7 @@ def upgrade(url: str) -> str:
     try:
         with translated(None, None), engine.connect().execution_options(**{WRITE_BUDGET: BATCH_BUDGET}) as connection, connection.begin():
             command.upgrade(_config(connection), "head")
+            roles.keep_up(connection)
             return _revision(connection) or ""
     finally:
         engine.dispose()
