@@ -14,7 +14,7 @@ demo: .ready-run
 test: .ready-dev
 	@$(BIN)/ruff check --no-cache . && $(BIN)/ruff format --check . && $(BIN)/lint-imports
 	@$(BIN)/mypy & types=$$!; $(BIN)/pytest -q --collect-only > /dev/null; \
-		$(BIN)/pytest -q -n 5 --dist loadfile --no-loadscope-reorder; tests=$$?; wait $$types && exit $$tests
+		$(BIN)/pytest -q -n 4 --dist loadfile --no-loadscope-reorder; tests=$$?; wait $$types && exit $$tests
 
 bench: .ready-dev
 	@$(BIN)/python -m benchmarks.bench; whole=$$?; $(BIN)/python -m benchmarks.audit_log; log=$$?; $(BIN)/python -m benchmarks.clicks && exit $$((whole + log))
