@@ -82,6 +82,8 @@ def dips_around(review: Review, workspace: Workspace, days: Sequence[date], poli
 
     Receivables in the currency of the customer's account; no customers whose currency has no rate to the control currency.
     """
+    if not dips.judged(days, review.as_of):
+        return empty("dips")
     fixed = manifests.from_json(review.manifest_json)
     snapshot = open_snapshot(workspace.snapshots / fixed.snapshot)
     rates = fx.RateTable.from_frame(snapshot.whole("rates"))

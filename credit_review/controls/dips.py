@@ -18,6 +18,8 @@ DIP = "exposure_dip"
 NEAR, FAR = 4, 17
 """The weeks before and after: days 4 to 17 from the day itself, each side by its own median."""
 YEAR = 365
+AT_ONCE = 2_000
+"""Customers whose medians are computed at one time: about 80 MB."""
 
 Balances = NDArray[np.int64]
 
@@ -52,10 +54,28 @@ def dips(of: Balances, customers: Sequence[str], last: date, days: Sequence[date
     A day is a dip when its balance lies at least `percent` below the lower of the two medians, and that lower median is at least the
     customer's `floor` (minor units of its currency).
     """
+    places = judged(days, last)
+    found = []
+    for first in range(0, len(customers), AT_ONCE):
+        mine = slice(first, first + AT_ONCE)
+        large = of[mine].max(axis=1, initial=0) >= floor[mine]  # who never owes so much has no day to judge
+        ids = np.asarray(customers[mine], dtype=object)[large]
+        found += _of_days(of[mine][large], ids, last, places, percent=percent, floor=floor[mine][large])
+    return typed("dips", pd.concat(found, ignore_index=True)) if found else empty("dips")
+
+
+def judged(days: Sequence[date], last: date) -> list[int]:
+    """Places of the days that have their weeks before and after within the year that ends with `last`."""
+    return [place for day in days if 0 <= (place := YEAR - 1 - (last - day).days - FAR) < YEAR - 2 * FAR]
+
+
+def _of_days(
+    of: Balances, customers: NDArray[np.object_], last: date, places: Sequence[int], *, percent: int, floor: Balances
+) -> list[pd.DataFrame]:
+    """Rows of `dips` for each of the places."""
     day_balance, around = _around(of)
     enough = around >= floor[:, None]
     depth = np.where(enough, 1 - day_balance / np.maximum(around, 1), 0.0)
-    places = [place for day in days if 0 <= (place := YEAR - 1 - (last - day).days - FAR) < around.shape[1]]
     other, ends = _placebo(places, around.shape[1], last)
     found = []
     for at in places:
@@ -63,7 +83,7 @@ def dips(of: Balances, customers: Sequence[str], last: date, days: Sequence[date
         dipped, as_deep = depth[rows] >= percent / 100, depth[rows] >= depth[rows, at][:, None]
         here, there = (enough & other)[rows], (enough & other & ends)[rows]
         columns = {
-            "customer_id": np.asarray(customers, dtype=object)[rows],
+            "customer_id": customers[rows],
             "as_of": np.datetime64(last, "s") - np.timedelta64(YEAR - 1 - FAR - at, "D"),
             "dipped": dipped[:, at],
             "around_minor": around[rows, at],
@@ -72,7 +92,7 @@ def dips(of: Balances, customers: Sequence[str], last: date, days: Sequence[date
         counts = {"other_days": here, "other_dips": here & dipped, "as_deep": here & as_deep}
         counts |= {"other_ends": there, "end_dips": there & dipped, "deep_ends": there & as_deep}
         found.append(pd.DataFrame(columns | {name: days.sum(axis=1) for name, days in counts.items()}))
-    return typed("dips", pd.concat(found, ignore_index=True)) if found else empty("dips")
+    return found
 
 
 def _placebo(places: Sequence[int], width: int, last: date) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import date
+
+import numpy as np
+import pandas as pd
 import pytest
 
+from credit_review.controls import dips
 from credit_review.controls.history import empty
 from credit_review.controls.register import REGISTER, watch
 from tests.controls.calibrate import clean_alarms, measured, planted_found
@@ -54,3 +59,18 @@ def test_over_a_hundred_seeds_every_planted_case_is_found_and_clean_reviews_are_
     """The figures of docs/audit/controls.md, `python -m tests.controls.calibrate`."""
     _, most, _, missed = measured(range(SEEDS))
     assert not missed and max(most.values(), default=0) <= 1
+
+
+def test_dips_do_not_depend_on_how_many_customers_are_looked_at_together(monkeypatch):
+    draw = np.random.default_rng(3)
+    of = np.cumsum(draw.integers(-30_000, 32_000, (40, 365)), axis=1) + draw.integers(0, 400_000, (40, 1))
+    of[:, [200, 270]] //= 3
+    days, floor = [date(2026, 7, 20), date(2026, 9, 28)], draw.integers(50_000, 900_000, 40)
+
+    def found(at_once):
+        monkeypatch.setattr(dips, "AT_ONCE", at_once)
+        frame = dips.dips(of, [f"c-{n:02}" for n in range(40)], date(2026, 12, 31), days, percent=30, floor=floor)
+        return frame.sort_values(["customer_id", "as_of"], ignore_index=True)
+
+    assert found(1000)["dipped"].any()
+    pd.testing.assert_frame_equal(found(7), found(1000))
