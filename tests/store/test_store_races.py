@@ -491,13 +491,28 @@ def test_a_migration_gives_the_roles_what_it_adds(roles, postgres_store, postgre
     denied(roles("auditor"), "DELETE FROM finding")
 
 
-def test_the_auditors_role_writes_nothing_anywhere(roles):
+def writes_nothing(url):
+    """Every write to every table is refused."""
     for table in sorted(Base.metadata.tables):
         column = next(iter(Base.metadata.tables[table].columns)).name
         for statement in (f"INSERT INTO {table} DEFAULT VALUES", f"UPDATE {table} SET {column} = {column}", f"DELETE FROM {table}"):
-            denied(roles("auditor"), statement)
+            denied(url, statement)
     for statement in ("CREATE TABLE mine (x int)", "SET session_replication_role = replica", "TRUNCATE audit_log CASCADE"):
-        denied(roles("auditor"), statement)
+        denied(url, statement)
+
+
+def test_a_migration_makes_the_auditors_role_which_reads_everything_and_writes_nothing(postgres_store, postgres_url):
+    put(postgres_store, entries=[ENTRY])
+    join = "&" if "?" in postgres_url else "?"
+    auditor = f"{postgres_url}{join}options=-crole%3Dcredit_review_auditor"
+    assert verify_log(open_engine(auditor)).size == 1
+    writes_nothing(auditor)
+    schema.upgrade(postgres_url)  # again: nothing is made twice
+    assert verify_log(open_engine(auditor)).size == 1
+
+
+def test_the_auditors_role_of_ones_own_prefix_writes_nothing_anywhere(roles):
+    writes_nothing(roles("auditor"))
 
 
 def test_a_role_prefix_is_a_plain_name(sqlite_store):
