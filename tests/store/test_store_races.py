@@ -81,7 +81,7 @@ def test_appenders_never_fork_and_every_acknowledged_entry_is_there(store):
 
 
 @pytest.mark.crash
-def test_appenders_in_several_processes_never_fork_even_when_one_is_killed(store, store_url):
+def test_twenty_writers_are_killed_and_no_acknowledged_entry_is_lost_nor_does_the_log_fork(store, store_url):
     body = """
     while True:
         with store.begin() as uow:
@@ -89,20 +89,20 @@ def test_appenders_in_several_processes_never_fork_even_when_one_is_killed(store
             seqs = uow.commit()
         print(*seqs, flush=True)
     """
-    others = [process(store_url, body) for _ in range(3)]
-    acknowledged = [[other.stdout.readline()] for other in others]
-    time.sleep(0.3)
-    for other in others:
-        other.send_signal(signal.SIGKILL)
-    for lines, other in zip(acknowledged, others, strict=True):
-        lines += other.stdout.read().splitlines()
-        other.wait()
-    start = time.monotonic()
-    assert put(store, entries=[ENTRY])
-    assert time.monotonic() - start < 1.5, "a killed writer held the queue"
-    found = verify_log(store.engine)
-    seqs = {int(seq) for lines in acknowledged for line in lines for seq in line.split()}
-    assert found.consistent and seqs < set(range(found.size)), "an acknowledged entry is missing"
+    seqs = set()
+    for _ in range(5):
+        writers = [process(store_url, body) for _ in range(4)]
+        acknowledged = [[one.stdout.readline()] for one in writers]
+        time.sleep(0.1)
+        for one in writers:
+            one.send_signal(signal.SIGKILL)
+        for lines, one in zip(acknowledged, writers, strict=True):
+            lines += one.stdout.read().splitlines()
+            one.wait()
+        assert put(store, entries=[ENTRY]), "or Unavailable, where a killed writer holds the queue"
+        seqs |= {int(seq) for lines in acknowledged for line in lines for seq in line.split()}
+        found = verify_log(store.engine)
+        assert found.consistent and seqs < set(range(found.size)), "an acknowledged entry is missing"
 
 
 # --- deciders -----------------------------------------------------------------------------------------------------------------------
