@@ -128,6 +128,14 @@ def test_what_is_there_already_needs_no_change_and_a_hopeless_wish_says_what_hol
     assert "the most that one review may raise a limit by" in hopeless or "need (" in hopeless
 
 
+def test_a_cap_by_an_external_report_is_named_without_its_amount_where_that_is_not_licensed():
+    customer = company(worth=100_000_000, report_age=30, limit=40_000_000)
+    customer = replace(customer, external=customer.external.assign(recommended_limit_minor=pd.array([1_000_000], dtype="Int64")))
+    found = find(customer, 45_000_000)
+    open_, closed = (Words().say(sentences(found, accounts_max_age_days=540, licensed=one)[0]) for one in (True, False))
+    assert "the bureau's recommendation (15,000 EUR)" in open_ and "15,000" not in closed and "the bureau's recommendation" in closed
+
+
 bills = st.lists(
     st.tuples(st.sampled_from([-20, 3, 20, 45, 80, 130]), st.sampled_from([90_000, 150_000, 400_000, 1_000_000]), st.booleans()), max_size=5
 )
