@@ -327,7 +327,18 @@ SCORES = _dataset(
     grade         str    grade by policy's bands
     reason_codes  str    up to four codes of the factors furthest below their best, joined by |
     factor_points str    points per factor in scorecard order, `factor=points` joined by |
+    behaviour_points      int?   points that how the customer pays gives alone; missing where there is nothing to judge it by
+    behaviour_pd_fraction float  probability they stand for
+    financial_points      int?   points that its financial condition gives alone; missing likewise
+    financial_pd_fraction float  probability they stand for
+    views                 str    how policy combines the two: weighted, worse_of, behaviour, financial
+    view_missing          str    behaviour, financial or both where that view is missing and the other stands alone
+    band_grade            str    grade by policy's bands alone
+    previous_grade        str    grade of the last review that reached the customer
+    grade_rule            str    why the grade is not that of its band: kept (within the margin), capped (a view is missing)
     """,
+    later="""behaviour_points behaviour_pd_fraction financial_points financial_pd_fraction views view_missing band_grade previous_grade
+    grade_rule""",
 )
 
 STATES = _dataset(
@@ -390,7 +401,10 @@ PROPOSALS = _dataset(
     straight_through_rule   str    the rule that let it pass
     exceptional             str    why it never goes straight through, codes joined by |
     analyst                 str    portfolio whose analyst releases it
+    grade_name              str    what policy calls the grade
+    grade_note              str    how the grade came about where the score's band alone did not decide: sentences joined by ;
     """,
+    later="grade_name grade_note",
 )
 
 DATASETS: MappingProxyType[str, Dataset] = MappingProxyType(

@@ -31,8 +31,7 @@ def trend(customer: Ints, days: Ints, values: Floats, count: int) -> Floats:
     together = np.bincount(who, weights=apart_t * apart_y, minlength=count)
     with np.errstate(divide="ignore", invalid="ignore"):
         slope = np.where((number >= SMALLEST_COUNT) & (spread > 0), together / spread, np.nan)
-    rounded: Floats = np.round(slope, DECIMALS) + 0.0
-    return rounded
+    return np.asarray(np.round(slope, DECIMALS) + 0.0, dtype=np.float64)
 
 
 def _mean(who: Ints, values: Floats, number: NDArray[Any]) -> Floats:

@@ -15,7 +15,7 @@ from scoring_rows import features, simulated, starter_policy
 
 from credit_review import scoring
 from credit_review.errors import BadInput
-from credit_review.model.frames import FEATURES, SCORES
+from credit_review.model.frames import FEATURES, PANDAS, SCORES
 from credit_review.scoring.scorecard import Scale
 
 POLICY = starter_policy()
@@ -73,7 +73,7 @@ def test_points_of_the_factors_add_up_to_the_score_and_the_score_to_the_probabil
 def test_scores_have_the_columns_of_the_dataset_and_name_the_scorecard():
     result = scoring.score(features([{"customer_id": "c1"}]), EXPERT, POLICY)
     assert list(result.columns) == list(SCORES.names)
-    assert [str(t) for t in result.dtypes] == ["str", "str", "int64", "float64", "str", "str", "str"]
+    assert [str(t) for t in result.dtypes] == [PANDAS[c.dtype] for c in SCORES.columns]
     assert result["scorecard"].iloc[0] == scoring.digest(EXPERT)
 
 
