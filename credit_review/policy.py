@@ -600,7 +600,7 @@ def _scoring(policy: Policy) -> Found:
         yield Problem(("scoring", "weights"), said("with both weights 0 every customer scores the same; expected one above 0"))
     bounds = [band.below for band in policy.grades if band.below <= 1]
     for i, (low, high) in enumerate(pairwise(bounds), start=1):
-        if low * (1 + rules.grade_margin) >= high * (1 - rules.grade_margin):
+        if low * (1 + rules.grade_margin) >= high or high * (1 - rules.grade_margin) <= low:
             text = said(
                 "a margin of {margin} reaches across grade {grade}, which lies between {low} and {high}",
                 margin=rules.grade_margin, grade=policy.grades[i].grade, low=low, high=high,
