@@ -171,6 +171,13 @@ class StatementRules(_Part):
     trend_years: Annotated[int, Field(ge=3, le=10)] = 5
 
 
+class TextRules(_Part):
+    """Whether what people wrote about customers counts, and of how many months: off unless policy turns it on."""
+
+    use: bool = False
+    months: Annotated[int, Field(ge=1, le=36)] = 12
+
+
 class ScoringRules(_Part):
     """How the two views become one score, and how a grade follows. A policy that says nothing adds the points of one scorecard."""
 
@@ -181,6 +188,7 @@ class ScoringRules(_Part):
     without_financial: WithoutView = WithoutView()
     grade_margin: Annotated[float, Field(ge=0, lt=1)] = 0.0
     statements: StatementRules = StatementRules()
+    text: TextRules = TextRules()
 
     def without(self, view: str) -> WithoutView:
         """What holds where `view` is missing."""

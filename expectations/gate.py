@@ -18,7 +18,7 @@ from credit_review.model.money import EXPONENTS
 from credit_review.model.states import Severity
 from credit_review.model.validation import ERROR, EXAMPLES, FAIL, PASS, Outcome, Verdict
 from credit_review.words import marked
-from expectations import customers, external, features, ledger, proposals, statements
+from expectations import customers, external, features, ledger, proposals, remarks, statements
 from expectations.promise import Context, Promise, Suite
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ SUITES: Mapping[str, Suite] = {
         customers.SUITE,
         external.SUITE,
         statements.SUITE,
+        remarks.SUITE,
         external.COVER_SUITE,
         features.SUITE,
         proposals.SUITE,

@@ -56,6 +56,7 @@ def assess_bucket(plan: Plan, bucket: int) -> dict[str, Any]:
         rates=rates(plan),
         capabilities=workspace.capabilities(),
         statements=validate.clean(plan, "statements", bucket),
+        remarks=validate.clean(plan, "remarks", bucket),
         quarantine=validate.refused_so_far(plan, bucket),
     )
     gated = gate.check("features", found.frame, context=Context(as_of=plan.as_of, grades=policy.grade_names))

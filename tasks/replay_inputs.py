@@ -31,6 +31,7 @@ OF_SNAPSHOT = {
     "aliases": "identities",
     "external": "external",
     "statements": "statements",
+    "remarks": "remarks",
     "cover": "cover",
     "rates": "rates",
 }
@@ -115,7 +116,7 @@ def _snapshot(plan: Plan, again: Plan, fixed: Manifest, checked: Checked) -> str
         checked.count += 1
         stored = snapshots.open_snapshot(folder).digests
         for dataset, name in OF_SNAPSHOT.items():
-            if dataset == "statements" and not fixed.statements and dataset not in stored:
+            if name in manifests.OPTIONAL_INPUTS and not getattr(fixed, name) and dataset not in stored:
                 continue  # a review without them
             checked.compare(name, f"snapshots/{fixed.snapshot}/{snapshots.INDEX}", getattr(fixed, name), stored.get(dataset, ""))
     try:

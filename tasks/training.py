@@ -66,6 +66,7 @@ def fit_book(book: Book, mappings: list[Mapping], rules: Policy, *, as_of: date,
             policy=rules,
             rates=rates,
             statements=book.frames.get("statements"),
+            remarks=book.frames.get("remarks"),
             capabilities=has,
         ).frame
         outcomes[cut_off] = scoring.outcome(known, customers, cutoff=cut_off, as_of=as_of, policy=rules)

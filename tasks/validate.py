@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tasks.plan import Plan
 
-CHECKED = ("items", "customers", "external", "statements", "cover")
+CHECKED = ("items", "customers", "external", "statements", "remarks", "cover")
 """Datasets that pass the gate before anything is computed, where the snapshot has them."""
 
 REFUSED = "quarantine"

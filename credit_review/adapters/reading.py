@@ -14,7 +14,7 @@ from credit_review import canaries, identity, receivables
 from credit_review.adapters import sources
 from credit_review.adapters.settings import Location, Settings, require_secret
 from credit_review.errors import BadInput
-from credit_review.model.frames import COVER, DATASETS, EXTERNAL, PANDAS, QUARANTINE, RATES, STATEMENTS, Dataset
+from credit_review.model.frames import COVER, DATASETS, EXTERNAL, PANDAS, QUARANTINE, RATES, REMARKS, STATEMENTS, Dataset
 from credit_review.policy import Policy
 from credit_review.receivables.mapping import Customers, Table
 from credit_review.receivables.read import ACCOUNTING
@@ -39,7 +39,7 @@ class Origin:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Book:
     """Everything that was read. `frames` by dataset name (items, customers, external, cover, rates, aliases, quarantine, duplicates, and
-    statements where a source hands them over).
+    statements and remarks where a source hands them over).
 
     `accounting` counts every row read once (receivables.read.ACCOUNTING), `joins` the customers with several numbers, `namesakes` customers
     that share a name, `ties` the comparisons with stated totals, `notes` what the reader wants a person to know.
@@ -164,6 +164,7 @@ def _read_source(
     master = reader.read(table, receivables.read_customers)
     external = reader.read(mapping.external, receivables.read_external, as_of=as_of)
     handed_over = reader.read(mapping.statements, receivables.read_statements, as_of=as_of)
+    written = reader.read(mapping.remarks, receivables.read_remarks, as_of=as_of)
     cover = reader.read(mapping.cover, receivables.read_cover)
     rates = reader.read(mapping.rates, receivables.read_rates)
     stated = reader.read(mapping.stated_totals, receivables.read_stated_totals)
@@ -179,6 +180,7 @@ def _read_source(
             "external": _of(external, EXTERNAL, who),
             # a book without them is written as before there were any
             **({"statements": _of(handed_over, STATEMENTS, who)} if handed_over is not None else {}),
+            **({"remarks": _of(written, REMARKS, who)} if written is not None else {}),
             "cover": _of(cover, COVER, who),
             "rates": _of(rates, RATES, None),
             "aliases": who.aliases,

@@ -53,13 +53,15 @@ def features(
     rates: fx.RateTable,
     capabilities: Collection[str],
     statements: pd.DataFrame | None = None,
+    remarks: pd.DataFrame | None = None,
     quarantine: pd.DataFrame | None = None,
 ) -> FeatureResult:
     """FEATURES of every customer of `customers`, in account currency, whatever the order of the input rows.
 
     `capabilities` names what the source states (CAPABILITIES); figures that need something else read not computable. `statements` are
-    STATEMENTS; of customers that have a row of them in quarantine none count. `quarantine` is
-    the QUARANTINE frame of validation: rows that could raise exposure are added at their absolute amount where policy allows it.
+    STATEMENTS; of customers that have a row of them in quarantine none count. `remarks` are REMARKS, which count where policy says so.
+    `quarantine` is the QUARANTINE frame of validation: rows that could raise exposure are added at their absolute amount where policy
+    allows it.
     Amounts in another currency than the account's are converted at the as_of rate, half-even once an amount; a row without a rate is
     quarantined and left out, and its customer's `not_computable` says so. Fractions are rounded to 6 decimals, days late to 4.
     Raises BadInput on an unknown capability, an unknown document kind, a customer that stands twice or an amount out of range.
@@ -83,6 +85,7 @@ def features(
         backed=backed,
         reports=backing.reports(external, master, as_of=as_of, rates=rates),
         condition=_condition(statements, master, quarantine, as_of, policy) if "statements" in capabilities else None,
+        written=_written(remarks, master, as_of, policy),
         unpriced=found.unpriced,
     )
     left_out = merge_quarantine([found.quarantine, *backed.quarantine, *bucket.reports.quarantine])
@@ -103,6 +106,7 @@ class _Bucket:
     backed: backing.Cover
     reports: backing.Reports
     condition: financial.Condition | None
+    written: Any
     unpriced: list[tuple[int, str, str]]
 
 
@@ -134,7 +138,7 @@ def _frame(b: _Bucket) -> pd.DataFrame:
     reasons = Reasons(len(b.master))
     columns = _open_columns(b) | _past_columns(b, reasons) | _outside_columns(b, reasons) | _master_columns(b, reasons)
     _lacking(b, reasons)
-    columns |= _financial_columns(b)
+    columns |= _financial_columns(b) | {"remarks": b.written}
     columns["not_computable"] = _with_condition(reasons.texts(b.unpriced), b.condition)
     frame = pd.DataFrame({name: columns[name] for name in FEATURES.names}).astype({c.name: PANDAS[c.dtype] for c in FEATURES.columns})
     _check_range(frame)
@@ -236,7 +240,19 @@ def _master_columns(b: _Bucket, reasons: Reasons) -> dict[str, Any]:
     }
 
 
-_FED_BY_STATEMENTS = FEATURES.names[FEATURES.names.index("not_computable") + 1 :]
+_FED_BY_STATEMENTS = FEATURES.names[FEATURES.names.index("not_computable") + 1 : FEATURES.names.index("remarks")]
+
+
+def _written(remarks: pd.DataFrame | None, master: pd.DataFrame, as_of: date, policy: Policy) -> Any:
+    """What was written about each customer in policy's months up to as_of, oldest first, a line each; empty where policy has it off."""
+    rules = policy.scoring.text
+    if remarks is None or not rules.use:
+        return np.full(len(master), "", dtype=object)
+    start = pd.Timestamp(as_of) - pd.DateOffset(months=rules.months)
+    recent = remarks[(remarks["remark_date"] > start) & (remarks["remark_date"] <= pd.Timestamp(as_of))]
+    ordered = recent.sort_values(["customer_id", "remark_date", "row_key"], kind="stable")
+    lines = ordered.groupby("customer_id", sort=True)["remark"].agg("\n".join)
+    return lines.reindex(master["customer_id"]).fillna("").to_numpy(dtype=object)
 
 
 def _condition(

@@ -163,6 +163,19 @@ STATEMENTS = _dataset(
     """,
 )
 
+REMARKS = _dataset(
+    "remarks",
+    "row_key",
+    """
+    row_key        str   the source's own key of the remark, or source:line where it has none
+    customer_id    str   our id
+    source_number  str   customer number in the file
+    remark_date    date  day on which it was written
+    kind           str   dispute or collection; empty when not stated
+    remark         str   what was written, as it was written
+    """,
+)
+
 RATES = _dataset(
     "rates",
     "rate_date base quote",
@@ -295,8 +308,9 @@ FEATURES = _dataset(
     interest_coverage          float  EBIT over interest expense
     current_ratio              float  current assets over current liabilities
     net_margin                 float  net income over sales
+    remarks                    str    what was written about the customer in policy's months, oldest first; empty where it is off
     """,
-    later="""company_kind statements_audited statements_age_days altman_model altman_score altman_zone altman_z2 altman_z2_trend
+    later="""remarks company_kind statements_audited statements_age_days altman_model altman_score altman_zone altman_z2 altman_z2_trend
     equity_ratio interest_coverage current_ratio net_margin""",
 )
 
@@ -411,7 +425,7 @@ DATASETS: MappingProxyType[str, Dataset] = MappingProxyType(
     {
         d.name: d
         for d in (
-            ITEMS, CUSTOMERS, EXTERNAL, STATEMENTS, COVER, RATES, STATED_TOTALS, ALIASES, QUARANTINE, DUPLICATES,
+            ITEMS, CUSTOMERS, EXTERNAL, STATEMENTS, REMARKS, COVER, RATES, STATED_TOTALS, ALIASES, QUARANTINE, DUPLICATES,
             FEATURES, GROUPS, SCORES, STATES, PROPOSALS,
         )
     }

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
         read_customers,
         read_external,
         read_rates,
+        read_remarks,
         read_stated_totals,
         read_statements,
     )
@@ -31,6 +32,7 @@ __all__ = [
     "read_external",
     "read_items",
     "read_rates",
+    "read_remarks",
     "read_stated_totals",
     "read_statements",
     "tie",

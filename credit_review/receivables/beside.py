@@ -10,13 +10,24 @@ import numpy as np
 import pandas as pd
 
 from credit_review.errors import BadInput
-from credit_review.model.frames import COVER, CUSTOMERS, DUPLICATES, EXTERNAL, QUARANTINE, RATES, STATED_TOTALS, STATEMENTS, Dataset
+from credit_review.model.frames import (
+    COVER,
+    CUSTOMERS,
+    DUPLICATES,
+    EXTERNAL,
+    QUARANTINE,
+    RATES,
+    REMARKS,
+    STATED_TOTALS,
+    STATEMENTS,
+    Dataset,
+)
 from credit_review.model.money import EXPONENTS, MAX_MINOR
 from credit_review.model.states import CreditStatus, DocumentKind, Severity
 from credit_review.receivables import columns as col
 from credit_review.receivables.chunk import Chunk
 from credit_review.receivables.columns import Coded, Flags
-from credit_review.receivables.mapping import STATEMENT_ITEMS, Customers, External, Mapping, StatedTotals, Statements
+from credit_review.receivables.mapping import STATEMENT_ITEMS, Customers, External, Mapping, Remarks, StatedTotals, Statements
 from credit_review.receivables.read import ACCOUNTING, DUPLICATE, ITEM, NUMBERS, QUARANTINED, UNATTRIBUTED, Raw, ReadResult, chunks
 from credit_review.words import marked, said
 
@@ -54,6 +65,14 @@ def read_statements(raw: Raw, mapping: Mapping, as_of: date, *, origin: str = ""
     day = pd.Timestamp(as_of)
     later = (result.frame["period_end"] > day) | (result.frame["received_date"] > day)
     sentence = marked("{count} statements of periods that end, or received, after the as-of date are left out")
+    return _moved(result, later, "posted later", (sentence.format(count=int(later.sum())),) if later.any() else ())
+
+
+def read_remarks(raw: Raw, mapping: Mapping, as_of: date, *, origin: str = "") -> ReadResult:
+    """What was written about customers by `as_of`: REMARKS. A row without a day or a word is quarantined."""
+    result = _read(raw, origin or _from(mapping.remarks, "remarks"), mapping, REMARKS, _remarks_chunk)
+    later = result.frame["remark_date"] > pd.Timestamp(as_of)
+    sentence = marked("{count} remarks dated after the as-of date are left out")
     return _moved(result, later, "posted later", (sentence.format(count=int(later.sum())),) if later.any() else ())
 
 
@@ -268,6 +287,20 @@ def _statements_chunk(chunk: Chunk, mapping: Mapping) -> _Fields:
         values[name] = col.series(code.replaced(str))
     for item in STATEMENT_ITEMS:
         values[f"{item}_minor"] = _in_units(chunk, item, currency)
+    return values, number, customer
+
+
+def _remarks_chunk(chunk: Chunk, mapping: Mapping) -> _Fields:
+    number, customer = chunk.customers(mapping.identity, entity=None)
+    chunk.fault(chunk.without("remark"), "remark", "remark_is_present", marked("nothing is written"))
+    values = {
+        "row_key": col.series(chunk.keys()),
+        "customer_id": col.series(customer.replaced(str)),
+        "source_number": col.series(number.replaced(str)),
+        "remark_date": chunk.days("remark_date", required=True),
+        "kind": col.series(chunk.codes("kind", Remarks.coded["kind"], "kind_is_known", optional=True).replaced(str)),
+        "remark": col.series(chunk.texts("remark")),
+    }
     return values, number, customer
 
 

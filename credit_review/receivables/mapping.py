@@ -311,6 +311,15 @@ class Statements(Table):
     unit: Literal[1, 1000, 1000000] = 1
 
 
+class Remarks(Table):
+    """What people wrote about customers: reasons of disputes, notes of collectors."""
+
+    dataset: ClassVar[str] = "remarks"
+    fields: ClassVar[frozenset[str]] = frozenset({"source_number", "remark_date", "kind", "remark"})
+    required: ClassVar[tuple[str, ...]] = ("source_number", "remark_date", "remark")
+    coded: ClassVar[dict[str, frozenset[str]]] = {"kind": frozenset({"dispute", "collection", ""})}
+
+
 class Rates(Table):
     """Exchange rates."""
 
@@ -348,6 +357,7 @@ class Mapping(_Part):
     terms: dict[str, Annotated[int, Field(ge=0, le=3650)]] = {}
     external: External | None = None
     statements: Statements | None = None
+    remarks: Remarks | None = None
     cover: Cover | None = None
     rates: Rates | None = None
     stated_totals: StatedTotals | None = None
@@ -376,14 +386,14 @@ class Mapping(_Part):
     @property
     def tables(self) -> tuple[Table, ...]:
         """The datasets that are read from somewhere, items first."""
-        parts = (self.items, self.customers, self.external, self.statements, self.cover, self.rates, self.stated_totals)
+        parts = (self.items, self.customers, self.external, self.statements, self.remarks, self.cover, self.rates, self.stated_totals)
         return tuple(part for part in parts if isinstance(part, Table))
 
 
 def capabilities(mappings: Iterable[Mapping]) -> frozenset[str]:
-    """What every source can tell, and `statements` where one of them hands them over: a figure that lacks its own cannot be computed."""
+    """What every source can tell, and `statements` and `remarks` where one hands them over: a figure that lacks its own is not computed."""
     known = list(mappings)
-    handed_over = frozenset({"statements"} if any(m.statements for m in known) else ())
+    handed_over = frozenset(name for name in ("statements", "remarks") if any(getattr(m, name) for m in known))
     return frozenset.intersection(*(frozenset(m.has) for m in known)) | handed_over
 
 
