@@ -18,7 +18,7 @@ from credit_review.model.money import EXPONENTS
 from credit_review.model.states import Severity
 from credit_review.model.validation import ERROR, EXAMPLES, FAIL, PASS, Outcome, Verdict
 from credit_review.words import marked
-from expectations import customers, external, features, ledger, proposals
+from expectations import customers, external, features, ledger, proposals, remarks, statements
 from expectations.promise import Context, Promise, Suite
 
 if TYPE_CHECKING:
@@ -26,7 +26,17 @@ if TYPE_CHECKING:
     from great_expectations.core.batch_definition import BatchDefinition
 
 SUITES: Mapping[str, Suite] = {
-    s.dataset: s for s in (ledger.SUITE, customers.SUITE, external.SUITE, external.COVER_SUITE, features.SUITE, proposals.SUITE)
+    s.dataset: s
+    for s in (
+        ledger.SUITE,
+        customers.SUITE,
+        external.SUITE,
+        statements.SUITE,
+        remarks.SUITE,
+        external.COVER_SUITE,
+        features.SUITE,
+        proposals.SUITE,
+    )
 }
 VALUE_LENGTH = 80
 _one_at_a_time = Lock()

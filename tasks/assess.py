@@ -55,6 +55,8 @@ def assess_bucket(plan: Plan, bucket: int) -> dict[str, Any]:
         policy=policy,
         rates=rates(plan),
         capabilities=workspace.capabilities(),
+        statements=validate.clean(plan, "statements", bucket),
+        remarks=validate.clean(plan, "remarks", bucket),
         quarantine=validate.refused_so_far(plan, bucket),
     )
     gated = gate.check("features", found.frame, context=Context(as_of=plan.as_of, grades=policy.grade_names))
@@ -63,7 +65,8 @@ def assess_bucket(plan: Plan, bucket: int) -> dict[str, Any]:
     workspace.write(validate.FEATURES_REFUSED, refused, bucket, of=QUARANTINE)
     workspace.write(SALES, found.sales_by_month, bucket)
     workspace.write(RATES_USED, found.rates_used, bucket)
-    workspace.write("scores", scoring.score(gated.clean, workspace.scorecard(), policy), bucket)
+    previous = completeness.last_grades(workspace.read("history"), plan.as_of)
+    workspace.write("scores", scoring.score(gated.clean, workspace.scorecard(), policy, previous=previous), bucket)
     return gated.verdict.to_dict()
 
 

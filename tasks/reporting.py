@@ -343,7 +343,7 @@ def _order_rates(table: fx.RateTable, currencies: list[str], control: str, plan:
 
 
 def _inputs(kept: manifest.Manifest) -> dict[str, str]:
-    names = ("snapshot", "ledger", "customers", "identities", "external", "cover", "rates", "limits", "policy", "authority", "scorecard")
+    names = (*manifest.SNAPSHOT_INPUTS, "policy", "authority", "scorecard")
     return {name: getattr(kept, name) for name in names if getattr(kept, name)} | {f"mapping {k}": v for k, v in kept.mappings.items()}
 
 

@@ -51,7 +51,7 @@ def fit_book(book: Book, mappings: list[Mapping], rules: Policy, *, as_of: date,
     """The fit on a book: nothing known only after a cut-off enters its features."""
     items, customers = book.frames["items"], book.frames["customers"]
     known = items[items["customer_id"] != ""]
-    has = frozenset.intersection(*(frozenset(m.has) for m in mappings))
+    has = receivables.capabilities(mappings)
     cut_offs = scoring.cut_offs(known["posting_date"].min().date(), as_of, rules) if len(known) and "cleared_items" in has else ()
     oldest = any(m.items.allocation == "oldest_first" for m in mappings)
     rates = fx.RateTable.from_frame(book.frames["rates"])
@@ -65,6 +65,8 @@ def fit_book(book: Book, mappings: list[Mapping], rules: Policy, *, as_of: date,
             as_of=cut_off,
             policy=rules,
             rates=rates,
+            statements=book.frames.get("statements"),
+            remarks=book.frames.get("remarks"),
             capabilities=has,
         ).frame
         outcomes[cut_off] = scoring.outcome(known, customers, cutoff=cut_off, as_of=as_of, policy=rules)
@@ -87,8 +89,7 @@ def only_lateness(mappings: list[Mapping], rules: Policy) -> bool:
 
 def not_available(mappings: list[Mapping]) -> dict[str, str]:
     """Factors that this ledger cannot feed, and why."""
-    has = frozenset.intersection(*(frozenset(m.has) for m in mappings))
-    return scoring.not_available(has)
+    return scoring.not_available(receivables.capabilities(mappings))
 
 
 def expert_text(opened: Services) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from credit_review import completeness
 from credit_review.errors import BadInput
 from credit_review.model.frames import QUARANTINE, STATES, bucket_of
 from credit_review.words import said
@@ -42,10 +43,13 @@ def customer_of(plan: Plan, customer_id: str) -> Customer:
         items=of(validate.clean(plan, "items", bucket)),
         customers=assess.with_limits_in_force(plan, master),
         external=of(validate.clean(plan, "external", bucket)),
+        statements=of(validate.clean(plan, "statements", bucket)),
+        remarks=of(validate.clean(plan, "remarks", bucket)),
         cover=of(validate.clean(plan, "cover", bucket)),
         quarantine=of(validate.refused_so_far(plan, bucket))[list(QUARANTINE.names)],
         states=of(workspace.read("states", bucket, of=STATES)),
         groups=workspace.read("groups"),
+        previous=str(completeness.last_grades(workspace.read("history"), plan.as_of).get(customer_id, "")),
         as_of=plan.as_of,
         policy=workspace.policy(),
         scorecard=workspace.scorecard(),

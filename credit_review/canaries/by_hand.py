@@ -145,6 +145,14 @@ def _caps(s: _Sheet) -> None:
         s.forbidden.add("need_unknown")
 
 
+def _view_forbids(s: _Sheet) -> bool:
+    """Whether a view is missing without which policy forbids an increase."""
+    missing = s.c.get("view_missing", "")
+    lacks = {"": (), "both": ("behaviour", "financial")}.get(missing, (missing,))
+    scoring = s.policy.get("scoring") or {}
+    return any((scoring.get(f"without_{view}") or {}).get("no_increase", False) for view in lacks)
+
+
 def _forbid(s: _Sheet) -> None:
     rules, c = s.limits["forbid_increase"], s.c
     oldest, age = rules["external_age_days_over"], c["external_age_days"]
@@ -156,6 +164,7 @@ def _forbid(s: _Sheet) -> None:
         "quarantined_rows": rules["on_quarantined_rows"] and c["quarantined_minor"] > 0,
         "class_no_increase": s.rule["action"] in ("no_increase", "unused_down"),
         "not_graded": not s.grade and not s.starter,
+        "view_missing": _view_forbids(s) and not s.starter,
     }
     s.forbidden |= {name for name, holds in reasons.items() if holds}
 

@@ -16,6 +16,7 @@ from credit_review.limits.arrays import NO_CAP, Flags, Ints, Maybe, any_of, leas
 from credit_review.limits.codes import MISSING, STALE, Cap, Forbids, substitute
 from credit_review.limits.rows import Rows
 from credit_review.limits.rules import Rules
+from credit_review.policy import VIEWS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +132,18 @@ def forbids(rows: Rows, rules: Rules, classes: Classes, found: Caps) -> dict[str
         Forbids.RECOMMENDATION: unknown(Cap.RECOMMENDATION),
         Forbids.NEED: unknown(Cap.NEED),
         Forbids.NOT_GRADED: ~rows.graded & grown,
+        Forbids.VIEW: _without_view(rows, rules) & grown,
     }
+
+
+def _without_view(rows: Rows, rules: Rules) -> Flags:
+    """Customers of whom a view is missing without which policy forbids an increase."""
+    missing, scoring = rows.scores["view_missing"].to_numpy(dtype=object), rules.policy.scoring
+    found = np.zeros(len(rows), dtype=bool)
+    for view in VIEWS:
+        if scoring.without(view).no_increase:
+            found |= (missing == view) | (missing == "both")
+    return found
 
 
 def amounts(rows: Rows, rules: Rules, classes: Classes, found: Caps, forbidden: Flags) -> Result:

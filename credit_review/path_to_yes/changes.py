@@ -23,16 +23,22 @@ ASSUMED = "path-to-yes"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Customer:
-    """One customer as its review read it: its rows of ITEMS, CUSTOMERS (with the limit in force), EXTERNAL, COVER and QUARANTINE after
-    validation, its STATES row and the book's GROUPS; and the rules of that review."""
+    """One customer as its review read it, and the rules of that review.
+
+    Its rows of ITEMS, CUSTOMERS (with the limit in force), EXTERNAL, STATEMENTS, REMARKS, COVER and QUARANTINE after validation, its STATES
+    row, the book's GROUPS, and the grade of its last review (empty where there is none).
+    """
 
     items: pd.DataFrame
     customers: pd.DataFrame
     external: pd.DataFrame
+    statements: pd.DataFrame
+    remarks: pd.DataFrame
     cover: pd.DataFrame
     quarantine: pd.DataFrame
     states: pd.DataFrame
     groups: pd.DataFrame
+    previous: str
     as_of: date
     policy: Policy
     scorecard: Scorecard
@@ -99,9 +105,12 @@ def after(customer: Customer, changes: Sequence[Change]) -> pd.DataFrame:
         policy=customer.policy,
         rates=customer.rates,
         capabilities=customer.capabilities,
+        statements=_each(customer.statements, names, as_is, lambda rows, _: rows),
+        remarks=_each(customer.remarks, names, as_is, lambda rows, _: rows),
         quarantine=_each(customer.quarantine, names, as_is, lambda rows, _: rows),
     ).frame
-    scores = scoring.score(features, customer.scorecard, customer.policy)
+    previous = pd.Series(customer.previous, index=names, dtype="str")
+    scores = scoring.score(features, customer.scorecard, customer.policy, previous=previous)
     states = _each(customer.states, names, as_is, lambda rows, _: rows)
     found = limits.propose(features, scores, customer.groups, states, policy=customer.policy, as_of=customer.as_of, rates=customer.rates)
     return found.sort_values("customer_id", ignore_index=True)

@@ -57,6 +57,10 @@ UNFIT = {
     "utilisation_fraction": "limits of past dates are not in the ledger; today's limit would tell the fit what happened later",
 }
 """Factors never fitted, and why."""
+_FINER = {
+    "external_pd_fraction": "the report's probability of default says the same more exactly",
+    "altman_z2": "Altman Z'' says the same more exactly",
+}
 _PAYMENT_HISTORY = "average_days_late"
 
 Ints = NDArray[np.int64]
@@ -236,8 +240,8 @@ def _bins(spec: FactorSpec, training: pd.DataFrame, outcome: Ints, policy: Polic
     known = (found != "") if spec.category else ~np.isnan(found)
     if known.sum() < max(2 * SMALLEST_BIN_ROWS, SMALLEST_COVERAGE * len(known)):
         return f"known for only {known.mean():.0%} of the rows of the past"
-    if spec.category and not np.isnan(values("external_pd_fraction", training, max_age_days=age)[known]).mean() > 0.5:
-        return "the report's probability of default says the same more exactly"
+    if spec.finer and not np.isnan(values(spec.finer, training, max_age_days=age)[known]).mean() > 0.5:
+        return _FINER[spec.finer]
     smallest = max(SMALLEST_BIN_ROWS, math.ceil(SMALLEST_BIN * known.sum()))
     factor: Factor
     if spec.category:

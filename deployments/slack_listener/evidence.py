@@ -21,7 +21,7 @@ from credit_review.model.money import Money, exponent
 from credit_review.model.records import Decision, LimitChange, Proposal, Review
 from credit_review.ports import UnitOfWork
 from credit_review.review.manifest import Manifest, from_json
-from credit_review.scoring.reasons import ALREADY, REASONS
+from credit_review.scoring.reasons import ALREADY, COMBINED, REASONS
 from credit_review.words import Words, marked, said
 
 if TYPE_CHECKING:
@@ -49,7 +49,19 @@ _FIGURES: dict[str, str] = {
     "utilisation_fraction": said("use of the limit"),
     "overdue_fraction": said("overdue share"),
     "months_on_book": said("months on book"),
+    "altman_z2": said("Altman Z''"),
+    "altman_score": said("Altman score of its kind of company"),
+    "altman_zone": said("Altman zone"),
+    "altman_z2_trend": said("change of Altman Z'' a year"),
+    "equity_ratio": said("equity over total assets"),
+    "interest_coverage": said("EBIT over interest"),
+    "current_ratio": said("current assets over current liabilities"),
+    "net_margin": said("net income over sales"),
+    "statements_audited": said("statements"),
+    "statements_age_days": said("age of the statements"),
 }
+_PLAIN = ("altman_z2", "altman_score", "altman_z2_trend", "equity_ratio", "interest_coverage", "current_ratio", "net_margin")
+"""Figures without a unit."""
 _LICENSED: dict[str, str] = {
     "external_grade": said("grade of the external report"),
     "external_pd_fraction": said("probability in the external report"),
@@ -140,7 +152,9 @@ def _figures(row: Mapping[str, Any], currency: str, w: Words, wanted: Mapping[st
         elif name.endswith("_fraction"):
             yield label, w.percent(float(value), decimals=1)  # type: ignore[arg-type]
         elif isinstance(value, str):
-            yield label, value
+            yield label, said(value) if name in ("altman_zone", "statements_audited") else value
+        elif name in _PLAIN:
+            yield label, f"{float(value):.2f}"  # type: ignore[arg-type]
         else:
             figure = w.number(float(value))  # type: ignore[arg-type]
             yield label, said("{figure} months", figure=figure) if name.startswith("months") else said("{figure} days", figure=figure)
@@ -149,7 +163,8 @@ def _figures(row: Mapping[str, Any], currency: str, w: Words, wanted: Mapping[st
 def _points(score: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
     from credit_review.scoring.factors import FACTORS
 
-    in_words = {"base": said("base points"), ALREADY: REASONS["R20"]} | {f.name: said(f.words) for f in FACTORS.values()}
+    in_words = {"base": said("base points"), ALREADY: REASONS["R20"], COMBINED: said("the two views combined")}
+    in_words |= {f.name: said(f.words) for f in FACTORS.values()}
     for part in str(score.get("factor_points") or "").split("|"):
         name, _, points = part.partition("=")
         if points:
@@ -162,6 +177,18 @@ def _score(score: Mapping[str, Any], w: Words) -> Iterator[tuple[str, str]]:
         yield said("points in all"), f"{int(score['points'])}"
         yield said("probability of default"), w.percent(float(score["pd_fraction"]), decimals=2)
         yield said("grade"), str(score["grade"])
+    for view, label in _VIEWS.items():
+        points = score.get(f"{view}_points")
+        if score.get("views") and str(points) == "<NA>":
+            yield label, said("not known")
+        elif score.get("views"):
+            chance = w.percent(float(score[f"{view}_pd_fraction"]), decimals=2)
+            yield label, said("{points} points, probability {chance}", points=int(points), chance=chance)  # type: ignore[arg-type]
+    if score.get("grade_rule"):
+        yield said("grade of the score's band"), str(score["band_grade"])
+
+
+_VIEWS = {"behaviour": said("payment behaviour alone"), "financial": said("financial condition alone")}
 
 
 def _basis(row: Mapping[str, Any], found: Mapping[str, Any], rules: LimitRules, w: Words, *, licensed: bool) -> Iterator[tuple[str, str]]:

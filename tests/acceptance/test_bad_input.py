@@ -248,7 +248,7 @@ def test_a_scorecard_changed_by_hand_is_refused_by_name(made, command):
 
 
 def test_a_policy_that_makes_no_sense_cannot_even_be_adopted(made, command):
-    made.edit("policy.yaml", "{grade: B, below: 0.03}", "{grade: B, below: 0.005}")
+    made.edit("policy.yaml", "{grade: B, name: good, below: 0.03}", "{grade: B, name: good, below: 0.005}")
     code, said = command("adopt", "policy.yaml", "--as", "p-cfo")
     assert code == 3, said
     assert "policy.yaml line" in said and "grades" in said
@@ -272,7 +272,7 @@ def test_an_unknown_review_and_a_wrong_date_are_said_without_a_traceback(command
 @pytest.mark.parametrize(
     ("name", "old", "new", "said"),
     [
-        ("policy.yaml", "{grade: B, below: 0.03}", "{grade: B, below: 0.005}", "overlap"),
+        ("policy.yaml", "{grade: B, name: good, below: 0.03}", "{grade: B, name: good, below: 0.005}", "overlap"),
         ("policy.yaml", "up_to_increase: ", "up_to_increase: 30000 #", "cannot end at"),
         ("policy.yaml", "control_currency: EUR", "control_currency: EUX", "ISO 4217"),
         ("policy.yaml", "control_currency: EUR", "control_currency: EUR\ncontrol_currency: USD", "twice"),

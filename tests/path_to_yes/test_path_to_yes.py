@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from credit_review import documents, fx, policy, scoring
-from credit_review.model.frames import COVER, CUSTOMERS, EXTERNAL, GROUPS, ITEMS, PANDAS, QUARANTINE, STATES
+from credit_review.model.frames import COVER, CUSTOMERS, EXTERNAL, GROUPS, ITEMS, PANDAS, QUARANTINE, REMARKS, STATEMENTS, STATES
 from credit_review.path_to_yes import Change, Customer, after, find, payable, sentences
 from credit_review.path_to_yes.search import _joined, _largest, _round_amounts
 from credit_review.words import Words
@@ -59,10 +59,13 @@ def company(bills=(), *, worth=None, worth_age=0, report_age=None, secured="0.00
         items=frame(ITEMS, *history, *bills),
         customers=frame(CUSTOMERS, master),
         external=frame(EXTERNAL, *([report | {"recommended_limit_minor": 20_000_000}] if report_age is not None else [])),
+        statements=frame(STATEMENTS),
+        remarks=frame(REMARKS),
         cover=frame(COVER),
         quarantine=frame(QUARANTINE),
         states=frame(STATES, {"customer_id": "c", "group_id": "c", "currency": "EUR", "state": "reviewed"}),
         groups=frame(GROUPS, {"group_id": "c", "currency": "EUR", "members": 1}),
+        previous="",
         as_of=AS_OF,
         policy=rules(secured),
         scorecard=scoring.expert(rules(secured)),
