@@ -224,7 +224,8 @@ def sign_off_access(config: Path, persons: Sequence[str], *, statement: str, as_
         raise BadInput(said("nobody is called {person_id}", person_id=unknown[0]), expected=said("an id of `credit-review people list`"))
     digest = sha256(json.dumps(rows, ensure_ascii=False).encode()).hexdigest()
     with signing_as(opened, as_person, "log") as (uow, person):
-        about = access.sign_off(uow, person.person_id, list(persons) or known, listing=digest, statement=statement, now=opened.clock.now())
+        now, whom = opened.clock.now(), list(persons) or known
+        about = access.sign_off(uow, person.person_id, whom, listing=digest, statement=statement, on=today, now=now)
         (seq,) = uow.commit()
     tell(
         said_many(

@@ -365,7 +365,7 @@ def test_a_special_audit_is_of_somebody_who_is_on_record(lived, tmp_path):
 def test_an_access_review_is_signed_by_an_office_and_by_nobody_for_himself(lived, tmp_path):
     office = lived.copy(tmp_path / "config")
     words = ("people", "reviewed", "--statement", "compared with the list of personnel")
-    office.run(*words, who="p-cfo").refused(4, "neither control owner nor internal audit", "offices")
+    office.run(*words, who="p-cfo").refused(4, "that is for internal audit or the control owner", "offices")
     assert office.refusals()[-1] == ("person:p-cfo", "log", "sign.lacks_office")
     CLOCK.set(NOON + timedelta(minutes=1))
     office.edit("authority.yaml", 'version: "2026.1"', 'version: "2026.2"')

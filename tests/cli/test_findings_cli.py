@@ -63,7 +63,7 @@ def test_a_deviation_of_a_sample_is_opened_once_remedied_and_closed_by_another(w
     watched.run(*close, who="p-manager").refused(4, "takes internal audit or a control owner", "Wei Zhang (p-chair)")
     watched.run(*close, who="p-analyst").refused(4, "takes internal audit or a control owner")
     assert [(who, code) for who, _, code in watched.refusals()] == [
-        ("person:p-manager", "finding.lacks_office"), ("person:p-analyst", "finding.lacks_office"),
+        ("person:p-manager", "sign.lacks_office"), ("person:p-analyst", "sign.lacks_office"),
     ]  # fmt: skip
     assert f"finding {one.finding_id} is closed" in watched.run(*close, "--past", who="p-chair").fine().out
     shown = watched.run("finding", "show", one.finding_id, "--json").fine().json
