@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import email
 import os
+import re
+import shlex
 import shutil
 import socketserver
 import subprocess
@@ -43,6 +45,33 @@ def test_a_time_stamp_counts_as_an_anchor_and_says_when(sqlite_store, clock, tmp
     world.notarise()
     assert authority.asked == 1, "what is stamped is not stamped again"
     assert world.anchors[1].stamped_at("0001-0000000000000003") == clock.now()
+
+
+def typed(folder):
+    """What the commands of the auditor's guide say, typed in `folder` with nothing but OpenSSL."""
+    guide = Path(__file__).parents[2] / "docs" / "audit" / "guide.md"
+    verify, when = re.findall(r"^openssl .+$", guide.read_text(encoding="utf-8"), re.M)
+    return [subprocess.run(shlex.split(one), cwd=folder, capture_output=True, text=True, check=False) for one in (verify, when)]
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is not on this machine")
+def test_an_auditor_checks_a_time_stamp_by_the_guide_with_openssl_alone(sqlite_store, clock, tmp_path, authority):
+    stamps = tmp_path / "stamps"
+    world = World(sqlite_store, clock, tmp_path, [directory(tmp_path, "worm", "storage team"), stamping(authority, stamps)])
+    world.grow()
+    world.notarise()
+    root = stamps / "tsa-root.pem"
+    root.write_bytes(authority.root_pem)
+    held, when = typed(stamps)
+    assert held.returncode == 0 and "Verification: OK" in held.stdout + held.stderr
+    assert f"Time stamp: {clock.now():%b %e %H:%M:%S %Y} GMT" in when.stdout
+    root.write_bytes(Authority(clock.now()).root_pem)
+    assert typed(stamps)[0].returncode == 1, "a token of another authority"
+    root.write_bytes(authority.root_pem)
+    (note,) = stamps.glob("*.checkpoint")
+    note.write_text(note.read_text().replace("\n3\n", "\n4\n"))
+    changed, _ = typed(stamps)
+    assert changed.returncode == 1 and "FAILED" in changed.stdout + changed.stderr
 
 
 def test_a_time_stamp_of_another_note_or_authority_is_a_finding(sqlite_store, clock, tmp_path, authority):

@@ -1,0 +1,78 @@
+"""An emergency override, from the limit in force to the pack that answers for it: on PostgreSQL, and from the folder alone."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from office import CLOCK, NOON
+from packs import anchored, conclusions, made_keys, rows
+from sqlalchemy import create_engine, insert, select, text
+from test_override_cli import RULE, raised
+from test_requests import steady
+
+from credit_review.adapters.store.models import Base
+from credit_review.model.records import Finding
+
+pytestmark = pytest.mark.prefect
+
+
+def moved(office, url):
+    """The same installation on another database: every row of the one it has, as it is."""
+    held = create_engine(f"sqlite:///{office.config}/data/credit-review.db")
+    target = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+    with held.connect() as old, target.begin() as new:
+        new.execute(text("SET session_replication_role = replica"))  # rows of facts and log come in any order
+        for table in Base.metadata.sorted_tables:
+            columns = [column for column in table.columns if column.computed is None]
+            found = [dict(row) for row in old.execute(select(*columns)).mappings()]
+            new.execute(table.delete())
+            if found:
+                new.execute(insert(table), found)
+    for engine in (held, target):
+        engine.dispose()
+    (office.config / "data" / "credit-review.db").unlink()
+
+
+def test_a_pack_on_postgresql_answers_for_an_override_and_the_scripts_conclude_the_same_from_the_folder_alone(
+    office, tmp_path, postgres_url, monkeypatch
+):
+    moved(office, postgres_url)
+    monkeypatch.setenv("CREDIT_REVIEW_DATABASE_URL", postgres_url)
+    (tmp_path / "keys").mkdir()
+    keys = made_keys(tmp_path / "keys", monkeypatch)
+    anchored(office, keys, tmp_path)
+    CLOCK.set(NOON + timedelta(minutes=1))  # the matrix adopted last is in force
+    office.edit("authority.yaml", "offices:  ", RULE + "offices:  ")
+    office.edit("authority.yaml", "  control_owner: [] ", "  control_owner: [p-ceo] ")
+    office.adopt("authority.yaml", by=("p-cfo", "p-controller"))
+    made = []
+    for _ in range(2):
+        account, base = steady(office)
+        made.append(raised(office, account.subject_id, base.amount_minor + 40_000_00).fine().json)
+    kept, lapsed = made
+    office.run("decide", kept["proposal_id"], "approve", who="p-cfo").fine()
+    office.run("apply").fine()
+    CLOCK.set(NOON + timedelta(days=5))
+    office.run("follow-up").fine()
+    office.run("audit", "checkpoint").fine()
+    pack = tmp_path / "pack"
+    office.run("evidence", "pack", "--period", "2026Q4", "--no-replay", "--out", str(pack), who="p-cfo").fine()
+
+    found = {row["change"]: row for row in rows(pack, "E16-emergency-changes.csv")}
+    assert set(found) == {kept["change"], lapsed["change"]}
+    (finding,) = (f for f in office.find(Finding) if f.control == "emergency_override")
+    for row in found.values():
+        assert (row["by"], row["cap"], row["cap_currency"], row["effective_to"]) == ("p-manager", "50000", "EUR", "2026-10-12")
+    good, bad = found[kept["change"]], found[lapsed["change"]]
+    assert (good["approvers"], good["in_time"], good["ended_by_entry"], good["finding"]) == ("p-cfo", "yes", "", "")
+    assert (bad["approvers"], bad["in_time"], bad["finding"]) == ("", "no", finding.finding_id) and bad["ended_by_entry"]
+    assert bad["reason"] == "ship leaves today" and bad["approve_by"] > bad["at"]
+    assert finding.finding_id in {row["finding"] for row in rows(pack, "E07-findings.csv")}
+    assert kept["change"] in {row["change"] for row in rows(pack, "E05-who-what-when.csv") if row["approver"] == "p-cfo"}
+
+    (tmp_path / "empty").mkdir()
+    said = conclusions(pack, keys, tmp_path / "empty")
+    assert {name: done.returncode for name, done in said.items()} == {"pack": 0, "log": 0, "limits": 1}, said
+    assert "2 override" in said["limits"].stdout and f"override {lapsed['change']}" in said["limits"].stdout
+    assert said["limits"].stdout.count("was not approved afterwards") == 1 and kept["change"] not in said["limits"].stdout
