@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from datetime import timedelta
 
 import pytest
@@ -13,8 +15,17 @@ from test_requests import steady
 
 from credit_review.adapters.store.models import Base
 from credit_review.model.records import Finding
+from tests.audit.timestamp_authority import Authority, listening
 
 pytestmark = pytest.mark.prefect
+
+
+@pytest.fixture
+def authority():
+    """A time-stamp authority, for a third anchor."""
+    made = Authority(NOON + timedelta(days=5))
+    with listening(made) as made.url:
+        yield made
 
 
 def moved(office, url):
@@ -35,13 +46,17 @@ def moved(office, url):
 
 
 def test_a_pack_on_postgresql_answers_for_an_override_and_the_scripts_conclude_the_same_from_the_folder_alone(
-    office, tmp_path, postgres_url, monkeypatch
+    office, authority, tmp_path, postgres_url, monkeypatch
 ):
     moved(office, postgres_url)
     monkeypatch.setenv("CREDIT_REVIEW_DATABASE_URL", postgres_url)
     (tmp_path / "keys").mkdir()
     keys = made_keys(tmp_path / "keys", monkeypatch)
     anchored(office, keys, tmp_path)
+    with (office.config / "settings.yaml").open("a", encoding="utf-8") as file:
+        about = f"administrator: TSA Ltd, url: '{authority.url}', root_certificate: tsa-root.pem"
+        file.write(f"    - {{name: authority, kind: timestamp, {about}}}\n")
+    (office.config / "tsa-root.pem").write_bytes(authority.root_pem)
     CLOCK.set(NOON + timedelta(minutes=1))  # the matrix adopted last is in force
     office.edit("authority.yaml", "offices:  ", RULE + "offices:  ")
     office.edit("authority.yaml", "  control_owner: [] ", "  control_owner: [p-ceo] ")
@@ -75,4 +90,8 @@ def test_a_pack_on_postgresql_answers_for_an_override_and_the_scripts_conclude_t
     said = conclusions(pack, keys, tmp_path / "empty")
     assert {name: done.returncode for name, done in said.items()} == {"pack": 0, "log": 0, "limits": 1}, said
     assert "2 override" in said["limits"].stdout and f"override {lapsed['change']}" in said["limits"].stdout
+    assert "3 administrators hold" in said["log"].stdout
+    if shutil.which("openssl"):
+        stamp = ("-data", "000000.checkpoint", "-in", "000000.tsr", "-CAfile", str(office.config / "tsa-root.pem"))
+        subprocess.run(["openssl", "ts", "-verify", *stamp], cwd=pack / "anchors" / "authority", check=True)
     assert said["limits"].stdout.count("was not approved afterwards") == 1 and kept["change"] not in said["limits"].stdout

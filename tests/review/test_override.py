@@ -298,6 +298,7 @@ def test_a_sweep_reads_overrides_of_its_look_back_and_an_older_one_stays_with_th
     assert alarms(world, last) == ["not_approved"]
     swept(world, last)  # the first sweep in more than a year: the limit ends by itself
     assert in_force(world) is None and world.find(Finding) == []
+    assert alarms(world, last) == ["not_approved"], "it was in force to its end without approval: that is not taken back"
     assert len(swept(world, first).findings) == 1
 
 
