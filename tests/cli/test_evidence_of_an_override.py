@@ -13,8 +13,9 @@ from sqlalchemy import create_engine, insert, select, text
 from test_override_cli import RULE, raised
 from test_requests import steady
 
+from credit_review.adapters.store.business import compare_with_tables
 from credit_review.adapters.store.models import Base
-from credit_review.model.records import Finding
+from credit_review.model.records import AuditRow, CreditLimit, Finding, Proposal, Review
 from tests.audit.timestamp_authority import Authority, listening
 
 pytestmark = pytest.mark.prefect
@@ -61,6 +62,10 @@ def test_a_pack_on_postgresql_answers_for_an_override_and_the_scripts_conclude_t
     office.edit("authority.yaml", "offices:  ", RULE + "offices:  ")
     office.edit("authority.yaml", "  control_owner: [] ", "  control_owner: [p-ceo] ")
     office.adopt("authority.yaml", by=("p-cfo", "p-controller"))
+    account, base = steady(office)
+    beyond = raised(office, account.subject_id, base.amount_minor + 60_000_00)
+    beyond.refused(4, "would rise by 60,000 EUR", "at most 50,000 EUR")
+    assert [code for _, _, code in office.refusals()] == ["override.beyond"] and office.find(Review, kind="ad_hoc") == []
     made = []
     for _ in range(2):
         account, base = steady(office)
@@ -69,7 +74,11 @@ def test_a_pack_on_postgresql_answers_for_an_override_and_the_scripts_conclude_t
     office.run("decide", kept["proposal_id"], "approve", who="p-cfo").fine()
     office.run("apply").fine()
     CLOCK.set(NOON + timedelta(days=5))
-    office.run("follow-up").fine()
+    assert "findings: 1" in office.run("follow-up").fine().out
+    proposal = office.one(Proposal, proposal_id=lapsed["proposal_id"])
+    assert proposal.state == "expired" and office.one(CreditLimit, account_id=proposal.account_id).amount_minor is None
+    told = [row.action for row in office.find(AuditRow, entity=f"account:{proposal.account_id}", order_by=("seq",))]
+    assert told[-2:] == ["limit.reverted", "erp.confirmed"] and compare_with_tables(office.opened.store.engine) == []
     office.run("audit", "checkpoint").fine()
     pack = tmp_path / "pack"
     office.run("evidence", "pack", "--period", "2026Q4", "--no-replay", "--out", str(pack), who="p-cfo").fine()
@@ -77,6 +86,7 @@ def test_a_pack_on_postgresql_answers_for_an_override_and_the_scripts_conclude_t
     found = {row["change"]: row for row in rows(pack, "E16-emergency-changes.csv")}
     assert set(found) == {kept["change"], lapsed["change"]}
     (finding,) = (f for f in office.find(Finding) if f.control == "emergency_override")
+    assert (finding.severity, finding.subject) == ("high", f"proposal:{proposal.proposal_id}")
     for row in found.values():
         assert (row["by"], row["cap"], row["cap_currency"], row["effective_to"]) == ("p-manager", "50000", "EUR", "2026-10-12")
     good, bad = found[kept["change"]], found[lapsed["change"]]

@@ -22,14 +22,17 @@ from tasks import controls, prepare
 ADOPTED, NOW = datetime(2026, 10, 1, 12, tzinfo=UTC), datetime(2026, 10, 7, 12, tzinfo=UTC)
 
 
-@pytest.fixture
-def config(tmp_path, monkeypatch):
-    without_prefect.apply(monkeypatch)
-    monkeypatch.setattr(prepare, "open_services", lambda found: open_services(found, clock=FixedClock(NOW)))
-    install(tmp_path / "config", customers=30, seed=4, clock=FixedClock(ADOPTED))
-    set_in(tmp_path / "config", slack={"mode": "socket", "team_ids": ["T1"]}, review={"buckets": 1})
-    periodic_review.periodic_review.fn(config=str(tmp_path / "config"), as_of=AS_OF)
-    return str(tmp_path / "config")
+@pytest.fixture(scope="module")
+def config(tmp_path_factory):
+    """A reviewed installation for both tests, each of which asks for a customer that nothing is asked for yet."""
+    folder = tmp_path_factory.mktemp("asked") / "config"
+    with pytest.MonkeyPatch.context() as patch:
+        without_prefect.apply(patch)
+        patch.setattr(prepare, "open_services", lambda found: open_services(found, clock=FixedClock(NOW)))
+        install(folder, customers=30, seed=4, clock=FixedClock(ADOPTED))
+        set_in(folder, slack={"mode": "socket", "team_ids": ["T1"]}, review={"buckets": 1})
+        periodic_review.periodic_review.fn(config=str(folder), as_of=AS_OF)
+        yield str(folder)
 
 
 def followed(config, review_id):
@@ -61,7 +64,7 @@ def test_who_asks_gets_a_status_that_says_with_whom_it_is_or_why_it_came_to_noth
 def test_the_controls_run_at_the_end_of_a_request_and_what_they_find_is_one_finding_however_often(config):
     opened = prepare.services(config)
     with opened.store.read() as uow:
-        (review,) = uow.find(Review)
+        (review,) = uow.find(Review, kind="periodic")
         busy = {p.account_id for p in uow.find(Proposal)}
         account = next(a for a in uow.find(LimitAccount, layer="base", currency="EUR") if a.account_id not in busy)
     (opened.settings.data / "reviews" / review.review_id / "certificate.json").unlink()
