@@ -7,12 +7,16 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import cache, partial
 from itertools import chain
 from typing import Any
 
 from credit_review.audit import Action, parse_timestamp, timestamp
+from credit_review.authority import Matrix
 from credit_review.evidence.artefact import Artefact, Event, Record, Row, Telling
 from credit_review.evidence.limits import reason, values
+from credit_review.evidence.people import matrix_of
+from credit_review.review.override import CONTROL
 from credit_review.words import said, said_many
 
 IN_FORCE = (Action.POLICY_CHANGED, Action.AUTHORITY_CHANGED, Action.MAPPING_CHANGED, Action.MODEL_REGISTERED)
@@ -88,7 +92,10 @@ def in_force(record: Record, *, before: str) -> dict[tuple[str, str], Event]:
 
 
 def overrides(record: Record, telling: Telling) -> Iterator[Row]:
-    """One row an emergency change: until when it had to be approved, when and by whom it was, or which entry took it back."""
+    """One row an emergency change: by whom, the cap of the matrix then, until when it had to be approved, when and by whom it was, or which
+    entry took it back and which finding says so."""
+    findings = {str(f.data["subject"]): f.subject for f in record.history(Action.FINDING_OPENED) if f.data["control"] == CONTROL}
+    matrix = cache(partial(matrix_of, record))
     approved = {one.subject: one for one in record.history(Action.OVERRIDE_APPROVED)}
     ended = {str(one.data["reverses"]): one for one in record.history(Action.LIMIT_REVERTED)}
     found, late = 0, 0
@@ -108,16 +115,23 @@ def overrides(record: Record, telling: Telling) -> Iterator[Row]:
             one.at,
             one.by,
             *(data.get(name) for name in named),
+            *_cap(matrix(str(data.get("authority") or ""))),
             reason(one),
             due,
             *answer,
             _yes(in_time),
             end.seq if end else "",
+            findings.get(f"proposal:{data.get('proposal')}", ""),
         ]
     telling.exceptions = late
     telling.notes.append(
         said("{n} emergency changes, {late} of them without an approval in time up to the end of the period", n=found, late=late)
     )
+
+
+def _cap(matrix: Matrix | None) -> list[int | str]:
+    """What an emergency may raise a limit by (whole major units) and its currency; empty where the matrix cannot be read any more."""
+    return ["", ""] if matrix is None or matrix.emergency is None else [matrix.emergency.cap, matrix.control_currency]
 
 
 def _yes(holds: bool) -> str:
@@ -241,13 +255,14 @@ OVERRIDES = Artefact(
     name="emergency-changes",
     title=said("Emergency changes"),
     shows=said(
-        "Every limit put in force before its approval: by whom, until when it had to be approved, when it was, or which "
-        "entry took it back."
+        "Every limit put in force before its approval: by whom, the cap and its end, until when it had to be approved, when it "
+        "was, or which entry took it back and which finding says so."
     ),
     columns=(
         "entry", "at", "by", "change", "proposal", "account", "customer", "currency", "from_minor", "to_minor", "effective_from",
         "effective_to",
-        "tier", "reason", "approve_by", "approved_entry", "approved_at", "approvers", "in_time", "ended_by_entry",
+        "tier", "cap", "cap_currency", "reason", "approve_by", "approved_entry", "approved_at", "approvers", "in_time", "ended_by_entry",
+        "finding",
     ),
     rows=overrides,
     none=said("none recorded in the period"),

@@ -43,7 +43,7 @@ def signing_as(opened: Services, as_person: str, entity: str) -> Iterator[tuple[
             person = me(opened, uow, as_person)
             yield uow, person
     except Refused as refusal:
-        if person is not None and refusal.code in (*signing.REFUSALS, findings.OWN, findings.LACKS_OFFICE):
+        if person is not None and refusal.code in (*signing.REFUSALS, findings.OWN):
             with opened.store.begin() as uow:
                 signing.record_refusal(uow, refusal, person_id=person.person_id, entity=entity)
                 uow.commit()

@@ -761,7 +761,7 @@ def audit_special(
     as_person: AsOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Write everything about one customer or one approver in a period as one signed folder, with the proof of every entry."""
+    """Write everything about one customer, approver or period as one signed folder, with proofs of entries."""
     from deployments.cli import evidence
 
     days = {"period": period, "first_day": day_of(first_day), "last_day": day_of(last_day), "size": entries}

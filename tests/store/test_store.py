@@ -30,7 +30,7 @@ from credit_review.model.records import (
     Proposal,
     Review,
 )
-from credit_review.ports import Entry
+from credit_review.ports import Entry, Since
 
 ENTRY = Entry(action=audit.Action.RUN_STARTED, actor="system:test", entity="review:r-1", data={"as_of": "2026-09-30"})
 
@@ -144,7 +144,7 @@ def test_an_exception_in_the_block_stores_nothing(store):
         assert uow.find(Review) == []
 
 
-def test_find_filters_by_equality_membership_and_null(store):
+def test_find_filters_by_equality_membership_null_and_least_value(store):
     put(store, review(), *(account(f"acc-{n}") for n in range(4)))
     put(store, *(proposal(f"p-{n}", account_id=f"acc-{n}", from_minor=None if n % 2 else n, grade="AB"[n // 2]) for n in range(4)))
     with store.read() as uow:
@@ -154,6 +154,8 @@ def test_find_filters_by_equality_membership_and_null(store):
         assert ids(proposal_id=("p-3", "p-0"), grade="A") == ["p-0"]
         assert ids(from_minor={0, None}) == ["p-0", "p-1", "p-3"]
         assert ids(proposal_id=[]) == []
+        assert ids(proposal_id=Since("p-2")) == ids(proposal_id=Since("p-2"), grade="B") == ["p-2", "p-3"]
+        assert ids(from_minor=Since(1)) == ["p-2"]
         assert [one.proposal_id for one in uow.find(Proposal, order_by=("grade", "proposal_id"), limit=3)] == ["p-0", "p-1", "p-2"]
 
 

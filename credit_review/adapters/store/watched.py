@@ -173,7 +173,7 @@ class _Logged:
         if action == Action.LIMIT_OVERRIDE:
             self.overrides[change] = str(data["approve_by"])
             self.waiting.add(change)
-        elif data.get("reverses") in self.waiting:
+        elif data.get("reverses") in self.waiting and "proposal" in data:  # one that ended by itself names none
             self.taken_back |= {change, str(data["reverses"])}
 
 
