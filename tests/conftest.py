@@ -12,6 +12,7 @@ import signal
 import socket
 import sqlite3
 import subprocess
+import sys
 import tempfile
 import time
 import uuid
@@ -260,6 +261,15 @@ def prefect_session(prefect_server):
     with temporary_settings({PREFECT_API_URL: json.loads((prefect_server / "server.json").read_text())["url"]}):
         yield
         EventsWorker.drain_all()
+
+
+@pytest.fixture
+def plain_flows(monkeypatch):
+    """Flows run as plain functions, without Prefect, and canaries ride once: for tests of what a review says, not of who runs it."""
+    sys.path.append(str(Path(__file__).parent / "flows"))
+    import without_prefect
+
+    without_prefect.run_flows(monkeypatch)
 
 
 @pytest.fixture(scope="session")

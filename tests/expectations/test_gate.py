@@ -285,12 +285,16 @@ def test_results_are_the_same_every_time():
 
 @pytest.mark.parametrize("dataset", sorted(gate.SUITES))
 def test_every_promise_is_a_great_expectation_with_its_severity_and_words(dataset):
+    import great_expectations.expectations as gxe
+
     suite = gate.SUITES[dataset]
     names = [p.name for p in suite.promises]
     assert len(names) == len(set(names))
     for promise, expectation in zip(suite.promises, gate.expectations(suite), strict=True):
         assert str(expectation.severity.value) == promise.severity and expectation.description == promise.words
         assert promise.column in DATASETS[dataset].names and promise.reason[0].islower() and not promise.words.endswith(".")
+        kind = getattr(gxe, promise.kind)
+        assert isinstance(expectation, kind) and expectation.configuration.kwargs == kind.configuration.fget(expectation).kwargs
 
 
 def test_features_and_proposals_that_contradict_themselves_stop_the_review():
