@@ -12,9 +12,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from credit_review.scoring.reasons import REASONS
+from credit_review.scoring.scorecard import Direction
 from credit_review.words import marked
 
-Direction = Literal["higher_is_worse", "lower_is_worse", "none"]
 FactorView = Literal["behaviour", "financial", "external"]
 Floats = NDArray[np.float64]
 
