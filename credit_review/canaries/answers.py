@@ -207,6 +207,7 @@ def _measures(f: Written) -> dict[str, tuple[Any, Any]]:
             None if f["tangible_net_worth_minor"] is None else _fraction(f["tangible_net_worth_minor"], f["sales_12m_minor"]),
             f["net_worth_age_days"],
         ),
+        "remarks_log_odds": (None, None),  # nobody wrote about them
         "altman_z2": (f["z2"], f["age"]),
         "altman_zone": (f["zone"], f["age"]),
         "altman_z2_trend": (f["trend"], f["age"]),
@@ -221,7 +222,7 @@ def _measures(f: Written) -> dict[str, tuple[Any, Any]]:
 _FROM_OUTSIDE = ("external_pd_fraction", "external_grade")
 _OF_THE_LEDGER = (
     "overdue_fraction", "oldest_dpd_days", "over_30_days_fraction", "average_days_late", "days_late_trend", "utilisation_fraction",
-    "months_on_book", "disputed_fraction",
+    "months_on_book", "disputed_fraction", "remarks_log_odds",
 )  # fmt: skip
 
 

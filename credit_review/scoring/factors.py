@@ -24,7 +24,7 @@ class FactorSpec:
     """A factor a scorecard may use. `age` names the FEATURES column that dates its value; `needs` what a source must state to feed it.
 
     `view` is which of the two views of a customer it belongs to; policy says where external reports count. `finer` names the factor that
-    says the same as this category more exactly.
+    says the same as this category more exactly. `sparse`: that it is missing for most says something too.
     """
 
     name: str
@@ -38,6 +38,7 @@ class FactorSpec:
     category: bool = False
     view: FactorView = "behaviour"
     finer: str = ""
+    sparse: bool = False
 
     @property
     def words(self) -> str:
@@ -117,6 +118,7 @@ FACTORS: MappingProxyType[str, FactorSpec] = MappingProxyType(
             _spec("disputed_fraction", "higher_is_worse", "10", "disputed_minor", "open_items_minor", read=_disputed, needs="disputes"),
             _spec("net_worth_to_sales", "lower_is_worse", "11", "tangible_net_worth_minor", "sales_12m_minor",
                   read=_worth_to_sales, age="net_worth_age_days", needs="sales", view="financial"),
+            _spec("remarks_log_odds", "higher_is_worse", "21", needs="remarks", sparse=True),
             _of_statements("altman_z2", "lower_is_worse", "12"),
             _of_statements("altman_zone", "none", "13", read=_code("altman_zone"), category=True, finer="altman_z2"),
             _of_statements("altman_z2_trend", "lower_is_worse", "14"),

@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 
 from credit_review.errors import BadInput
 from credit_review.policy import Policy
-from credit_review.scoring import evaluation
+from credit_review.scoring import evaluation, text
 from credit_review.scoring.experts import SCALE, already_rule, expert, max_age_days, outcome_name, outcome_words
 from credit_review.scoring.factors import FACTORS, FactorSpec, values
 from credit_review.scoring.outcomes import LATE, window_end
 from credit_review.scoring.plans import FactorPlan
-from credit_review.scoring.scorecard import Factor, PairFactor, Period, Scorecard, TrainedOn, point_table
+from credit_review.scoring.scorecard import Factor, PairFactor, Period, Scorecard, TextModel, TrainedOn, point_table
 from credit_review.scoring.scores import bin_numbers
 from credit_review.words import listed, marked, said
 
@@ -144,6 +144,7 @@ def fit(
         left_out=dict(sorted(fitted.left_out.items())),
         trained_on=TrainedOn(cutoffs=tuple(days), rows=rows, customers=customers, bad=bad),
         evaluation=periods,
+        text=fitted.text,
     )
     report = FitReport(
         "fitted", why, scorecard.outcome, rows, customers, bad, periods, tuple(f.name for f in fitted.factors), scorecard.left_out
@@ -182,6 +183,7 @@ class _Fitted:
     calibration: float
     factors: tuple[Factor, ...]
     left_out: dict[str, str]
+    text: TextModel | None = None
 
 
 def _ordered(training: pd.DataFrame) -> pd.DataFrame:
@@ -199,6 +201,7 @@ def _fit(training: pd.DataFrame, policy: Policy, blocked: Mapping[str, str]) -> 
     from credit_review.scoring.estimator import ScorecardClassifier
 
     left_out = {**UNFIT, **{n: r for n, r in blocked.items() if n in FACTORS}}
+    training, written = _read_remarks(training, policy, left_out)
     plan: list[FactorPlan] = []
     for spec in FACTORS.values():
         if spec.name not in left_out:
@@ -217,7 +220,25 @@ def _fit(training: pd.DataFrame, policy: Policy, blocked: Mapping[str, str]) -> 
     outcome = training["outcome"].to_numpy(dtype=np.int64)
     card = model.fit(read_factors(training, plan), outcome, groups=training["group_id"].to_numpy(dtype=str)).card_
     factors = tuple(f for f in card.factors if not isinstance(f, PairFactor))  # none: tables=0
-    return _Fitted(card.base, card.calibration, factors, left_out | model.left_out_)
+    counts = any(f.name == text.FACTOR for f in factors)
+    return _Fitted(card.base, card.calibration, factors, left_out | model.left_out_, written if counts else None)
+
+
+def _read_remarks(training: pd.DataFrame, policy: Policy, left_out: dict[str, str]) -> tuple[pd.DataFrame, TextModel | None]:
+    """The rows with what remarks say by models fitted on other groups, and the model of all; nothing where policy has them off."""
+    if text.FACTOR not in left_out and not policy.scoring.text.use:
+        left_out[text.FACTOR] = "policy does not let what people wrote count"
+    if text.FACTOR in left_out:
+        return text.with_scores(training, None), None
+    told = training["remarks"].tolist(), training["outcome"].to_numpy(dtype=np.int64), training["group_id"].tolist()
+    try:
+        unseen, model = text.unseen_scores(*told), text.fit(*told)
+        if text.tells(unseen, *told[1:]):
+            return training.assign(**{text.FACTOR: unseen}), model
+        left_out[text.FACTOR] = "what people wrote does not tell customers never seen apart"
+    except BadInput as error:
+        left_out[text.FACTOR] = error.what
+    return text.with_scores(training, None), None
 
 
 def read_factors(features: pd.DataFrame, plan: Sequence[FactorPlan]) -> pd.DataFrame:
@@ -237,7 +258,7 @@ def _unknown(spec: FactorSpec, training: pd.DataFrame, policy: Policy) -> str:
     age = max_age_days(spec.name, policy)
     found = values(spec.name, training, max_age_days=age)
     known = (found != "") if spec.category else ~np.isnan(found)
-    if known.sum() < max(2 * SMALLEST_BIN_ROWS, SMALLEST_COVERAGE * len(known)):
+    if known.sum() < max(2 * SMALLEST_BIN_ROWS, 0 if spec.sparse else SMALLEST_COVERAGE * len(known)):
         return f"known for only {known.mean():.0%} of the rows of the past"
     if spec.finer and not np.isnan(values(spec.finer, training, max_age_days=age)[known]).mean() > 0.5:
         return _FINER[spec.finer]
@@ -283,7 +304,7 @@ def _period(earlier: pd.DataFrame, later: pd.DataFrame, day: date, policy: Polic
         seen, unseen = earlier[earlier["group_id"].map(fold_of) != fold], (later["group_id"].map(fold_of) == fold).to_numpy()
         if unseen.any() and seen["outcome"].nunique() == 2:
             fitted = _fit(_ordered(seen), policy, blocked)
-            risk[unseen] = -_totals(fitted.base, fitted.factors, later[unseen])
+            risk[unseen] = -_totals(fitted.base, fitted.factors, text.with_scores(later[unseen], fitted.text))
     low, high = evaluation.interval(outcome, risk, later["group_id"].to_numpy(dtype=str), seed=seed)
     figures = {"auc": evaluation.auc(outcome, risk), "low": low, "high": high}
     return period.model_copy(update={k: round(v, evaluation.AUC_DECIMALS) for k, v in figures.items()})

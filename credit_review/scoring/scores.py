@@ -13,7 +13,7 @@ from credit_review.errors import BadInput
 from credit_review.model.frames import PANDAS, SCORES
 from credit_review.model.money import EXPONENTS
 from credit_review.policy import VIEWS, Policy
-from credit_review.scoring import grades, views
+from credit_review.scoring import grades, text, views
 from credit_review.scoring.factors import FACTORS, values
 from credit_review.scoring.reasons import ALREADY, COMBINED
 from credit_review.scoring.scorecard import (
@@ -47,6 +47,7 @@ def score(features: pd.DataFrame, scorecard: Scorecard, policy: Policy, *, previ
     its last is `two_views` where combining the two views is more than adding their points.
     Raises BadInput for a customer that stands twice, a column that is missing, or a factor this version does not know.
     """
+    features = text.with_scores(features, scorecard.text)
     _check(features, scorecard)
     features = features.sort_values("customer_id", kind="stable", ignore_index=True)
     bins = [bin_numbers(f, values(f.name, features, max_age_days=f.max_age_days)) for f in scorecard.factors]

@@ -13,17 +13,17 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from credit_review.errors import BadInput
+from credit_review.scoring import evaluation
+from credit_review.scoring.scorecard import LONGEST, SHORTEST, Fragment, TextModel
 from credit_review.words import said
 
-SHORTEST, LONGEST = 2, 4
-"""Characters of a fragment."""
 SMALLEST_CUSTOMERS = 5
 """Fragments written about fewer customers (groups) than this are left out: they would learn a name."""
 MOST_FRAGMENTS = 400
@@ -34,34 +34,6 @@ WEIGHT_DECIMALS = 4
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class Fragment(_Part):
-    """A run of characters (a space stands for the edge of a word), how much its rarity counts, and its weight: above 0 is worse."""
-
-    text: Annotated[str, Field(min_length=1, max_length=LONGEST)]
-    rarity: Annotated[float, Field(gt=0, allow_inf_nan=False)]
-    weight: Annotated[float, Field(allow_inf_nan=False)]
-
-
-class TextModel(_Part):
-    """What fragments say about the outcome, sorted by fragment; `customers` and `bad` are those it was fitted on."""
-
-    kind: Literal["character fragments"]
-    fragments: Annotated[tuple[Fragment, ...], Field(strict=False)]
-    customers: Annotated[int, Field(ge=0)]
-    bad: Annotated[int, Field(ge=0)]
-
-    @model_validator(mode="after")
-    def _sound(self) -> TextModel:
-        names = [f.text for f in self.fragments]
-        if names != sorted(set(names)):
-            raise ValueError(said("fragments: expected each once, sorted"))
-        return self
 
 
 def normalised(text: str) -> str:
@@ -136,7 +108,17 @@ def _longest(parts: dict[str, float]) -> dict[str, float]:
     return found
 
 
-def fit(texts: Sequence[str], outcome: Ints, groups: Sequence[str], *, seed: int) -> TextModel:
+FACTOR = "remarks_log_odds"
+"""The factor that what was written makes: what it adds to the log odds of the outcome."""
+
+
+def with_scores(features: pd.DataFrame, model: TextModel | None) -> pd.DataFrame:
+    """FEATURES with the column `remarks_log_odds`: missing for all without a model, and where nothing is written."""
+    written = features["remarks"].tolist()
+    return features.assign(**{FACTOR: np.full(len(features), np.nan) if model is None else score(model, written)})
+
+
+def fit(texts: Sequence[str], outcome: Ints, groups: Sequence[str]) -> TextModel:
     """The model of one text a row; rows of a group (one customer, or one group of companies) count as one writer's subject.
 
     Raises BadInput when nothing is written or only one outcome is seen.
@@ -148,12 +130,12 @@ def fit(texts: Sequence[str], outcome: Ints, groups: Sequence[str], *, seed: int
             expected=said("notes about at least {n} customers with and without the outcome", n=SMALLEST_CUSTOMERS),
             next_step=said("leave the text factor off until there is more"),
         )
-    reader, weigher = _fitted(names, texts, outcome, seed)
+    reader, weigher = _fitted(names, texts, outcome)
     if len(names) > MOST_FRAGMENTS:
         weights = weigher.coef_[0]
         strongest = sorted(range(len(names)), key=lambda at: (-abs(round(float(weights[at]), 9)), names[at]))[:MOST_FRAGMENTS]
         names = sorted(names[at] for at in strongest)
-        reader, weigher = _fitted(names, texts, outcome, seed)
+        reader, weigher = _fitted(names, texts, outcome)
     figures = zip(names, reader.idf_.tolist(), weigher.coef_[0].tolist(), strict=True)
     return TextModel(
         kind="character fragments",
@@ -166,16 +148,28 @@ def fit(texts: Sequence[str], outcome: Ints, groups: Sequence[str], *, seed: int
     )
 
 
-def unseen_scores(texts: Sequence[str], outcome: Ints, groups: Sequence[str], *, seed: int) -> Floats:
+def unseen_scores(texts: Sequence[str], outcome: Ints, groups: Sequence[str]) -> Floats:
     """The score of each text by a model fitted on other groups: what a factor is binned and judged on, never on its own fit."""
     fold_of = {group: at % FOLDS for at, group in enumerate(sorted(set(groups)))}
     fold = np.array([fold_of[g] for g in groups])
     found = np.full(len(texts), np.nan)
     for one in range(FOLDS):
         seen, unseen = np.flatnonzero(fold != one).tolist(), np.flatnonzero(fold == one).tolist()
-        model = fit([texts[i] for i in seen], outcome[seen], [groups[i] for i in seen], seed=seed)
+        model = fit([texts[i] for i in seen], outcome[seen], [groups[i] for i in seen])
         found[unseen] = score(model, [texts[i] for i in unseen])
     return found
+
+
+def tells(unseen: Floats, outcome: Ints, groups: Sequence[str]) -> bool:
+    """Whether scores by models of other groups rank the outcome better than chance: the 95% interval of their AUC lies above one half.
+
+    Text has so many fragments that some always seem to tell: so it must prove itself where other factors need only some information.
+    """
+    known = ~np.isnan(unseen)
+    if len(set(outcome[known].tolist())) < 2:
+        return False
+    low, _ = evaluation.interval(outcome[known], unseen[known], np.array(groups)[known], seed=0)
+    return low > 0.5
 
 
 def _shared(texts: Sequence[str], groups: Sequence[str]) -> list[str]:
@@ -187,7 +181,7 @@ def _shared(texts: Sequence[str], groups: Sequence[str]) -> list[str]:
     return sorted(fragment for fragment, seen in about.items() if len(seen) >= SMALLEST_CUSTOMERS)
 
 
-def _fitted(names: list[str], texts: Sequence[str], outcome: Ints, seed: int) -> tuple[Any, Any]:
+def _fitted(names: list[str], texts: Sequence[str], outcome: Ints) -> tuple[Any, Any]:
     """The vectoriser and the regression behind it, fitted."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
@@ -197,7 +191,7 @@ def _fitted(names: list[str], texts: Sequence[str], outcome: Ints, seed: int) ->
     reader = TfidfVectorizer(
         analyzer="char_wb", ngram_range=(SHORTEST, LONGEST), preprocessor=normalised, vocabulary=names, sublinear_tf=True
     )
-    weigher = LogisticRegression(C=REGULARISATION, tol=1e-8, max_iter=1000, random_state=seed)
+    weigher = LogisticRegression(C=REGULARISATION, tol=1e-8, max_iter=1000)
     with threadpool_limits(limits=1):
         make_pipeline(reader, weigher).fit(texts, outcome)
     return reader, weigher
