@@ -22,7 +22,7 @@ from credit_review.model.records import Decision, LimitChange, Proposal, Review
 from credit_review.ports import UnitOfWork
 from credit_review.review.manifest import Manifest, from_json
 from credit_review.scoring.reasons import ALREADY, COMBINED, REASONS
-from credit_review.words import Words, marked, said
+from credit_review.words import Words, listed, marked, said
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -103,7 +103,7 @@ def _from_files(services: Services, proposal: Proposal, manifest: Manifest, word
     policy = workspace.policy()
     shown = providers <= set(services.settings.slack.show_providers) or "*" in services.settings.slack.show_providers
     return {
-        "features": list(_figures(row, proposal.currency, words, _FIGURES | (_LICENSED if shown else {}))),
+        "features": [*_figures(row, proposal.currency, words, _FIGURES | (_LICENSED if shown else {})), *_written(row, workspace)],
         "licensed": shown,
         "policy": policy.version,
         "hidden": "" if shown else said("Data of external reports is not shown here: the provider's licence does not allow it."),
@@ -158,6 +158,16 @@ def _figures(row: Mapping[str, Any], currency: str, w: Words, wanted: Mapping[st
         else:
             figure = w.number(float(value))  # type: ignore[arg-type]
             yield label, said("{figure} months", figure=figure) if name.startswith("months") else said("{figure} days", figure=figure)
+
+
+def _written(row: Mapping[str, Any], workspace: Workspace) -> Iterator[tuple[str, str]]:
+    """The words in remarks about the customer that count against it, where the scorecard lets remarks count."""
+    model = workspace.scorecard().text
+    if model is not None and row.get("remarks"):
+        from credit_review.scoring import text
+
+        words = [word for word, _ in text.drivers(model, str(row["remarks"]))]
+        yield said("words in remarks that count against it"), listed(words) if words else said("none")
 
 
 def _points(score: Mapping[str, Any]) -> Iterator[tuple[str, int]]:

@@ -15,6 +15,7 @@ from credit_review.limits.codes import CAP_WORDS, Cap
 from credit_review.messages import why as derivation
 from credit_review.model.records import Proposal, Review
 from credit_review.review.directory import person_on
+from credit_review.scoring.scorecard import Fragment, TextModel
 from credit_review.words import ENGLISH
 from deployments.slack_listener import credit, evidence
 from tests.slack.test_in_sandbox import text
@@ -136,3 +137,19 @@ def test_the_picture_shows_open_items_by_age_and_what_was_open_at_the_last_month
     )
     ends = dict(evidence._month_ends(items, date(2026, 9, 30)))
     assert len(ends) == 12 and [ends[date(2026, m, d)] for m, d in ((5, 31), (6, 30), (7, 31), (8, 31), (9, 30))] == [0, 370, 370, 300, 309]
+
+
+def test_the_words_in_remarks_that_count_against_a_customer_are_shown_where_the_scorecard_lets_them_count():
+    class Kept:
+        def __init__(self, model):
+            self.model = model
+
+        def scorecard(self):
+            return SimpleNamespace(text=self.model)
+
+    parts = [Fragment(text=one, rarity=1.0, weight=0.5) for one in (" che", "cheq", "eque", "ue ")]
+    model = TextModel(kind="character fragments", customers=9, bad=5, fragments=tuple(sorted(parts, key=lambda f: f.text)))
+    row = {"remarks": "The cheque bounced.\nPaid on Friday."}
+    assert [ENGLISH.say(text) for _, text in evidence._written(row, Kept(model))] == ["cheque"]
+    assert [ENGLISH.say(text) for _, text in evidence._written({"remarks": "All fine"}, Kept(model))] == ["none"]
+    assert list(evidence._written(row, Kept(None))) == list(evidence._written({"remarks": ""}, Kept(model))) == []
