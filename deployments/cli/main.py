@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from datetime import date, datetime
 from pathlib import Path
@@ -1100,6 +1101,7 @@ INTERRUPTED = 130
 
 def run() -> None:
     """Entry point: errors of ours end without a traceback, with their exit code."""
+    gc.set_threshold(50_000, 10, 10)  # what libraries make at their import lives on: looking for garbage in it took a fifth of a start
     language.begin(os.environ)
     try:
         helping.run(app)

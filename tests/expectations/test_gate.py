@@ -306,3 +306,17 @@ def test_features_and_proposals_that_contradict_themselves_stop_the_review():
 def test_importing_the_gate_imports_neither_great_expectations_nor_pandas():
     code = "import sys, expectations.gate; print([m for m in ('great_expectations', 'pandas') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
+def test_what_is_not_used_at_an_import_is_loaded_by_who_uses_it_later(monkeypatch):
+    monkeypatch.delitem(sys.modules, "colorsys", raising=False)
+    with gate._loaded_when_used("colorsys"):
+        import colorsys as early
+    assert "colorsys" not in sys.modules
+    used = early.rgb_to_hsv
+    import colorsys as late
+
+    assert used is late.rgb_to_hsv and late is not early
+    with gate._loaded_when_used("colorsys"):
+        import colorsys as again
+    assert again is late, "what is loaded stays"
