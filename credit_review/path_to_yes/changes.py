@@ -23,8 +23,8 @@ ASSUMED = "path-to-yes"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Customer:
-    """One customer as its review read it: its rows of ITEMS, CUSTOMERS (with the limit in force), EXTERNAL, COVER, STATEMENTS and QUARANTINE
-    after validation, its STATES row, the grade of its last review and the book's GROUPS; and the rules of that review."""
+    """One customer as its review read it: its rows of ITEMS, CUSTOMERS (with the limit in force), EXTERNAL, COVER, STATEMENTS and
+    QUARANTINE after validation, its STATES row, the grade of its last review, the book's GROUPS; and the rules of that review."""
 
     items: pd.DataFrame
     customers: pd.DataFrame

@@ -5,20 +5,24 @@ from __future__ import annotations
 import csv
 import json
 from datetime import UTC, date, datetime
+from types import SimpleNamespace
 
 import pytest
 import without_prefect
 from installed import AS_OF, install, set_in
 
-from credit_review.adapters import build_info
+from credit_review.adapters import build_info, files
 from credit_review.adapters.clock import FixedClock
 from credit_review.adapters.wiring import open_services
 from credit_review.adapters.workspace import Workspace
 from credit_review.limits.explain import explain
+from credit_review.model.frames import QUARANTINE
 from credit_review.model.records import Review
+from credit_review.model.validation import Verdict
 from credit_review.review import manifest as manifests
 from deployments.cli import starting
-from tasks import prepare, replaying
+from expectations import gate
+from tasks import artifacts, controls, outcome, prepare, replaying
 
 LATER = date(2026, 10, 5)
 ADOPTED, NOW = datetime(2026, 10, 1, 12, tzinfo=UTC), datetime(2026, 10, 7, 12, tzinfo=UTC)
@@ -58,6 +62,17 @@ def with_statements(ledger):
     starting._write_scorecard(config)
 
 
+REAL = gate.check
+
+
+def checked(dataset, frame, *, context):
+    """The gate for what this is about, and for the canaries' broken row; the rest passes, for each check takes half a second."""
+    if dataset in ("items", "statements"):
+        return REAL(dataset, frame, context=context)
+    verdict = Verdict(dataset=dataset, rows=len(frame), kept=len(frame), outcomes=())
+    return gate.GateResult(verdict=verdict, clean=frame, quarantine=files.empty_frame(QUARANTINE))
+
+
 @pytest.fixture(scope="module")
 def reviewed(tmp_path_factory):
     """The installation after its reviews of the end of September and of five days later, and the two reviews."""
@@ -66,6 +81,10 @@ def reviewed(tmp_path_factory):
     config = tmp_path_factory.mktemp("company") / "config"
     with pytest.MonkeyPatch.context() as patch:
         without_prefect.apply(patch)
+        patch.setattr(gate, "check", checked)
+        pages = ((outcome, "write_report"), (artifacts, "publish_review"), (artifacts, "publish_controls"), (controls, "watch"))
+        for module, name in pages:
+            patch.setattr(module, name, lambda *_: SimpleNamespace(headline=""))
         patch.setattr(build_info, "code_commit", lambda: "c0ffee")
         patch.setattr(prepare, "open_services", lambda found: open_services(found, clock=FixedClock(NOW)))
         install(config, customers=60, seed=9, change=with_statements, clock=FixedClock(ADOPTED))
@@ -111,10 +130,9 @@ def test_the_next_review_keeps_grades_within_the_margin_and_says_so(reviewed):
     assert told["Grade"].startswith(f"{row['grade']} ")
 
 
-def test_both_reviews_come_out_again_with_the_grades_they_kept(reviewed):
-    for review in reviewed[1:]:
-        found = replaying.replay(str(reviewed[0]), review.review_id)
-        assert found.exit_code == 0, (found.inputs, found.missing, found.differences[:5])
+def test_the_review_comes_out_again_with_the_grades_it_kept(reviewed):
+    found = replaying.replay(str(reviewed[0]), reviewed[2].review_id)
+    assert found.exit_code == 0, (found.inputs, found.missing, found.differences[:5])
 
 
 def test_a_last_grade_that_is_not_the_one_on_record_is_an_input_that_changed(reviewed):
