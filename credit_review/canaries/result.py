@@ -20,7 +20,7 @@ FIGURES: Mapping[str, str] = {
     "need_minor": marked("need by sales and terms"),
     "points": marked("points"),
     "behaviour_points": marked("points of payment behaviour"),
-    "financial_points": marked("points of financial condition"),
+    "financial_points": marked("points of financial standing"),
     "grade": marked("grade"),
     "grade_rule": marked("why another grade than the band's"),
     "to_minor": marked("limit"),

@@ -115,18 +115,18 @@ GRADE_KEPT = marked("kept at {grade}: within the band's margin")
 GRADE_CAPPED = marked("no better than {grade} while a view is missing")
 VIEW_NOTES: MappingProxyType[str, str] = MappingProxyType(
     {
-        "behaviour": marked("financial condition alone: nothing was open or paid in the last 12 months"),
+        "behaviour": marked("financial standing alone: nothing was open or paid in the last 12 months"),
         "financial": marked("payment behaviour alone: neither statements nor an external report to judge by"),
-        "both": marked("neither payment behaviour nor financial condition is known"),
+        "both": marked("neither payment behaviour nor financial standing is known"),
     }
 )
 """What stands on a proposal where a view is missing, by SCORES.view_missing."""
 COMBINED_NOTES: MappingProxyType[str, str] = MappingProxyType(
     {
-        "weighted": marked("payment behaviour ({behaviour}) and financial condition ({financial}) together"),
-        "worse_of": marked("the worse of payment behaviour ({behaviour}) and financial condition ({financial})"),
-        "behaviour": marked("payment behaviour ({behaviour}) decides; financial condition ({financial}) is shown"),
-        "financial": marked("financial condition ({financial}) decides; payment behaviour ({behaviour}) is shown"),
+        "weighted": marked("payment behaviour ({behaviour}) and financial standing ({financial}) together"),
+        "worse_of": marked("the worse of payment behaviour ({behaviour}) and financial standing ({financial})"),
+        "behaviour": marked("payment behaviour ({behaviour}) decides; financial standing ({financial}) is shown"),
+        "financial": marked("financial standing ({financial}) decides; payment behaviour ({behaviour}) is shown"),
     }
 )
 """How two views that are both known were combined, with the points of each, by SCORES.views."""

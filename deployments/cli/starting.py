@@ -86,7 +86,7 @@ def _write_scorecard(folder: Path) -> Path:
     settings = configuration.load(folder)
     mapping = receivables.load(settings.document(settings.sources[0].mapping))
     rules = policy.load(settings.document(settings.policy))
-    card = scoring.expert(rules, why=WRITTEN_BY_INIT, not_available=scoring.not_available(mapping.has))
+    card = scoring.expert(rules, why=WRITTEN_BY_INIT, not_available=scoring.not_available(receivables.capabilities([mapping])))
     path = folder / SCORECARD
     path.write_text(scoring.dump(card), encoding="utf-8")
     return path

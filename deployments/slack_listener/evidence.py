@@ -22,6 +22,7 @@ from credit_review.model.records import Decision, LimitChange, Proposal, Review
 from credit_review.ports import UnitOfWork
 from credit_review.review.manifest import Manifest, from_json
 from credit_review.scoring.reasons import ALREADY, COMBINED, REASONS
+from credit_review.statements.models import Zone
 from credit_review.words import Words, listed, marked, said
 
 if TYPE_CHECKING:
@@ -62,6 +63,14 @@ _FIGURES: dict[str, str] = {
 }
 _PLAIN = ("altman_z2", "altman_score", "altman_z2_trend", "equity_ratio", "interest_coverage", "current_ratio", "net_margin")
 """Figures without a unit."""
+_CODES = {
+    Zone.SAFE: said("safe"),
+    Zone.GREY: said("grey"),
+    Zone.DISTRESS: said("distress"),
+    "audited": said("audited"),
+    "reviewed": said("looked through by an auditor"),
+    "unaudited": said("unaudited"),
+}
 _LICENSED: dict[str, str] = {
     "external_grade": said("grade of the external report"),
     "external_pd_fraction": said("probability in the external report"),
@@ -152,7 +161,7 @@ def _figures(row: Mapping[str, Any], currency: str, w: Words, wanted: Mapping[st
         elif name.endswith("_fraction"):
             yield label, w.percent(float(value), decimals=1)  # type: ignore[arg-type]
         elif isinstance(value, str):
-            yield label, said(value) if name in ("altman_zone", "statements_audited") else value
+            yield label, _CODES.get(value, value) if name in ("altman_zone", "statements_audited") else value
         elif name in _PLAIN:
             yield label, f"{float(value):.2f}"  # type: ignore[arg-type]
         else:
@@ -198,7 +207,7 @@ def _score(score: Mapping[str, Any], w: Words) -> Iterator[tuple[str, str]]:
         yield said("grade of the score's band"), str(score["band_grade"])
 
 
-_VIEWS = {"behaviour": said("payment behaviour alone"), "financial": said("financial condition alone")}
+_VIEWS = {"behaviour": said("payment behaviour alone"), "financial": said("financial standing alone")}
 
 
 def _basis(row: Mapping[str, Any], found: Mapping[str, Any], rules: LimitRules, w: Words, *, licensed: bool) -> Iterator[tuple[str, str]]:
