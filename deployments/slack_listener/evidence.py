@@ -198,7 +198,7 @@ def _score(score: Mapping[str, Any], w: Words) -> Iterator[tuple[str, str]]:
         yield said("grade"), str(score["grade"])
     for view, label in _VIEWS.items():
         points = score.get(f"{view}_points")
-        if score.get("views") and str(points) == "<NA>":
+        if score.get("views") and str(points) in ("<NA>", "None"):
             yield label, said("not known")
         elif score.get("views"):
             chance = w.percent(float(score[f"{view}_pd_fraction"]), decimals=2)

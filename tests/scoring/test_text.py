@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from scoring_rows import simulated, starter_policy
 
 from credit_review import scoring
