@@ -198,8 +198,11 @@ def drift_plot(shown: Sequence[tuple[str, float, float]], reference: Sequence[fl
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
+        end = 1.6 * max(*reference, *(limit for _, _, limit in shown))
         for at, (_, index, limit) in enumerate(shown):
-            axes.barh(at, index, color=RED if index > limit else BLUE, height=0.5)
+            axes.barh(at, min(index, end), color=RED if index > limit else BLUE, height=0.5)
+            if index > end:  # a bar that is cut says how long it is
+                axes.text(end * 0.99, at, f"{index:.2f}", ha="right", va="center", color="white", fontsize=7)
             axes.plot([limit, limit], [at - 0.38, at + 0.38], color=INK, linewidth=2)
         for one in reference:
             axes.axvline(one, color=MUTED, linewidth=0.8, linestyle=(0, (4, 3)))
@@ -207,7 +210,7 @@ def drift_plot(shown: Sequence[tuple[str, float, float]], reference: Sequence[fl
         axes.set_yticks(range(len(shown)), [name for name, _, _ in shown])
         axes.tick_params(axis="y", labelcolor=INK)
         axes.set_ylim(len(shown) - 0.5, -1.1)
-        axes.set_xlim(0, max(*reference, *(max(i, k) for _, i, k in shown)) * 1.08)
+        axes.set_xlim(0, end)
 
     return _svg(draw, width=7.2, height=0.9 + 0.32 * len(shown))
 

@@ -110,7 +110,7 @@ def _alarms(found: Monitored) -> Table:
         [
             said(CONTROLS[a.control]),
             said(str(a.severity)),
-            a.subject,
+            a.subject.replace(found.digest, found.digest[:12]),
             ", ".join(f"{name} {value}" for name, value in sorted(a.facts.items())),
         ]
         for a in found.alarms[:MOST_ROWS]
