@@ -49,7 +49,7 @@ def drift(what: str, before: Sequence[int] | Ints, now: Sequence[int] | Ints, *,
     the limit. `weight`: independent customers for each one counted before, where customers stand in several rows.
     """
     old, new = pooled(np.asarray(before, dtype=np.int64), np.asarray(now, dtype=np.int64), weight)
-    n, m = old.sum() * weight, new.sum()
+    n, m = float(old.sum() * weight), float(new.sum())
     if min(n, m) == 0 or len(old) < 2:
         return Drift(what=what, before=tuple(map(int, old)), now=tuple(map(int, new)), psi=0.0, limit=0.0)
     from scipy import stats

@@ -119,7 +119,7 @@ def calibrated(card: Scorecard, measured: Calibration) -> Scorecard:
 
 
 def _around(value: float, error: float) -> tuple[float, float, float]:
-    return value, value - Z * error, value + Z * error
+    return float(value), float(value - Z * error), float(value + Z * error)
 
 
 def _logistic(columns: Floats, bad: NDArray[Any], offset: Floats, group: NDArray[Any]) -> tuple[Floats, Floats] | None:

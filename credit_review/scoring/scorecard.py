@@ -12,7 +12,7 @@ from hashlib import sha256
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from credit_review import documents
 from credit_review.words import marked, said
@@ -207,6 +207,10 @@ class Calibration(_Part):
     bad: Count
 
 
+def _measured(value: Any) -> str:
+    return "measured" if isinstance(value, dict | Calibration) else "shift"
+
+
 class Scorecard(_Part):
     """Points that add up to a score, and the scale that turns the score into a probability of `outcome`.
 
@@ -226,7 +230,7 @@ class Scorecard(_Part):
     valid_to: Day | None = None
     scale: Scale
     base: Points
-    calibration: Finite | Calibration
+    calibration: Annotated[Annotated[Finite, Tag("shift")] | Annotated[Calibration, Tag("measured")], Discriminator(_measured)]
     factors: Annotated[tuple[Factor, ...], Field(strict=False, min_length=1)]
     already: AlreadyRule
     not_available: dict[str, Text]
