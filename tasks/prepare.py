@@ -136,7 +136,7 @@ def open_review(plan: Plan, supersede: str, started_by: str = "") -> Plan:
     """The plan with its review id: the review is on record, and its documents are copied to its folder. Refused: see lifecycle.start."""
     opened = services(plan.config)
     documents = governed_documents(opened.settings)
-    _require_in_date(plan, dict(documents))
+    require_in_date(plan, dict(documents))
     command = lifecycle.Start(
         manifest=_manifest(plan, opened, documents),
         documents=[lifecycle.Used(kind=kind, name=document.name, digest=document.digest) for kind, document in documents],
@@ -151,7 +151,7 @@ def open_review(plan: Plan, supersede: str, started_by: str = "") -> Plan:
     return ready
 
 
-def _require_in_date(plan: Plan, documents: Mapping[DocumentOfRecord, Document]) -> None:
+def require_in_date(plan: Plan, documents: Mapping[DocumentOfRecord, Document]) -> None:
     """Refused where policy wants no review with a scorecard outside its dates."""
     rules = policy.load(documents[DocumentOfRecord.POLICY])
     card = documents[DocumentOfRecord.SCORECARD]
