@@ -21,6 +21,7 @@ from credit_review.monitoring.overrides import QUARTERS, Hindsight, Override, Sc
 from credit_review.monitoring.ranking import Ranking, ranking
 from credit_review.monitoring.rates import LEVEL
 from credit_review.monitoring.vintages import Cell, Verdict, back_test
+from credit_review.scoring.factors import values
 from credit_review.scoring.scorecard import Scorecard
 from credit_review.scoring.scores import bin_numbers
 
@@ -39,7 +40,7 @@ class Past:
     `scores`: a row a review day and customer: as_of (datetime), customer_id, group_id, scorecard (digest), points, pd_fraction, grade,
     late (as policy's outcome counts it, on that day). `outcomes`: a row a review day, look and customer whose outcome may count: as_of,
     quarters, whole (the window of the probability is over), customer_id, outcome; `no_outcomes` says why there are none. `factors`:
-    customers of the newest review by bin of each factor, the missing bin last; `first_factors` of the oldest review with the same card.
+    customers of the newest review by place of each factor (`factor_counts`); `first_factors` of the oldest review with the same card.
     """
 
     card: Scorecard
@@ -124,9 +125,10 @@ def monitor(past: Past) -> Monitored:
 
 
 def factor_counts(card: Scorecard, features: pd.DataFrame) -> dict[str, NDArray[np.int64]]:
-    """Customers of FEATURES by bin of each factor of the card, the missing bin last; factors the source cannot feed are left out."""
+    """Customers of FEATURES by place of each factor of the card, as `scores.bin_numbers` counts them; factors never fed are left out."""
     fed = [one for one in card.factors if one.name not in card.not_available]
-    return {one.name: np.bincount(bin_numbers(one, features), minlength=len(one.bins) + 1).astype(np.int64) for one in fed}
+    places = {one.name: bin_numbers(one, values(one.name, features, max_age_days=one.max_age_days)) for one in fed}
+    return {one.name: np.bincount(places[one.name], minlength=len(one.places)).astype(np.int64) for one in fed}
 
 
 def _same_card(past: Past) -> pd.DataFrame:
@@ -155,7 +157,7 @@ def _factor_drift(past: Past) -> tuple[Drift, ...]:
 
 def _before(past: Past, name: str) -> tuple[NDArray[np.int64] | None, float]:
     factor = next(one for one in past.card.factors if one.name == name)
-    rows = [*(b.rows for b in factor.bins), factor.missing.rows]
+    rows = [place.rows for place in factor.places]
     trained = past.card.trained_on
     if trained is not None and all(one is not None for one in rows):
         return np.array(rows, dtype=np.int64), trained.customers / trained.rows
