@@ -125,7 +125,7 @@ def _facts(plan: Plan, record: Review, people: Mapping[str, str]) -> report.Revi
         attempt=record.attempt,
         control_currency=policy.control_currency,
         policy=said("{name}, version {version}", name=policy.name, version=policy.version),
-        outcome=card.outcome,
+        outcome=card.figure,
         scorecard=said("{name}: {why}", name=heard(card.name), why=heard(card.why)) if card.why else heard(card.name),
         produced_at=f"{opened.clock.now().astimezone(opened.settings.zone):%Y-%m-%d %H:%M %Z}",
         signed_off=_signed_off(record, people),
@@ -176,7 +176,7 @@ def _data(
         order_rates=_order_rates(assess.rates(plan), currencies, policy.control_currency, plan),
         lateness_hold=float(policy.review.bulk_lateness_hold),
         assumptions=tuple(text for mapping in workspace.mappings() for text in mapping.assumptions),
-        warnings=(*_hold_words(record, people), *_left_words(plan)),
+        warnings=(*_hold_words(record, people), *_left_words(plan), *_date_words(plan)),
         left_to_newer=frozenset(outcome.left(plan)),
         notes=snapshot.notes(),
         files=tuple(report.OutputFile(name=name, sha256=digest, what=what) for name, digest, what in outputs),
@@ -213,6 +213,12 @@ def _left_words(plan: Plan) -> tuple[str, ...]:
         )
         for newer, n in sorted(counts.items())
     )
+
+
+def _date_words(plan: Plan) -> tuple[str, ...]:
+    """That the scorecard was used outside its dates, which policy allows."""
+    dates = prepare.outside_its_dates(plan.workspace.scorecard(), plan)
+    return (said("Outside its dates: {dates}.", dates=dates),) if dates else ()
 
 
 def _certificate(plan: Plan) -> report.Certificate:

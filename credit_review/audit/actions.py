@@ -82,6 +82,7 @@ class Action(StrEnum):
     MAPPING_CHANGED = "mapping.changed"
     MODEL_REGISTERED = "model.registered"
     MODEL_RETIRED = "model.retired"
+    MODEL_MONITORED = "model.monitored"
     DELEGATION_CHANGED = "delegation.changed"
     PERSON_CHANGED = "person.changed"
     ACCESS_CHANGED = "access.changed"

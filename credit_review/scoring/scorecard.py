@@ -12,7 +12,7 @@ from hashlib import sha256
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from credit_review import documents
 from credit_review.words import marked, said
@@ -21,6 +21,9 @@ PROBABILITY_DECIMALS = 6
 
 Outcome = Literal["probability of default", "probability of serious lateness"]
 """What the figure is called everywhere: not a probability of default where all that can be seen is lateness."""
+
+Definition = Literal["default", "serious lateness"]
+"""Whose outcomes a calibration counted: defaults (statuses and write-offs can be seen), or only lateness."""
 
 
 Direction = Literal["higher_is_worse", "lower_is_worse", "none"]
@@ -255,12 +258,12 @@ class Card(_Part):
 
     def probability(self, points: int) -> float:
         """Probability of the outcome at a total of `points`; the same bytes on every machine."""
-        return probability(points, scale=self.scale, calibration=self.calibration)
+        return probability(points, scale=self.scale, shift=self.calibration)
 
 
-def probability(points: int, *, scale: Scale, calibration: float) -> float:
+def probability(points: int, *, scale: Scale, shift: float, slope: float = 1.0) -> float:
     """Probability of the outcome at a total of `points`, rounded to 6 decimals."""
-    return round(1 / (1 + math.exp(scale.log_odds(points) - calibration)), PROBABILITY_DECIMALS)
+    return round(1 / (1 + math.exp(slope * scale.log_odds(points) - shift)), PROBABILITY_DECIMALS)
 
 
 SHORTEST, LONGEST = 2, 4
@@ -330,11 +333,38 @@ class Period(_Part):
     why_not: str = ""
 
 
+class Calibration(_Part):
+    """What sets the log odds of the points right, measured on customers and a period that the card was not fitted on.
+
+    log odds good:bad = slope x (points - offset) / factor - shift. `on` are the cut-offs of that period, `rows` and `bad` what was counted
+    there, `low` and `high` 95% intervals (a slope without one was left at 1: too few outcomes). `definition` says which outcomes, in one
+    word and in a sentence.
+    """
+
+    shift: Finite
+    shift_low: Finite
+    shift_high: Finite
+    slope: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    slope_low: Finite | None
+    slope_high: Finite | None
+    definition: Definition
+    definition_words: Text
+    on: Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
+    rows: Count
+    bad: Count
+
+
+def _measured(value: Any) -> str:
+    return "measured" if isinstance(value, dict | Calibration) else "shift"
+
+
 class Scorecard(_Part):
     """Points that add up to a score, and the scale that turns the score into a probability of `outcome`.
 
-    points = base + points of each factor's bin; log odds good:bad = (points - offset) / factor - calibration;
-    probability = 1 / (1 + exp(log odds)), 6 decimals. `not_available` names factors this source cannot feed, and why: they count nothing.
+    points = base + points of each factor's bin; log odds good:bad = slope x (points - offset) / factor - shift;
+    probability = 1 / (1 + exp(log odds)), 6 decimals. `calibration` is measured on a later period, or a number: the shift alone, such that
+    the card is right in the mean of the rows it was fitted on. `not_available` names factors this source cannot feed, and why: they count
+    nothing. The card holds from `valid_from` until before `valid_to`.
     """
 
     format: Literal[1]
@@ -344,9 +374,10 @@ class Scorecard(_Part):
     outcome_words: Text
     why: Text
     valid_from: Day | None
+    valid_to: Day | None = None
     scale: Scale
     base: Points
-    calibration: Finite
+    calibration: Annotated[Annotated[Finite, Tag("shift")] | Annotated[Calibration, Tag("measured")], Discriminator(_measured)]
     factors: Annotated[tuple[Factor, ...], Field(strict=False, min_length=1)]
     already: AlreadyRule
     not_available: dict[str, Text]
@@ -367,11 +398,33 @@ class Scorecard(_Part):
         if loud:
             sentence = marked("not_available: {names} must have 0 points where missing, since the source can never state it")
             raise ValueError(said(sentence, names=", ".join(loud)))
+        if self.valid_from and self.valid_to and self.valid_to <= self.valid_from:
+            raise ValueError(said("valid_to: expected a day after valid_from, {day}", day=self.valid_from))
         return self
+
+    @property
+    def shift(self) -> float:
+        """What is taken off the log odds of the points."""
+        return self.calibration.shift if isinstance(self.calibration, Calibration) else self.calibration
+
+    @property
+    def slope(self) -> float:
+        """What the log odds of the points are multiplied by."""
+        return self.calibration.slope if isinstance(self.calibration, Calibration) else 1.0
+
+    @property
+    def figure(self) -> Outcome:
+        """What its figure is called: a probability of default only once it was calibrated to defaults."""
+        to_default = isinstance(self.calibration, Calibration) and self.calibration.definition == "default"
+        return "probability of default" if to_default else "probability of serious lateness"
+
+    def holds(self, on: date) -> bool:
+        """Whether a review as of that day may use it without a word."""
+        return (self.valid_from is None or self.valid_from <= on) and (self.valid_to is None or on < self.valid_to)
 
     def probability(self, points: int) -> float:
         """Probability of the outcome at a total of `points`; the same bytes on every machine."""
-        return probability(points, scale=self.scale, calibration=self.calibration)
+        return probability(points, scale=self.scale, shift=self.shift, slope=self.slope)
 
 
 def load(text: str, *, name: str = "scorecard.json") -> Scorecard:
@@ -387,12 +440,12 @@ def load_card(text: str, *, name: str = "card.json") -> Card:
 def dump(scorecard: Scorecard | Card) -> str:
     """The scorecard as readable JSON, one line a bin; `load` gives back an equal scorecard, and equal scorecards give equal text.
 
-    Special values, pooled categories and what remarks say are written only where there are any: cards without keep the digest they had.
+    Special values, pooled categories, what remarks say and a last day are written only where there are any: cards without them keep
+    their digest.
     """
     plain = scorecard.model_dump(mode="json", exclude_none=False)
     plain["factors"] = [{k: v for k, v in f.items() if k not in ("special", "other") or v} for f in plain["factors"]]
-    if plain.get("text", "") is None:
-        del plain["text"]
+    plain = {k: v for k, v in plain.items() if k not in ("text", "valid_to") or v is not None}
     return _layout(plain, 0) + "\n"
 
 

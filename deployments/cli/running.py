@@ -1,4 +1,4 @@
-"""`apply`, `follow-up`, `scorecard fit`: what the scheduler does, by hand."""
+"""`apply`, `follow-up`, `scorecard fit`, `scorecard monitor`: what the scheduler does, by hand."""
 
 from __future__ import annotations
 
@@ -49,3 +49,21 @@ def fit_scorecard(config: Path, *, as_of: date | None, out: Path | None, expert:
     for line in fitted.lines:
         tell(line)
     tell(said("wrote {path}; next: two people run `credit-review adopt {name}`", path=path, name=path.name))
+
+
+def monitor_scorecard(config: Path, *, as_json: bool) -> int:
+    """Look at the scorecard in use; returns 0 when there is no exception, else 1."""
+    services(config)
+    with watched():
+        from tasks import monitoring
+
+        done = monitoring.monitor.fn(str(config))
+    if as_json:
+        show_json({"headline": done.headline, "report": done.report, "report_sha256": done.report_sha256, **done.figures})
+        return 1 if done.alarms else 0
+    tell(done.headline)
+    if done.report is not None:
+        for line in done.lines:
+            tell(line)
+        tell(said("wrote {path}", path=done.report))
+    return 1 if done.alarms else 0
