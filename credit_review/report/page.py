@@ -43,6 +43,11 @@ def validation_pages(verdicts: Sequence[Verdict], readers: Sequence[Words], *, f
     )
 
 
+def one_page(page: str, reader: Words, *, plots: Mapping[str, str], **values: Any) -> str:
+    """A page of another module, for one reader."""
+    return _pages(page, [reader], plots=plots, **values)[0]
+
+
 def _views(data: ReportData) -> dict[str, Any]:
     blocks, listed = movements.blocks(data)
     reductions, reduction_words = movements.reductions(data)
