@@ -33,6 +33,22 @@ class ModelFiles:
         """Where a text of a version is kept."""
         return self.data / "models" / model[:16] / f"{what}-{digest[:16]}.{_SUFFIX[what]}"
 
+    def keep_model(self, text: str) -> Path:
+        """Keep a scorecard that was fitted by schedule; returns its file."""
+        path = self.data / "models" / sha256(text.encode()).hexdigest()[:16] / "scorecard.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            files.write_text(path, text)
+        return path
+
+    def card_with(self, model: str, report_digest: str) -> str:
+        """The SHA-256 of the card that shows this report; empty when there is none."""
+        for path in sorted((self.data / "models" / model[:16]).glob(f"{CARD}-*.html")):
+            text = path.read_text(encoding="utf-8")
+            if report_digest in text:
+                return sha256(text.encode()).hexdigest()
+        return ""
+
     def read(self, model: str, what: str, digest: str) -> tuple[str, str]:
         """A kept text by the beginning of its digest, and the whole digest. Raises BadInput for none, Tampered for a changed one."""
         found = sorted((self.data / "models" / model[:16]).glob(f"{what}-{digest[:16]}*.{_SUFFIX[what]}")) if len(digest) >= 6 else []

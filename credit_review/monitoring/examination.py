@@ -1,7 +1,8 @@
 """What a validator reads before a card is used: how it does on rows whose outcome is known, and what speaks against it.
 
-Pure: the same card, rows and seed give the same figures. Rows at cut-offs the card was fitted on are told apart from later ones, since
-only the later ones are a test. Nothing here says accept or reject: that is a person's answer.
+Pure: the same card, rows and seed give the same figures. Cut-offs whose outcomes overlap those of the fit are told apart from later ones,
+since only the later ones are a test. Figures that count outcomes use cut-offs at least a window apart, so that no outcome counts twice.
+Nothing here says accept or reject: that is a person's answer.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from credit_review.monitoring.drift import Drift, score_drift
 from credit_review.monitoring.ranking import Ranking, ranking
 from credit_review.monitoring.rates import Rate, rate
 from credit_review.policy import Policy
+from credit_review.scoring.outcomes import window_end
 from credit_review.scoring.scorecard import CategoryFactor, Factor, Scorecard, digest
 from credit_review.scoring.scores import bin_numbers, score
 from credit_review.words import Said, said, said_many
@@ -35,9 +37,13 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """How the card does on some rows: those it was fitted on (`seen`), or later ones. `ks` is the largest distance of the two curves."""
+    """How the card does on some rows: those whose outcomes the fit saw (`seen`), or later ones. `ks` is the largest distance of the curves.
+
+    `cutoffs` are those counted: at least policy's window apart, the newest first chosen.
+    """
 
     name: str
+    cutoffs: tuple[str, ...]
     rows: int
     customers: int
     bad: int
@@ -120,10 +126,12 @@ def examine(
 ) -> Examined:
     """The examination on rows of `scoring.training_set` (FEATURES with cutoff and outcome); of no rows, it says so."""
     days = tuple(sorted({day.date().isoformat() for day in rows["cutoff"]})) if len(rows) else ()
-    fitted_on = set(card.trained_on.cutoffs) if card.trained_on else set()
     scored = _scored(card, rows, policy) if days else rows
-    seen = scored["cutoff"].dt.strftime("%Y-%m-%d").isin(fitted_on).to_numpy() if days else np.zeros(0, dtype=bool)
-    parts = [_part(name, scored[of], policy, seed) for name, of in (("seen", seen), ("later", ~seen)) if of.any()]
+    until = _outcomes_seen(card, policy)
+    of = {"seen": [day for day in days if day < until], "later": [day for day in days if day >= until]}
+    kept = {name: _apart(part, policy) for name, part in of.items() if part}
+    parts = [_part(name, part, scored, policy, seed) for name, part in kept.items()]
+    counted = _at_any(scored, kept.get("later") or kept.get("seen") or ())
     found = Examined(
         card=digest(card),
         name=card.name,
@@ -131,11 +139,11 @@ def examine(
         as_of=as_of,
         cutoffs=days,
         parts=tuple(parts),
-        by_cutoff=tuple(_at(day, day in fitted_on, scored, seed) for day in days),
-        drift=_drift(scored, seen, days),
-        factors=tuple(_factor(one, scored) for one in card.factors) if days else (),
+        by_cutoff=tuple(_at(day, day < until, scored, seed) for day in days),
+        drift=_drift(scored, days),
+        factors=tuple(_factor(one, counted) for one in card.factors) if days else (),
         leaks=None if leaks is None else tuple(leaks),
-        histogram=_histogram(scored) if days else (),
+        histogram=_histogram(counted) if days else (),
     )
     return Examined(**{name: getattr(found, name) for name in found.__slots__ if name != "concerns"}, concerns=tuple(concerns(found)))
 
@@ -150,11 +158,33 @@ def _scored(card: Scorecard, rows: pd.DataFrame, policy: Policy) -> pd.DataFrame
     return pd.concat(parts, ignore_index=True)
 
 
-def _part(name: str, rows: pd.DataFrame, policy: Policy, seed: int) -> Part:
+def _outcomes_seen(card: Scorecard, policy: Policy) -> str:
+    """The first day (ISO) whose customers' later outcomes the fit saw nothing of; the earliest of all where nothing was fitted."""
+    if card.trained_on is None:
+        return ""
+    return window_end(date.fromisoformat(max(card.trained_on.cutoffs)), policy).isoformat()
+
+
+def _apart(days: Sequence[str], policy: Policy) -> tuple[str, ...]:
+    """Cut-offs of which each window ends before the next one begins, the newest first chosen: the same default never counts twice."""
+    kept: list[str] = []
+    for day in sorted(days, reverse=True):
+        if not kept or window_end(date.fromisoformat(day), policy).isoformat() <= kept[-1]:
+            kept.append(day)
+    return tuple(sorted(kept))
+
+
+def _at_any(scored: pd.DataFrame, days: Sequence[str]) -> pd.DataFrame:
+    return scored[scored["cutoff"].isin([pd.Timestamp(day) for day in days])] if len(scored) else scored
+
+
+def _part(name: str, days: Sequence[str], scored: pd.DataFrame, policy: Policy, seed: int) -> Part:
+    rows = _at_any(scored, days)
     outcome, probability = rows["outcome"].to_numpy(dtype=np.int64), rows["probability"].to_numpy(dtype=np.float64)
     bad = int(outcome.sum())
     return Part(
         name=name,
+        cutoffs=tuple(days),
         rows=len(rows),
         customers=int(rows["customer_id"].nunique()),
         bad=bad,
@@ -181,7 +211,7 @@ def _at(day: str, seen: bool, scored: pd.DataFrame, seed: int) -> AtCutoff:
     return AtCutoff(cutoff=day, seen=seen, ranking=_ranking(scored[scored["cutoff"] == pd.Timestamp(day)], seed))
 
 
-def _drift(scored: pd.DataFrame, seen: NDArray[np.bool_], days: Sequence[str]) -> Drift | None:
+def _drift(scored: pd.DataFrame, days: Sequence[str]) -> Drift | None:
     """Points of the newest cut-off against those of the first, one row a customer on either side."""
     if len(days) < 2:
         return None
@@ -256,7 +286,7 @@ def concerns(found: Examined) -> list[Said]:
         )
         out.append(sentence)
     if test.name != "later" and found.kind == "fitted":
-        out.append(said("every row was seen in the fit: the figures flatter the card, and its own later periods count instead"))
+        out.append(said("the fit saw every outcome there is: these figures flatter the card, and its own later periods count instead"))
     if test.ranking.no_better_than_chance:
         out.append(said("it may rank no better than chance: the interval of the AUC holds one half"))
     if test.calibration is not None and test.calibration.error > test.calibration.by_chance:

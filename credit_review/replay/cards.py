@@ -58,7 +58,7 @@ def compare(before: pd.DataFrame, after: pd.DataFrame, grades: tuple[str, ...]) 
     largest = moved.assign(size=moved["change"].abs()).sort_values(["size", "customer_id"], ascending=[False, True], kind="stable")
     return Moves(
         customers=len(pair),
-        grades={(str(one), str(other)): int(n) for (one, other), n in counted.items()},  # type: ignore[misc]
+        grades={(str(key[0]), str(key[1])): int(n) for key, n in zip(counted.index, counted, strict=True)},
         better=int((step < 0).sum()),
         worse=int((step > 0).sum()),
         money=tuple(_money(str(currency), part) for currency, part in pair.groupby("currency", sort=True)),

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from credit_review.hearing import heard
+from credit_review.model.states import ModelStatus
 from credit_review.report import model_plots
 from credit_review.report.page import one_page
 from credit_review.report.table import Column, Table, key, num
 from credit_review.report.text import DASH, count, day, percent
+from credit_review.review import models
 from credit_review.words import listed, marked, said
 
 if TYPE_CHECKING:
@@ -25,19 +27,7 @@ TIERS = {
     2: marked("2: moves limits by judgement that two people can read"),
     3: marked("3: decides nothing"),
 }
-STATUSES = {
-    "draft": marked("draft"), "validated": marked("validated"), "in_force": marked("in force"), "retired": marked("retired"),
-}  # fmt: skip
-PURPOSE = marked(
-    "Ranks trade customers by the {outcome} for the periodic review of credit limits and terms; policy turns grade into limit."
-)
-LIMITS = (
-    marked("Business customers that buy on account from this company; not consumers, and nothing but limits and terms."),
-    marked("Customers whose class policy does not review for credit are not scored by it."),
-    marked("A figure the source cannot state earns the points of its missing bin: read the reasons before the number."),
-    marked("It says how customers of the past with these figures fared; what changes for all of them at once it cannot know."),
-)
-PARTS = {"seen": marked("rows it was fitted on"), "later": marked("later rows, never fitted on")}
+PARTS = {"seen": marked("outcomes that the fit saw"), "later": marked("later outcomes, which it did not")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +62,7 @@ def model_card(about: Presented, words: Words) -> str:
         about=about,
         card=card,
         version=about.version,
-        state=said(STATUSES[about.version.status]) if about.version else said("not in the inventory yet"),
+        state=said(models.STATUSES[ModelStatus(about.version.status)]) if about.version else said("not in the inventory yet"),
         facts=_facts(about),
         purpose=_purpose(about),
         limits=_limits(about),
@@ -92,7 +82,7 @@ def _facts(about: Presented) -> Table:
     rows: list[Sequence[str]] = [
         [said("Predicts"), said("{outcome}: {words}", outcome=heard(card.outcome), words=heard(card.outcome_words))],
         [said("How it was made"), heard(card.why)],
-        [said("Data"), version.data if version and version.data else _data(card)],
+        [said("Data"), heard(version.data) if version else heard(models.data_of(card.model_dump(mode="json")))],
         [said("Holds from"), day(card.valid_from) if card.valid_from else DASH],
         [said("Examined as of"), day(about.examined.as_of)],
     ]  # fmt: skip
@@ -106,29 +96,21 @@ def _facts(about: Presented) -> Table:
     return Table(["", ""], rows)
 
 
-def _data(card: Scorecard) -> str:
-    of = card.trained_on
-    if of is None:
-        return said("none: its points are judgement")
-    sentence = marked("{rows} rows of {customers} customers, {bad} of them with the outcome, at cut-offs {first} to {last}")
-    figures = {"rows": count(of.rows), "customers": count(of.customers), "bad": count(of.bad)}
-    return said(sentence, first=of.cutoffs[0], last=of.cutoffs[-1], **figures)
-
-
 def _purpose(about: Presented) -> str:
     if about.version and about.version.purpose:
-        return about.version.purpose
-    return said(PURPOSE, outcome=heard(about.card.outcome))
+        return heard(about.version.purpose)
+    return said(models.PURPOSE)
 
 
 def _limits(about: Presented) -> list[str]:
     own = [about.version.limits_of_use] if about.version and about.version.limits_of_use else []
-    return [*own, *(said(one) for one in LIMITS)]
+    return [*own, *(said(one) for one in models.LIMITS)]
 
 
 def _figures(parts: Sequence[Part]) -> Table:
     """How it does, a column a part of the rows."""
     rows: list[list[str]] = [
+        [said("cut-offs counted"), *(", ".join(p.cutoffs) for p in parts)],
         [said("rows, customers, with the outcome"), *(f"{count(p.rows)}, {count(p.customers)}, {count(p.bad)}" for p in parts)],
         [said("AUC"), *(_interval(p.ranking) for p in parts)],
         [said("Gini"), *(_gini(p.ranking) for p in parts)],

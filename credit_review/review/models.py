@@ -19,7 +19,7 @@ from credit_review.model.records import ModelValidation, ModelVersion, Person
 from credit_review.model.states import MODEL_NEXT, ModelKind, ModelStatus, ModelVerdict
 from credit_review.ports import Entry, UnitOfWork
 from credit_review.review.directory import active_person, called
-from credit_review.review.naming import actor
+from credit_review.review.naming import SYSTEM, actor
 from credit_review.review.publishing import note, require_signature, signed_by
 from credit_review.review.signing import Office, require_office
 from credit_review.review.standing import matrix_in_force
@@ -34,6 +34,18 @@ VALIDATED_FIRST = frozenset({DECIDES_BY_FIT})
 """Tiers of which a version must be validated before it comes into force (docs/decisions/0014)."""
 INDEPENDENT = "independent"
 """In what right somebody validates where the matrix names nobody for it."""
+
+PURPOSE = marked("Ranks trade customers for the periodic review of limits and terms; policy turns grades into limits.")
+"""What a scorecard is for where nobody said more."""
+LIMITS = (
+    marked("Business customers that buy on account from this company; not consumers, and nothing but limits and terms."),
+    marked("Customers whose class policy does not review for credit are not scored by it."),
+    marked("A figure the source cannot state earns the points of its missing bin: read the reasons before the number."),
+    marked("It says how customers of the past with these figures fared; what changes for all of them at once it cannot know."),
+)
+"""Limits of use that hold for every scorecard of this system; those of one version stand beside them."""
+_DATA = marked("{rows} rows of {customers} customers, {bad} of them with the outcome, at cut-offs {first} to {last}")
+_NO_DATA = marked("none: its points are judgement")
 
 SWEEP = "system:sweep"
 _LONGEST_TEXT = 2000
@@ -74,6 +86,15 @@ def written(text: str) -> Mapping[str, Any]:
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def data_of(content: Mapping[str, Any]) -> str:
+    """What a scorecard was made from, as it says itself."""
+    of = content.get("trained_on")
+    if not isinstance(of, dict) or not of.get("cutoffs"):
+        return _NO_DATA if content.get("kind") == "expert" else ""
+    figures = {name: f"{int(of.get(name, 0)):,}" for name in ("rows", "customers", "bad")}
+    return _DATA.format(first=of["cutoffs"][0], last=of["cutoffs"][-1], **figures)
 
 
 def first_day(content: Mapping[str, Any]) -> date | None:
@@ -119,10 +140,10 @@ def register(
         kind=kind,
         status=ModelStatus.DRAFT,
         title=str(content.get("name", "")),
-        owner_id=about.owner_id or _same(earlier, "owner_id"),
+        owner_id=about.owner_id or _same(earlier, "owner_id") or ("" if by.startswith(SYSTEM) else by),
         tier=_tier(kind, content, about.tier),
-        purpose=about.purpose or _same(earlier, "purpose"),
-        data=about.data,
+        purpose=about.purpose or _same(earlier, "purpose") or (PURPOSE if kind == ModelKind.SCORECARD else ""),
+        data=about.data or data_of(content),
         limits_of_use=about.limits_of_use or _same(earlier, "limits_of_use"),
         developers="|".join(made_by),
         card_digest=about.card_digest,
@@ -185,6 +206,17 @@ def describe(uow: UnitOfWork, digest: str, about: Described, *, by: str, on: dat
     return done
 
 
+def carded(uow: UnitOfWork, digest: str, card_digest: str, *, by: str) -> ModelVersion:
+    """The draft with the card that was written of it."""
+    version = of(uow, digest)
+    if version.card_digest == card_digest:
+        return version
+    _require_status(uow, version, (ModelStatus.DRAFT,))
+    done = _change(uow, version, {"card_digest": card_digest})
+    _append(uow, Action.MODEL_DESCRIBED, done, by, {"card": card_digest})
+    return done
+
+
 def _raised(version: ModelVersion, wanted: int) -> int:
     if not DECIDES_BY_FIT <= wanted <= version.tier:
         raise BadInput(
@@ -198,9 +230,20 @@ def _raised(version: ModelVersion, wanted: int) -> int:
 
 
 def validate(
-    uow: UnitOfWork, digest: str, *, verdict: ModelVerdict, report_digest: str, comment: str, by: str, on: date, now: datetime
+    uow: UnitOfWork,
+    digest: str,
+    *,
+    verdict: ModelVerdict,
+    report_digest: str,
+    comment: str,
+    by: str,
+    on: date,
+    now: datetime,
+    card_digest: str = "",
 ) -> ModelVersion:
     """The version after somebody who did not make it answered a validation report: validated, or a draft again.
+
+    `card_digest` is the model card written with that report, the version's own from then on.
 
     A version in force stays in force whatever the answer, and stands on the newest accepted one; `doubted` tells those last rejected.
     Refused for a developer, for somebody without the right, and for a retired version.
@@ -224,9 +267,11 @@ def validate(
     )
     uow.add(answer)
     done = _answered(uow, version, answer)
+    if card_digest and card_digest != done.card_digest:
+        done = _change(uow, done, {"card_digest": card_digest})
     action = Action.MODEL_VALIDATED if verdict == ModelVerdict.ACCEPTED else Action.MODEL_REJECTED
     data = {"model": version.model_id, "version": version.version, "from": version.status, "to": done.status}
-    data |= {"report": report_digest, "authority": authority, "developers": version.developers.split("|")}
+    data |= {"report": report_digest, "card": done.card_digest or None, "authority": authority, "developers": version.developers.split("|")}
     _append(uow, action, done, by, data, {"comment": answer.comment})
     return done
 

@@ -14,6 +14,7 @@ from credit_review.adapters import settings as configuration
 from credit_review.adapters.model_files import REPORT, ModelFiles
 from credit_review.adapters.wiring import Services
 from credit_review.errors import BadInput, Refused
+from credit_review.hearing import heard
 from credit_review.model.money import Money
 from credit_review.model.records import GovernedDocument, ModelVersion, Person
 from credit_review.model.states import DocumentOfRecord, ModelKind, ModelStatus, ModelVerdict
@@ -83,45 +84,55 @@ def fit(
     """Fit a scorecard, write it with its model card, and record it as a draft of whoever acts."""
     opened = services(config)
     with watched():
-        from credit_review import policy
-        from tasks import examining, training
+        from tasks import training
 
         fitted = training.fit(str(config), as_of=as_of, expert=expert)
-        rules, day = policy.load(opened.settings.document(opened.settings.policy)), as_of or opened.today()
-        written = None if fitted.rows is None else examining.write(opened, fitted.text, fitted.rows, rules, as_of=day)
     path = out or opened.settings.path(opened.settings.scorecard)
     path.write_text(fitted.text, encoding="utf-8")
     for line in fitted.lines:
         tell(line)
     tell(said("wrote {path}", path=path))
+    version = _draft_of(opened, path, fitted.text, described, developers, as_person)
+    written = with_card(opened, fitted, version, as_of=as_of or opened.today())
     if written is not None:
         tell(said("model card: {path}", path=written.card))
-    card = written.card_digest if written is not None else ""
-    about = Described(**{**asdict(described), "card_digest": card})
-    _draft_of(opened, path, fitted.text, about, developers, as_person)
-
-
-def _draft_of(opened: Services, path: Path, text: str, about: Described, developers: Sequence[str], as_person: str) -> None:
-    version = None
-    with opened.store.begin() as uow:
-        try:
-            person = governing.me(opened, uow, as_person)
-        except Refused as refused:  # before anybody is in the directory, or by somebody who is not: the file is there all the same
-            if as_person or not refused.code.startswith("login."):
-                raise
-        else:
-            version = _recorded(opened, uow, person, path, text, about, developers)
-            uow.commit()
     if version is None:
-        tell(
-            said(
-                "nobody in the directory wrote it; somebody who is records it with `credit-review scorecard register {name}`",
-                name=path.name,
-            )
-        )
+        sentence = marked("nobody in the directory wrote it; somebody who is records it with `credit-review scorecard register {name}`")
+        tell(said(sentence, name=path.name))
         return
     tell(said("recorded as {model}, a draft", model=models.named(version)))
     _next_for(version, path.name)
+
+
+def with_card(opened: Services, fitted: Fitted, version: ModelVersion | None, *, as_of: date) -> Written | None:
+    """The card and the examination of a fitted scorecard, written, and the card's digest on record; None where no history was looked at."""
+    from credit_review import policy
+    from tasks import examining
+
+    if fitted.rows is None:
+        return None
+    rules = policy.load(opened.settings.document(opened.settings.policy))
+    with watched():
+        written = examining.write(opened, fitted.text, fitted.rows, rules, as_of=as_of)
+    if version is not None and version.status == ModelStatus.DRAFT:
+        with opened.store.begin() as uow:
+            models.carded(uow, version.digest, written.card_digest, by=version.registered_by)
+            uow.commit()
+    return written
+
+
+def _draft_of(opened: Services, path: Path, text: str, about: Described, developers: Sequence[str], as_person: str) -> ModelVersion | None:
+    """The draft recorded by whoever acts; None where this account is nobody's in the directory: the file is there all the same."""
+    with opened.store.begin() as uow:
+        try:
+            person = governing.me(opened, uow, as_person)
+        except Refused as refused:
+            if as_person or not refused.code.startswith("login."):
+                raise
+            return None
+        version = _recorded(opened, uow, person, path, text, about, developers)
+        uow.commit()
+    return version
 
 
 def _recorded(
@@ -229,10 +240,11 @@ def answer(config: Path, wanted: str, *, accept: bool, reject: bool, report: str
     opened = services(config)
     with governing.signing_as(opened, as_person, f"model:{wanted or opened.settings.scorecard}") as (uow, person):
         version = version_of(named(opened, uow, wanted, text=False))
-        _, whole = ModelFiles(opened.settings.data).read(version.digest, REPORT, report)
+        files = ModelFiles(opened.settings.data)
+        _, whole = files.read(version.digest, REPORT, report)
         done = models.validate(
             uow, version.digest, verdict=verdict, report_digest=whole, comment=reason, by=person.person_id, on=opened.today(),
-            now=opened.clock.now(),
+            now=opened.clock.now(), card_digest=files.card_with(version.digest, whole),
         )  # fmt: skip
         uow.commit()
     if as_json:
@@ -252,24 +264,24 @@ def examined_and_accepted(opened: Services, fitted: Fitted, *, developer: str, v
 
     None where no history was looked at, or the card needs no validation.
     """
-    from credit_review import policy
-    from tasks import examining
-
     if fitted.rows is None or models.tier_asked(ModelKind.SCORECARD, models.written(fitted.text)) not in models.VALIDATED_FIRST:
         return None
-    settings, now = opened.settings, opened.clock.now()
-    rules = policy.load(settings.document(settings.policy))
-    written = examining.write(opened, fitted.text, fitted.rows, rules, as_of=opened.today())
+    now = opened.clock.now()
     with opened.store.begin() as uow:
         document = adoption.submit(
-            uow, kind=DocumentOfRecord.SCORECARD, name=settings.scorecard, content=fitted.text, authors=[developer], by=developer, now=now,
-            described=Described(card_digest=written.card_digest),
+            uow, kind=DocumentOfRecord.SCORECARD, name=opened.settings.scorecard, content=fitted.text, authors=[developer], by=developer,
+            now=now,
         )  # fmt: skip
-        models.validate(
-            uow, document.digest, verdict=ModelVerdict.ACCEPTED, report_digest=written.report_digest, comment=reason, by=validator,
-            on=opened.today(), now=now,
-        )  # fmt: skip
+        version = models.known(uow, document.digest)
         uow.commit()
+    written = with_card(opened, fitted, version, as_of=opened.today())
+    if written is not None:
+        with opened.store.begin() as uow:
+            models.validate(
+                uow, version.digest, verdict=ModelVerdict.ACCEPTED, report_digest=written.report_digest, comment=reason, by=validator,
+                on=opened.today(), now=opened.clock.now(), card_digest=written.card_digest,
+            )  # fmt: skip
+            uow.commit()
     return written
 
 
@@ -439,8 +451,8 @@ def _life(opened: Services, found: Named, names: Any, signed: str) -> dict[str, 
         said("Tier"): version.tier,
         said("Owner"): names.get(version.owner_id, version.owner_id) or said("nobody yet"),
         said("Developers"): joined([names.get(one, one) for one in version.developers.split("|")]),
-        said("Purpose"): version.purpose or "-",
-        said("Data"): version.data or "-",
+        said("Purpose"): said(version.purpose or "-"),
+        said("Data"): heard(version.data) or "-",
         said("Limits of use"): version.limits_of_use or "-",
         said("Validated by"): names.get(version.validated_by, version.validated_by) or said("nobody"),
         said("Published"): publication,
