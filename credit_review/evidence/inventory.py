@@ -54,8 +54,8 @@ def models(record: Record, telling: Telling) -> Iterator[Row]:
     if lacking:
         telling.notes.append(
             said_many(
-                "{n} version in force lacks something: see the last column",
-                "{n} versions in force lack something: see the last column",
+                "{n} version in force lacks something",
+                "{n} versions in force lack something",
                 lacking,
             )
         )
