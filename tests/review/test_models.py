@@ -135,7 +135,7 @@ def test_the_database_itself_refuses_a_developer_as_validator(world):
 
 
 def test_where_the_matrix_names_validators_only_they_answer(world):
-    named = TEXTS["authority"].replace("offices:  ", "offices:\n  model_validators: [p-chair]  ", 1)
+    named = TEXTS["authority"].replace("model_validators: []", "model_validators: [p-chair]")
     world.adopt("authority", named)
     one = draft(world)
     with pytest.raises(Refused) as refused:
