@@ -14,6 +14,8 @@ from tasks import intake, prepare
 from tasks.progress import stage
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from credit_review.adapters.reading import Book
     from credit_review.policy import Policy
     from credit_review.receivables import Mapping
@@ -25,6 +27,8 @@ class Fitted:
 
     text: str
     lines: tuple[str, ...]
+    rows: pd.DataFrame | None = None
+    """The history it was fitted on, or tried to be; None where none was looked at."""
 
 
 def fit(config: str, *, as_of: date | None, expert: bool) -> Fitted:
@@ -43,12 +47,18 @@ def fit(config: str, *, as_of: date | None, expert: bool) -> Fitted:
             known = intake.decided_identities(uow, day, opened.clock.now())
         book = reading.read_book(opened.settings, mappings, as_of=day, policy=rules, known=known)
     with stage("Fitting the scorecard"):
-        result = fit_book(book, mappings, rules, as_of=day, seed=opened.settings.review.seed)
-    return Fitted(text=scoring.dump(result.scorecard), lines=tuple(result.report.lines()))
+        rows = training_rows(book, mappings, rules, as_of=day)
+        result = fit_rows(rows, mappings, rules, as_of=day, seed=opened.settings.review.seed)
+    return Fitted(text=scoring.dump(result.scorecard), lines=tuple(result.report.lines()), rows=rows)
 
 
 def fit_book(book: Book, mappings: list[Mapping], rules: Policy, *, as_of: date, seed: int) -> scoring.FitResult:
-    """The fit on a book: nothing known only after a cut-off enters its features."""
+    """The fit on a book."""
+    return fit_rows(training_rows(book, mappings, rules, as_of=as_of), mappings, rules, as_of=as_of, seed=seed)
+
+
+def training_rows(book: Book, mappings: list[Mapping], rules: Policy, *, as_of: date) -> pd.DataFrame:
+    """Rows of `scoring.training_set` from a book: nothing known only after a cut-off enters its features."""
     items, customers = book.frames["items"], book.frames["customers"]
     known = items[items["customer_id"] != ""]
     has = receivables.capabilities(mappings)
@@ -70,9 +80,13 @@ def fit_book(book: Book, mappings: list[Mapping], rules: Policy, *, as_of: date,
             capabilities=has,
         ).frame
         outcomes[cut_off] = scoring.outcome(known, customers, cutoff=cut_off, as_of=as_of, policy=rules)
-    training = scoring.training_set(features, outcomes)
+    return scoring.training_set(features, outcomes)
+
+
+def fit_rows(rows: pd.DataFrame, mappings: list[Mapping], rules: Policy, *, as_of: date, seed: int) -> scoring.FitResult:
+    """The fit on rows of history."""
     return scoring.fit(
-        training,
+        rows,
         policy=rules,
         seed=seed,
         valid_from=as_of,

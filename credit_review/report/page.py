@@ -49,6 +49,11 @@ def monitoring_pages(found: Monitored, readers: Sequence[Words], *, company: str
     return _pages("monitoring", readers, **monitoring.views(found), company=company, produced_at=produced_at)
 
 
+def one_page(page: str, reader: Words, *, plots: Mapping[str, str], **values: Any) -> str:
+    """A page of another module, for one reader."""
+    return _pages(page, [reader], plots=plots, **values)[0]
+
+
 def _views(data: ReportData) -> dict[str, Any]:
     blocks, listed = movements.blocks(data)
     reductions, reduction_words = movements.reductions(data)

@@ -1,8 +1,7 @@
-"""`apply`, `follow-up`, `scorecard fit`, `scorecard monitor`: what the scheduler does, by hand."""
+"""`apply`, `follow-up`, `scorecard monitor`: what the scheduler does, by hand."""
 
 from __future__ import annotations
 
-from datetime import date
 from pathlib import Path
 
 from credit_review.words import said
@@ -35,20 +34,6 @@ def _say(done: list[object], *, as_json: bool) -> None:
         show_json([{"step": d.key, "headline": d.headline, "rows": list(d.rows)} for d in done])  # type: ignore[attr-defined]
         return
     show_pairs({d.title: d.headline for d in done})  # type: ignore[attr-defined]
-
-
-def fit_scorecard(config: Path, *, as_of: date | None, out: Path | None, expert: bool) -> None:
-    """Fit a scorecard and write it; say how well it tells good from bad."""
-    opened = services(config)
-    with watched():
-        from tasks import training
-
-        fitted = training.fit(str(config), as_of=as_of, expert=expert)
-    path = out or opened.settings.path(opened.settings.scorecard)
-    path.write_text(fitted.text, encoding="utf-8")
-    for line in fitted.lines:
-        tell(line)
-    tell(said("wrote {path}; next: two people run `credit-review adopt {name}`", path=path, name=path.name))
 
 
 def monitor_scorecard(config: Path, *, as_json: bool) -> int:

@@ -87,6 +87,7 @@ def test_there_are_seven_deployments_named_like_their_flows():
         "issue_checkpoint",
         "monitor_scorecard",
         "periodic_review",
+        "refit_scorecard",
         "verify_audit_log",
         "watch_controls",
     ]
