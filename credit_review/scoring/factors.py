@@ -20,7 +20,10 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class FactorSpec:
-    """A factor a scorecard may use. `age` names the FEATURES column that dates its value; `needs` what a source must state to feed it."""
+    """A factor a scorecard may use. `age` names the FEATURES column that dates its value; `needs` what a source must state to feed it.
+
+    `today_only` says why its value of a past date cannot be told: then it is never fitted (see `leakage`).
+    """
 
     name: str
     direction: Direction
@@ -31,6 +34,7 @@ class FactorSpec:
     age: str = ""
     needs: str = ""
     category: bool = False
+    today_only: str = ""
 
     @property
     def words(self) -> str:
@@ -84,6 +88,7 @@ def _spec(
     return FactorSpec(name, direction, f"R{code}", f"M{code}", read or _plain(name), columns or (name,), **more)
 
 
+_TODAYS_LIMIT = marked("limits of past dates are not in the ledger; today's limit would tell the fit what happened later")
 _AGEING = ("dpd_31_60_minor", "dpd_61_90_minor", "dpd_over_90_minor", "open_items_minor")
 FACTORS: MappingProxyType[str, FactorSpec] = MappingProxyType(
     {
@@ -94,7 +99,7 @@ FACTORS: MappingProxyType[str, FactorSpec] = MappingProxyType(
             _spec("over_30_days_fraction", "higher_is_worse", "03", *_AGEING, read=_over_30),
             _spec("average_days_late", "higher_is_worse", "04", needs="cleared_items"),
             _spec("days_late_trend", "higher_is_worse", "05", needs="cleared_items"),
-            _spec("utilisation_fraction", "higher_is_worse", "06", needs="limits"),
+            _spec("utilisation_fraction", "higher_is_worse", "06", needs="limits", today_only=_TODAYS_LIMIT),
             _spec("months_on_book", "lower_is_worse", "07"),
             _spec("external_pd_fraction", "higher_is_worse", "08", age="external_age_days"),
             _spec("external_grade", "none", "09", read=_grade, age="external_age_days", category=True),
