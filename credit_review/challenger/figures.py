@@ -1,0 +1,85 @@
+"""How well probabilities rank and how true they are: AUC, Brier score, calibration error, log loss, with intervals over whole groups."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from credit_review.challenger.card import Judged
+from credit_review.scoring import evaluation
+from credit_review.words import marked
+
+DECIMALS = 4
+BINS = 10
+REPLICATES = 500
+TOO_FEW = marked("fewer than 5 rows with or without the outcome")
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A figure with its 95% interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def log_loss(outcome: Ints, risk: Floats) -> float:
+    """Mean negative log likelihood of the outcomes; probabilities are kept off 0 and 1 by one millionth."""
+    safe = np.clip(risk, 1e-6, 1 - 1e-6)
+    return float(-np.mean(outcome * np.log(safe) + (1 - outcome) * np.log(1 - safe)))
+
+
+def brier(outcome: Ints, risk: Floats) -> float:
+    """Mean squared difference of probability and outcome."""
+    return float(np.mean((risk - outcome) ** 2))
+
+
+def calibration_error(outcome: Ints, risk: Floats) -> float:
+    """Expected calibration error: mean difference of probability and rate over ten bins of equal size by risk, weighted by rows."""
+    order = np.argsort(risk, kind="stable")
+    parts = [part for part in np.array_split(order, BINS) if len(part)]
+    return float(sum(len(p) * abs(risk[p].mean() - outcome[p].mean()) for p in parts) / len(risk))
+
+
+def enough(outcome: Ints) -> bool:
+    """Whether figures of these rows say anything: at least five on either side."""
+    return bool(min(outcome.sum(), len(outcome) - outcome.sum()) >= evaluation.SMALLEST_SIDE)
+
+
+def with_interval(measure: Any, outcome: Ints, risk: Any, groups: NDArray[Any], *, seed: int) -> Figure:
+    """`measure(outcome, risk)` with its interval by bootstrap over whole groups, 500 replicates; `risk` may hold several columns."""
+    codes, place = np.unique(groups, return_inverse=True)
+    rows_of = np.split(np.argsort(place, kind="stable"), np.cumsum(np.bincount(place, minlength=len(codes)))[:-1])
+    rng = np.random.Generator(np.random.PCG64(seed))
+    found = []
+    for _ in range(REPLICATES):
+        drawn = np.concatenate([rows_of[i] for i in rng.integers(0, len(codes), len(codes))])
+        if 0 < outcome[drawn].sum() < len(drawn):
+            found.append(measure(outcome[drawn], risk[drawn]))
+    low, high = np.quantile(found, [0.025, 0.975]) if found else (np.nan, np.nan)
+    return Figure(float(measure(outcome, risk)), float(low), float(high))
+
+
+def judged(of: str, outcome: Ints, risk: Floats, groups: NDArray[Any], *, seed: int) -> Judged:
+    """The figures of these rows, 4 decimals; without AUC where there are too few."""
+    rows, bad = len(outcome), int(outcome.sum())
+    if not enough(outcome):
+        return Judged(of=of, rows=rows, bad=bad, auc=None, auc_low=None, auc_high=None, brier=None, calibration_error=None, why_not=TOO_FEW)
+    low, high = evaluation.interval(outcome, risk, groups, seed=seed)
+    return Judged(
+        of=of,
+        rows=rows,
+        bad=bad,
+        auc=round(evaluation.auc(outcome, risk), DECIMALS),
+        auc_low=round(low, DECIMALS),
+        auc_high=round(high, DECIMALS),
+        brier=round(brier(outcome, risk), DECIMALS),
+        calibration_error=round(calibration_error(outcome, risk), DECIMALS),
+    )
