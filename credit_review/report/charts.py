@@ -27,6 +27,7 @@ STEPS: tuple[str, ...] = (said("In force"), said("Up"), said("First"), said("Dow
 OWN, COVERED = said("own risk"), said("covered by insurance or security")
 NO_GRADE = said("no grade")
 THIS, LAST = said("this review"), said("last review")
+SCORECARD, CHALLENGER, PREDICTED, TRUE = said("scorecard"), said("challenger"), said("mean probability"), said("share with the outcome")
 _SCALES = (
     (10**9, marked("{currency}, billions")), (10**6, marked("{currency}, millions")), (10**3, marked("{currency}, thousands")),
     (1, marked("{currency}, units")),
@@ -128,8 +129,8 @@ def ageing_plot(panels: Sequence[Ageing]) -> str:
     return _svg(draw, width=7.2, height=0.55 + 0.5 * len(shown)) if shown else ""
 
 
-def migration_plot(grades: Sequence[str], counts: Sequence[Sequence[int]]) -> str:
-    """Customers by grade of the last review (rows) and of this one (columns)."""
+def migration_plot(grades: Sequence[str], counts: Sequence[Sequence[int]], *, rows: str = LAST, columns: str = THIS) -> str:
+    """Customers by grade of the last review (rows) and of this one (columns), or of two models."""
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
@@ -143,11 +144,33 @@ def migration_plot(grades: Sequence[str], counts: Sequence[Sequence[int]]) -> st
         axes.xaxis.tick_top()
         axes.xaxis.set_label_position("top")
         axes.tick_params(labelcolor=INK)
-        axes.set_xlabel(THIS)
-        axes.set_ylabel(LAST, rotation_mode="anchor", verticalalignment="bottom")
+        axes.set_xlabel(columns)
+        axes.set_ylabel(rows, rotation_mode="anchor", verticalalignment="bottom")
         axes.spines["bottom"].set_visible(False)
 
     return _svg(draw, width=3.6, height=3.4)
+
+
+def calibration_plot(bins: Sequence[tuple[str, int, float, float]]) -> str:
+    """Mean probability and share with the outcome, a point a bin and a line a model; on the grey line the one is the other."""
+    drawn = (("scorecard", SCORECARD, NAVY, "o"), ("challenger", CHALLENGER, RED, "s"))
+    top = max((max(mean, rate) for _, _, mean, rate in bins), default=0.0) * 1.08 or 1.0
+
+    def draw(figure: Figure) -> None:
+        axes = figure.subplots()
+        axes.plot([0, top], [0, top], color=LINE, linewidth=1)
+        for key, name, colour, marker in drawn:
+            points = [(mean, rate) for model, _, mean, rate in bins if model == key]
+            axes.plot([x for x, _ in points], [y for _, y in points], color=colour, marker=marker, markersize=4, linewidth=1, label=name)
+        axes.set(xlim=(0, top), ylim=(0, top), aspect="equal")
+        ticks = [top * part for part in (0, 0.25, 0.5, 0.75)]
+        axes.set_xticks(ticks, [f"{one:.0%}" if top >= 0.2 else f"{one:.1%}" for one in ticks])
+        axes.set_yticks(ticks, [f"{one:.0%}" if top >= 0.2 else f"{one:.1%}" for one in ticks])
+        axes.set_xlabel(PREDICTED)
+        axes.set_ylabel(TRUE)
+        axes.legend(frameon=False, loc="upper left", handlelength=1.4)
+
+    return _svg(draw, width=3.6, height=3.4) if bins else ""
 
 
 def _draw(panels: Sequence[Any], panel: Any, *, height: float, legend: Mapping[str, str] = MappingProxyType({})) -> str:
@@ -241,7 +264,10 @@ def _unit(currency: str, largest_minor: int) -> tuple[float, str]:
 
 
 _TEXT = re.compile(r"(<text[^>]*>)([^<]*)(</text>)")
-_LABELS: Mapping[str, str] = MappingProxyType({label: label for label in (*AGEING_NAMES, *STEPS, OWN, COVERED, NO_GRADE, THIS, LAST)})
+_MODELS = (SCORECARD, CHALLENGER, PREDICTED, TRUE)
+_LABELS: Mapping[str, str] = MappingProxyType(
+    {label: label for label in (*AGEING_NAMES, *STEPS, OWN, COVERED, NO_GRADE, THIS, LAST, *_MODELS)}
+)
 
 
 def translated(svg: str, say: Callable[[str], str]) -> str:

@@ -11,7 +11,7 @@ import jinja2
 from markupsafe import Markup
 
 from credit_review.hearing import heard
-from credit_review.report import above, book, evidence, file_name, headline, movements
+from credit_review.report import above, book, evidence, file_name, headline, movements, shadow
 from credit_review.report.charts import translated
 from credit_review.report.text import clean, count, day, words
 from credit_review.words import LANGUAGES, Said, Words, said
@@ -19,8 +19,10 @@ from credit_review.words import LANGUAGES, Said, Words, said
 if TYPE_CHECKING:
     import pandas as pd
 
+    from credit_review.challenger.comparison import Comparison
     from credit_review.model.validation import Verdict
     from credit_review.report.data import ReportData, ReviewFacts
+    from credit_review.report.shadow import ChallengerFacts
 
 
 def report_pages(data: ReportData, readers: Sequence[Words]) -> list[str]:
@@ -41,6 +43,11 @@ def validation_pages(verdicts: Sequence[Verdict], readers: Sequence[Words], *, f
         quarantine_summary=evidence.quarantine_summary(quarantine),
         quarantine_list=evidence.quarantine_list(quarantine),
     )
+
+
+def challenger_pages(found: Comparison, readers: Sequence[Words], *, facts: ChallengerFacts) -> list[str]:
+    """The comparison of a challenger with the scorecard, a page a reader; the first one's language is the company's."""
+    return _pages("challenger", readers, facts=facts, **shadow.views(found, facts))
 
 
 def _views(data: ReportData) -> dict[str, Any]:

@@ -688,11 +688,30 @@ def scorecard_fit(
     as_of: AsOf = None,
     out: Annotated[Path | None, typer.Option(help="Where to write it; default: the scorecard file of settings.yaml.")] = None,
     expert: Annotated[bool, typer.Option("--expert", help="Write the expert scorecard, whatever the history.")] = False,
+    challenger: Annotated[
+        bool, typer.Option("--challenger", help="Fit a challenger instead: boosted trees that run in the shadow and decide nothing.")
+    ] = False,
 ) -> None:
     """Fit a scorecard on the ledger's own history, print how well it tells good from bad, and write it for adoption."""
     from deployments.cli import running
 
+    if challenger:
+        running.fit_challenger(config, as_of=as_of.date() if as_of else None, out=out)
+        return
     running.fit_scorecard(config, as_of=as_of.date() if as_of else None, out=out, expert=expert)
+
+
+@scorecard_app.command("compare-challenger")
+def scorecard_compare_challenger(
+    review: Annotated[str, typer.Argument(help="Review id.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_of: AsOf = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Hold the challenger that ran in a review's shadow against the scorecard: ranks, grades, limits and, where known, outcomes."""
+    from deployments.cli import running
+
+    running.compare_challenger(config, review, as_of=as_of.date() if as_of else None, as_json=as_json)
 
 
 @people_app.command("reviewed")
