@@ -78,6 +78,7 @@ def fit(
     features: Sequence[Feature],
     *,
     groups: Any,
+    customers: Any = None,
     seed: int,
     libraries: Mapping[str, str],
     name: str = "Challenger",
@@ -86,7 +87,8 @@ def fit(
     left_out: Mapping[str, str] | None = None,
     judged: tuple[Judged, ...] | None = None,
 ) -> Fitted:
-    """A challenger fitted on every row of a frame with the features' columns; `outcome` is 0 or 1 a row, `groups` what stays together.
+    """A challenger fitted on every row of a frame with the features' columns; `outcome` is 0 or 1 a row, `groups` what stays together,
+    `customers` (the groups) who is counted.
 
     Settings are chosen by log loss on groups not fitted on. Unless `judged` says how well such challengers do, that is measured on groups
     held out of tuning and fit alike. `libraries` are the versions that fit. Raises BadInput for a column that is missing, and for too
@@ -95,6 +97,7 @@ def fit(
     bad = np.asarray(outcome, dtype=np.int64)
     known = with_values(frame, features)
     rows, labels = matrix(frame, known), np.asarray(pd.Series(groups).astype(str))
+    who = labels if customers is None else np.asarray(pd.Series(customers).astype(str))
     one_way = constraints(known)
     tried = _tuned(rows, bad, labels, one_way, seed)
     settings = min(tried, key=lambda one: one.log_loss).settings
@@ -112,7 +115,7 @@ def fit(
         seed=seed,
         settings=settings,
         tried=tried,
-        trained_on=TrainedOn(cutoffs=cutoffs, rows=len(bad), customers=len(np.unique(labels)), bad=len(np.unique(labels[bad == 1]))),
+        trained_on=TrainedOn(cutoffs=cutoffs, rows=len(bad), customers=len(np.unique(who)), bad=len(np.unique(who[bad == 1]))),
         judged=judged,
         libraries=dict(libraries),
         model=ModelFile(sha256=sha256(data).hexdigest(), size=len(data)),
@@ -142,6 +145,7 @@ def fit_ledger(
         ordered["outcome"],
         features,
         groups=ordered["group_id"],
+        customers=ordered["customer_id"],
         seed=seed,
         libraries=libraries,
         name=str(said("Challenger, outcomes to {day}", day=window_end(ordered["cutoff"].max().date(), policy))),
