@@ -28,7 +28,8 @@ ANSWERS = {
     "deliveries requeue", "differences list", "differences settle", "doctor", "evidence pack", "exclude", "finding assign",
     "finding close", "finding list", "finding open", "finding remedy", "finding reopen", "finding show", "follow-up", "inbox",
     "override", "people delegate", "people delegations", "people end-delegation", "people list", "release", "replay", "report",
-    "request", "review close", "review confirm", "review list", "review resume", "review run", "review show", "risk-kept", "show",
+    "request", "review close", "review confirm", "review list", "review resume", "review run", "review show", "risk-kept",
+    "scorecard compare-challenger", "show",
 }  # fmt: skip
 """Commands whose answer a script would read."""
 
