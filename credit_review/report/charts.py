@@ -163,9 +163,11 @@ def calibration_plot(bins: Sequence[tuple[str, int, float, float]]) -> str:
             points = [(mean, rate) for model, _, mean, rate in bins if model == key]
             axes.plot([x for x, _ in points], [y for _, y in points], color=colour, marker=marker, markersize=4, linewidth=1, label=name)
         axes.set(xlim=(0, top), ylim=(0, top), aspect="equal")
-        ticks = [top * part for part in (0, 0.25, 0.5, 0.75)]
-        axes.set_xticks(ticks, [f"{one:.0%}" if top >= 0.2 else f"{one:.1%}" for one in ticks])
-        axes.set_yticks(ticks, [f"{one:.0%}" if top >= 0.2 else f"{one:.1%}" for one in ticks])
+        step = next((one for one in (0.005, 0.01, 0.02, 0.05, 0.1) if top <= 5 * one), 0.2)
+        ticks = [step * at for at in range(int(top / step) + 1)]
+        names = [f"{100 * one:.3g}%" for one in ticks]
+        axes.set_xticks(ticks, names)
+        axes.set_yticks(ticks, names)
         axes.set_xlabel(PREDICTED)
         axes.set_ylabel(TRUE)
         axes.legend(frameon=False, loc="upper left", handlelength=1.4)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from credit_review.hearing import heard
 from credit_review.report.table import Column, Table, key, num
-from credit_review.report.text import DASH, count, day, major, percent
+from credit_review.report.text import DASH, MINUS, count, day, major, percent
 from credit_review.words import listed, marked, said
 
 if TYPE_CHECKING:
@@ -128,7 +128,8 @@ def _verdict(found: Comparison) -> str:
     if auc is None:
         sentence = marked("Too few outcomes to say which ranks better: {bad} of {customers} customers.")
         return said(sentence, bad=count(found.known.bad), customers=count(found.known.customers))
-    shown = {"difference": f"{auc.difference.value:+.3f}", "low": f"{auc.difference.low:+.3f}", "high": f"{auc.difference.high:+.3f}"}
+    apart = {"difference": auc.difference.value, "low": auc.difference.low, "high": auc.difference.high}
+    shown = {name: f"{value:+.3f}".replace("-", MINUS) for name, value in apart.items()}
     if auc.difference.low > 0:
         return said("The challenger ranked better by what came true: AUC {difference} (95% interval {low} to {high}).", **shown)
     if auc.difference.high < 0:
@@ -154,7 +155,7 @@ def _known_table(found: Comparison) -> Table | None:
 
 def _figure(one: Figure, *, signed: bool = False) -> str:
     plus = "+" if signed else ""
-    return f"{one.value:{plus}.3f} ({one.low:{plus}.3f} – {one.high:{plus}.3f})"
+    return f"{one.value:{plus}.3f} ({one.low:{plus}.3f} – {one.high:{plus}.3f})".replace("-", MINUS)
 
 
 def _judged(facts: ChallengerFacts) -> Table:

@@ -1,12 +1,16 @@
 """A challenger is read by a process without credentials, only when it is the one described and registered; else a sentence says why."""
 
+import io
 import json
+import subprocess
 import sys
+from hashlib import sha256
 
 import numpy as np
 import pandas as pd
 import pytest
 from boosted import fitted, rows, written
+from test_model_file import node, opened, packed, with_node
 
 from credit_review.adapters import apart, challengers
 from credit_review.challenger import card, columns, fitting, stored
@@ -31,6 +35,12 @@ seen["pipe"] = refused(os.pipe)
 print("refused")
 print(json.dumps([json.dumps(seen), "", ""]))
 """
+
+
+def other_model(data):
+    """The challenger as if these bytes were its model."""
+    model = card.ModelFile(sha256=sha256(data).hexdigest(), size=len(data))
+    return fitting.Fitted(fitted().card.model_copy(update={"model": model}), data)
 
 
 @pytest.fixture
@@ -95,16 +105,25 @@ def test_features_that_lack_a_column_or_hold_text_are_refused_by_name(held):
 
 
 def test_a_refusal_inside_the_process_comes_out_as_the_same_sentence(tmp_path):
-    from hashlib import sha256
-
-    from test_model_file import node, with_node
-
     hostile = with_node(node("os", "system", "FunctionNode", content="system"))
-    model = card.ModelFile(sha256=sha256(hostile).hexdigest(), size=len(hostile))
-    made = fitting.Fitted(fitted().card.model_copy(update={"model": model}), hostile)
     with pytest.raises(BadInput) as told:
-        challengers.predict(written(tmp_path, made), rows()[0])
+        challengers.predict(written(tmp_path, other_model(hostile)), rows()[0])
     assert told.value.what == "the challenger's model file is refused: it holds os.system (FunctionNode)"
+
+
+@pytest.mark.soak
+def test_trees_that_lead_outside_their_arrays_end_that_process_and_nothing_else(tmp_path):
+    members = opened(fitted().model)
+    for name, data in members.items():
+        nodes = np.load(io.BytesIO(data)) if name.endswith(".npy") else np.zeros(0)
+        if nodes.dtype.names:
+            nodes["left"] = nodes["right"] = 4_000_000_000
+            nodes["is_leaf"] = 0
+            with io.BytesIO() as out:
+                np.save(out, nodes)
+                members[name] = out.getvalue()
+    with pytest.raises(BadInput, match="its process ended with code -11"):
+        challengers.predict(written(tmp_path, other_model(packed(members.items()))), rows()[0])
 
 
 @pytest.mark.parametrize(
@@ -133,8 +152,6 @@ def test_an_answer_is_believed_no_further_than_what_it_must_be(held, monkeypatch
 
 
 def test_a_process_apart_has_bounds_on_memory_and_time():
-    import subprocess
-
     code = "from credit_review.adapters import apart; apart.bound(memory=60_000_000, seconds=1); bytes(10**9)"
     done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False)
     assert "MemoryError" in done.stderr
