@@ -185,7 +185,9 @@ def score(f, card, policy):
     factor = scale["double_odds"] / math.log(2)
     offset = scale["base_points"] - factor * math.log(scale["base_odds"])
     totals, place = np.unique(points, return_inverse=True)
-    chance = np.array([round(1 / (1 + math.exp((int(t) - offset) / factor - card["calibration"])), 6) for t in totals])[place]
+    measured = card["calibration"] if isinstance(card["calibration"], dict) else {"slope": 1.0, "shift": card["calibration"]}
+    odds = [measured["slope"] * (int(t) - offset) / factor - measured["shift"] for t in totals]
+    chance = np.array([round(1 / (1 + math.exp(one)), 6) for one in odds])[place]
     bands = [band["below"] for band in policy["grades"]]
     f["points"], f["pd_fraction"] = points, chance
     f["grade"] = np.array([band["grade"] for band in policy["grades"]])[np.searchsorted(bands, chance, side="right")]

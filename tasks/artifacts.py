@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tasks.effects import Effects
     from tasks.outcome import Summary
     from tasks.plan import Plan
+    from tasks.refitting import Refitted
 
 MOST_ROWS = 100
 
@@ -65,6 +66,13 @@ def publish_controls(watched: Watched) -> None:
     create_table_artifact(
         [dict(row) for row in watched.rows[:MOST_ROWS]], key="controls", description=_said(watched.headline, len(watched.rows))
     )
+
+
+@task(name="publish the refit")
+def publish_refit(done: Refitted) -> None:
+    """The draft of a yearly refit: totals and digests."""
+    lines = "\n".join(f"- {label}: `{value}`" for label, value in done.facts.items())
+    create_markdown_artifact(f"# {done.headline}\n\n{lines}\n", key="refit", description=done.headline)
 
 
 def publish_checkpoint(done: Issued) -> None:

@@ -14,6 +14,7 @@ from credit_review import limits, policy, receivables, report, scoring
 from credit_review.adapters import challengers, files, reading
 from credit_review.errors import BadInput, CreditReviewError, Refused
 from credit_review.model.frames import STATES
+from credit_review.review import models
 from credit_review.review.shadow import ShadowRun, record_shadow
 from credit_review.words import Words, packed, said, unpacked
 from tasks import assess, intake, prepare
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from credit_review.adapters.wiring import Services
     from credit_review.challenger.comparison import Comparison, Known
+    from credit_review.model.records import ModelVersion
     from tasks.plan import Plan
 
 RESULT, CARD, SCORES = "challenger.json", "challenger/card.json", "challenger/scores"
@@ -85,8 +87,14 @@ def _held(opened: Services) -> challengers.Held:
 
 
 def registry(opened: Services) -> Callable[[str], Any]:
-    """What tells whether a digest may be loaded now. There is no inventory yet: none may."""
-    return lambda digest: None
+    """What tells whether a digest may be loaded now: the model inventory has it in force, published under a key the settings trust."""
+    keys = opened.settings.models.trusted()
+
+    def registered(digest: str) -> ModelVersion | None:
+        with opened.store.read() as uow:
+            return models.registered(uow, digest, opened.clock.now(), keys=keys)
+
+    return registered
 
 
 def _shadow(plan: Plan, held: challengers.Held) -> pd.DataFrame:

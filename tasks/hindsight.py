@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from credit_review.model.frames import bucket_of
 from credit_review.model.records import Review
 from credit_review.model.states import ReviewState
-from credit_review.review.coaching import QUARTERS, Hindsight, Override
+from credit_review.monitoring.overrides import QUARTERS, Hindsight, Override
 from tasks import prepare
 
 if TYPE_CHECKING:

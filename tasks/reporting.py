@@ -125,7 +125,7 @@ def _facts(plan: Plan, record: Review, people: Mapping[str, str]) -> report.Revi
         attempt=record.attempt,
         control_currency=policy.control_currency,
         policy=said("{name}, version {version}", name=policy.name, version=policy.version),
-        outcome=card.outcome,
+        outcome=card.figure,
         scorecard=said("{name}: {why}", name=heard(card.name), why=heard(card.why)) if card.why else heard(card.name),
         produced_at=f"{opened.clock.now().astimezone(opened.settings.zone):%Y-%m-%d %H:%M %Z}",
         signed_off=_signed_off(record, people),

@@ -28,6 +28,8 @@ class Fitted:
 
     text: str
     lines: tuple[str, ...]
+    rows: pd.DataFrame | None = None
+    """The history it was fitted on, or tried to be; None where none was looked at."""
 
 
 def fit(config: str, *, as_of: date | None, expert: bool) -> Fitted:
@@ -43,8 +45,9 @@ def fit(config: str, *, as_of: date | None, expert: bool) -> Fitted:
     day = as_of or opened.today()
     book = _book(opened, mappings, rules, day)
     with stage("Fitting the scorecard"):
-        result = fit_book(book, mappings, rules, as_of=day, seed=opened.settings.review.seed)
-    return Fitted(text=scoring.dump(result.scorecard), lines=tuple(result.report.lines()))
+        rows = training_rows(book, mappings, rules, as_of=day)
+        result = fit_rows(rows, mappings, rules, as_of=day, seed=opened.settings.review.seed)
+    return Fitted(text=scoring.dump(result.scorecard), lines=tuple(result.report.lines()), rows=rows)
 
 
 def fit_challenger(config: str, *, as_of: date | None) -> challenger_fitting.Fitted:
@@ -57,7 +60,7 @@ def fit_challenger(config: str, *, as_of: date | None) -> challenger_fitting.Fit
     day = as_of or opened.today()
     book = _book(opened, mappings, rules, day)
     with stage("Fitting the challenger"):
-        rows = history(book, mappings, rules, as_of=day)
+        rows = training_rows(book, mappings, rules, as_of=day)
         unfed = not_available(mappings)
         return fitting.fit_ledger(
             rows, policy=rules, seed=opened.settings.review.seed, libraries=challengers.installed(), not_available=unfed
@@ -72,19 +75,12 @@ def _book(opened: Services, mappings: list[Mapping], rules: Policy, day: date) -
 
 
 def fit_book(book: Book, mappings: list[Mapping], rules: Policy, *, as_of: date, seed: int) -> scoring.FitResult:
-    """The fit on a book: nothing known only after a cut-off enters its features."""
-    return scoring.fit(
-        history(book, mappings, rules, as_of=as_of),
-        policy=rules,
-        seed=seed,
-        valid_from=as_of,
-        not_available=not_available(mappings),
-        only_lateness=only_lateness(mappings, rules),
-    )
+    """The fit on a book."""
+    return fit_rows(training_rows(book, mappings, rules, as_of=as_of), mappings, rules, as_of=as_of, seed=seed)
 
 
-def history(book: Book, mappings: list[Mapping], rules: Policy, *, as_of: date) -> pd.DataFrame:
-    """Rows to fit on (`scoring.training_set`): features as they were at past cut-offs, outcomes as they came true after."""
+def training_rows(book: Book, mappings: list[Mapping], rules: Policy, *, as_of: date) -> pd.DataFrame:
+    """Rows of `scoring.training_set` from a book: nothing known only after a cut-off enters its features."""
     items, customers = book.frames["items"], book.frames["customers"]
     known = items[items["customer_id"] != ""]
     has = frozenset.intersection(*(frozenset(m.has) for m in mappings))
@@ -105,6 +101,18 @@ def history(book: Book, mappings: list[Mapping], rules: Policy, *, as_of: date) 
         ).frame
         outcomes[cut_off] = scoring.outcome(known, customers, cutoff=cut_off, as_of=as_of, policy=rules)
     return scoring.training_set(features, outcomes)
+
+
+def fit_rows(rows: pd.DataFrame, mappings: list[Mapping], rules: Policy, *, as_of: date, seed: int) -> scoring.FitResult:
+    """The fit on rows of history."""
+    return scoring.fit(
+        rows,
+        policy=rules,
+        seed=seed,
+        valid_from=as_of,
+        not_available=not_available(mappings),
+        only_lateness=only_lateness(mappings, rules),
+    )
 
 
 def only_lateness(mappings: list[Mapping], rules: Policy) -> bool:

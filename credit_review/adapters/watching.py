@@ -19,7 +19,7 @@ from credit_review.errors import BadInput
 from credit_review.model.records import Review
 from credit_review.model.states import DocumentOfRecord
 from credit_review.policy import ControlRules, Policy
-from credit_review.review.adopt import in_force
+from credit_review.review.governed import in_force
 from credit_review.review.lifecycle import review_of
 from credit_review.words import said
 

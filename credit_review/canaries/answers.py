@@ -174,7 +174,9 @@ def _grade(points: int, scorecard: Written, policy: Written) -> str:
     scale = scorecard["scale"]
     factor = float(scale["double_odds"]) / math.log(2)
     log_odds = (points - (float(scale["base_points"]) - factor * math.log(float(scale["base_odds"])))) / factor
-    probability = round(1 / (1 + math.exp(log_odds - float(scorecard["calibration"]))), 6)
+    measured = scorecard["calibration"]
+    slope, shift = (measured["slope"], measured["shift"]) if isinstance(measured, dict) else (1.0, measured)
+    probability = round(1 / (1 + math.exp(float(slope) * log_odds - float(shift))), 6)
     return next(str(band["grade"]) for band in policy["grades"] if probability < float(band["below"]))
 
 

@@ -67,6 +67,7 @@ def why(proposal: Proposal, ask: str, evidence: Evidence | None, words: Words, c
     rules = [
         (w.say(said("Policy")), " · ".join(filter(None, (evidence.policy if evidence else "", proposal.policy_digest[:16])))),
         (w.say(said("Authority matrix")), proposal.authority_digest[:16]),
+        (w.say(said("Scorecard")), (packet.get("scorecard") or "-")[:16]),
         (w.say(said("Review")), f"{packet.get('review', {}).get('label', '')} · {packet.get('manifest', '')[:16]}"),
         (w.say(said("Proposal")), proposal.proposal_id),
         (w.say(said("Packet")), proposal.digest),

@@ -46,7 +46,7 @@ NAMES: Mapping[str, str] = {
     "from_terms_days": marked("payment terms in force"),
     "to_terms_days": marked("payment terms"),
     "points": marked("points"),
-    "pd_fraction": marked("probability of default"),
+    "pd_fraction": marked("probability of the outcome"),
     "grade": marked("grade"),
     "reason_codes": marked("reasons"),
     "state": marked("state"),

@@ -265,10 +265,21 @@ def _unit(currency: str, largest_minor: int) -> tuple[float, str]:
     return float(size * major), said(title, currency=currency)
 
 
+def drawing(draw: Callable[[Figure], None], *, width: float, height: float) -> str:
+    """A plot of another module in the same style: `draw` gets the empty figure."""
+    return _svg(draw, width=width, height=height)
+
+
+MODEL_LABELS: tuple[str, ...] = (
+    said("without the outcome"), said("with the outcome"), said("said by the card"), said("found, with its 95% interval"), said("missing"),
+    said("seen in the fit"), said("later"), said("points"), said("part of the customers"),
+)  # fmt: skip
+"""Labels of a model card's plots (`model_plots`)."""
+
 _TEXT = re.compile(r"(<text[^>]*>)([^<]*)(</text>)")
 _MODELS = (SCORECARD, CHALLENGER, PREDICTED, TRUE)
 _LABELS: Mapping[str, str] = MappingProxyType(
-    {label: label for label in (*AGEING_NAMES, *STEPS, OWN, COVERED, NO_GRADE, THIS, LAST, *_MODELS)}
+    {label: label for label in (*AGEING_NAMES, *STEPS, OWN, COVERED, NO_GRADE, THIS, LAST, *_MODELS, *MODEL_LABELS)}
 )
 
 

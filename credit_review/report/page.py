@@ -50,6 +50,11 @@ def challenger_pages(found: Comparison, readers: Sequence[Words], *, facts: Chal
     return _pages("challenger", readers, facts=facts, **shadow.views(found, facts))
 
 
+def one_page(page: str, reader: Words, *, plots: Mapping[str, str], **values: Any) -> str:
+    """A page of another module, for one reader."""
+    return _pages(page, [reader], plots=plots, **values)[0]
+
+
 def _views(data: ReportData) -> dict[str, Any]:
     blocks, listed = movements.blocks(data)
     reductions, reduction_words = movements.reductions(data)

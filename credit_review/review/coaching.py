@@ -15,15 +15,13 @@ from statistics import median
 from typing import Any
 
 from credit_review.audit import Action
-from credit_review.model.records import AuditRow, Decision, Maker, PacketOpening, Proposal, Review
+from credit_review.model.records import AuditRow, Decision, Maker, Note, PacketOpening, Proposal, Review
 from credit_review.model.states import Verdict
+from credit_review.monitoring.overrides import QUARTERS, Hindsight, Override, became
 from credit_review.ports import UnitOfWork
 
 LEAST = 10
 """Fewer cases than this say more about chance than about a person."""
-
-QUARTERS = (2, 4)
-"""After how many quarters an override is looked at again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,27 +38,6 @@ class Case:
     at: datetime
     opened: datetime | None
     returned: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Override:
-    """A figure of the engine that a person replaced: an amendment or a counter-offer, minor units of one account."""
-
-    person_id: str
-    role: str
-    customer_id: str
-    as_of: date
-    grade: str
-    before_minor: int
-    after_minor: int
-
-
-@dataclass(frozen=True, slots=True)
-class Hindsight:
-    """What a later review found of the customer: its grade, and whether it was late as policy's outcome counts lateness."""
-
-    grade: str
-    late: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +92,10 @@ def gather(uow: UnitOfWork, first: date, last: date, zone: tzinfo) -> tuple[list
     by_people = [e for e in released if e["actor"].startswith("person:") and inside(_moment(e))]
     cases = [*_releases(by_people, opened, back), *_answers(decisions, opened)]
     as_of = {r.review_id: r.as_of for r in uow.find(Review)}
-    overrides = [*_amendments([e for e in amended if inside(_moment(e))], proposals, as_of), *_counters(uow, decisions, proposals, as_of)]
+    notes = uow.find(Note, proposal_id=ids, kind="amendment", order_by=("at",)) if ids else []
+    why = {n.proposal_id: n.text for n in notes}
+    changed = _amendments([e for e in amended if inside(_moment(e))], proposals, as_of, why)
+    overrides = [*changed, *_counters(uow, decisions, proposals, as_of)]
     return sorted(cases, key=lambda c: (c.at, c.person_id)), overrides
 
 
@@ -145,14 +125,17 @@ def _before(seen: datetime | None, at: datetime) -> datetime | None:
     return seen if seen is not None and seen <= at else None
 
 
-def _amendments(entries: Iterable[Mapping[str, Any]], proposals: Mapping[str, Proposal], as_of: Mapping[str, date]) -> Iterator[Override]:
+def _amendments(
+    entries: Iterable[Mapping[str, Any]], proposals: Mapping[str, Proposal], as_of: Mapping[str, date], why: Mapping[str, str]
+) -> Iterator[Override]:
     """The last amendment of each proposal, against the engine's figure; one that came back to it is none."""
     newest = {_about(e): e for e in entries}
     for key, entry in sorted(newest.items()):
         found, engine = proposals.get(key), entry["data"]["engine_minor"]
         if found is not None and engine is not None and engine != entry["data"]["after"]["to_minor"]:
             person = str(entry["actor"].partition(":")[2])
-            yield _override(person, "analyst", found, as_of, before=engine, after=entry["data"]["after"]["to_minor"])
+            after = entry["data"]["after"]["to_minor"]
+            yield _override(person, "analyst", found, as_of, before=engine, after=after, reason=why.get(key, ""))
 
 
 def _counters(
@@ -164,10 +147,10 @@ def _counters(
     for one in offers:
         old, new = proposals[one.proposal_id], by.get(one.proposal_id)
         if new is not None and new.to_minor != old.to_minor:
-            yield _override(one.approver_id, "approver", old, as_of, before=old.to_minor, after=new.to_minor)
+            yield _override(one.approver_id, "approver", old, as_of, before=old.to_minor, after=new.to_minor, reason=one.reason)
 
 
-def _override(person: str, role: str, found: Proposal, as_of: Mapping[str, date], *, before: int, after: int) -> Override:
+def _override(person: str, role: str, found: Proposal, as_of: Mapping[str, date], *, before: int, after: int, reason: str) -> Override:
     return Override(
         person_id=person,
         role=role,
@@ -176,6 +159,9 @@ def _override(person: str, role: str, found: Proposal, as_of: Mapping[str, date]
         grade=found.grade,
         before_minor=before,
         after_minor=after,
+        proposal_id=found.proposal_id,
+        currency=found.currency,
+        reason=reason,
     )
 
 
@@ -231,17 +217,5 @@ def _figures(
         overrides=len(overrides),
         overrides_up=sum(o.after_minor > o.before_minor for o in overrides),
         overrides_known={q: len(found) for q, found in known.items()},
-        looked_at={q: _became(found, grades) if len(found) >= least else None for q, found in known.items()},
+        looked_at={q: became(found, grades) if len(found) >= least else None for q, found in known.items()},
     )
-
-
-def _became(found: Sequence[tuple[Override, Hindsight]], grades: Sequence[str]) -> dict[str, int]:
-    """How many customers' grades became better, stayed or became worse, and how many were late; no grade counts as the worst."""
-    place = {grade: n for n, grade in enumerate(grades)}
-    steps = [place.get(later.grade, len(grades)) - place.get(then.grade, len(grades)) for then, later in found]
-    return {
-        "better": sum(step < 0 for step in steps),
-        "same": sum(step == 0 for step in steps),
-        "worse": sum(step > 0 for step in steps),
-        "late": sum(later.late for _, later in found),
-    }

@@ -67,12 +67,14 @@ class Office(StrEnum):
     CONTROL_OWNER = "control_owner"
     INTERNAL_AUDIT = "internal_audit"
     ADMINISTRATORS = "administrators"
+    MODEL_VALIDATORS = "model_validators"
 
 
 _OFFICES = {
     Office.CONTROL_OWNER: marked("the control owner"),
     Office.INTERNAL_AUDIT: marked("internal audit"),
     Office.ADMINISTRATORS: marked("the administrators"),
+    Office.MODEL_VALIDATORS: marked("the model validators"),
 }
 
 

@@ -19,13 +19,14 @@ from numpy.typing import NDArray
 from credit_review.errors import BadInput
 from credit_review.hearing import heard
 from credit_review.policy import Policy
-from credit_review.scoring import evaluation, leakage
+from credit_review.scoring import calibration, evaluation, leakage
 from credit_review.scoring.experts import SCALE, already_rule, expert, max_age_days, outcome_name, outcome_words
 from credit_review.scoring.factors import FACTORS, FactorSpec, values
 from credit_review.scoring.outcomes import LATE, window_end
 from credit_review.scoring.scorecard import (
     CategoryBin,
     CategoryFactor,
+    Definition,
     Factor,
     MissingBin,
     NumberBin,
@@ -54,6 +55,8 @@ SMALLEST_SPREAD = 3
 """Fewer points than this between best and worst bin and a factor is left out: it would only lengthen the card."""
 REGULARISATION = 1.0
 FOLDS = 5
+VALID_MONTHS = 18
+"""A fitted card holds so long: a year until it is fitted again, and half a year for that to be validated."""
 _PAYMENT_HISTORY = "average_days_late"
 
 Ints = NDArray[np.int64]
@@ -73,6 +76,7 @@ class FitReport:
     periods: tuple[Period, ...]
     factors: tuple[str, ...]
     left_out: Mapping[str, str]
+    calibrated: str = ""
 
     def lines(self) -> list[str]:
         """The report as sentences to print."""
@@ -84,6 +88,8 @@ class FitReport:
             sentence = marked("History: {rows} rows of {customers} customers, {bad} of them with the outcome.")
             out.append(said(sentence, rows=f"{self.rows:,}", customers=f"{self.customers:,}", bad=f"{self.bad:,}"))
         out += [_told(p) for p in self.periods]
+        if self.calibrated:
+            out.append(self.calibrated)
         if self.factors:
             out.append(said("Factors: {factors}.", factors=listed(list(self.factors))))
         out += [said("Left out: {name}, {reason}.", name=name, reason=heard(reason)) for name, reason in self.left_out.items()]
@@ -134,7 +140,7 @@ def fit(
     if not fitted.factors:
         why = marked("no factor tells customers with the outcome from those without")
         return _fall_back(training, policy, why, blocked, valid_from, only_lateness)
-    periods = _later_periods(ordered, policy, unfit, seed)
+    periods, held = _later_periods(ordered, policy, unfit, seed)
     only_lateness = set(ordered.loc[ordered["outcome"] == 1, "cause"]) <= {LATE}
     days = sorted({d.date().isoformat() for d in ordered["cutoff"]})
     fitted_on = marked("fitted on {rows} rows of {customers} customers, {bad} with the outcome, at cut-offs {first} to {last}")
@@ -147,6 +153,7 @@ def fit(
         outcome_words=outcome_words(policy, only_lateness=only_lateness),
         why=why,
         valid_from=valid_from,
+        valid_to=_valid_to(valid_from),
         scale=SCALE,
         base=fitted.base,
         calibration=fitted.calibration,
@@ -157,10 +164,34 @@ def fit(
         trained_on=TrainedOn(cutoffs=tuple(days), rows=rows, customers=customers, bad=bad),
         evaluation=periods,
     )
-    report = FitReport(
-        "fitted", why, scorecard.outcome, rows, customers, bad, periods, tuple(f.name for f in fitted.factors), scorecard.left_out
-    )
+    scorecard, said_so = _calibrated(scorecard, held, fitted.calibration)
+    names = tuple(f.name for f in fitted.factors)
+    report = FitReport("fitted", why, scorecard.figure, rows, customers, bad, periods, names, scorecard.left_out, said_so)
     return FitResult(scorecard, report)
+
+
+def _valid_to(valid_from: date | None) -> date | None:
+    return None if valid_from is None else (pd.Timestamp(valid_from) + pd.DateOffset(months=VALID_MONTHS)).date()
+
+
+def _calibrated(card: Scorecard, held: pd.DataFrame, start: float) -> tuple[Scorecard, str]:
+    """The card calibrated on what earlier cards said of later periods, and how that went, in a sentence."""
+    only_lateness = card.outcome == outcome_name(only_lateness=True)
+    definition: Definition = "serious lateness" if only_lateness else "default"
+    found = calibration.calibration(held, definition=definition, definition_words=card.outcome_words, start=start)
+    if isinstance(found, str):
+        return card, said("Not calibrated: {why}.", why=said(found))
+    sentence = marked(
+        "Calibrated to {definition} on {rows} rows of later periods, {bad} bad: shift {shift} ({low} to {high}), slope {slope}."
+    )
+    figures = {
+        "shift": f"{found.shift:.2f}",
+        "low": f"{found.shift_low:.2f}",
+        "high": f"{found.shift_high:.2f}",
+        "slope": f"{found.slope:.2f}",
+    }
+    told = said(sentence, definition=said(found.definition), rows=f"{found.rows:,}", bad=f"{found.bad:,}", **figures)
+    return calibration.calibrated(card, found), told
 
 
 def _too_thin(customers: int, bad: int, policy: Policy, blocked: Mapping[str, str]) -> str:
@@ -183,7 +214,7 @@ def _fall_back(
     bad = training.loc[training["outcome"] == 1, "customer_id"].nunique()
     names = tuple(f.name for f in scorecard.factors if f.name not in scorecard.not_available)
     report = FitReport(
-        "expert", why, scorecard.outcome, len(training), training["customer_id"].nunique(), bad, (), names, scorecard.not_available
+        "expert", why, scorecard.figure, len(training), training["customer_id"].nunique(), bad, (), names, scorecard.not_available
     )
     return FitResult(scorecard, report)
 
@@ -391,35 +422,48 @@ def _already_points(fitted: _Fitted) -> int:
     return min(0, math.floor(even - best) - 1)
 
 
-def _later_periods(training: pd.DataFrame, policy: Policy, blocked: Mapping[str, str], seed: int) -> tuple[Period, ...]:
-    """For each cut-off with enough known before it: AUC of scorecards fitted on outcomes known by then, on groups they have not seen."""
-    out = []
+_HELD = ("cutoff", "group_id", "outcome", "log_odds")
+
+
+def _later_periods(
+    training: pd.DataFrame, policy: Policy, blocked: Mapping[str, str], seed: int
+) -> tuple[tuple[Period, ...], pd.DataFrame]:
+    """For each cut-off with enough known before it: AUC of scorecards fitted on outcomes known by then, on groups they have not seen.
+
+    And what they said of those customers: cutoff, group_id, outcome, log_odds.
+    """
+    out, held = [], [pd.DataFrame(columns=list(_HELD))]
     for day in sorted(training["cutoff"].unique()):
         known = training["cutoff"].map({c: window_end(c.date(), policy) <= day.date() for c in training["cutoff"].unique()})
         if known.any():
             later = training[training["cutoff"] == day]
-            out.append(_period(training[known], later, day.date(), policy, blocked, seed))
-    return tuple(out)
+            period, odds = _period(training[known], later, day.date(), policy, blocked, seed)
+            out.append(period)
+            held.append(later.assign(log_odds=odds)[list(_HELD)].dropna(subset="log_odds"))
+    return tuple(out), pd.concat(held[1:] or held, ignore_index=True)
 
 
-def _period(earlier: pd.DataFrame, later: pd.DataFrame, day: date, policy: Policy, blocked: Mapping[str, str], seed: int) -> Period:
+def _period(
+    earlier: pd.DataFrame, later: pd.DataFrame, day: date, policy: Policy, blocked: Mapping[str, str], seed: int
+) -> tuple[Period, Floats]:
+    """How well earlier cards rank this period, and the log odds good:bad they gave (NaN where none could be fitted)."""
     outcome = later["outcome"].to_numpy(dtype=np.int64)
-    bad = int(outcome.sum())
+    bad, odds = int(outcome.sum()), np.full(len(later), np.nan)
     period = Period(cutoff=day.isoformat(), customers=len(later), bad=bad, auc=None, low=None, high=None)
-    if min(bad, len(later) - bad) < evaluation.SMALLEST_SIDE:
-        return period.model_copy(update={"why_not": f"fewer than {evaluation.SMALLEST_SIDE} customers with or without the outcome"})
     if earlier.loc[earlier["outcome"] == 1, "customer_id"].nunique() < 2 * evaluation.SMALLEST_SIDE:
-        return period.model_copy(update={"why_not": "too few outcomes known before it to fit on"})
-    risk = np.zeros(len(later))
+        return period.model_copy(update={"why_not": "too few outcomes known before it to fit on"}), odds
     fold_of = _folds(pd.concat([earlier["group_id"], later["group_id"]]))
     for fold in range(FOLDS):
         seen, unseen = earlier[earlier["group_id"].map(fold_of) != fold], (later["group_id"].map(fold_of) == fold).to_numpy()
         if unseen.any() and seen["outcome"].nunique() == 2:
             fitted = _fit(_ordered(seen), policy, blocked)
-            risk[unseen] = -_totals(fitted.base, fitted.factors, later[unseen])
+            odds[unseen] = (_totals(fitted.base, fitted.factors, later[unseen]) - SCALE.offset) / SCALE.factor - fitted.calibration
+    if min(bad, len(later) - bad) < evaluation.SMALLEST_SIDE:
+        return period.model_copy(update={"why_not": f"fewer than {evaluation.SMALLEST_SIDE} customers with or without the outcome"}), odds
+    risk = -np.nan_to_num(odds)
     low, high = evaluation.interval(outcome, risk, later["group_id"].to_numpy(dtype=str), seed=seed)
     figures = {"auc": evaluation.auc(outcome, risk), "low": low, "high": high}
-    return period.model_copy(update={k: round(v, evaluation.AUC_DECIMALS) for k, v in figures.items()})
+    return period.model_copy(update={k: round(v, evaluation.AUC_DECIMALS) for k, v in figures.items()}), odds
 
 
 def _folds(groups: pd.Series[str]) -> dict[str, int]:

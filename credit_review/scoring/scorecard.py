@@ -22,6 +22,9 @@ PROBABILITY_DECIMALS = 6
 Outcome = Literal["probability of default", "probability of serious lateness"]
 """What the figure is called everywhere: not a probability of default where all that can be seen is lateness."""
 
+Definition = Literal["default", "serious lateness"]
+"""Whose outcomes a calibration counted: defaults (statuses and write-offs can be seen), or only lateness."""
+
 
 Text = Annotated[str, Field(min_length=1)]
 Points = Annotated[int, Field(ge=-10_000, le=10_000)]
@@ -183,11 +186,34 @@ class Period(_Part):
     why_not: str = ""
 
 
+class Calibration(_Part):
+    """What sets the log odds of the points right, measured on customers and a period that the card was not fitted on.
+
+    log odds good:bad = slope x (points - offset) / factor - shift. `on` are the cut-offs of that period, `rows` and `bad` what was counted
+    there, `low` and `high` 95% intervals (a slope without one was left at 1: too few outcomes). `definition` says which outcomes, in one
+    word and in a sentence.
+    """
+
+    shift: Finite
+    shift_low: Finite
+    shift_high: Finite
+    slope: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    slope_low: Finite | None
+    slope_high: Finite | None
+    definition: Definition
+    definition_words: Text
+    on: Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
+    rows: Count
+    bad: Count
+
+
 class Scorecard(_Part):
     """Points that add up to a score, and the scale that turns the score into a probability of `outcome`.
 
-    points = base + points of each factor's bin; log odds good:bad = (points - offset) / factor - calibration;
-    probability = 1 / (1 + exp(log odds)), 6 decimals. `not_available` names factors this source cannot feed, and why: they count nothing.
+    points = base + points of each factor's bin; log odds good:bad = slope x (points - offset) / factor - shift;
+    probability = 1 / (1 + exp(log odds)), 6 decimals. `calibration` is measured on a later period, or a number: the shift alone, such that
+    the card is right in the mean of the rows it was fitted on. `not_available` names factors this source cannot feed, and why: they count
+    nothing. The card holds from `valid_from` until before `valid_to`.
     """
 
     format: Literal[1]
@@ -197,9 +223,10 @@ class Scorecard(_Part):
     outcome_words: Text
     why: Text
     valid_from: Day | None
+    valid_to: Day | None = None
     scale: Scale
     base: Points
-    calibration: Finite
+    calibration: Finite | Calibration
     factors: Annotated[tuple[Factor, ...], Field(strict=False, min_length=1)]
     already: AlreadyRule
     not_available: dict[str, Text]
@@ -219,11 +246,33 @@ class Scorecard(_Part):
         if loud:
             sentence = marked("not_available: {names} must have 0 points where missing, since the source can never state it")
             raise ValueError(said(sentence, names=", ".join(loud)))
+        if self.valid_from and self.valid_to and self.valid_to <= self.valid_from:
+            raise ValueError(said("valid_to: expected a day after valid_from, {day}", day=self.valid_from))
         return self
+
+    @property
+    def shift(self) -> float:
+        """What is taken off the log odds of the points."""
+        return self.calibration.shift if isinstance(self.calibration, Calibration) else self.calibration
+
+    @property
+    def slope(self) -> float:
+        """What the log odds of the points are multiplied by."""
+        return self.calibration.slope if isinstance(self.calibration, Calibration) else 1.0
+
+    @property
+    def figure(self) -> Outcome:
+        """What its figure is called: a probability of default only once it was calibrated to defaults."""
+        to_default = isinstance(self.calibration, Calibration) and self.calibration.definition == "default"
+        return "probability of default" if to_default else "probability of serious lateness"
+
+    def holds(self, on: date) -> bool:
+        """Whether a review as of that day may use it without a word."""
+        return (self.valid_from is None or self.valid_from <= on) and (self.valid_to is None or on < self.valid_to)
 
     def probability(self, points: int) -> float:
         """Probability of the outcome at a total of `points`, rounded to 6 decimals; the same bytes on every machine."""
-        return round(1 / (1 + math.exp(self.scale.log_odds(points) - self.calibration)), PROBABILITY_DECIMALS)
+        return round(1 / (1 + math.exp(self.slope * self.scale.log_odds(points) - self.shift)), PROBABILITY_DECIMALS)
 
 
 def load(text: str, *, name: str = "scorecard.json") -> Scorecard:
@@ -233,7 +282,10 @@ def load(text: str, *, name: str = "scorecard.json") -> Scorecard:
 
 def dump(scorecard: Scorecard) -> str:
     """The scorecard as readable JSON, one line a bin; `load` gives back an equal scorecard, and equal scorecards give equal text."""
-    return _layout(scorecard.model_dump(mode="json", exclude_none=False), 0) + "\n"
+    plain = scorecard.model_dump(mode="json", exclude_none=False)
+    if scorecard.valid_to is None:
+        del plain["valid_to"]  # cards of earlier versions keep their text, and with it their digest
+    return _layout(plain, 0) + "\n"
 
 
 def digest(scorecard: Scorecard) -> str:

@@ -15,6 +15,7 @@ from deployments.cli.frame import names_of, services, show_json, show_pairs, tel
 from deployments.cli.governing import me, signing_as
 
 if TYPE_CHECKING:
+    from credit_review.monitoring.overrides import Hindsight, Override
     from credit_review.review.coaching import Figures
 
 EVERYONE = "everyone"
@@ -58,7 +59,7 @@ def show(config: Path, period: str, *, person: str, as_person: str, as_json: boo
         show_pairs(_lines(one))
 
 
-def _hindsight(config: Path, overrides: list[coaching.Override]) -> dict[tuple[str, date, int], coaching.Hindsight]:
+def _hindsight(config: Path, overrides: list[Override]) -> dict[tuple[str, date, int], Hindsight]:
     if not overrides:
         return {}
     from tasks.hindsight import hindsight

@@ -59,7 +59,7 @@ def adopt_file(config: Path, file: Path, *, kind: str, authors: Sequence[str], a
     check(chosen, path.name, text)
     with opened.store.begin() as uow:
         person = me(opened, uow, as_person)
-        document = adopt_text(opened, uow, person, kind=chosen, name=_known_name(opened.settings, path), text=text, authors=authors)
+        document = adopt_text(opened, uow, person, kind=chosen, name=known_name(opened.settings, path), text=text, authors=authors)
         given = len(uow.find(Adoption, digest=document.digest))
         uow.commit()
     if as_json:
@@ -127,7 +127,8 @@ def _kind(settings: Settings, path: Path, named: str) -> DocumentOfRecord:
     )
 
 
-def _known_name(settings: Settings, path: Path) -> str:
+def known_name(settings: Settings, path: Path) -> str:
+    """A file as people and records name it: relative to the configuration folder where it lies in it."""
     resolved = path.resolve()
     return str(resolved.relative_to(settings.folder)) if resolved.is_relative_to(settings.folder) else path.name
 

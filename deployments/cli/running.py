@@ -1,4 +1,4 @@
-"""`apply`, `follow-up`, `scorecard fit` and `compare-challenger`: what the scheduler does, by hand."""
+"""`apply`, `follow-up`: what the scheduler does, by hand; and the challenger's commands."""
 
 from __future__ import annotations
 
@@ -41,20 +41,6 @@ def _say(done: list[object], *, as_json: bool) -> None:
     show_pairs({d.title: d.headline for d in done})  # type: ignore[attr-defined]
 
 
-def fit_scorecard(config: Path, *, as_of: date | None, out: Path | None, expert: bool) -> None:
-    """Fit a scorecard and write it; say how well it tells good from bad."""
-    opened = services(config)
-    with watched():
-        from tasks import training
-
-        fitted = training.fit(str(config), as_of=as_of, expert=expert)
-    path = out or opened.settings.path(opened.settings.scorecard)
-    path.write_text(fitted.text, encoding="utf-8")
-    for line in fitted.lines:
-        tell(line)
-    tell(said("wrote {path}; next: two people run `credit-review adopt {name}`", path=path, name=path.name))
-
-
 def fit_challenger(config: Path, *, as_of: date | None, out: Path | None) -> None:
     """Fit a challenger and write its two files; say how well it tells good from bad."""
     opened = services(config)
@@ -70,7 +56,13 @@ def fit_challenger(config: Path, *, as_of: date | None, out: Path | None) -> Non
     for line in fitted.lines():
         tell(line)
     tell(said("wrote {path} and its model file; its digest is {digest}", path=path, digest=digest))
-    tell(said("next: have it validated and published; then name it under `challenger` in settings.yaml, and the next review runs it"))
+    tell(
+        said(
+            "next: `credit-review scorecard register {name} --kind challenger`; somebody else validates and publishes it; then it is named "
+            "under `challenger` in settings.yaml, and the next review runs it",
+            name=path.name,
+        )
+    )
 
 
 def compare_challenger(config: Path, review: str, *, as_of: date | None, as_json: bool) -> None:

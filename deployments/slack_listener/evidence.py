@@ -96,7 +96,7 @@ def _from_files(services: Services, proposal: Proposal, manifest: Manifest, word
         "policy": policy.version,
         "hidden": "" if shown else said("Data of external reports is not shown here: the provider's licence does not allow it."),
         "points": list(_points(score)),
-        "score": list(_score(score, words)),
+        "score": list(_score(score, workspace.scorecard().figure, words)),
         "basis": list(_basis(row, _row(workspace.read("proposals", bucket), customer), policy.limits, words, licensed=shown)),
         "data_dates": _dates(manifest, row),
         "quarantined": [_sentence(r, licensed=shown) for r in refused],
@@ -141,11 +141,11 @@ def _points(score: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
             yield in_words.get(name, name.replace("_", " ")), int(points)
 
 
-def _score(score: Mapping[str, Any], w: Words) -> Iterator[tuple[str, str]]:
+def _score(score: Mapping[str, Any], figure: str, w: Words) -> Iterator[tuple[str, str]]:
     """What the points add up to, and what that means."""
     if score.get("points") is not None:
         yield said("points in all"), f"{int(score['points'])}"
-        yield said("probability of default"), w.percent(float(score["pd_fraction"]), decimals=2)
+        yield said(figure), w.percent(float(score["pd_fraction"]), decimals=2)
         yield said("grade"), str(score["grade"])
 
 

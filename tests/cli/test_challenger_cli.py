@@ -43,6 +43,17 @@ def give(office, files, monkeypatch=None):
         monkeypatch.setattr(challenger, "registry", lambda opened: lambda asked: asked == digest)
 
 
+def publish(office):
+    """Registered by who made it, published by somebody else under a key that the settings name."""
+    made = office.run("audit", "key", "models.example/1", "--out", str(office.config / "models.key")).fine()
+    key = next(word for word in made.out.split() if word.startswith("models.example/1+"))
+    with (office.config / "settings.yaml").open("a", encoding="utf-8") as settings:
+        settings.write(f"\nmodels:\n  keys: [\"{key}\"]\n")
+    prepare.services.cache_clear()
+    office.run("scorecard", "register", "challenger.json", "--kind", "challenger", who="p-analyst").fine()
+    office.run("scorecard", "publish", "challenger.json", "--key", str(office.config / "models.key"), who="p-cfo").fine()
+
+
 def entries(office, review):
     rows = office.find(AuditRow, action="challenger.result", entity=f"review:{review}")
     return [json.loads(row.body)["data"] for row in rows]
@@ -58,9 +69,9 @@ def compared(reviewed, files, tmp_path_factory):
     """The reviewed installation, and a copy in which the same review ran again with a challenger in its shadow."""
     CLOCK.set(NOON)
     office = reviewed.copy(tmp_path_factory.mktemp("shadowed") / "config")
-    with pytest.MonkeyPatch.context() as patch:
-        give(office, files, patch)
-        office.run("review", "run", "--as-of", AS_OF.isoformat(), "--supersede", "with a challenger").fine()
+    give(office, files)
+    publish(office)
+    office.run("review", "run", "--as-of", AS_OF.isoformat(), "--supersede", "with a challenger").fine()
     first, second = office.find(Review, order_by=("started_at", "attempt"))
     return office, first.review_id, second.review_id
 
@@ -184,7 +195,7 @@ def test_whatever_else_goes_wrong_with_a_challenger_stops_no_review(office, file
 
 def test_a_challenger_is_fitted_at_the_command_line_and_a_thin_history_is_refused(office, monkeypatch):
     office.run("scorecard", "fit", "--challenger", "--as-of", AS_OF.isoformat()).refused(3, "history is too thin for a challenger")
-    monkeypatch.setattr(training, "history", lambda *_, **__: simulated(160, 6))
+    monkeypatch.setattr(training, "training_rows", lambda *_, **__: simulated(160, 6))
     done = office.run("scorecard", "fit", "--challenger", "--as-of", AS_OF.isoformat(), "--out", str(office.config / "new.json")).fine()
     digest = sha256((office.config / "new.json").read_bytes()).hexdigest()
     assert digest in done.out and "Later period from 2025-03-31" in done.out

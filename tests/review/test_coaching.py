@@ -9,7 +9,8 @@ from decision_world import NOON, World
 
 from credit_review.errors import Unavailable
 from credit_review.model.records import PacketOpening
-from credit_review.review.coaching import LEAST, Case, Hindsight, Override, figures, period_of
+from credit_review.monitoring.overrides import Hindsight, Override
+from credit_review.review.coaching import LEAST, Case, figures, period_of
 from credit_review.review.opened import note_opening
 
 AT = datetime(2026, 11, 3, 9, tzinfo=UTC)

@@ -65,7 +65,7 @@ def test_points_of_the_factors_add_up_to_the_score_and_the_score_to_the_probabil
         for card in (EXPERT, fitted()):
             result = one(row, card)
             assert sum(earned(result).values()) == result["points"]
-            odds = math.exp((result["points"] - card.scale.offset) / card.scale.factor - card.calibration)
+            odds = math.exp((result["points"] - card.scale.offset) / card.scale.factor * card.slope - card.shift)
             assert result["pd_fraction"] == round(1 / (1 + odds), 6)
             assert result["grade"] == POLICY.grade_for(result["pd_fraction"])
 
