@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from credit_review import fx
 from credit_review.challenger import figures
 from credit_review.challenger.figures import Figure
+from credit_review.monitoring.calibration import bins_of, brier, expected_error
 from credit_review.policy import Policy
 from credit_review.scoring import evaluation
 from credit_review.scoring.scorecard import Scorecard
@@ -229,11 +230,15 @@ def known_outcomes(
     if figures.enough(bad):
         measures = [
             _measured("AUC", evaluation.auc, bad, risk, labels, seed),
-            _measured("Brier score", figures.brier, bad, risk, labels, seed),
-            _measured("calibration error", figures.calibration_error, bad, risk, labels, seed),
+            _measured("Brier score", _brier, bad, risk, labels, seed),
+            _measured("calibration error", expected_error, bad, risk, labels, seed),
         ]
     bins = [bar for column, name in enumerate(("scorecard", "challenger")) for bar in _curve(name, bad, risk[:, column])]
     return Known(until, len(rows), int(bad.sum()), tuple(measures), tuple(bins) if measures else ())
+
+
+def _brier(bad: Any, risk: Any) -> float:
+    return brier(bad, risk).score
 
 
 def _measured(name: str, measure: Any, bad: Any, risk: Any, labels: Any, seed: int) -> Measured:
@@ -245,6 +250,9 @@ def _measured(name: str, measure: Any, bad: Any, risk: Any, labels: Any, seed: i
 
 
 def _curve(name: str, bad: Any, risk: Any) -> list[tuple[str, int, float, float]]:
-    """Five bins of equal size by risk."""
-    parts = [part for part in np.array_split(np.argsort(risk, kind="stable"), 5) if len(part)]
-    return [(name, len(p), round(float(risk[p].mean()), 6), round(float(bad[p].mean()), 6)) for p in parts]
+    """Five bins of about equal size by risk."""
+    place = bins_of(risk, 5)
+    return [
+        (name, int(p.sum()), round(float(risk[p].mean()), 6), round(float(bad[p].mean()), 6))
+        for p in (place == at for at in np.unique(place))
+    ]

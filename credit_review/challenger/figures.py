@@ -1,4 +1,4 @@
-"""How well probabilities rank and how true they are: AUC, Brier score, calibration error, log loss, with intervals over whole groups."""
+"""Log loss, by which settings are chosen, and how well probabilities rank and how true they are, with intervals over whole groups."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from credit_review.challenger.card import Judged
+from credit_review.monitoring.calibration import brier, expected_error
 from credit_review.scoring import evaluation
 from credit_review.words import marked
 
 DECIMALS = 4
-BINS = 10
 REPLICATES = 500
 TOO_FEW = marked("fewer than 5 rows with or without the outcome")
 
@@ -34,18 +34,6 @@ def log_loss(outcome: Ints, risk: Floats) -> float:
     """Mean negative log likelihood of the outcomes; probabilities are kept off 0 and 1 by one millionth."""
     safe = np.clip(risk, 1e-6, 1 - 1e-6)
     return float(-np.mean(outcome * np.log(safe) + (1 - outcome) * np.log(1 - safe)))
-
-
-def brier(outcome: Ints, risk: Floats) -> float:
-    """Mean squared difference of probability and outcome."""
-    return float(np.mean((risk - outcome) ** 2))
-
-
-def calibration_error(outcome: Ints, risk: Floats) -> float:
-    """Expected calibration error: mean difference of probability and rate over ten bins of equal size by risk, weighted by rows."""
-    order = np.argsort(risk, kind="stable")
-    parts = [part for part in np.array_split(order, BINS) if len(part)]
-    return float(sum(len(p) * abs(risk[p].mean() - outcome[p].mean()) for p in parts) / len(risk))
 
 
 def enough(outcome: Ints) -> bool:
@@ -80,6 +68,6 @@ def judged(of: str, outcome: Ints, risk: Floats, groups: NDArray[Any], *, seed: 
         auc=round(evaluation.auc(outcome, risk), DECIMALS),
         auc_low=round(low, DECIMALS),
         auc_high=round(high, DECIMALS),
-        brier=round(brier(outcome, risk), DECIMALS),
-        calibration_error=round(calibration_error(outcome, risk), DECIMALS),
+        brier=round(brier(outcome, risk).score, DECIMALS),
+        calibration_error=round(expected_error(outcome, risk), DECIMALS),
     )

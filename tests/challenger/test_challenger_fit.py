@@ -96,12 +96,9 @@ def test_a_history_too_thin_is_refused_with_what_policy_asks_for():
         fitting.fit_ledger(simulated(20, 6), policy=starter_policy(), seed=1, libraries=challengers.installed())
 
 
-def test_calibration_error_and_brier_score_by_hand():
-    outcome, probability = np.array([0, 1] * 10), np.full(20, 0.5)
-    assert figures.brier(outcome, probability) == 0.25
-    assert figures.calibration_error(outcome, probability) == 0
-    assert figures.calibration_error(np.ones(20, dtype=int), probability) == 0.5
-    assert figures.log_loss(outcome, probability) == pytest.approx(np.log(2))
+def test_log_loss_by_hand_and_an_interval_where_nothing_varies():
+    outcome = np.array([0, 1] * 10)
+    assert figures.log_loss(outcome, np.full(20, 0.5)) == pytest.approx(np.log(2))
     perfect = figures.with_interval(evaluation.auc, outcome, outcome.astype(float), np.arange(20), seed=1)
     assert (perfect.value, perfect.low, perfect.high) == (1, 1, 1)
 

@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from office import AS_OF, CLOCK, NOON
+from office import AS_OF, CLOCK, NOON, run
 
 from credit_review.adapters import challengers
 from credit_review.challenger import fitting
@@ -45,13 +45,14 @@ def give(office, files, monkeypatch=None):
 
 def publish(office):
     """Registered by who made it, published by somebody else under a key that the settings name."""
-    made = office.run("audit", "key", "models.example/1", "--out", str(office.config / "models.key")).fine()
+    made = run("audit", "key", "models.example/1", "--out", str(office.config / "models.key")).fine()
     key = next(word for word in made.out.split() if word.startswith("models.example/1+"))
     with (office.config / "settings.yaml").open("a", encoding="utf-8") as settings:
-        settings.write(f"\nmodels:\n  keys: [\"{key}\"]\n")
+        settings.write(f'\nmodels:\n  keys: ["{key}"]\n')
     prepare.services.cache_clear()
     office.run("scorecard", "register", "challenger.json", "--kind", "challenger", who="p-analyst").fine()
-    office.run("scorecard", "publish", "challenger.json", "--key", str(office.config / "models.key"), who="p-cfo").fine()
+    for name in ("challenger.json", "scorecard.json"):  # where keys are named, the scorecard is signed too
+        office.run("scorecard", "publish", name, "--key", str(office.config / "models.key"), who="p-cfo").fine()
 
 
 def entries(office, review):
