@@ -242,11 +242,7 @@ def _brier(bad: Any, risk: Any) -> float:
 
 
 def _measured(name: str, measure: Any, bad: Any, risk: Any, labels: Any, seed: int) -> Measured:
-    def apart(outcome: Any, both: Any) -> float:
-        return float(measure(outcome, both[:, 1]) - measure(outcome, both[:, 0]))
-
-    scorecard, challenger = (figures.with_interval(measure, bad, risk[:, column], labels, seed=seed) for column in (0, 1))
-    return Measured(name, scorecard, challenger, figures.with_interval(apart, bad, risk, labels, seed=seed))
+    return Measured(name, *figures.paired(measure, bad, risk, labels, seed=seed))
 
 
 def _curve(name: str, bad: Any, risk: Any) -> list[tuple[str, int, float, float]]:

@@ -41,18 +41,23 @@ def enough(outcome: Ints) -> bool:
     return bool(min(outcome.sum(), len(outcome) - outcome.sum()) >= evaluation.SMALLEST_SIDE)
 
 
-def with_interval(measure: Any, outcome: Ints, risk: Any, groups: NDArray[Any], *, seed: int) -> Figure:
-    """`measure(outcome, risk)` with its interval by bootstrap over whole groups, 500 replicates; `risk` may hold several columns."""
+def paired(measure: Any, outcome: Ints, risk: Floats, groups: NDArray[Any], *, seed: int) -> tuple[Figure, Figure, Figure]:
+    """`measure(outcome, risk)` of both columns of `risk`, and the second less the first, with intervals by bootstrap over whole groups.
+
+    500 replicates; both columns are measured on the same draws, so what they share does not widen the interval of their difference.
+    """
     codes, place = np.unique(groups, return_inverse=True)
     rows_of = np.split(np.argsort(place, kind="stable"), np.cumsum(np.bincount(place, minlength=len(codes)))[:-1])
     rng = np.random.Generator(np.random.PCG64(seed))
-    found = []
-    for _ in range(REPLICATES):
-        drawn = np.concatenate([rows_of[i] for i in rng.integers(0, len(codes), len(codes))])
-        if 0 < outcome[drawn].sum() < len(drawn):
-            found.append(measure(outcome[drawn], risk[drawn]))
-    low, high = np.quantile(found, [0.025, 0.975]) if found else (np.nan, np.nan)
-    return Figure(float(measure(outcome, risk)), float(low), float(high))
+    drawn = (np.concatenate([rows_of[i] for i in rng.integers(0, len(codes), len(codes))]) for _ in range(REPLICATES))
+    found = np.array([[measure(outcome[d], risk[d, at]) for at in (0, 1)] for d in drawn if 0 < outcome[d].sum() < len(d)])
+    first, second = (measure(outcome, risk[:, at]) for at in (0, 1))
+    return _figure(first, found[:, 0]), _figure(second, found[:, 1]), _figure(second - first, found[:, 1] - found[:, 0])
+
+
+def _figure(value: float, drawn: Floats) -> Figure:
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return Figure(float(value), float(low), float(high))
 
 
 def judged(of: str, outcome: Ints, risk: Floats, groups: NDArray[Any], *, seed: int) -> Judged:

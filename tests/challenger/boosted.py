@@ -1,6 +1,7 @@
 """A small challenger on made-up rows, and the files of it."""
 
 from functools import cache
+from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,8 @@ from credit_review.adapters import challengers
 from credit_review.challenger import fitting
 from credit_review.challenger.card import CategoryFeature, NumberFeature
 
+QUICK = ({"max_iter": 30, "max_depth": 3, "max_features": 0.5}, {"max_iter": 20, "learning_rate": 0.05, "max_depth": 2})
+"""Settings that fit in no time."""
 FEATURES = (
     NumberFeature(name="late", direction="higher_is_worse"),
     NumberFeature(name="months", direction="lower_is_worse"),
@@ -36,7 +39,8 @@ def rows(count=500, seed=2):
 @cache
 def fitted(seed=1):
     frame, bad, groups = rows()
-    return fitting.fit(frame, bad, FEATURES, groups=groups, seed=seed, libraries=challengers.installed(), judged=())
+    with patch.object(fitting, "CANDIDATES", QUICK):
+        return fitting.fit(frame, bad, FEATURES, groups=groups, seed=seed, libraries=challengers.installed(), judged=())
 
 
 def written(folder, made=None):

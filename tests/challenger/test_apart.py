@@ -104,6 +104,7 @@ def test_features_that_lack_a_column_or_hold_text_are_refused_by_name(held):
         columns.matrix(pd.DataFrame({"late": ["x"]}), held.card.features[:1])
 
 
+@pytest.mark.soak
 def test_a_refusal_inside_the_process_comes_out_as_the_same_sentence(tmp_path):
     hostile = with_node(node("os", "system", "FunctionNode", content="system"))
     with pytest.raises(BadInput) as told:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from boosted import fitted, rows
+from boosted import QUICK, fitted, rows
 from scoring_rows import simulated, starter_policy
 
 from credit_review.adapters import challengers
@@ -79,7 +79,9 @@ def test_a_description_that_is_none_is_refused_by_field(old, new, words):
     assert words in told.value.what
 
 
-def test_the_ledgers_challenger_is_judged_in_time_and_leaves_out_what_the_scorecard_must():
+def test_the_ledgers_challenger_is_judged_in_time_and_leaves_out_what_the_scorecard_must(monkeypatch):
+    monkeypatch.setattr(fitting, "CANDIDATES", QUICK)
+    monkeypatch.setattr(fitting, "TUNING_FOLDS", 2)
     training = simulated(160, 6)
     made = fitting.fit_ledger(training, policy=starter_policy(), seed=1, libraries=challengers.installed())
     assert made.card.left_out["utilisation_fraction"].startswith("limits of past dates")
@@ -96,11 +98,13 @@ def test_a_history_too_thin_is_refused_with_what_policy_asks_for():
         fitting.fit_ledger(simulated(20, 6), policy=starter_policy(), seed=1, libraries=challengers.installed())
 
 
-def test_log_loss_by_hand_and_an_interval_where_nothing_varies():
+def test_log_loss_by_hand_and_both_models_on_the_same_draws():
     outcome = np.array([0, 1] * 10)
     assert figures.log_loss(outcome, np.full(20, 0.5)) == pytest.approx(np.log(2))
-    perfect = figures.with_interval(evaluation.auc, outcome, outcome.astype(float), np.arange(20), seed=1)
-    assert (perfect.value, perfect.low, perfect.high) == (1, 1, 1)
+    both = np.column_stack([outcome, outcome]).astype(float)
+    first, second, apart = figures.paired(evaluation.auc, outcome, both, np.arange(20), seed=1)
+    assert (first.value, first.low, first.high) == (second.value, second.low, second.high) == (1, 1, 1)
+    assert (apart.value, apart.low, apart.high) == (0, 0, 0)
 
 
 @pytest.mark.soak

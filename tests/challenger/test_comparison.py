@@ -10,13 +10,15 @@ from boosted import fitted
 from scoring_rows import features, frame, starter_policy
 
 from credit_review import fx, report
-from credit_review.challenger import card
+from credit_review.challenger import card, figures
 from credit_review.challenger.comparison import compared, known_outcomes, scores_by, shadow
 from credit_review.model.frames import PROPOSALS, SCORES
 from credit_review.scoring import experts
 from credit_review.words import words_for
 
 POLICY = starter_policy()
+QUICK = 80
+"""Replicates of an interval here."""
 CARD = experts.expert(POLICY, why="test")
 RATES = fx.RateTable.from_rows([(date(2026, 9, 30), "USD", "EUR", "0.5", "test")])
 AS_OF = date(2026, 9, 30)
@@ -36,6 +38,11 @@ def result(**grade_and_risk):
 def proposals(**limits):
     usual = {"state": "reviewed", "currency": "EUR"}
     return frame(PROPOSALS, [usual | {"customer_id": c, "from_minor": a, "to_minor": b, "currency": k} for c, (a, b, k) in limits.items()])
+
+
+@pytest.fixture(autouse=True)
+def few_replicates(monkeypatch):
+    monkeypatch.setattr(figures, "REPLICATES", QUICK)
 
 
 @pytest.fixture(scope="module")

@@ -156,7 +156,9 @@ def unsafe(tree):
 def test_no_pickle_or_joblib_is_anywhere_in_our_code():
     files = [path for room in ROOMS for path in (ROOT / room).rglob("*.py")]
     assert len(files) > 200
-    found = {str(path.relative_to(ROOT)): list(unsafe(ast.parse(path.read_text(encoding="utf-8")))) for path in files}
+    texts = {path: path.read_text(encoding="utf-8") for path in files}
+    suspect = [path for path, text in texts.items() if any(word in text for word in (*UNSAFE, *READERS, "allow_pickle"))]
+    found = {str(path.relative_to(ROOT)): list(unsafe(ast.parse(texts[path]))) for path in suspect}
     assert {name: what for name, what in found.items() if what} == {}
 
 

@@ -12,7 +12,7 @@ import pytest
 from office import AS_OF, CLOCK, NOON, run
 
 from credit_review.adapters import challengers
-from credit_review.challenger import fitting
+from credit_review.challenger import columns, fitting
 from credit_review.model.records import AuditRow, Proposal, Review
 from tasks import assess, challenger, outcome, prepare, training
 
@@ -24,9 +24,17 @@ DECIDED = ("features", "scores", "states", "proposals")
 
 
 @pytest.fixture(scope="module")
-def files(tmp_path_factory):
-    """A challenger's two files, fitted on made-up history."""
-    made = fitting.fit_ledger(simulated(160, 6), policy=starter_policy(), seed=1, libraries=challengers.installed())
+def made():
+    """A challenger of the ledger's factors, fitted on made-up history."""
+    history, names = simulated(160, 6), ["average_days_late", "overdue_fraction", "external_grade"]
+    frame = columns.of_factors(history, names, starter_policy())
+    known = {"groups": history["group_id"], "seed": 1, "libraries": challengers.installed(), "judged": ()}
+    return fitting.fit(frame, history["outcome"], columns.ledger_features(names), **known)
+
+
+@pytest.fixture(scope="module")
+def files(made, tmp_path_factory):
+    """A challenger's two files."""
     path = tmp_path_factory.mktemp("challenger") / "challenger.json"
     challengers.write(path, made)
     return path.parent
@@ -194,10 +202,10 @@ def test_whatever_else_goes_wrong_with_a_challenger_stops_no_review(office, file
     assert entries(office, review)[0]["why"] == "the challenger failed (ZeroDivisionError)"
 
 
-def test_a_challenger_is_fitted_at_the_command_line_and_a_thin_history_is_refused(office, monkeypatch):
+def test_a_challenger_is_fitted_at_the_command_line_and_a_thin_history_is_refused(office, made, monkeypatch):
     office.run("scorecard", "fit", "--challenger", "--as-of", AS_OF.isoformat()).refused(3, "history is too thin for a challenger")
-    monkeypatch.setattr(training, "training_rows", lambda *_, **__: simulated(160, 6))
+    monkeypatch.setattr(training, "fit_challenger", lambda *_, **__: made)
     done = office.run("scorecard", "fit", "--challenger", "--as-of", AS_OF.isoformat(), "--out", str(office.config / "new.json")).fine()
     digest = sha256((office.config / "new.json").read_bytes()).hexdigest()
-    assert digest in done.out and "Later period from 2025-03-31" in done.out
+    assert digest in done.out and "boosted trees that run in the shadow and decide nothing" in done.out
     assert challengers.read(office.config / "new.json", known_as="new.json").digest == digest
