@@ -7,7 +7,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from credit_review import exposure, fx, policy, receivables, scoring
-from credit_review.adapters import reading
+from credit_review.adapters import challengers, reading
 from credit_review.adapters.wiring import Services
 from credit_review.words import marked
 from tasks import intake, prepare
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from credit_review.adapters.reading import Book
+    from credit_review.challenger import fitting as challenger_fitting
     from credit_review.policy import Policy
     from credit_review.receivables import Mapping
 
@@ -42,14 +43,35 @@ def fit(config: str, *, as_of: date | None, expert: bool) -> Fitted:
         card = scoring.expert(rules, why=why, only_lateness=lateness, not_available=not_available(mappings))
         return Fitted(text=scoring.dump(card), lines=(f"{card.name}: {card.why}",))
     day = as_of or opened.today()
-    with stage("Reading the sources"):
-        with opened.store.read() as uow:
-            known = intake.decided_identities(uow, day, opened.clock.now())
-        book = reading.read_book(opened.settings, mappings, as_of=day, policy=rules, known=known)
+    book = _book(opened, mappings, rules, day)
     with stage("Fitting the scorecard"):
         rows = training_rows(book, mappings, rules, as_of=day)
         result = fit_rows(rows, mappings, rules, as_of=day, seed=opened.settings.review.seed)
     return Fitted(text=scoring.dump(result.scorecard), lines=tuple(result.report.lines()), rows=rows)
+
+
+def fit_challenger(config: str, *, as_of: date | None) -> challenger_fitting.Fitted:
+    """A challenger fitted on the same history as a scorecard. Raises BadInput where that is too thin."""
+    from credit_review.challenger import fitting
+
+    opened = prepare.services(config)
+    rules = policy.load(opened.settings.document(opened.settings.policy))
+    mappings = [receivables.load(opened.settings.document(place.mapping)) for place in opened.settings.sources]
+    day = as_of or opened.today()
+    book = _book(opened, mappings, rules, day)
+    with stage("Fitting the challenger"):
+        rows = training_rows(book, mappings, rules, as_of=day)
+        unfed = not_available(mappings)
+        return fitting.fit_ledger(
+            rows, policy=rules, seed=opened.settings.review.seed, libraries=challengers.installed(), not_available=unfed
+        )
+
+
+def _book(opened: Services, mappings: list[Mapping], rules: Policy, day: date) -> Book:
+    with stage("Reading the sources"):
+        with opened.store.read() as uow:
+            known = intake.decided_identities(uow, day, opened.clock.now())
+        return reading.read_book(opened.settings, mappings, as_of=day, policy=rules, known=known)
 
 
 def fit_book(book: Book, mappings: list[Mapping], rules: Policy, *, as_of: date, seed: int) -> scoring.FitResult:

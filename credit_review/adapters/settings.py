@@ -255,6 +255,7 @@ class Settings(_Part):
     policy: str
     authority: str
     scorecard: str
+    challenger: str = ""
     limits_owner: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")
     sources: tuple[Location, ...] = Field(min_length=1)
     posted_through: PostedThrough | None = None

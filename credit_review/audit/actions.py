@@ -23,6 +23,7 @@ class Action(StrEnum):
     VALIDATION_RESULT = "validation.result"
     QUARANTINE_ACCEPTED = "quarantine.accepted"
     SCORE_BATCH = "score.batch"
+    CHALLENGER_RESULT = "challenger.result"
     # proposals
     REQUEST_RECEIVED = "request.received"
     PROPOSAL_CREATED = "proposal.created"

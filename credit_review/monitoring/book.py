@@ -21,6 +21,7 @@ from credit_review.monitoring.overrides import QUARTERS, Hindsight, Override, Sc
 from credit_review.monitoring.ranking import Ranking, ranking
 from credit_review.monitoring.rates import LEVEL
 from credit_review.monitoring.vintages import Cell, Verdict, back_test
+from credit_review.scoring import text
 from credit_review.scoring.factors import values
 from credit_review.scoring.scorecard import Scorecard
 from credit_review.scoring.scores import bin_numbers
@@ -127,6 +128,7 @@ def monitor(past: Past) -> Monitored:
 def factor_counts(card: Scorecard, features: pd.DataFrame) -> dict[str, NDArray[np.int64]]:
     """Customers of FEATURES by place of each factor of the card, as `scores.bin_numbers` counts them; factors never fed are left out."""
     fed = [one for one in card.factors if one.name not in card.not_available]
+    features = text.with_scores(features, card.text)
     places = {one.name: bin_numbers(one, values(one.name, features, max_age_days=one.max_age_days)) for one in fed}
     return {one.name: np.bincount(places[one.name], minlength=len(one.places)).astype(np.int64) for one in fed}
 

@@ -29,6 +29,7 @@ OWN, COVERED = said("own risk"), said("covered by insurance or security")
 NO_GRADE = said("no grade")
 THIS, LAST = said("this review"), said("last review")
 SCORE = said("points in all")
+SCORECARD, CHALLENGER, PREDICTED, TRUE = said("scorecard"), said("challenger"), said("mean probability"), said("share with the outcome")
 _SCALES = (
     (10**9, marked("{currency}, billions")), (10**6, marked("{currency}, millions")), (10**3, marked("{currency}, thousands")),
     (1, marked("{currency}, units")),
@@ -130,8 +131,8 @@ def ageing_plot(panels: Sequence[Ageing]) -> str:
     return _svg(draw, width=7.2, height=0.55 + 0.5 * len(shown)) if shown else ""
 
 
-def migration_plot(grades: Sequence[str], counts: Sequence[Sequence[int]]) -> str:
-    """Customers by grade of the last review (rows) and of this one (columns)."""
+def migration_plot(grades: Sequence[str], counts: Sequence[Sequence[int]], *, rows: str = LAST, columns: str = THIS) -> str:
+    """Customers by grade of the last review (rows) and of this one (columns), or of two models."""
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
@@ -145,8 +146,8 @@ def migration_plot(grades: Sequence[str], counts: Sequence[Sequence[int]]) -> st
         axes.xaxis.tick_top()
         axes.xaxis.set_label_position("top")
         axes.tick_params(labelcolor=INK)
-        axes.set_xlabel(THIS)
-        axes.set_ylabel(LAST, rotation_mode="anchor", verticalalignment="bottom")
+        axes.set_xlabel(columns)
+        axes.set_ylabel(rows, rotation_mode="anchor", verticalalignment="bottom")
         axes.spines["bottom"].set_visible(False)
 
     return _svg(draw, width=3.6, height=3.4)
@@ -213,6 +214,30 @@ def drift_plot(shown: Sequence[tuple[str, float, float]], reference: Sequence[fl
         axes.set_xlim(0, end)
 
     return _svg(draw, width=7.2, height=0.9 + 0.32 * len(shown))
+
+
+def two_models_plot(bins: Sequence[tuple[str, int, float, float]]) -> str:
+    """Mean probability and share with the outcome, a point a bin and a line a model; on the grey line the one is the other."""
+    drawn = (("scorecard", SCORECARD, NAVY, "o"), ("challenger", CHALLENGER, RED, "s"))
+    top = max((max(mean, rate) for _, _, mean, rate in bins), default=0.0) * 1.08 or 1.0
+
+    def draw(figure: Figure) -> None:
+        axes = figure.subplots()
+        axes.plot([0, top], [0, top], color=LINE, linewidth=1)
+        for key, name, colour, marker in drawn:
+            points = [(mean, rate) for model, _, mean, rate in bins if model == key]
+            axes.plot([x for x, _ in points], [y for _, y in points], color=colour, marker=marker, markersize=4, linewidth=1, label=name)
+        axes.set(xlim=(0, top), ylim=(0, top), aspect="equal")
+        step = next((one for one in (0.005, 0.01, 0.02, 0.05, 0.1) if top <= 5 * one), 0.2)
+        ticks = [step * at for at in range(int(top / step) + 1)]
+        names = [f"{100 * one:.3g}%" for one in ticks]
+        axes.set_xticks(ticks, names)
+        axes.set_yticks(ticks, names)
+        axes.set_xlabel(PREDICTED)
+        axes.set_ylabel(TRUE)
+        axes.legend(frameon=False, loc="upper left", handlelength=1.4)
+
+    return _svg(draw, width=3.6, height=3.4) if bins else ""
 
 
 def _draw(panels: Sequence[Any], panel: Any, *, height: float, legend: Mapping[str, str] = MappingProxyType({})) -> str:
@@ -317,8 +342,12 @@ MODEL_LABELS: tuple[str, ...] = (
 """Labels of a model card's plots (`model_plots`)."""
 
 _TEXT = re.compile(r"(<text[^>]*>)([^<]*)(</text>)")
+_MODELS = (SCORECARD, CHALLENGER, PREDICTED, TRUE)
 _LABELS: Mapping[str, str] = MappingProxyType(
-    {label: label for label in (*AGEING_NAMES, *STEPS, OWN, COVERED, NO_GRADE, THIS, LAST, SCORE, *REASONS.values(), *MODEL_LABELS)}
+    {
+        label: label
+        for label in (*AGEING_NAMES, *STEPS, OWN, COVERED, NO_GRADE, THIS, LAST, SCORE, *REASONS.values(), *_MODELS, *MODEL_LABELS)
+    }
 )
 
 

@@ -16,8 +16,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from credit_review.errors import BadInput
+from credit_review.hearing import heard
 from credit_review.policy import Policy
-from credit_review.scoring import calibration, evaluation, text
+from credit_review.scoring import calibration, evaluation, leakage, text
 from credit_review.scoring.experts import SCALE, already_rule, expert, max_age_days, outcome_name, outcome_words
 from credit_review.scoring.factors import FACTORS, FactorSpec, values
 from credit_review.scoring.outcomes import LATE, window_end
@@ -43,10 +44,6 @@ SMALLEST_SPREAD = 3
 FOLDS = 5
 VALID_MONTHS = 18
 """A fitted card holds so long: a year until it is fitted again, and half a year for that to be validated."""
-UNFIT = {
-    "utilisation_fraction": "limits of past dates are not in the ledger; today's limit would tell the fit what happened later",
-}
-"""Factors never fitted, and why."""
 _FINER = {
     "external_pd_fraction": "the report's probability of default says the same more exactly",
     "altman_z2": "Altman Z'' says the same more exactly",
@@ -86,7 +83,7 @@ class FitReport:
             out.append(self.calibrated)
         if self.factors:
             out.append(said("Factors: {factors}.", factors=listed(list(self.factors))))
-        out += [said("Left out: {name}, {reason}.", name=name, reason=said(reason)) for name, reason in self.left_out.items()]
+        out += [said("Left out: {name}, {reason}.", name=name, reason=heard(reason)) for name, reason in self.left_out.items()]
         return out
 
 
@@ -121,6 +118,7 @@ def fit(
 
     Too thin: fewer distinct customers or distinct bad customers than policy's smallest history, or no factor that tells them apart.
     `only_lateness` says whether lateness is all that the source could state; then an expert scorecard names its figure so.
+    Factors that know what came after a cut-off are left out and named (`leakage`).
     Later periods are judged by scorecards fitted only on outcomes known at their cut-off, on customers of groups not seen in the fit.
     """
     blocked = dict(not_available or {})
@@ -128,11 +126,12 @@ def fit(
     if why := _too_thin(customers, bad, policy, blocked):
         return _fall_back(training, policy, why, blocked, valid_from, only_lateness)
     ordered = _ordered(training)
-    fitted = _fit(ordered, policy, blocked)
+    unfit = blocked | {one.feature: one.why for one in leakage.of_factors(ordered, policy)}
+    fitted = _fit(ordered, policy, unfit)
     if not fitted.factors:
         why = marked("no factor tells customers with the outcome from those without")
         return _fall_back(training, policy, why, blocked, valid_from, only_lateness)
-    periods, held = _later_periods(ordered, policy, blocked, seed)
+    periods, held = _later_periods(ordered, policy, unfit, seed)
     only_lateness = set(ordered.loc[ordered["outcome"] == 1, "cause"]) <= {LATE}
     days = sorted({d.date().isoformat() for d in ordered["cutoff"]})
     fitted_on = marked("fitted on {rows} rows of {customers} customers, {bad} with the outcome, at cut-offs {first} to {last}")
@@ -235,7 +234,7 @@ def _fit(training: pd.DataFrame, policy: Policy, blocked: Mapping[str, str]) -> 
     """Bins, weights and whole points on these rows; factors is empty when nothing separates."""
     from credit_review.scoring.estimator import ScorecardClassifier
 
-    left_out = {**UNFIT, **{n: r for n, r in blocked.items() if n in FACTORS}}
+    left_out = {n: str(r) for n, r in blocked.items() if n in FACTORS}
     training, written = _read_remarks(training, policy, left_out)
     plan: list[FactorPlan] = []
     for spec in FACTORS.values():

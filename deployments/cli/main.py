@@ -717,6 +717,9 @@ def scorecard_fit(
     as_of: AsOf = None,
     out: Annotated[Path | None, typer.Option(help="Where to write it; default: the scorecard file of settings.yaml.")] = None,
     expert: Annotated[bool, typer.Option("--expert", help="Write the expert scorecard, whatever the history.")] = False,
+    challenger: Annotated[
+        bool, typer.Option("--challenger", help="Fit a challenger instead: boosted trees that run in the shadow and decide nothing.")
+    ] = False,
     owner: Owner = "",
     purpose: Purpose = "",
     limits_of_use: LimitsOfUse = "",
@@ -730,8 +733,11 @@ def scorecard_fit(
     Example: `credit-review scorecard fit --as-of 2026-09-30 --out scorecard-2027.json --owner p-cfo`.
     """
     from credit_review.review.models import Described
-    from deployments.cli import scorecards
+    from deployments.cli import running, scorecards
 
+    if challenger:
+        running.fit_challenger(config, as_of=as_of.date() if as_of else None, out=out)
+        return
     scorecards.fit(
         config,
         as_of=as_of.date() if as_of else None,
@@ -881,6 +887,19 @@ def scorecard_monitor(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption
     from deployments.cli import running
 
     raise SystemExit(running.monitor_scorecard(config, as_json=as_json))
+
+
+@scorecard_app.command("compare-challenger")
+def scorecard_compare_challenger(
+    review: Annotated[str, typer.Argument(help="Review id.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_of: AsOf = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Hold the challenger that ran in a review's shadow against the scorecard: ranks, grades, limits and, where known, outcomes."""
+    from deployments.cli import running
+
+    running.compare_challenger(config, review, as_of=as_of.date() if as_of else None, as_json=as_json)
 
 
 @people_app.command("reviewed")
