@@ -35,6 +35,20 @@ def config(tmp_path_factory):
         yield str(folder)
 
 
+def unasked(config):
+    """The account with the smallest limit in force of those that the review reached and left as they are, and its limit, minor units."""
+    with prepare.services(config).store.read() as uow:
+        (review,) = uow.find(Review, kind="periodic")
+        busy = {p.account_id for p in uow.find(Proposal)}
+        limits = {c.account_id: c.amount_minor for c in uow.find(CreditLimit)}
+        accounts = uow.find(LimitAccount, layer="base", currency="EUR")
+    frame = prepare.plan_of(config, review.review_id).workspace.read("proposals", 0)
+    reached = set(frame.loc[frame["state"] == "reviewed", "customer_id"])
+    free = [a for a in accounts if limits.get(a.account_id) is not None and a.account_id not in busy and a.subject_id in reached]
+    account = min(free, key=lambda a: (limits[a.account_id], a.subject_id))
+    return account, limits[account.account_id]
+
+
 def followed(config, review_id):
     """The status message of a request as it would be sent now."""
     opened = prepare.services(config)
@@ -47,12 +61,8 @@ def followed(config, review_id):
 
 def test_who_asks_gets_a_status_that_says_with_whom_it_is_or_why_it_came_to_nothing(config):
     store = prepare.services(config).store
-    with store.read() as uow:
-        busy = {p.account_id for p in uow.find(Proposal)}
-        limits = {c.account_id: c.amount_minor for c in uow.find(CreditLimit)}
-        free = [a for a in uow.find(LimitAccount, layer="base", currency="EUR") if a.account_id in limits and a.account_id not in busy]
-    account = min(free, key=lambda a: (limits[a.account_id], a.subject_id))
-    whole, more = (f"{minor // 100}" for minor in (limits[account.account_id], limits[account.account_id] + 5_000_00))
+    account, limit = unasked(config)
+    whole, more = f"{limit // 100}", f"{limit // 100 + 5000}"
     with pytest.raises(CreditReviewError):
         limit_request.limit_request.fn(account.subject_id, whole, "as it is", "p-cfo", config=config)
     failed = review_in(store, "failed")
@@ -62,13 +72,11 @@ def test_who_asks_gets_a_status_that_says_with_whom_it_is_or_why_it_came_to_noth
 
 
 def test_the_controls_run_at_the_end_of_a_request_and_what_they_find_is_one_finding_however_often(config):
-    opened = prepare.services(config)
+    opened, (account, limit) = prepare.services(config), unasked(config)
     with opened.store.read() as uow:
         (review,) = uow.find(Review, kind="periodic")
-        busy = {p.account_id for p in uow.find(Proposal)}
-        account = next(a for a in uow.find(LimitAccount, layer="base", currency="EUR") if a.account_id not in busy)
     (opened.settings.data / "reviews" / review.review_id / "certificate.json").unlink()
-    limit_request.limit_request.fn(account.subject_id, "77000", "season", "p-cfo", config=config)
+    limit_request.limit_request.fn(account.subject_id, f"{limit // 100 + 5000}", "season", "p-cfo", config=config)
     with opened.store.read() as uow:
         assert [(f.control, f.subject) for f in uow.find(Finding)] == [("coverage", f"review:{review.review_id}")]
     again = controls.watch.fn(config, book=False)
