@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import sqlite3
+from contextlib import closing
 from dataclasses import fields, replace
 from datetime import UTC, date, datetime, timedelta
 
@@ -11,7 +13,7 @@ from sqlalchemy import text
 from store_rows import DAY, NOW, account, change_of, decision, effect, limit_of, maker, opening, proposal, put, review
 
 from credit_review import audit
-from credit_review.adapters.store import models, schema
+from credit_review.adapters.store import engine, models, schema
 from credit_review.adapters.store.engine import WRITE_BUDGET, open_engine
 from credit_review.adapters.store.unit_of_work import open_store
 from credit_review.errors import BadInput, Conflict, Unavailable
@@ -119,6 +121,13 @@ def test_a_missing_folder_is_named(tmp_path):
 
 
 # --- reading and writing ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_commit_on_sqlite_waits_for_the_disk_as_installed(tmp_path):
+    """In tests it does not, see conftest.py."""
+    with closing(sqlite3.connect(tmp_path / "as-installed.db")) as connection:
+        engine._prepare_sqlite.__wrapped__(connection, None)
+        assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
 
 
 def test_what_is_committed_is_read_back_equal(book):
