@@ -28,7 +28,7 @@ from credit_review.words import Words, marked, said
 if TYPE_CHECKING:
     import pandas as pd
 
-    from credit_review.policy import LimitRules
+    from credit_review.policy import LimitRules, Policy
 
 _FIGURES: dict[str, str] = {
     "open_items_minor": said("open items"),
@@ -117,7 +117,7 @@ def _from_files(services: Services, proposal: Proposal, manifest: Manifest, word
         "policy": policy.version,
         "hidden": "" if shown else said("Data of external reports is not shown here: the provider's licence does not allow it."),
         "points": list(_points(score)),
-        "score": list(_score(score, words)),
+        "score": list(_score(score, policy, words)),
         "basis": list(_basis(row, _row(workspace.read("proposals", bucket), customer), policy.limits, words, licensed=shown)),
         "path": _path(services, proposal, licensed=shown),
         "data_dates": _dates(manifest, row),
@@ -180,12 +180,12 @@ def _points(score: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
             yield in_words.get(name, name.replace("_", " ")), int(points)
 
 
-def _score(score: Mapping[str, Any], w: Words) -> Iterator[tuple[str, str]]:
+def _score(score: Mapping[str, Any], policy: Policy, w: Words) -> Iterator[tuple[str, str]]:
     """What the points add up to, and what that means."""
     if score.get("points") is not None:
         yield said("points in all"), f"{int(score['points'])}"
         yield said("probability of default"), w.percent(float(score["pd_fraction"]), decimals=2)
-        yield said("grade"), str(score["grade"])
+        yield said("grade"), policy.grade_title(str(score["grade"]))
     for view, label in _VIEWS.items():
         points = score.get(f"{view}_points")
         if score.get("views") and str(points) == "<NA>":
@@ -194,7 +194,7 @@ def _score(score: Mapping[str, Any], w: Words) -> Iterator[tuple[str, str]]:
             chance = w.percent(float(score[f"{view}_pd_fraction"]), decimals=2)
             yield label, said("{points} points, probability {chance}", points=int(points), chance=chance)  # type: ignore[arg-type]
     if score.get("grade_rule"):
-        yield said("grade of the score's band"), str(score["band_grade"])
+        yield said("grade of the score's band"), policy.grade_title(str(score["band_grade"]))
 
 
 _VIEWS = {"behaviour": said("payment behaviour alone"), "financial": said("financial standing alone")}
