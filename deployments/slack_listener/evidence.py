@@ -187,12 +187,12 @@ def _score(score: Mapping[str, Any], policy: Policy, w: Words) -> Iterator[tuple
         yield said("probability of default"), w.percent(float(score["pd_fraction"]), decimals=2)
         yield said("grade"), policy.grade_title(str(score["grade"]))
     for view, label in _VIEWS.items():
-        points = score.get(f"{view}_points")
-        if score.get("views") and str(points) == "<NA>":
-            yield label, said("not known")
+        chance = float(score.get(f"{view}_pd_fraction", "nan"))
+        if chance == chance:
+            points = int(score[f"{view}_points"])
+            yield label, said("{points} points, probability {chance}", points=points, chance=w.percent(chance, decimals=2))
         elif score.get("views"):
-            chance = w.percent(float(score[f"{view}_pd_fraction"]), decimals=2)
-            yield label, said("{points} points, probability {chance}", points=int(points), chance=chance)  # type: ignore[arg-type]
+            yield label, said("not known")
     if score.get("grade_rule"):
         yield said("grade of the score's band"), policy.grade_title(str(score["band_grade"]))
 
