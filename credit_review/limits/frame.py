@@ -86,9 +86,10 @@ def grade_notes(scores: pd.DataFrame, policy: Policy) -> pd.Series[str]:
     if "scoring" not in policy.model_fields_set:
         return pd.Series("", index=scores.index, dtype="str")
     columns = ["views", "view_missing", "behaviour_points", "financial_points", "grade", "grade_rule"]
-    code, rows = pd.factorize(pd.MultiIndex.from_frame(scores[columns].astype({c: "object" for c in columns})))
-    notes = ["; ".join(_notes(*row)) for row in rows]
-    return pd.Series(np.array([*notes, ""], dtype=object)[code], index=scores.index, dtype="str")
+    code = scores.groupby(columns, dropna=False, sort=False).ngroup().to_numpy(dtype=np.int64)
+    first = np.unique(code, return_index=True)[1]
+    notes = ["; ".join(_notes(*row)) for row in scores[columns].iloc[first].itertuples(index=False, name=None)]
+    return pd.Series(pd.array(notes, dtype="str").take(code), index=scores.index)
 
 
 def _notes(views: str, missing: str, behaviour: Any, financial: Any, grade: str, rule: str) -> Iterator[str]:

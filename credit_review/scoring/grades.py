@@ -33,8 +33,8 @@ def grades(probability: Floats, band: Any, previous: Any, view_missing: Any, pol
     stays = (before >= 0) & (before != now) & inside
     grade = np.where(stays, before, now)
     least = np.maximum(grade, _best_allowed(view_missing, policy))
-    why = np.select([least > grade, stays], [CAPPED, KEPT], default="")
-    return names.to_numpy(dtype=object)[least], why.astype(object)
+    why = pd.array(["", KEPT, CAPPED], dtype="str").take(np.select([least > grade, stays], [2, 1], default=0))
+    return pd.array(policy.grade_names, dtype="str").take(least), why
 
 
 def _widened(policy: Policy) -> tuple[Floats, Floats]:
@@ -51,4 +51,5 @@ def _best_allowed(view_missing: Any, policy: Policy) -> Ints:
         view: policy.grade_names.index(name) if (name := policy.scoring.without(view).best_grade) else 0 for view in VIEWS
     }
     by_code: dict[str, int] = {"": 0, **best, BOTH: max(best.values())}
-    return np.array([by_code[str(code)] for code in view_missing], dtype=np.int64)
+    code, names = pd.factorize(np.asarray(view_missing, dtype=object))
+    return np.array([by_code[str(name)] for name in names], dtype=np.int64)[code]

@@ -182,20 +182,30 @@ def _check(features: pd.DataFrame, scorecard: Scorecard) -> None:
 def _previous(customers: pd.Series[str], previous: pd.Series[str] | None) -> Any:
     """The last grade of each customer as text, empty where there is none."""
     if previous is None:
-        return np.full(len(customers), "", dtype=object)
-    return previous.reindex(customers).fillna("").to_numpy(dtype=object)
+        return pd.array([""], dtype="str").take(np.zeros(len(customers), dtype=np.int64))
+    return previous.reindex(customers).fillna("").array
+
+
+def _distinct(points: Ints) -> tuple[Ints, Ints]:
+    """The distinct totals, ascending, and where each row's stands among them: totals lie close together, so nothing is sorted."""
+    if not len(points):
+        return points, points
+    least = points.min()
+    there = np.zeros(points.max() - least + 1, dtype=bool)
+    there[points - least] = True
+    return np.flatnonzero(there) + least, (np.cumsum(there) - 1)[points - least]
 
 
 def _alone(points: Any, scorecard: Scorecard) -> Any:
     """The probability that a view alone gives, NaN where it is missing."""
-    totals, place = np.unique(points.to_numpy(dtype=np.int64, na_value=0), return_inverse=True)
+    totals, place = _distinct(points.to_numpy(dtype=np.int64, na_value=0))
     found = np.array([scorecard.probability(int(total)) for total in totals], dtype=np.float64)[place]
     return np.where(points.isna(), np.nan, found)
 
 
 def _probability_and_band(points: Ints, scorecard: Scorecard, policy: Policy) -> tuple[Any, Any]:
     """Probability and grade of its band of each total, once a distinct total with the same arithmetic on every machine."""
-    totals, place = np.unique(points, return_inverse=True)
+    totals, place = _distinct(points)
     probability = [scorecard.probability(int(total)) for total in totals]
     grades = pd.array([policy.grade_for(p) for p in probability], dtype="str")
     return np.array(probability, dtype=np.float64)[place], grades.take(place)
@@ -205,8 +215,9 @@ def _reasons(scorecard: Scorecard, policy: Policy, tables: list[Ints], earned: l
     """Codes of the factors furthest below their best, as far as their view counts, worst first, in scorecard order where equal."""
     silent = [f.name in scorecard.not_available for f in scorecard.factors] + [False]
     below = np.stack([np.zeros_like(e) if quiet else t.max() - e for e, t, quiet in zip(earned, tables, silent, strict=True)], axis=1)
-    counts = [both.weights[views.view_of(f.name, policy.scoring)] for f in scorecard.factors]
-    below = below * np.stack([*counts, np.ones(len(below))], axis=1)
+    if any((weight != 1).any() for weight in both.weights.values()):
+        counts = [both.weights[views.view_of(f.name, policy.scoring)] for f in scorecard.factors]
+        below = below * np.stack([*counts, np.ones(len(below))], axis=1)
     worst = np.argsort(-below, axis=1, kind="stable")[:, :MAX_REASONS]
     reasons = [*(f.reasons for f in scorecard.factors), (scorecard.already.reason,) * 2]
     codes = ["", *sorted({code for one in reasons for code in one})]

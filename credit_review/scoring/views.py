@@ -61,7 +61,10 @@ def combined(
     parts = [np.rint(weights[view] * _MILLION).astype(np.int64) * evidence[view] for view in VIEWS]
     total = np.rint(sum(parts, np.zeros(count, dtype=np.int64)) / _MILLION).astype(np.int64)
     alone = {"behaviour": evidence["behaviour"] + already, "financial": evidence["financial"]}
-    columns: dict[str, Any] = {"views": np.full(count, rules.combine, dtype=object), "view_missing": _names(lacks)}
+    columns: dict[str, Any] = {
+        "views": pd.array([rules.combine], dtype="str").take(np.zeros(count, dtype=np.int64)),
+        "view_missing": _names(lacks),
+    }
     for view in VIEWS:
         columns[f"{view}_points"] = pd.arrays.IntegerArray(scorecard.base + alone[view], lacks[view].copy())
     plain = evidence["behaviour"] + evidence["financial"]
@@ -108,4 +111,5 @@ def _weights(rules: ScoringRules, evidence: dict[View, Ints], lacks: dict[View, 
 
 def _names(lacks: dict[View, Flags]) -> Any:
     behaviour, financial = lacks["behaviour"], lacks["financial"]
-    return np.select([behaviour & financial, behaviour, financial], [BOTH, *VIEWS], default="").astype(object)
+    code = np.select([behaviour & financial, behaviour, financial], [1, 2, 3], default=0)
+    return pd.array(["", BOTH, *VIEWS], dtype="str").take(code)

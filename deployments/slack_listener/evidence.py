@@ -28,7 +28,7 @@ from credit_review.words import Words, listed, marked, said
 if TYPE_CHECKING:
     import pandas as pd
 
-    from credit_review.policy import LimitRules
+    from credit_review.policy import LimitRules, Policy
 
 _FIGURES: dict[str, str] = {
     "open_items_minor": said("open items"),
@@ -117,7 +117,7 @@ def _from_files(services: Services, proposal: Proposal, manifest: Manifest, word
         "policy": policy.version,
         "hidden": "" if shown else said("Data of external reports is not shown here: the provider's licence does not allow it."),
         "points": list(_points(score)),
-        "score": list(_score(score, workspace.scorecard().figure, words)),
+        "score": list(_score(score, workspace.scorecard().figure, policy, words)),
         "basis": list(_basis(row, _row(workspace.read("proposals", bucket), customer), policy.limits, words, licensed=shown)),
         "path": _path(services, proposal, licensed=shown),
         "data_dates": _dates(manifest, row),
@@ -190,21 +190,21 @@ def _points(score: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
             yield in_words.get(name, name.replace("_", " ")), int(points)
 
 
-def _score(score: Mapping[str, Any], figure: str, w: Words) -> Iterator[tuple[str, str]]:
+def _score(score: Mapping[str, Any], figure: str, policy: Policy, w: Words) -> Iterator[tuple[str, str]]:
     """What the points add up to, and what that means."""
     if score.get("points") is not None:
         yield said("points in all"), f"{int(score['points'])}"
         yield said(figure), w.percent(float(score["pd_fraction"]), decimals=2)
-        yield said("grade"), str(score["grade"])
+        yield said("grade"), policy.grade_title(str(score["grade"]))
     for view, label in _VIEWS.items():
-        points = score.get(f"{view}_points")
-        if score.get("views") and str(points) in ("<NA>", "None"):
-            yield label, said("not known")
+        chance = float(score.get(f"{view}_pd_fraction", "nan"))
+        if chance == chance:
+            points = int(score[f"{view}_points"])
+            yield label, said("{points} points, probability {chance}", points=points, chance=w.percent(chance, decimals=2))
         elif score.get("views"):
-            chance = w.percent(float(score[f"{view}_pd_fraction"]), decimals=2)
-            yield label, said("{points} points, probability {chance}", points=int(points), chance=chance)  # type: ignore[arg-type]
+            yield label, said("not known")
     if score.get("grade_rule"):
-        yield said("grade of the score's band"), str(score["band_grade"])
+        yield said("grade of the score's band"), policy.grade_title(str(score["band_grade"]))
 
 
 _VIEWS = {"behaviour": said("payment behaviour alone"), "financial": said("financial standing alone")}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "limits"))
@@ -75,6 +75,17 @@ SLOW = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 
 
 @settings(max_examples=3, deadline=None, suppress_health_check=SLOW)
+@example(
+    edits={
+        "scoring__combine": "worse_of",
+        "scoring__external": "behaviour",
+        "scoring__without_behaviour__best_grade": "D",
+        "scoring__without_financial__no_increase": True,
+        "scoring__grade_margin": 0.5,
+    },
+    base=566,
+    currency="EUR",
+)
 @given(**COMPANIES)
 def test_engine_and_answers_agree_whatever_policy_scorecard_and_currency(quick_gate, tmp_path_factory, edits, base, currency):
     agree(tmp_path_factory.mktemp("ride"), edits, base, currency)

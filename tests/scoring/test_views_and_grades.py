@@ -9,6 +9,7 @@ from scoring_rows import features, starter_policy
 
 from credit_review import policy as policies
 from credit_review import scoring
+from credit_review.limits.frame import grade_notes
 from credit_review.model.frames import SCORES
 from credit_review.scoring import grades as grading
 
@@ -217,3 +218,25 @@ def test_a_margin_that_reaches_across_a_band_and_a_grade_that_is_none_are_refuse
 
 def test_a_grade_has_the_name_policy_gives_it():
     assert POLICY.grade_title("A") == "A very good"
+
+
+# --- what was there before there were two views ---------------------------------------------------------------------------------------
+
+
+def test_a_source_without_statements_has_the_expert_scorecard_it_had():
+    without = scoring.expert(POLICY, not_available=scoring.not_available({"cleared_items", "limits", "disputes", "sales"}))
+    names = [factor.name for factor in without.factors]
+    assert names == ["overdue_fraction", "oldest_dpd_days", "average_days_late", "days_late_trend", "utilisation_fraction",
+                     "months_on_book", "external_pd_fraction", "disputed_fraction", "net_worth_to_sales"]  # fmt: skip
+    assert not without.not_available and not without.left_out
+
+
+def test_a_proposal_tells_how_its_grade_came_about_where_policy_says_something_of_it():
+    scores = scoring.score(features([{"customer_id": "c1"} | PAYS | STANDS, {"customer_id": "c2"} | PAYS]), EXPERT, rules())
+    found = list(grade_notes(scores, rules()))
+    assert found == [
+        "payment behaviour (538) and financial standing (590) together",
+        "payment behaviour alone: neither statements nor an external report to judge by",
+    ]
+    silent = policies.Policy.model_construct(**{n: getattr(POLICY, n) for n in policies.Policy.model_fields if n != "scoring"})
+    assert set(grade_notes(scores, silent)) == {""}
