@@ -144,7 +144,7 @@ CANDIDATES = (
 
 
 def bankruptcy(folder: Path) -> Data:
-    """Financial ratios and whether the company went bankrupt within a year; exact duplicates are removed, or they would be on both sides."""
+    """Financial ratios and bankruptcy within a year; exact duplicates are removed, or they would be on both sides."""
     found = pd.read_csv(folder / "scoring/polish_5year_dev.csv").drop_duplicates(ignore_index=True)
     rows, bad = found.drop(columns="class"), found["class"].to_numpy(dtype=np.int64)
     group = np.arange(len(rows))
