@@ -6,7 +6,7 @@ export DO_NOT_TRACK = 1
 export GX_ANALYTICS_ENABLED = false
 unexport PYTHONDONTWRITEBYTECODE   # compiled modules are kept: else every process compiles thousands of files again, for 20 s of a core
 
-.PHONY: demo test bench soak words lock clean
+.PHONY: demo test bench bench-scoring soak words lock clean
 demo: .ready-run
 	@$(BIN)/credit-review demo
 
@@ -19,6 +19,15 @@ test: .ready-dev
 bench: .ready-dev
 	@$(BIN)/python -m benchmarks.bench; whole=$$?; $(BIN)/python -m benchmarks.audit_log; log=$$?; $(BIN)/python -m benchmarks.clicks && exit $$((whole + log))
 
+# figures of docs/scoring.md; optbinning, a baseline, goes into an environment of its own beside the project's
+bench-scoring: .ready-bench
+	@.venv-bench/bin/python -W ignore -m benchmarks.scoring
+
+.ready-bench: requirements/benchmarks.txt .venv/bin/uv
+	@$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python .venv-bench
+	@$(BIN)/uv pip install --quiet --python .venv-bench/bin/python --require-hashes -r requirements/benchmarks.txt
+	@touch $@
+
 soak: .ready-dev
 	@$(BIN)/pytest -q -n 2 --dist load -m soak
 
@@ -30,6 +39,7 @@ words: .ready-dev
 lock: .venv/bin/uv
 	$(BIN)/uv pip compile pyproject.toml --group build --universal --generate-hashes --no-emit-index-url --python-version 3.11 --no-header -o requirements/run.txt
 	$(BIN)/uv pip compile pyproject.toml --group build --group dev --universal --generate-hashes --no-emit-index-url --python-version 3.11 --no-header -c requirements/run.txt -o requirements/dev.txt
+	$(BIN)/uv pip compile pyproject.toml --group benchmarks --universal --generate-hashes --no-emit-index-url --python-version 3.11 --no-header -c requirements/run.txt -o requirements/benchmarks.txt
 
 .venv/bin/uv:
 	@echo "Setting up: an isolated environment in .venv (once, about a minute)"
@@ -51,4 +61,4 @@ lock: .venv/bin/uv
 	@touch $@ .ready-run
 
 clean:
-	rm -rf .venv .ready-* demo
+	rm -rf .venv .venv-bench .ready-* demo

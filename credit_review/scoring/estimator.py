@@ -1,8 +1,8 @@
 """`ScorecardClassifier`: a points scorecard as a scikit-learn estimator; what it learns is a plain `Card`, and it predicts with that.
 
-Optimal bins, weight of evidence, logistic regression with an L2 penalty and no negative weight, whole points. How strong the penalty is
-and whether two-way tables pay is chosen by cross-validation inside the rows given, of whole groups where groups are given. This module
-loads scikit-learn; a card is loaded and scored without it (`scorecard.load_card`, `scores.card_points`).
+Optimal bins, weight of evidence, logistic regression with an L2 penalty and no weight against a declared direction, whole points. How
+strong the penalty is and whether two-way tables pay is chosen by cross-validation inside the rows given, of whole groups where groups are
+given. This module loads scikit-learn; a card is loaded and scored without it (`scorecard.load_card`, `scores.card_points`).
 """
 
 from __future__ import annotations
@@ -191,7 +191,7 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             width = len(design.binned) + step
             start = None
             for j, strength in enumerate(strengths):
-                intercept, weights = positive_logistic(fitted[:, :width], 1 - seen.outcome, strength, start=start)
+                intercept, weights = bounded_logistic(fitted[:, :width], 1 - seen.outcome, strength, free=design.free, start=start)
                 start = np.concatenate([[intercept], weights])
                 log_odds = intercept + judged[:, :width] @ weights
                 out[:, i, j] = np.logaddexp(0, np.where(unseen.outcome == 1, log_odds, -log_odds))
@@ -203,11 +203,12 @@ def usual_plan(frame: pd.DataFrame) -> tuple[FactorPlan, ...]:
     return tuple(FactorPlan(str(c), "number" if pd.api.types.is_numeric_dtype(frame[c]) else "category") for c in frame.columns)
 
 
-def positive_logistic(columns: Floats, good: Ints, strength: float, *, start: Floats | None = None) -> tuple[float, Floats]:
-    """Intercept and weights of an L2-penalised logistic regression (`strength` is C of scikit-learn), no weight below 0.
+def bounded_logistic(columns: Floats, good: Ints, strength: float, *, free: int, start: Floats | None = None) -> tuple[float, Floats]:
+    """Intercept and weights of an L2-penalised logistic regression (`strength` is C of scikit-learn); after the first `free`, none below 0.
 
-    A column that would need a negative weight says, beside the others, the opposite of what it says alone: it weighs 0, or points would
-    contradict the bins people read. scikit-learn's solvers know no bounds, so this is scipy's L-BFGS-B; `start` is an earlier answer.
+    A column that would need a negative weight says, beside the others, the opposite of what it says alone. Where the business knows the
+    direction it weighs 0 instead, or points would contradict what people know. scikit-learn's solvers know no bounds, so this is scipy's
+    L-BFGS-B; `start` is an earlier answer.
     """
 
     def loss(at: Floats) -> tuple[float, Floats]:
@@ -217,7 +218,7 @@ def positive_logistic(columns: Floats, good: Ints, strength: float, *, start: Fl
         return float(value), np.concatenate([[over.sum()], columns.T @ over + at[1:] / strength])
 
     first = np.concatenate([[math.log(good.mean() / (1 - good.mean()))], np.zeros(columns.shape[1])]) if start is None else start
-    bounds = [(None, None), *[(0, None)] * columns.shape[1]]
+    bounds = [*[(None, None)] * (1 + free), *[(0, None)] * (columns.shape[1] - free)]
     found = minimize(loss, first, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 2000, "ftol": 1e-13, "gtol": 1e-6}).x
     return float(found[0]), found[1:]
 
@@ -303,7 +304,13 @@ class _Design:
                 left_out[plan.name] = "tells too little about the outcome"
             else:
                 binned.append(one)
+        binned.sort(key=lambda one: not _undirected(one.factor))
         return cls(history, rules, tuple(binned), left_out)
+
+    @property
+    def free(self) -> int:
+        """How many factors come first whose weight may have either sign: numbers without a declared direction."""
+        return sum(_undirected(one.factor) for one in self.binned)
 
     def tables(self, splits: list[pairs.Split], most: int) -> list[pairs.Table]:
         """Up to `most` two-way tables of numbers without direction; none where rows are too few to judge them on others."""
@@ -335,9 +342,13 @@ class _Design:
             for i, one in enumerate(self.binned):
                 rows, bad = binning.counts(one.place[seen], outcome[seen], len(one.evidence))
                 columns[:, i] = _evidence(one.factor, rows, bad, self.rules)[one.place]
-            intercept, weights = positive_logistic(columns[seen], 1 - outcome[seen], USUAL_STRENGTH)
+            intercept, weights = bounded_logistic(columns[seen], 1 - outcome[seen], USUAL_STRENGTH, free=self.free)
             log_odds[unseen] = intercept + columns[unseen] @ weights
         return log_odds
+
+
+def _undirected(factor: Factor) -> bool:
+    return isinstance(factor, NumberFactor) and factor.direction == "none"
 
 
 def _measured(plan: FactorPlan, found: Floats) -> Floats:
@@ -431,8 +442,8 @@ def _weigh(design: _Design, tables: Sequence[pairs.Table], strength: float, smal
     reach = np.array([np.ptp(one.evidence) for one in design.binned] + [np.ptp(t.evidence) for t in tables]) * scale.factor
     on = np.arange(columns.shape[1])
     while True:
-        intercept, found = positive_logistic(columns[:, on], good, strength)
-        spread = found * reach[on]
+        intercept, found = bounded_logistic(columns[:, on], good, strength, free=int((on < design.free).sum()))
+        spread = np.abs(found) * reach[on]
         if not len(on) or spread.min() >= smallest_spread:
             break
         on = on[spread > 0] if (spread == 0).any() else np.delete(on, int(spread.argmin()))
@@ -452,9 +463,9 @@ def _card(design: _Design, tables: Sequence[pairs.Table], weighed: _Weighed, sca
     factors: list[CardFactor] = [
         _changed(one.factor, [{"points": p} for p in whole(w * one.evidence)])
         for one, w in zip(design.binned, weights, strict=False)
-        if w > 0
+        if w != 0
     ]
-    places = [one.place for one, w in zip(design.binned, weights, strict=False) if w > 0]
+    places = [one.place for one, w in zip(design.binned, weights, strict=False) if w != 0]
     for table, w in zip(tables, weights[mains:], strict=True):
         if w > 0:
             factors.append(_pair(table, whole(w * table.evidence), design.history.outcome))

@@ -15,7 +15,7 @@ from credit_review.scoring.binning import Floats, Ints, quantiles
 
 PARTS = 5
 """Bins of each side of a table, beside missing."""
-CANDIDATES = 60
+CANDIDATES = 200
 """Tables looked at again after each that is taken: those that explained most at first."""
 SHRINK = 5.0
 """Each cell is drawn to nothing as if it held this much more information (sum of p (1 - p)) at no effect."""
