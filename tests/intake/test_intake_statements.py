@@ -5,7 +5,7 @@ from datetime import date
 
 import pandas as pd
 import pytest
-from intake_world import AS_OF, MAPPING, Place, PlainSettings, mapping, row, starter_policy
+from intake_world import AS_OF, MAPPING, STARTER, Place, PlainSettings, mapping, row, starter_policy
 
 from credit_review import receivables
 from credit_review.adapters import files, reading, snapshot
@@ -168,3 +168,12 @@ def test_each_promise_is_broken_by_the_row_that_breaks_it_and_by_no_sound_one():
     assert len(found.clean) == 1 and found.clean["basis"].iloc[0] == "consolidated"
     assert set(found.quarantine["expectation"]) == {*BROKEN, "statements_are_listed_once"}
     assert found.status != "ERROR"
+
+
+def test_the_starter_mapping_shows_how_statements_are_mapped():
+    text = (STARTER / "mapping.yaml").read_text(encoding="utf-8")
+    start = text.index("# statements:")
+    block, rest = text[start:].split("\n\n", 1)
+    shown = mapping(text[:start] + "\n".join(line.removeprefix("# ") for line in block.splitlines()) + "\n\n" + rest)
+    assert shown.statements is not None and shown.statements.unit == 1000
+    assert mapping(text).statements is None
