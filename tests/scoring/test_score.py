@@ -147,7 +147,7 @@ def test_the_line_beyond_which_it_has_happened_is_policys_own():
 
 
 def test_a_source_without_payment_history_makes_the_lateness_factors_not_available():
-    lacking = scoring.not_available({"sales", "limits", "disputes", "statements"})
+    lacking = scoring.not_available({"sales", "limits", "disputes", "statements", "remarks"})
     assert lacking == {"average_days_late": "no cleared items in source", "days_late_trend": "no cleared items in source"}
     card = scoring.expert(POLICY, not_available=lacking)
     result = one(GOOD | {"average_days_late": np.nan, "days_late_trend": np.nan}, card)
