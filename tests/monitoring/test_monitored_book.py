@@ -15,6 +15,7 @@ from credit_review import documents, scoring
 from credit_review import policy as policies
 from credit_review.controls.alarm import Severity
 from credit_review.monitoring.book import DRIFT, MISCALIBRATED, PAST_DATE, RANKS_BADLY, Past, left_alone, monitor, plain
+from credit_review.monitoring.drift import drift
 from credit_review.monitoring.overrides import Hindsight, Override
 from credit_review.report import monitoring_pages, monitoring_summary
 from credit_review.words import ENGLISH, words_for
@@ -126,7 +127,9 @@ def test_factors_share_their_alarms_and_are_held_against_what_the_card_was_fitte
     trained = scoring.scorecard.TrainedOn(cutoffs=("2024-12-31", "2025-03-31"), rows=310, customers=155, bad=20)
     fitted = CARD.model_copy(update={"factors": (factor, *CARD.factors[1:]), "trained_on": trained})
     (one,) = monitor(replace(drifted, card=fitted, factors={name: same}, first_factors={})).factor_drift
-    assert one.before == one.now and one.psi < 0.001, "rows of two cut-offs count as half a customer each"
+    assert one.before == one.now and one.psi < 0.001
+    assert one.limit == pytest.approx(drift(name, same, same, weight=0.5).limit), "rows of two cut-offs count as half a customer each"
+    assert one.limit > 1.3 * drift(name, same, same).limit
 
 
 def test_overrides_stand_beside_customers_of_the_same_grade_that_were_left_alone():
