@@ -15,9 +15,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.optimize import minimize
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # comes with scikit-learn
@@ -57,8 +56,8 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     `plan`: the factors; None takes every column, numbers and categories by their type, without directions. `smallest_bin` and
     `smallest_rows`: the part of the rows, and the rows, a bin holds at least. `shrink`: groups (rows, without groups) at the overall
     rate each bin is drawn to that rate by. `strength`: C of the logistic regression; `tables`: two-way tables at most; None chooses
-    either by cross-validation in `folds`. `smallest_value`: information value, `smallest_spread`: points between best and worst, below which
-    a factor is left out. `base_points` at `base_odds` good to one bad, twice the odds every `double_odds` points more.
+    either by cross-validation in `folds`. `smallest_value`: information value, `smallest_spread`: points between best and worst, below
+    which a factor is left out. `base_points` at `base_odds` good to one bad, twice the odds every `double_odds` points more.
 
     After `fit`: `card_` (plain, see `Card`), `left_out_` (factor to reason), `strength_`, `tables_`, `classes_`.
     """
@@ -69,7 +68,7 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         *,
         smallest_bin: float = 0.02,
         smallest_rows: int = 10,
-        shrink: float = 20.0,
+        shrink: float = 40.0,
         strength: float | None = None,
         tables: int | None = None,
         smallest_value: float = 0.0,
@@ -106,7 +105,7 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         with threadpool_limits(limits=1):
             self.strength_, self.tables_ = self._choice(history)
             design = _Design.of(history, self._rules(history), self.smallest_value)
-            tables = design.tables(self._splits(history), self.tables_)
+            tables = design.tables(self._splits(history) if self.tables_ else [], self.tables_)
             weighed = _weigh(design, tables, self.strength_, self.smallest_spread, self.scale)
         self.left_out_ = {**design.left_out, **weighed.left_out}
         self.card_ = _card(design, tables, weighed, self.scale)
@@ -185,13 +184,15 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _losses(self, seen: _History, unseen: _History, steps: Sequence[int], strengths: Sequence[float]) -> Floats:
         """The log loss of each unseen row under each number of tables and each strength, fitted on the rows seen."""
         design = _Design.of(seen, self._rules(seen), self.smallest_value)
-        tables = design.tables(self._splits(seen), max(steps))
+        tables = design.tables(self._splits(seen) if max(steps) else [], max(steps))
         fitted, judged = design.matrix(tables), design.matrix_of(unseen, tables)
         out = np.zeros((len(unseen.outcome), len(steps), len(strengths)))
         for i, step in enumerate(steps):
             width = len(design.binned) + step
+            start = None
             for j, strength in enumerate(strengths):
-                intercept, weights = positive_logistic(fitted[:, :width], 1 - seen.outcome, strength)
+                intercept, weights = positive_logistic(fitted[:, :width], 1 - seen.outcome, strength, start=start)
+                start = np.concatenate([[intercept], weights])
                 log_odds = intercept + judged[:, :width] @ weights
                 out[:, i, j] = np.logaddexp(0, np.where(unseen.outcome == 1, log_odds, -log_odds))
         return out
@@ -202,30 +203,32 @@ def usual_plan(frame: pd.DataFrame) -> tuple[FactorPlan, ...]:
     return tuple(FactorPlan(str(c), "number" if pd.api.types.is_numeric_dtype(frame[c]) else "category") for c in frame.columns)
 
 
-def positive_logistic(columns: Floats, good: Ints, strength: float) -> tuple[float, Floats]:
-    """Intercept and weights of a logistic regression; columns whose weight would not be above 0 are left out and weigh 0.
+def positive_logistic(columns: Floats, good: Ints, strength: float, *, start: Floats | None = None) -> tuple[float, Floats]:
+    """Intercept and weights of an L2-penalised logistic regression (`strength` is C of scikit-learn), no weight below 0.
 
-    Such a column says, beside the others, the opposite of what it says alone: points would contradict the bins people read.
+    A column that would need a negative weight says, beside the others, the opposite of what it says alone: it weighs 0, or points would
+    contradict the bins people read. scikit-learn's solvers know no bounds, so this is scipy's L-BFGS-B; `start` is an earlier answer.
     """
-    weights, on = np.zeros(columns.shape[1]), np.arange(columns.shape[1])
-    while len(on):
-        model = LogisticRegression(C=strength, tol=1e-6, max_iter=1000).fit(columns[:, on], good)
-        if (model.coef_[0] > 0).all():
-            weights[on] = model.coef_[0]
-            return float(model.intercept_[0]), weights
-        on = on[model.coef_[0] > 0]
-    return math.log(good.mean() / (1 - good.mean())), weights
+
+    def loss(at: Floats) -> tuple[float, Floats]:
+        log_odds = at[0] + columns @ at[1:]
+        over = 1 / (1 + np.exp(-np.clip(log_odds, -500, 500))) - good
+        value = np.logaddexp(0, log_odds).sum() - log_odds @ good + at[1:] @ at[1:] / (2 * strength)
+        return float(value), np.concatenate([[over.sum()], columns.T @ over + at[1:] / strength])
+
+    first = np.concatenate([[math.log(good.mean() / (1 - good.mean()))], np.zeros(columns.shape[1])]) if start is None else start
+    bounds = [(None, None), *[(0, None)] * columns.shape[1]]
+    found = minimize(loss, first, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 2000, "ftol": 1e-13, "gtol": 1e-6}).x
+    return float(found[0]), found[1:]
 
 
 def _chosen(loss: Floats, steps: Sequence[int], strengths: Sequence[float]) -> tuple[float, int]:
-    """The fewest tables whose loss is within one standard error of the least, each at its best strength; then that strength."""
-    best = loss.mean(axis=0).argmin(axis=1)
-    rows = np.stack([loss[:, i, j] for i, j in enumerate(best)], axis=1)
-    least = int(rows.mean(axis=0).argmin())
-    more = rows - rows[:, [least]]
-    error = more.std(axis=0) / math.sqrt(len(rows))
-    step = int(np.flatnonzero(more.mean(axis=0) <= error)[0])
-    return strengths[int(best[step])], steps[step]
+    """Of all whose loss is within one standard error of the least: the fewest tables, then the strongest penalty."""
+    least = np.unravel_index(loss.mean(axis=0).argmin(), loss.shape[1:])
+    more = loss - loss[:, [least[0]], :][:, :, [least[1]]]
+    near = np.argwhere(more.mean(axis=0) <= more.std(axis=0) / math.sqrt(len(loss)))
+    step, strength = near[0]
+    return strengths[int(strength)], steps[int(step)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,12 +256,22 @@ class _History:
         return 1.0 if self.group is None else len(self.group) / len(np.unique(self.group))
 
     def splits(self, folds: int, seed: int) -> list[pairs.Split]:
-        """Rows seen and unseen of each fold, classes in proportion, groups whole; none where a class is too rare to part."""
+        """Rows seen and unseen of each fold, groups whole and dealt in turn, those with the outcome apart; none where these are too few.
+
+        scikit-learn's grouped folds weigh each group against each fold in Python: seconds for what takes microseconds here.
+        """
         unit = np.arange(len(self.outcome)) if self.group is None else self.group
-        if min(len(np.unique(unit[self.outcome == c])) for c in (0, 1)) < folds:
+        _, unit = np.unique(unit, return_inverse=True)
+        bad = np.bincount(unit, weights=self.outcome) > 0
+        if min(bad.sum(), (~bad).sum()) < folds:
             return []
-        kind = StratifiedKFold if self.group is None else StratifiedGroupKFold
-        return list(kind(folds, shuffle=True, random_state=seed).split(self.outcome, self.outcome, self.group))
+        shuffled = np.random.Generator(np.random.PCG64(seed)).permutation(len(bad))
+        fold_of = np.zeros(len(bad), dtype=np.int64)
+        for side in (bad, ~bad):
+            mine = shuffled[side[shuffled]]
+            fold_of[mine] = np.arange(len(mine)) % folds
+        fold = fold_of[unit]
+        return [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in range(folds)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,9 +371,10 @@ def _category(plan: FactorPlan, found: NDArray[Any], outcome: Ints, rules: BinRu
     if not pools:
         return None
     rare = {str(v) for v in found[found != ""]} - {n for pool in pools for n in pool}
+    other = OtherBin(points=0, pooled=len(rare)) if rare else None
     return CategoryFactor(
         name=plan.name, kind="category", max_age_days=plan.max_age_days, reason=plan.reason, words=plan.words,
-        missing=_missing(plan), other=OtherBin(points=0, pooled=len(rare)), bins=tuple(CategoryBin(values=p, points=0) for p in pools),
+        missing=_missing(plan), other=other, bins=tuple(CategoryBin(values=p, points=0) for p in pools),
     )  # fmt: skip
 
 
@@ -389,10 +403,16 @@ def _counted(one: _Binned, outcome: Ints) -> tuple[Floats, Floats]:
 
 
 def _evidence(factor: Factor, rows: Floats, bad: Floats, rules: BinRules) -> Floats:
-    """Evidence of each place. Missing is neutral where it holds few rows, and never better than the best bin: hiding must not pay."""
+    """Evidence of each place. Missing is neutral where it holds few rows, and never better than the best bin: hiding must not pay.
+
+    Only of a number without direction, where nobody knows what a high value means, may a missing one say the best of all.
+    """
     weight = binning.evidence(rows, bad, rules.shrink)
     missing = len(factor.bins)
-    weight[missing] = min(weight[missing], weight[:missing].max()) if rows[missing] >= rules.smallest else min(0.0, weight[:missing].max())
+    if rows[missing] < rules.smallest:
+        weight[missing] = 0.0
+    if isinstance(factor, CategoryFactor) or factor.direction != "none":
+        weight[missing] = min(weight[missing], weight[:missing].max())
     return weight
 
 

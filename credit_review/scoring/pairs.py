@@ -13,7 +13,7 @@ import numpy as np
 
 from credit_review.scoring.binning import Floats, Ints, quantiles
 
-PARTS = 4
+PARTS = 5
 """Bins of each side of a table, beside missing."""
 CANDIDATES = 60
 """Tables looked at again after each that is taken: those that explained most at first."""
@@ -48,7 +48,7 @@ class Table:
 
 
 def side(name: str, found: Floats) -> Side:
-    """The side of `found`, cut into quarters. NaN is missing."""
+    """The side of `found`, cut into fifths. NaN is missing."""
     below = quantiles(found[np.isfinite(found)], PARTS)
     return Side(name, below, place(below, found))
 
@@ -98,9 +98,9 @@ def _gain(first: Side, second: Side, risk: Floats, outcome: Ints) -> float:
 
 def _sums(cell: Ints, risk: Floats, outcome: Ints, size: int) -> tuple[Floats, Floats]:
     """Bad rows beyond those expected, and information, of each cell."""
-    over: Floats = np.bincount(cell, weights=outcome - risk, minlength=size)
-    information: Floats = np.bincount(cell, weights=risk * (1 - risk), minlength=size)
-    return over, information
+    over = np.bincount(cell, weights=outcome - risk, minlength=size)
+    information = np.bincount(cell, weights=risk * (1 - risk), minlength=size)
+    return over.astype(np.float64), information.astype(np.float64)
 
 
 def _table(first: Side, second: Side, risk: Floats, outcome: Ints, folds: Sequence[Split]) -> Table:

@@ -74,10 +74,12 @@ def test_noise_is_not_sold_as_skill():
 
 def test_a_future_outcome_never_reaches_the_judgement_of_an_earlier_period():
     """Outcomes of the newest cut-off are turned round: scorecards judged on it were fitted before and rank as they did."""
-    turned = TRAINING.copy()
+    days = (date(2022, 12, 31), date(2023, 3, 31), date(2023, 6, 30), date(2023, 12, 31), date(2025, 3, 31))
+    history = simulated(300, 11, cutoffs=days)  # enough straight history that a card can still be fitted on all of it
+    turned = history.copy()
     newest = turned["cutoff"] == turned["cutoff"].max()
     turned.loc[newest, "outcome"] = 1 - turned.loc[newest, "outcome"]
-    straight, mirrored = (scoring.fit(t, policy=POLICY, seed=1).report.periods[0].auc for t in (TRAINING, turned))
+    straight, mirrored = (scoring.fit(t, policy=POLICY, seed=1).report.periods[-1].auc for t in (history, turned))
     assert straight + mirrored == pytest.approx(1.0, abs=1e-3)
 
 
