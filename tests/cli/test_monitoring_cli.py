@@ -135,3 +135,14 @@ def test_a_calibrated_card_gives_the_canaries_what_they_work_out_by_themselves(o
     measured = calibrated(card, Calibration(shift=0.5, slope=0.7, **ends, **counted))
     (office.config / "scorecard.json").write_text(scoring.dump(measured))
     assert "12 of 12 as expected" in office.run("canaries").fine().out
+
+
+def test_no_review_starts_with_a_scorecard_past_its_date_where_policy_refuses_that(office):
+    office.edit("policy.yaml", "scorecard_outside_its_dates: warn", "scorecard_outside_its_dates: refuse")
+    path = office.config / "scorecard.json"
+    path.write_text(path.read_text().replace('"valid_from": null', '"valid_from": "2025-01-01",\n  "valid_to": "2026-10-01"'))
+    office.adopt("policy.yaml")
+    office.adopt("scorecard.json")
+    before = len(office.find(Review))
+    office.run("review", "run", "--as-of", "2026-12-31").refused(4, "held until before", "scorecard fit")
+    assert len(office.find(Review)) == before
