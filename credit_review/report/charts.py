@@ -207,7 +207,7 @@ def drift_plot(shown: Sequence[tuple[str, float, float]], reference: Sequence[fl
             axes.plot([limit, limit], [at - 0.38, at + 0.38], color=INK, linewidth=2)
         for one in reference:
             axes.axvline(one, color=MUTED, linewidth=0.8, linestyle=(0, (4, 3)))
-            axes.text(one, -0.75, f"{one:g}", ha="center", color=MUTED, fontsize=7)
+            axes.text(one, -0.75, f" {one:g}", ha="left", color=MUTED, fontsize=7)
         axes.set_yticks(range(len(shown)), [name for name, _, _ in shown])
         axes.tick_params(axis="y", labelcolor=INK)
         axes.set_ylim(len(shown) - 0.5, -1.1)
