@@ -444,7 +444,7 @@ def publish(
     data = {"model": version.model_id, "version": version.version, "key": key.key.text(), "replaces": int(bool(version.signature))}
     _append(uow, Action.MODEL_PUBLISHED, done, by, data)
     if done.kind == ModelKind.CHALLENGER:
-        done = put_in_force(uow, digest, valid_from=None, by=by, on=on, now=now, data={})
+        done = put_in_force(uow, digest, valid_from=None, by=by, on=on, now=now, data={"kind": done.kind, "name": done.title})
     return done
 
 

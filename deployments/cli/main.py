@@ -713,7 +713,7 @@ def scorecard_fit(
 
     It decides nothing yet: somebody else validates it, then two people adopt it.
 
-    Example: credit-review scorecard fit --as-of 2026-09-30 --out scorecard-2027.json --owner p-cfo
+    Example: `credit-review scorecard fit --as-of 2026-09-30 --out scorecard-2027.json --owner p-cfo`.
     """
     from credit_review.review.models import Described
     from deployments.cli import running, scorecards
@@ -750,7 +750,7 @@ def scorecard_register(
 
     A draft may be described anew until it is validated; after that only its owner may change.
 
-    Example: credit-review scorecard register scorecard.json --owner p-cfo --limits-of-use "not for public bodies"
+    Example: `credit-review scorecard register scorecard.json --owner p-cfo --limits-of-use "not for public bodies"`.
     """
     from credit_review.review.models import Described
     from deployments.cli import scorecards
@@ -777,8 +777,8 @@ def scorecard_validate(
     stability, whether each bin bears out its points, missing values, and factors that may know the future. It writes report and model card,
     prints what speaks against the model, and changes nothing. With --accept or --reject it records the answer to the report named.
 
-    Examples: credit-review scorecard validate scorecard.json --as-of 2026-09-30;
-    credit-review scorecard validate scorecard/2 --report 3f2a91c0 --accept --reason "ranks and is calibrated out of time"
+    Examples: `credit-review scorecard validate scorecard.json --as-of 2026-09-30`;
+    `credit-review scorecard validate scorecard/2 --report 3f2a91c0 --accept --reason "ranks and is calibrated out of time"`.
     """
     from deployments.cli import scorecards
 
@@ -800,7 +800,7 @@ def scorecard_compare(
 
     Both are scored and proposed by the review's own functions on the same snapshot, with the policy of that review. Nothing is stored.
 
-    Example: credit-review scorecard compare scorecard/1 scorecard-2027.json
+    Example: `credit-review scorecard compare scorecard/1 scorecard-2027.json`.
     """
     from deployments.cli import scorecards
 
@@ -820,7 +820,7 @@ def scorecard_publish(
     The signature is over a fixed text: kind, digest, model, version, who and when. Each review checks it when it starts, and stops without
     it. A challenger comes into force, in the shadow, with it. `credit-review audit key` makes a key.
 
-    Example: credit-review scorecard publish scorecard/2 --key models.key
+    Example: `credit-review scorecard publish scorecard/2 --key models.key`.
     """
     from deployments.cli import scorecards
 
@@ -831,7 +831,7 @@ def scorecard_publish(
 def scorecard_show(model: AnyModel = "", config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
     """A model as it stands: its life, owner, purpose and limits of use, who validated and published it, and the points of every bin.
 
-    Example: credit-review scorecard show scorecard/2
+    Example: `credit-review scorecard show scorecard/2`.
     """
     from deployments.cli import scorecards
 
@@ -842,7 +842,7 @@ def scorecard_show(model: AnyModel = "", config: ConfigOption = DEFAULT_CONFIG, 
 def scorecard_inventory(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
     """Every version of every model: where it stands, tier, owner, who validated and who published it.
 
-    Example: credit-review scorecard inventory --json
+    Example: `credit-review scorecard inventory --json`.
     """
     from deployments.cli import scorecards
 
@@ -857,7 +857,7 @@ def scorecard_retire(
 
     A new version that comes into force retires the one before by itself; this is for one that nothing replaces, or a draft given up.
 
-    Example: credit-review scorecard retire scorecard/2 --reason "ranks no better than chance since the merger"
+    Example: `credit-review scorecard retire scorecard/2 --reason "ranks no better than chance since the merger"`.
     """
     from deployments.cli import scorecards
 

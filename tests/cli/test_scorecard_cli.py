@@ -22,8 +22,8 @@ def fitted(office, name="fitted.json", **changes):
     card = json.loads((office.config / "scorecard.json").read_text(encoding="utf-8"))
     card |= {"kind": "fitted", "name": "Fitted by hand"} | changes
     for factor in card["factors"]:
-        if factor["name"] == "oldest_dpd_days":
-            for last in factor["bins"][-2:]:
+        if factor["name"] == "overdue_fraction":
+            for last in factor["bins"][-3:]:
                 last["points"] -= 60
     path = office.config / name
     path.write_text(json.dumps(card, indent=1), encoding="utf-8")
@@ -95,10 +95,10 @@ def test_compare_counts_what_an_independent_recomputation_counts(office):
     policy = plan.workspace.policy()
     before = plan.workspace.read_all("proposals", plan.buckets)
     reviewed = before[before["state"] == "reviewed"].set_index("customer_id")
-    harsher = features["oldest_dpd_days"].reindex(reviewed.index) >= 61
+    harsher = features["overdue_fraction"].reindex(reviewed.index) >= 0.1
     card = json.loads(path.read_text(encoding="utf-8"))
-    bound = card["factors"][[f["name"] for f in card["factors"]].index("oldest_dpd_days")]["bins"][-3]["below"]
-    assert bound == 61
+    bins = next(f["bins"] for f in card["factors"] if f["name"] == "overdue_fraction")
+    assert bins[-4]["below"] == 0.1
     points = scores["points"].reindex(reviewed.index) - 60 * harsher
     grade = [policy.grade_for(plan.workspace.scorecard().probability(int(one))) for one in points]
     worse = sum(policy.grade_names.index(b) > policy.grade_names.index(a) for a, b in zip(reviewed["grade"], grade, strict=True))

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from lifecycle_world import DIGESTS, NOON, TEXTS, TODAY, Ledger, World
 from test_races import at_once
 
+from credit_review.adapters.store.business import compare_with_tables
 from credit_review.adapters.store.unit_of_work import open_store
 from credit_review.audit.notes import SigningKey
 from credit_review.errors import BadInput, Conflict, CreditReviewError, Refused
@@ -24,7 +25,7 @@ KEY = SigningKey.from_seed("example.com/models", b"k" * 32)
 OTHER = SigningKey.from_seed("example.com/others", b"o" * 32)
 REPORT = "ab" * 32
 ACCEPTED, REJECTED = ModelVerdict.ACCEPTED, ModelVerdict.REJECTED
-TOMORROW = TODAY + timedelta(days=1)
+MIDNIGHT = "T00:00:00.000000Z"
 
 
 @pytest.fixture
@@ -134,7 +135,7 @@ def test_the_database_itself_refuses_a_developer_as_validator(world):
 
 
 def test_where_the_matrix_names_validators_only_they_answer(world):
-    named = TEXTS["authority"].replace("offices:  ", "offices:\n  model_validators: [p-chair]  ", 1)
+    named = TEXTS["authority"].replace("model_validators: []", "model_validators: [p-chair]")
     world.adopt("authority", named)
     one = draft(world)
     with pytest.raises(Refused) as refused:
@@ -468,3 +469,53 @@ def reachable(status):
     """Where one step, or two in one transaction (in force, and ended by then), lead."""
     direct = set(MODEL_NEXT[ModelStatus(status)])
     return direct | {after for one in direct for after in MODEL_NEXT[one]}
+
+
+# --- what the log says of them ----------------------------------------------------------------------------------------------------------
+
+
+def test_log_and_inventory_agree_and_a_status_changed_by_hand_is_found(world):
+    in_turn(world, card("1"), card("2", valid_from="2027-01-01"))
+    world.do(models.retire_due, on=date(2027, 1, 1), now=NOON)
+    third = draft(world, card("3"))
+    answer(world, third.digest)
+    answer(world, third.digest, verdict=REJECTED, now=NOON + timedelta(hours=1))
+    assert compare_with_tables(world.store.engine) == []
+    validated = {"status": "validated", "validated_by": "p-cfo", "validated_at": NOON, "report_digest": REPORT}
+    world.do(lambda uow: uow.change(ModelVersion, where={"digest": third.digest}, to=validated))
+    [found] = compare_with_tables(world.store.engine)
+    assert f"model_version {third.digest}" in found.what
+
+
+def test_scorecards_adopted_before_the_inventory_are_taken_over_as_they_stand(sqlite_url, clock, tmp_path):
+    """The migration itself, on a database of the version before; and the log's older entries say the same."""
+    from alembic import command
+    from sqlalchemy import create_engine, text
+
+    from credit_review.adapters.store import schema
+
+    engine = create_engine(f"sqlite:///{tmp_path / 'old.db'}")
+    with engine.connect() as connection, connection.begin():
+        command.upgrade(schema._config(connection), "0007")
+        for n, (name, adopted) in enumerate((("one", "2026-01-05"), ("two", "2026-03-01"), ("three", ""))):
+            connection.execute(
+                text("INSERT INTO governed_document VALUES (:d, 'scorecard', 'scorecard.json', :c, 'p-three', :s, :a)"),
+                {
+                    "d": str(n) * 64,
+                    "c": card(name),
+                    "s": f"2026-01-0{n + 1}T00:00:00.000000Z",
+                    "a": f"{adopted}T00:00:00.000000Z" if adopted else None,
+                },
+            )
+        command.upgrade(schema._config(connection), "head")
+    engine.dispose()
+    world_store = open_store(f"sqlite:///{tmp_path / 'old.db'}", clock)
+    with world_store.read() as uow:
+        found = uow.find(ModelVersion, order_by=("version",))
+        assert [(one.title, one.status, one.tier) for one in found] == [
+            ("one", "retired", 2),
+            ("two", "in_force", 2),
+            ("three", "draft", 2),
+        ]
+        assert models.require_usable(uow, "1" * 64, on=TODAY, keys=()).valid_from == date(2026, 3, 1)
+    world_store.close()
