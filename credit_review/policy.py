@@ -191,12 +191,19 @@ class NeedCap(_Part):
     otherwise: Literal["no_increase", "ask_documents"]
 
 
+class SecurityRule(_Part):
+    """What part of valid guarantees and other security is added to each cap but need: those caps bound what is at our own risk."""
+
+    raises_caps_by: Fraction
+
+
 class Caps(_Part):
-    """The caps of a limit; none is ever skipped."""
+    """The caps of a limit; none is ever skipped. Without `security` guarantees lessen own risk and raise no cap."""
 
     net_worth: NetWorthCap
     recommendation: RecommendationCap
     need: NeedCap
+    security: SecurityRule = SecurityRule(raises_caps_by=Decimal(0))
 
 
 class NeedRules(_Part):

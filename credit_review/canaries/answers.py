@@ -68,6 +68,7 @@ def _facts(c: Any, rules: Rules) -> dict[str, Any]:
         "terms_days": c.terms,
         "exposure_minor": exposure,
         "own_risk_minor": max(0, exposure - sum(_covered(one, exposure) for one in c.cover)),
+        "security_minor": sum(_covered(one, exposure) for one in c.cover if one.kind == "guarantee"),
         "average_days_late": late,
         "days_late_trend": None if c.known.trend is None else F(c.known.trend),
         "sales_12m_minor": sales,

@@ -71,6 +71,8 @@ def _caps(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             amount = _amount(row, name)
             text = said("{amount} (this one holds)", amount=amount) if row["binding_cap"] == cap else amount
             yield said("Cap: {cap}", cap=CAP_WORDS[cap]), text
+    if _known(row["secured_minor"]):
+        yield said("Added to these caps for valid security"), _amount(row, "secured_minor")
     for entry in filter(None, str(row["substitutes"]).split(SEPARATOR)):
         yield said("Missing data"), substitute_words(entry)
     if _known(row["after_caps_minor"]) is not None:

@@ -87,6 +87,7 @@ def _figures(rows: Rows, rules: Rules, classes: engine.Classes, caps: engine.Cap
         "cap_recommended_minor": caps.recommendation.column(),
         "cap_grade_minor": caps.grade.column(),
         "cap_need_minor": caps.need.column(),
+        "secured_minor": caps.secured,
         "binding_cap": caps.binding,
         "substitutes": joined(caps.substitutes),
         "after_caps_minor": caps.after.column(),

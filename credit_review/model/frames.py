@@ -330,6 +330,7 @@ PROPOSALS = _dataset(
     cap_recommended_minor   int?   cap by the bureau's recommendation
     cap_grade_minor         int?   ceiling of the grade
     cap_need_minor          int?   cap by need
+    secured_minor           int    part of valid security that policy adds to each cap but need, contained in them
     binding_cap             str    the cap that held, empty when none
     substitutes             str    caps whose input was missing or stale, and policy's substitute, joined by |
     after_caps_minor        int?   after caps

@@ -57,6 +57,7 @@ NAMES: Mapping[str, str] = {
     "cap_recommended_minor": marked("cap by recommendation"),
     "cap_grade_minor": marked("cap by grade"),
     "cap_need_minor": marked("cap by need"),
+    "secured_minor": marked("security in the caps"),
     "after_caps_minor": marked("after caps"),
     "after_step_minor": marked("after the step limit"),
     "after_rounding_minor": marked("after rounding"),

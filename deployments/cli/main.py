@@ -239,6 +239,22 @@ def request(
 
 
 @app.command(rich_help_panel="Work")
+def path(
+    customer: Annotated[str, typer.Argument(help="Our customer id.")],
+    limit: Annotated[str, typer.Option(help="The limit wanted, in the account's currency.")],
+    review: Annotated[
+        str, typer.Option(help="Id of the review whose data and rules it goes by; default: the newest that reviewed it.")
+    ] = "",
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_json: JsonOption = False,
+) -> None:
+    """What it takes to reach a limit: invoices to pay, disputes to settle, accounts, a report or a guarantee, and no more than needed."""
+    from deployments.cli import what_it_takes
+
+    what_it_takes.show(config, customer, limit, review_id=review, as_json=as_json)
+
+
+@app.command(rich_help_panel="Work")
 def override(
     customer: Annotated[str, typer.Argument(help="Our customer id.")],
     amount: Annotated[str, typer.Option(help="The limit from now on, in the account's currency.")],

@@ -15,7 +15,7 @@ from credit_review.adapters.wiring import Services
 from credit_review.adapters.workspace import Workspace
 from credit_review.errors import CreditReviewError
 from credit_review.hearing import heard
-from credit_review.messages.why import Evidence, unknown
+from credit_review.messages.why import Evidence, unknown, wished_minor
 from credit_review.model.frames import EXTERNAL, QUARANTINE, bucket_of
 from credit_review.model.money import Money, exponent
 from credit_review.model.records import Decision, LimitChange, Proposal, Review
@@ -98,9 +98,24 @@ def _from_files(services: Services, proposal: Proposal, manifest: Manifest, word
         "points": list(_points(score)),
         "score": list(_score(score, workspace.scorecard().figure, words)),
         "basis": list(_basis(row, _row(workspace.read("proposals", bucket), customer), policy.limits, words, licensed=shown)),
+        "path": _path(services, proposal, licensed=shown),
         "data_dates": _dates(manifest, row),
         "quarantined": [_sentence(r, licensed=shown) for r in refused],
     }
+
+
+def _path(services: Services, proposal: Proposal, *, licensed: bool) -> list[str]:
+    """What it takes to reach the limit that was asked for beyond the engine's figure, or that is lowered; nothing where neither is."""
+    wished = wished_minor(proposal)
+    if wished is None:
+        return []
+    from credit_review import path_to_yes
+    from tasks import prepare, what_it_takes
+
+    plan = prepare.plan_of(str(services.settings.folder), proposal.review_id)
+    customer = what_it_takes.customer_of(plan, proposal.customer_id)
+    worth = customer.policy.limits.caps.net_worth
+    return path_to_yes.sentences(path_to_yes.find(customer, wished), accounts_max_age_days=worth.max_age_days, licensed=licensed)
 
 
 def _row(frame: pd.DataFrame, customer: str) -> Mapping[str, Any]:
