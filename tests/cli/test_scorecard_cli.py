@@ -55,6 +55,7 @@ def test_a_fitted_card_goes_all_the_way_and_every_step_says_the_next(office):
     digest = sha256(path.read_bytes()).hexdigest()
     assert shown["model"] == digest
     accept(office, path, shown["report"], who="p-analyst").refused(4, "he or she made it")
+    assert office.refusals() == [("person:p-analyst", f"model:{digest}", "model.own")]
     rejected = office.run(
         "scorecard", "validate", str(path), "--reject", "--report", shown["report"], "--reason", "read it again", who="p-ceo"
     ).fine()
@@ -117,6 +118,7 @@ def test_a_published_card_is_signed_and_a_review_stops_without_the_signature(off
     trust(office, tmp_path)
     with pytest.raises(Refused, match="it has no signature"):
         open_again(office)
+    assert "it has no signature" in office.run("doctor").out
     office.run("scorecard", "publish", "--key", str(key), who="p-analyst").refused(4, "he or she made it")
     assert "signed by example.com/models" in office.run("scorecard", "publish", "--key", str(key), who="p-cfo").fine().out
     assert "the signature holds" in office.run("scorecard", "show").fine().out

@@ -172,4 +172,5 @@ def test_the_other_schedules():
         "issue_checkpoint": "*/10 * * * *",
         "verify_audit_log": "0 5 * * *",
         "watch_controls": "15 4 * * *",
+        "refit_scorecard": "0 3 1 2 *",
     }
