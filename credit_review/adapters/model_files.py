@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -11,6 +12,7 @@ from credit_review.errors import BadInput, Tampered
 from credit_review.words import said
 
 CARD, REPORT = "card", "validation"
+_DIGEST = re.compile(r"[0-9a-f]{6,64}")
 _SUFFIX = {CARD: "html", REPORT: "json"}
 
 
@@ -42,16 +44,15 @@ class ModelFiles:
         return path
 
     def card_with(self, model: str, report_digest: str) -> str:
-        """The SHA-256 of the card that shows this report; empty when there is none."""
-        for path in sorted((self.data / "models" / model[:16]).glob(f"{CARD}-*.html")):
-            text = path.read_text(encoding="utf-8")
-            if report_digest in text:
-                return sha256(text.encode()).hexdigest()
-        return ""
+        """The SHA-256 of the newest card that shows this report; empty when there is none."""
+        every = sorted((self.data / "models" / model[:16]).glob(f"{CARD}-*.html"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+        texts = (path.read_text(encoding="utf-8") for path in every)
+        return next((sha256(text.encode()).hexdigest() for text in texts if report_digest in text), "")
 
     def read(self, model: str, what: str, digest: str) -> tuple[str, str]:
         """A kept text by the beginning of its digest, and the whole digest. Raises BadInput for none, Tampered for a changed one."""
-        found = sorted((self.data / "models" / model[:16]).glob(f"{what}-{digest[:16]}*.{_SUFFIX[what]}")) if len(digest) >= 6 else []
+        folder = self.data / "models" / model[:16]
+        found = sorted(folder.glob(f"{what}-{digest[:16]}*.{_SUFFIX[what]}")) if _DIGEST.fullmatch(digest) else []
         if len(found) != 1:
             raise BadInput(
                 said("no validation report {digest} of this model is kept here", digest=digest),

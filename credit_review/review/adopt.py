@@ -137,6 +137,8 @@ def require_adopted(uow: UnitOfWork, kind: DocumentOfRecord, name: str, digest: 
     """Returns if a review may use the document: adopted, and for policy and authority not replaced since. Refused otherwise."""
     document = uow.get(GovernedDocument, digest=digest)
     if document is None or document.kind != kind or document.adopted_at is None or document.adopted_at > at:
+        if document is not None and document.kind == DocumentOfRecord.SCORECARD:
+            models.require_ready(uow, models.known(uow, digest))  # what comes before its adoption is said first
         given = len(uow.find(Adoption, digest=digest))
         raise Refused(
             "document.not_adopted",

@@ -32,6 +32,8 @@ DECIDES_BY_FIT, DECIDES_BY_JUDGEMENT, DECIDES_NOTHING = 1, 2, 3
 can read. 3: runs in the shadow."""
 VALIDATED_FIRST = frozenset({DECIDES_BY_FIT})
 """Tiers of which a version must be validated before it comes into force (docs/decisions/0014)."""
+OWN = "model.own"
+"""Code of what a developer is refused about his own model."""
 INDEPENDENT = "independent"
 """In what right somebody validates where the matrix names nobody for it."""
 
@@ -291,7 +293,7 @@ def _validator(uow: UnitOfWork, version: ModelVersion, by: str, *, on: date, now
     person = active_person(uow, by, on=on, known_at=now)
     if by in version.developers.split("|"):
         raise Refused(
-            "model.own",
+            OWN,
             said("{name} may not validate {model}: he or she made it", name=person.name, model=named(version)),
             expected=said("somebody who is none of its developers: {names}", names=_people(uow, version.developers)),
             next_step=said("ask somebody else to run `credit-review scorecard validate`"),
@@ -429,7 +431,7 @@ def publish(
     person = active_person(uow, by, on=on, known_at=now)
     if by in version.developers.split("|"):
         raise Refused(
-            "model.own",
+            OWN,
             said("{name} may not publish {model}: he or she made it", name=person.name, model=named(version)),
             expected=said("somebody who is none of its developers: {names}", names=_people(uow, version.developers)),
         )

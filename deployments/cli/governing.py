@@ -19,7 +19,7 @@ from credit_review.model.records import Adoption, GovernedDocument, Person, Pers
 from credit_review.model.states import DocumentOfRecord
 from credit_review.ports import UnitOfWork
 from credit_review.review import adopt as adoption
-from credit_review.review import directory, findings, signing
+from credit_review.review import directory, findings, models, signing
 from credit_review.review.rerouting import reroute
 from credit_review.words import marked, said
 from deployments.cli import starting
@@ -43,7 +43,7 @@ def signing_as(opened: Services, as_person: str, entity: str) -> Iterator[tuple[
             person = me(opened, uow, as_person)
             yield uow, person
     except Refused as refusal:
-        if person is not None and refusal.code in (*signing.REFUSALS, findings.OWN):
+        if person is not None and refusal.code in (*signing.REFUSALS, findings.OWN, models.OWN):
             with opened.store.begin() as uow:
                 signing.record_refusal(uow, refusal, person_id=person.person_id, entity=entity)
                 uow.commit()

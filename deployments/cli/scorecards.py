@@ -64,8 +64,10 @@ def named(opened: Services, uow: UnitOfWork, wanted: str, *, text: bool = True) 
     return Named(digest=version.digest, text=document.content if document else "", version=version)
 
 
-def version_of(found: Named) -> ModelVersion:
-    """The version in the inventory. Raises BadInput when the file is not in it."""
+def _version(opened: Services, wanted: str) -> ModelVersion:
+    """The version that a person names. Raises BadInput when the file is not in the inventory."""
+    with opened.store.read() as uow:
+        found = named(opened, uow, wanted, text=False)
     if found.version is None:
         raise BadInput(
             said("the model with digest {digest} is not in the inventory", digest=found.digest[:12]),
@@ -238,8 +240,8 @@ def answer(config: Path, wanted: str, *, accept: bool, reject: bool, report: str
     """Sign a validation report that was read: accepted or rejected."""
     verdict = _verdict(accept=accept, reject=reject, report=report)
     opened = services(config)
-    with governing.signing_as(opened, as_person, f"model:{wanted or opened.settings.scorecard}") as (uow, person):
-        version = version_of(named(opened, uow, wanted, text=False))
+    version = _version(opened, wanted)
+    with governing.signing_as(opened, as_person, f"model:{version.digest}") as (uow, person):
         files = ModelFiles(opened.settings.data)
         _, whole = files.read(version.digest, REPORT, report)
         done = models.validate(
@@ -308,9 +310,8 @@ def publish(config: Path, wanted: str, *, key_file: Path | None, as_person: str,
     chosen = opened.settings.models
     text = configuration.read_text(key_file, known_as=str(key_file)) if key_file else configuration.require_secret(chosen.key_secret)
     key = SigningKey.read(text)
-    with opened.store.begin() as uow:
-        person = governing.me(opened, uow, as_person)
-        version = version_of(named(opened, uow, wanted, text=False))
+    version = _version(opened, wanted)
+    with governing.signing_as(opened, as_person, f"model:{version.digest}") as (uow, person):
         done = models.publish(
             uow, version.digest, key=key, keys=chosen.trusted(), by=person.person_id, on=opened.today(), now=opened.clock.now()
         )
@@ -324,8 +325,8 @@ def publish(config: Path, wanted: str, *, key_file: Path | None, as_person: str,
 def retire(config: Path, wanted: str, *, reason: str, as_person: str, as_json: bool) -> None:
     """Take a version out of use from today."""
     opened = services(config)
-    with governing.signing_as(opened, as_person, f"model:{wanted}") as (uow, person):
-        version = version_of(named(opened, uow, wanted, text=False))
+    version = _version(opened, wanted)
+    with governing.signing_as(opened, as_person, f"model:{version.digest}") as (uow, person):
         done = models.retire(uow, version.digest, reason=reason, by=person.person_id, on=opened.today(), now=opened.clock.now())
         uow.commit()
     if as_json:

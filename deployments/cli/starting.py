@@ -298,7 +298,7 @@ def _signed_in(opened: Services, uow: UnitOfWork) -> Finding:
 
 def _adopted(opened: Services, uow: UnitOfWork) -> Iterator[Finding]:
     """Whether a review may use each document as it stands in its file now."""
-    from credit_review.review import adopt
+    from credit_review.review import adopt, models
 
     settings = opened.settings
     named = [(DocumentOfRecord.POLICY, settings.policy), (DocumentOfRecord.AUTHORITY, settings.authority)]
@@ -311,6 +311,8 @@ def _adopted(opened: Services, uow: UnitOfWork) -> Iterator[Finding]:
         digest = manifest.digest_of(configuration.read_text(path, known_as=name))
         try:
             adopt.require_adopted(uow, kind, name, digest, at=opened.clock.now())
+            if kind == DocumentOfRecord.SCORECARD:
+                models.require_usable(uow, digest, on=opened.today(), keys=settings.models.trusted())
         except CreditReviewError as error:
             yield wrong(said("adoption of {name}", name=name), error)
         else:

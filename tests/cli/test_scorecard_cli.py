@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from hashlib import sha256
 from pathlib import Path
 
@@ -10,9 +11,10 @@ import pytest
 import yaml
 from office import AS_OF
 
+from credit_review.adapters.model_files import ModelFiles
 from credit_review.errors import Refused
 from credit_review.model.records import AuditRow, ModelVersion
-from tasks import prepare
+from tasks import prepare, refitting
 
 REASON = ("--reason", "the report bears it out")
 
@@ -53,6 +55,7 @@ def test_a_fitted_card_goes_all_the_way_and_every_step_says_the_next(office):
     digest = sha256(path.read_bytes()).hexdigest()
     assert shown["model"] == digest
     accept(office, path, shown["report"], who="p-analyst").refused(4, "he or she made it")
+    assert office.refusals() == [("person:p-analyst", f"model:{digest}", "model.own")]
     rejected = office.run(
         "scorecard", "validate", str(path), "--reject", "--report", shown["report"], "--reason", "read it again", who="p-ceo"
     ).fine()
@@ -115,6 +118,7 @@ def test_a_published_card_is_signed_and_a_review_stops_without_the_signature(off
     trust(office, tmp_path)
     with pytest.raises(Refused, match="it has no signature"):
         open_again(office)
+    assert "it has no signature" in office.run("doctor").out
     office.run("scorecard", "publish", "--key", str(key), who="p-analyst").refused(4, "he or she made it")
     assert "signed by example.com/models" in office.run("scorecard", "publish", "--key", str(key), who="p-cfo").fine().out
     assert "the signature holds" in office.run("scorecard", "show").fine().out
@@ -161,3 +165,24 @@ def test_what_is_no_model_is_refused_with_where_to_look(office):
     path = fitted(office)
     accept(office, path, "ab" * 8).refused(3, "is not in the inventory", "scorecard register")
     office.run("scorecard", "register", str(path), "--tier", "2", who="p-analyst").refused(3, "tier 2 is too low")
+
+
+def test_a_refit_makes_a_draft_with_its_card_and_puts_nothing_in_force(office):
+    config = str(office.config)
+    nothing = refitting.refit.fn(config)
+    assert nothing.headline.startswith("no draft: history is too thin") and len(office.find(ModelVersion)) == 1
+    text = (office.config / "policy.yaml").read_text(encoding="utf-8")
+    (office.config / "policy.yaml").write_text(re.sub(r"smallest_history: \{[^}]*\}", "smallest_history: {customers: 20, bad: 3}", text))
+    prepare.services.cache_clear()
+    done = refitting.refit.fn(config)
+    first, draft = office.find(ModelVersion, order_by=("version",))
+    assert (first.status, draft.status, draft.tier, draft.registered_by) == ("in_force", "draft", 1, "system:refit")
+    assert draft.developers == "p-analyst|system:refit" and draft.owner_id == first.owner_id
+    card = ModelFiles(office.opened.settings.data).path(draft.digest, "card", draft.card_digest)
+    assert sha256(card.read_bytes()).hexdigest() == draft.card_digest == done.facts["model card"]
+    assert sha256(Path(done.facts["scorecard"]).read_bytes()).hexdigest() == draft.digest
+    refitting.refit.fn(config)
+    assert len(office.find(ModelVersion)) == 2, "the same history is the same draft"
+    office.run(
+        "scorecard", "validate", "scorecard/2", "--accept", "--report", done.facts["validation report"], *REASON, who="p-analyst"
+    ).refused(4)

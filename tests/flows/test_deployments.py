@@ -174,4 +174,5 @@ def test_the_other_schedules():
         "monitor_scorecard": "30 4 12 * *",
         "verify_audit_log": "0 5 * * *",
         "watch_controls": "15 4 * * *",
+        "refit_scorecard": "0 3 1 2 *",
     }

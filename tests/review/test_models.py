@@ -336,6 +336,16 @@ def test_a_missing_or_wrong_signature_stops_a_review(world):
         start_with(world, model_keys=(OTHER.key,))
 
 
+def test_a_review_that_names_a_draft_is_told_what_comes_before_its_adoption(world):
+    world.adopt_all()
+    one = draft(world)
+    with pytest.raises(Refused, match="is validated before it is used"):
+        world.start(scorecard=one.digest)
+    answer(world, one.digest)
+    with pytest.raises(Refused, match="is not adopted"):
+        world.start(scorecard=one.digest)
+
+
 def start_with(world, **changed):
     from lifecycle_world import start_command
 
