@@ -86,6 +86,7 @@ class ReviewRules(_Part):
     escalate_after: Positive
     reduction_notice: ReductionNotice
     bulk_lateness_hold: Annotated[float, Field(gt=0, lt=1)]
+    scorecard_outside_its_dates: Literal["warn", "refuse"] = "warn"
 
 
 class Tolerance(_Part):

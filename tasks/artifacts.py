@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tasks.audit_log import Issued, Verification
     from tasks.controls import Watched
     from tasks.effects import Effects
+    from tasks.monitoring import Done
     from tasks.outcome import Summary
     from tasks.plan import Plan
     from tasks.refitting import Refitted
@@ -73,6 +74,19 @@ def publish_refit(done: Refitted) -> None:
     """The draft of a yearly refit: totals and digests."""
     lines = "\n".join(f"- {label}: `{value}`" for label, value in done.facts.items())
     create_markdown_artifact(f"# {done.headline}\n\n{lines}\n", key="refit", description=done.headline)
+
+
+@task(name="publish the monitoring")
+def publish_monitoring(done: Done) -> None:
+    """What monitoring found: its tables, and a link to the report."""
+    create_markdown_artifact(f"# {done.headline}\n", key="scorecard-monitoring", description=done.headline)
+    for key, (title, rows) in done.tables.items():
+        if rows:
+            create_table_artifact([dict(row) for row in rows[:MOST_ROWS]], key=key, description=_said(title, len(rows)))
+    if done.report is not None:
+        create_link_artifact(
+            done.report.resolve().as_uri(), key="scorecard-report", link_text="report", description=f"SHA-256 {done.report_sha256}"
+        )
 
 
 def publish_checkpoint(done: Issued) -> None:

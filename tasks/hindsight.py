@@ -9,15 +9,11 @@ from typing import TYPE_CHECKING
 from credit_review.model.frames import bucket_of
 from credit_review.model.records import Review
 from credit_review.model.states import ReviewState
-from credit_review.monitoring.overrides import QUARTERS, Hindsight, Override
+from credit_review.monitoring.overrides import QUARTERS, Hindsight, Override, nearest
 from tasks import prepare
 
 if TYPE_CHECKING:
     from tasks.plan import Plan
-
-NEAR_DAYS = 45
-"""A review counts as so many quarters after when its as-of date lies at most this far from that day."""
-_QUARTER_DAYS = 91.3125
 
 
 def hindsight(config: str, overrides: Iterable[Override]) -> dict[tuple[str, date, int], Hindsight]:
@@ -38,9 +34,8 @@ def hindsight(config: str, overrides: Iterable[Override]) -> dict[tuple[str, dat
 
 def _about_then(reviews: Iterable[Review], as_of: date, quarters: int) -> Iterator[Review]:
     """Reviews near that day, the nearest first."""
-    distance = {r.review_id: abs((r.as_of - as_of).days - quarters * _QUARTER_DAYS) for r in reviews}
-    near = [r for r in reviews if distance[r.review_id] <= NEAR_DAYS]
-    return iter(sorted(near, key=lambda r: (distance[r.review_id], r.as_of, r.review_id)))
+    by_id = sorted(reviews, key=lambda r: r.review_id)
+    return (r for day in nearest({r.as_of for r in by_id}, as_of, quarters) for r in by_id if r.as_of == day)
 
 
 def _seen(plan: Plan, customer_id: str) -> Hindsight | None:

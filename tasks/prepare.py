@@ -12,7 +12,7 @@ from pathlib import Path
 
 from prefect import runtime
 
-from credit_review import calendar
+from credit_review import calendar, policy, scoring
 from credit_review.adapters import build_info, posting
 from credit_review.adapters import settings as configuration
 from credit_review.adapters.settings import Settings
@@ -136,6 +136,7 @@ def open_review(plan: Plan, supersede: str, started_by: str = "") -> Plan:
     """The plan with its review id: the review is on record, and its documents are copied to its folder. Refused: see lifecycle.start."""
     opened = services(plan.config)
     documents = governed_documents(opened.settings)
+    require_in_date(plan, dict(documents))
     command = lifecycle.Start(
         manifest=_manifest(plan, opened, documents),
         documents=[lifecycle.Used(kind=kind, name=document.name, digest=document.digest) for kind, document in documents],
@@ -149,6 +150,29 @@ def open_review(plan: Plan, supersede: str, started_by: str = "") -> Plan:
     ready.workspace.keep_documents(documents)
     _keep_calendar(ready, opened.settings, command.manifest)
     return ready
+
+
+def require_in_date(plan: Plan, documents: Mapping[DocumentOfRecord, Document]) -> None:
+    """Refused where policy wants no review with a scorecard outside its dates."""
+    rules = policy.load(documents[DocumentOfRecord.POLICY])
+    card = documents[DocumentOfRecord.SCORECARD]
+    if rules.review.scorecard_outside_its_dates == "refuse" and (dates := outside_its_dates(scoring.load(card.text, name=card.name), plan)):
+        raise Refused(
+            "scorecard.outside_its_dates",
+            dates,
+            expected=said("a scorecard that holds on that day"),
+            next_step=said("`credit-review scorecard fit` writes a new one; two people adopt it"),
+        )
+
+
+def outside_its_dates(card: scoring.Scorecard, plan: Plan) -> str:
+    """That the scorecard does not hold on the review's day, as a sentence; empty when it does."""
+    if card.holds(plan.as_of):
+        return ""
+    if card.valid_from is not None and plan.as_of < card.valid_from:
+        return said("the scorecard holds only from {day}, and the review is as of {as_of}", day=card.valid_from, as_of=plan.as_of)
+    assert card.valid_to is not None  # noqa: S101  else it would hold
+    return said("the scorecard held until before {day}, and the review is as of {as_of}", day=card.valid_to, as_of=plan.as_of)
 
 
 def _keep_calendar(plan: Plan, settings: Settings, manifest: Manifest) -> None:

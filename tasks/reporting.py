@@ -176,7 +176,7 @@ def _data(
         order_rates=_order_rates(assess.rates(plan), currencies, policy.control_currency, plan),
         lateness_hold=float(policy.review.bulk_lateness_hold),
         assumptions=tuple(text for mapping in workspace.mappings() for text in mapping.assumptions),
-        warnings=(*_hold_words(record, people), *_left_words(plan)),
+        warnings=(*_hold_words(record, people), *_left_words(plan), *_date_words(plan)),
         left_to_newer=frozenset(outcome.left(plan)),
         notes=snapshot.notes(),
         files=tuple(report.OutputFile(name=name, sha256=digest, what=what) for name, digest, what in outputs),
@@ -213,6 +213,12 @@ def _left_words(plan: Plan) -> tuple[str, ...]:
         )
         for newer, n in sorted(counts.items())
     )
+
+
+def _date_words(plan: Plan) -> tuple[str, ...]:
+    """That the scorecard was used outside its dates, which policy allows."""
+    dates = prepare.outside_its_dates(plan.workspace.scorecard(), plan)
+    return (said("Outside its dates: {dates}.", dates=dates),) if dates else ()
 
 
 def _certificate(plan: Plan) -> report.Certificate:

@@ -87,6 +87,7 @@ class Action(StrEnum):
     MODEL_REGISTERED = "model.registered"
     MODEL_PUBLISHED = "model.published"
     MODEL_RETIRED = "model.retired"
+    MODEL_MONITORED = "model.monitored"
     DELEGATION_CHANGED = "delegation.changed"
     PERSON_CHANGED = "person.changed"
     ACCESS_CHANGED = "access.changed"

@@ -46,16 +46,18 @@ def drift(what: str, before: Sequence[int] | Ints, now: Sequence[int] | Ints, *,
 
     PSI = sum (a - e) ln(a / e) over shares a now and e before, each count raised by 0.5. Without drift it is about
     (1/n + 1/m) x chi-square with one degree of freedom less than bins (reference formulas 3.6; Yurdakul 2018): that at 1 - `level` is
-    the limit. `weight`: independent customers for each one counted before, where customers stand in several rows.
+    the limit, raised by one part in the customers that a bin of the smaller book holds: the next term of the logarithm, without which
+    books of very unlike size alarm a little too often. `weight`: independent customers for each one counted before, where customers
+    stand in several rows.
     """
     old, new = pooled(np.asarray(before, dtype=np.int64), np.asarray(now, dtype=np.int64), weight)
-    n, m = old.sum() * weight, new.sum()
+    n, m = float(old.sum() * weight), float(new.sum())
     if min(n, m) == 0 or len(old) < 2:
         return Drift(what=what, before=tuple(map(int, old)), now=tuple(map(int, new)), psi=0.0, limit=0.0)
     from scipy import stats
 
     e, a = (old * weight + SMOOTHING) / (n + SMOOTHING * len(old)), (new + SMOOTHING) / (m + SMOOTHING * len(new))
-    limit = (1 / n + 1 / m) * float(stats.chi2.ppf(1 - level, len(old) - 1))
+    limit = (1 / n + 1 / m) * float(stats.chi2.ppf(1 - level, len(old) - 1)) * (1 + len(old) / min(n, m))
     return Drift(what=what, before=tuple(map(int, old)), now=tuple(map(int, new)), psi=float(((a - e) * np.log(a / e)).sum()), limit=limit)
 
 

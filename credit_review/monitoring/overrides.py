@@ -5,7 +5,7 @@ One rule says what hindsight is, for a person's coaching figures and for the led
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -13,6 +13,9 @@ from credit_review.monitoring.rates import Rate, rate
 
 QUARTERS = (2, 4)
 """After how many quarters an override is looked at again."""
+NEAR_DAYS = 45
+"""A review counts as so many quarters after when its as-of date lies at most this far from that day."""
+_QUARTER_DAYS = 91.3125
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +62,12 @@ class Scored:
     engine: float | None
     left_alone: Rate
     became: Mapping[str, int]
+
+
+def nearest(days: Iterable[date], day: date, quarters: int) -> list[date]:
+    """The days that count as so many quarters after that day, the nearest first."""
+    distance = {one: abs((one - day).days - quarters * _QUARTER_DAYS) for one in days}
+    return sorted((one for one in distance if distance[one] <= NEAR_DAYS), key=lambda one: (distance[one], one))
 
 
 def became(found: Sequence[tuple[Override, Hindsight]], grades: Sequence[str]) -> dict[str, int]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from credit_review.model.validation import Verdict
+    from credit_review.monitoring.book import Monitored
     from credit_review.words import Words
 
 __all__ = [
@@ -36,6 +37,8 @@ __all__ = [
     "RiskKeptLine",
     "Source",
     "file_name",
+    "monitoring_pages",
+    "monitoring_summary",
     "pages",
     "render",
     "safe_csv",
@@ -74,8 +77,22 @@ def validation_pages(verdicts: Sequence[Verdict], readers: Sequence[Words], *, f
     return write(verdicts, readers, facts=facts, quarantine=quarantine)
 
 
+def monitoring_pages(found: Monitored, readers: Sequence[Words], *, company: str, produced_at: str = "") -> list[str]:
+    """How a scorecard in use does, as a page a reader, like `pages`, under `file_name("monitoring", …)`."""
+    from credit_review.report.page import monitoring_pages as write
+
+    return write(found, readers, company=company, produced_at=produced_at)
+
+
+def monitoring_summary(found: Monitored) -> list[str]:
+    """The sentences with which the monitoring page begins."""
+    from credit_review.report.monitoring import summary
+
+    return summary(found)
+
+
 def file_name(page: str, language: str, company: str) -> str:
-    """The file of page `report` or `validation`: `report.html` in the company's language, `report.zh_CN.html` in another one."""
+    """The file of a page such as `report`: `report.html` in the company's language, `report.zh_CN.html` in another one."""
     return f"{page}.html" if language == company else f"{page}.{language}.html"
 
 

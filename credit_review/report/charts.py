@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from credit_review.model.money import exponent
 from credit_review.report.text import MINUS
+from credit_review.scoring.reasons import REASONS
 from credit_review.words import Said, marked, said
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ STEPS: tuple[str, ...] = (said("In force"), said("Up"), said("First"), said("Dow
 OWN, COVERED = said("own risk"), said("covered by insurance or security")
 NO_GRADE = said("no grade")
 THIS, LAST = said("this review"), said("last review")
+SCORE = said("points in all")
 _SCALES = (
     (10**9, marked("{currency}, billions")), (10**6, marked("{currency}, millions")), (10**3, marked("{currency}, thousands")),
     (1, marked("{currency}, units")),
@@ -150,6 +152,69 @@ def migration_plot(grades: Sequence[str], counts: Sequence[Sequence[int]]) -> st
     return _svg(draw, width=3.6, height=3.4)
 
 
+@dataclass(frozen=True, slots=True)
+class Said95:
+    """A grade in the calibration plot: what was said, what was found and its interval, fractions; found None without customers."""
+
+    grade: str
+    said: float
+    found: float | None
+    low: float
+    high: float
+
+
+def calibration_plot(bands: Sequence[Said95]) -> str:
+    """What was said (a line) against what was found with its interval (a dot), by grade, on a logarithmic scale."""
+    if not bands:
+        return ""
+    floor = max(min(min(b.said, b.high) for b in bands) / 3, 1e-4)
+
+    def draw(figure: Figure) -> None:
+        axes = figure.subplots()
+        for at, band in enumerate(bands):
+            fits = band.low <= band.said <= band.high
+            bar = [max(band.low, floor), band.high]
+            axes.plot([at, at], bar, color=BLUE if fits else RED, linewidth=6, alpha=0.45, solid_capstyle="butt")
+            axes.plot([at - 0.28, at + 0.28], [max(band.said, floor)] * 2, color=INK, linewidth=1.6)
+            if band.found is not None:
+                axes.plot([at], [max(band.found, floor)], marker="o", color=NAVY if fits else RED, markersize=6)
+        axes.set_yscale("log")
+        axes.set_ylim(floor / 1.3, 1.2)
+        ticks = [t for t in (0.0001, 0.001, 0.01, 0.1, 1.0) if t >= floor / 1.3]
+        axes.set_yticks(ticks, [f"{t:.2%}" if t < 0.01 else f"{t:.0%}" for t in ticks])
+        axes.set_yticks([], minor=True)
+        axes.grid(axis="y", color=LINE, linewidth=0.6)
+        axes.set_axisbelow(True)
+        axes.set_xlim(-0.6, len(bands) - 0.4)
+        axes.set_xticks(range(len(bands)), [b.grade for b in bands])
+
+    return _svg(draw, width=7.2, height=2.9)
+
+
+def drift_plot(shown: Sequence[tuple[str, float, float]], reference: Sequence[float]) -> str:
+    """Population stability of each thing (name, index, limit of the book): a bar, its limit a mark; the trade's limits as dashed lines."""
+    if not shown:
+        return ""
+
+    def draw(figure: Figure) -> None:
+        axes = figure.subplots()
+        end = 1.6 * max(*reference, *(limit for _, _, limit in shown))
+        for at, (_, index, limit) in enumerate(shown):
+            axes.barh(at, min(index, end), color=RED if index > limit else BLUE, height=0.5)
+            if index > end:  # a bar that is cut says how long it is
+                axes.text(end * 0.99, at, f"{index:.2f}", ha="right", va="center", color="white", fontsize=7)
+            axes.plot([limit, limit], [at - 0.38, at + 0.38], color=INK, linewidth=2)
+        for one in reference:
+            axes.axvline(one, color=MUTED, linewidth=0.8, linestyle=(0, (4, 3)))
+            axes.text(one, -0.75, f" {one:g}", ha="left", color=MUTED, fontsize=7)
+        axes.set_yticks(range(len(shown)), [name for name, _, _ in shown])
+        axes.tick_params(axis="y", labelcolor=INK)
+        axes.set_ylim(len(shown) - 0.5, -1.1)
+        axes.set_xlim(0, end)
+
+    return _svg(draw, width=7.2, height=0.9 + 0.32 * len(shown))
+
+
 def _draw(panels: Sequence[Any], panel: Any, *, height: float, legend: Mapping[str, str] = MappingProxyType({})) -> str:
     from matplotlib.patches import Patch
 
@@ -253,7 +318,7 @@ MODEL_LABELS: tuple[str, ...] = (
 
 _TEXT = re.compile(r"(<text[^>]*>)([^<]*)(</text>)")
 _LABELS: Mapping[str, str] = MappingProxyType(
-    {label: label for label in (*AGEING_NAMES, *STEPS, OWN, COVERED, NO_GRADE, THIS, LAST, *MODEL_LABELS)}
+    {label: label for label in (*AGEING_NAMES, *STEPS, OWN, COVERED, NO_GRADE, THIS, LAST, SCORE, *REASONS.values(), *MODEL_LABELS)}
 )
 
 

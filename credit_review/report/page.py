@@ -11,7 +11,7 @@ import jinja2
 from markupsafe import Markup
 
 from credit_review.hearing import heard
-from credit_review.report import above, book, evidence, file_name, headline, movements
+from credit_review.report import above, book, evidence, file_name, headline, monitoring, movements
 from credit_review.report.charts import translated
 from credit_review.report.text import clean, count, day, words
 from credit_review.words import LANGUAGES, Said, Words, said
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from credit_review.model.validation import Verdict
+    from credit_review.monitoring.book import Monitored
     from credit_review.report.data import ReportData, ReviewFacts
 
 
@@ -46,6 +47,11 @@ def validation_pages(verdicts: Sequence[Verdict], readers: Sequence[Words], *, f
 def one_page(page: str, reader: Words, *, plots: Mapping[str, str], **values: Any) -> str:
     """A page of another module, for one reader."""
     return _pages(page, [reader], plots=plots, **values)[0]
+
+
+def monitoring_pages(found: Monitored, readers: Sequence[Words], *, company: str, produced_at: str) -> list[str]:
+    """How a scorecard in use does, a page a reader; the first one's language is the company's."""
+    return _pages("monitoring", readers, **monitoring.views(found), company=company, produced_at=produced_at)
 
 
 def _views(data: ReportData) -> dict[str, Any]:

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from credit_review.scoring.plans import FactorPlan, SpecialValue
 from credit_review.scoring.reasons import ALREADY, REASONS
-from credit_review.scoring.scorecard import Scorecard, digest, dump, load
+from credit_review.scoring.scorecard import Card, Scorecard, digest, dump, load, load_card
 
 if TYPE_CHECKING:
+    from credit_review.scoring.estimator import ScorecardClassifier
     from credit_review.scoring.evaluation import auc, interval
     from credit_review.scoring.experts import expert
     from credit_review.scoring.factors import FACTORS, not_available
@@ -22,9 +24,13 @@ __all__ = [
     "ALREADY",
     "FACTORS",
     "REASONS",
+    "Card",
+    "FactorPlan",
     "FitReport",
     "FitResult",
     "Scorecard",
+    "ScorecardClassifier",
+    "SpecialValue",
     "auc",
     "cut_offs",
     "digest",
@@ -33,6 +39,7 @@ __all__ = [
     "fit",
     "interval",
     "load",
+    "load_card",
     "not_available",
     "outcome",
     "score",
@@ -43,6 +50,7 @@ _HOMES = {
     "FACTORS": "factors",
     "FitReport": "fitting",
     "FitResult": "fitting",
+    "ScorecardClassifier": "estimator",
     "auc": "evaluation",
     "cut_offs": "outcomes",
     "expert": "experts",

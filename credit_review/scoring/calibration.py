@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from credit_review.scoring.scorecard import Calibration, Definition, Scorecard
+from credit_review.scoring.scorecard import Calibration, Definition, Scorecard, point_table
 from credit_review.words import marked
 
 if TYPE_CHECKING:
@@ -112,14 +112,14 @@ NO_SENSE = marked("a later period does not show the order of the scores, so no s
 
 def calibrated(card: Scorecard, measured: Calibration) -> Scorecard:
     """The card with this calibration; points for what has happened already still take its best customer to one half or worse."""
-    best = card.base + sum(max([b.points for b in f.bins] + [f.missing.points]) for f in card.factors)
+    best = card.base + sum(max(point_table(f)) for f in card.factors)
     even = card.scale.points(measured.shift / measured.slope)
     already = card.already.model_copy(update={"points": min(0, math.floor(even - best) - 1)})
     return card.model_copy(update={"calibration": measured, "already": already})
 
 
 def _around(value: float, error: float) -> tuple[float, float, float]:
-    return value, value - Z * error, value + Z * error
+    return float(value), float(value - Z * error), float(value + Z * error)
 
 
 def _logistic(columns: Floats, bad: NDArray[Any], offset: Floats, group: NDArray[Any]) -> tuple[Floats, Floats] | None:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from credit_review.scoring.reasons import REASONS
+from credit_review.scoring.scorecard import Direction
 from credit_review.words import marked
 
-Direction = Literal["higher_is_worse", "lower_is_worse", "none"]
 Floats = NDArray[np.float64]
 
 

@@ -1,7 +1,7 @@
-"""Fits a points scorecard: monotone bins by decision tree, weight of evidence, regularised logistic regression, whole points.
+"""Fits a points scorecard on the ledger's own history, with `ScorecardClassifier`, and judges it on later periods.
 
-scikit-learn is imported inside the functions that fit: scoring a review needs none of it. Rows are put in one order and linear algebra
-runs on one thread, so the same history gives the same bytes on any machine with the same libraries.
+The estimator, and scikit-learn with it, is imported inside the function that fits: scoring a review needs none of it. Rows are put in
+one order and linear algebra runs on one thread, so the same history gives the same bytes on any machine with the same libraries.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,22 +21,11 @@ from credit_review.scoring import calibration, evaluation
 from credit_review.scoring.experts import SCALE, already_rule, expert, max_age_days, outcome_name, outcome_words
 from credit_review.scoring.factors import FACTORS, FactorSpec, values
 from credit_review.scoring.outcomes import LATE, window_end
-from credit_review.scoring.scorecard import (
-    CategoryBin,
-    CategoryFactor,
-    Definition,
-    Factor,
-    MissingBin,
-    NumberBin,
-    NumberFactor,
-    Period,
-    Scorecard,
-    TrainedOn,
-)
+from credit_review.scoring.plans import FactorPlan
+from credit_review.scoring.scorecard import Definition, Factor, PairFactor, Period, Scorecard, TrainedOn, point_table
 from credit_review.scoring.scores import bin_numbers
 from credit_review.words import listed, marked, said
 
-MAX_BINS = 5
 SMALLEST_BIN = 0.05
 """Part of the rows with a value that a bin holds at least, and never fewer than `SMALLEST_BIN_ROWS`."""
 SMALLEST_BIN_ROWS = 25
@@ -52,7 +40,6 @@ SMALLEST_VALUE = 0.02
 """Information value below which a factor is left out."""
 SMALLEST_SPREAD = 3
 """Fewer points than this between best and worst bin and a factor is left out: it would only lengthen the card."""
-REGULARISATION = 1.0
 FOLDS = 5
 VALID_MONTHS = 18
 """A fitted card holds so long: a year until it is fitted again, and half a year for that to be validated."""
@@ -240,28 +227,45 @@ def _ordered(training: pd.DataFrame) -> pd.DataFrame:
 
 def _fit(training: pd.DataFrame, policy: Policy, blocked: Mapping[str, str]) -> _Fitted:
     """Bins, weights and whole points on these rows; factors is empty when nothing separates."""
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # comes with scikit-learn
+    from credit_review.scoring.estimator import ScorecardClassifier
 
-    outcome = training["outcome"].to_numpy(dtype=np.int64)
     left_out = {**UNFIT, **{n: r for n, r in blocked.items() if n in FACTORS}}
-    binned: list[tuple[Factor, Floats]] = []
-    with threadpool_limits(limits=1):
-        for spec in FACTORS.values():
-            if spec.name in left_out:
-                continue
-            factor = _bins(spec, training, outcome, policy)
-            if isinstance(factor, str):
-                left_out[spec.name] = factor
+    plan: list[FactorPlan] = []
+    for spec in FACTORS.values():
+        if spec.name not in left_out:
+            why = _unknown(spec, training, policy)
+            if why:
+                left_out[spec.name] = why
             else:
-                binned.append((factor, _evidence(factor, outcome, _shrink_rows(training))))
-        binned, intercept, weights = _weights(binned, training, outcome, left_out)
-    factors = tuple(_with_points(f, w * e) for (f, e), w in zip(binned, weights, strict=True))
-    base = round(SCALE.points(intercept))
-    return _Fitted(base, _calibration(base, factors, training, outcome), factors, left_out)
+                plan.append(_plan(spec, policy))
+    if not plan:
+        return _Fitted(0, 0.0, (), left_out)
+    shrink = SHRINK_CUSTOMERS * training["group_id"].nunique() / training["customer_id"].nunique()
+    model = ScorecardClassifier(
+        tuple(plan), shrink=shrink, smallest_bin=SMALLEST_BIN, smallest_rows=SMALLEST_BIN_ROWS, smallest_value=SMALLEST_VALUE,
+        smallest_spread=SMALLEST_SPREAD, tables=0,
+        base_points=SCALE.base_points, base_odds=SCALE.base_odds, double_odds=SCALE.double_odds,
+    )  # fmt: skip
+    outcome = training["outcome"].to_numpy(dtype=np.int64)
+    card = model.fit(read_factors(training, plan), outcome, groups=training["group_id"].to_numpy(dtype=str)).card_
+    factors = tuple(f for f in card.factors if not isinstance(f, PairFactor))  # none: tables=0
+    return _Fitted(card.base, card.calibration, factors, left_out | model.left_out_)
 
 
-def _bins(spec: FactorSpec, training: pd.DataFrame, outcome: Ints, policy: Policy) -> Factor | str:
-    """The factor with its bins and their counts, points still 0; or why it cannot be used."""
+def read_factors(features: pd.DataFrame, plan: Sequence[FactorPlan]) -> pd.DataFrame:
+    """A column for each planned factor of FEATURES, missing where its source is too old."""
+    return pd.DataFrame({p.name: values(p.name, features, max_age_days=p.max_age_days) for p in plan}, index=features.index)
+
+
+def _plan(spec: FactorSpec, policy: Policy) -> FactorPlan:
+    return FactorPlan(
+        name=spec.name, kind="category" if spec.category else "number", direction=spec.direction, reason=spec.reason, words=spec.words,
+        missing_reason=spec.missing_reason, missing_words=spec.missing_words, max_age_days=max_age_days(spec.name, policy),
+    )  # fmt: skip
+
+
+def _unknown(spec: FactorSpec, training: pd.DataFrame, policy: Policy) -> str:
+    """Why a factor cannot be weighed: hardly ever known in the past, or said more exactly by another; empty when it can."""
     age = max_age_days(spec.name, policy)
     found = values(spec.name, training, max_age_days=age)
     known = (found != "") if spec.category else ~np.isnan(found)
@@ -269,156 +273,19 @@ def _bins(spec: FactorSpec, training: pd.DataFrame, outcome: Ints, policy: Polic
         return f"known for only {known.mean():.0%} of the rows of the past"
     if spec.category and not np.isnan(values("external_pd_fraction", training, max_age_days=age)[known]).mean() > 0.5:
         return "the report's probability of default says the same more exactly"
-    smallest = max(SMALLEST_BIN_ROWS, math.ceil(SMALLEST_BIN * known.sum()))
-    factor: Factor
-    if spec.category:
-        factor = _category(spec, found, known, smallest, age)
-    else:
-        factor = _number(spec, found, known, outcome, smallest, age, _shrink_rows(training))
-    if len(factor.bins) < 2:
-        return "does not tell customers with the outcome from those without"
-    return _counted(factor, training, outcome)
-
-
-def _number(
-    spec: FactorSpec, found: Floats, known: NDArray[np.bool_], outcome: Ints, smallest: int, age: int | None, shrink: float
-) -> NumberFactor:
-    from sklearn.tree import DecisionTreeClassifier
-
-    way = {"higher_is_worse": 1, "lower_is_worse": -1, "none": 0}[spec.direction]
-    tree = DecisionTreeClassifier(max_leaf_nodes=MAX_BINS, min_samples_leaf=smallest, monotonic_cst=[way], random_state=0)
-    tree.fit(found[known].reshape(-1, 1), outcome[known])
-    cuts = sorted({_readable(t) for t, left in zip(tree.tree_.threshold, tree.tree_.children_left, strict=True) if left >= 0})
-    bounds = _monotone(cuts, found[known], outcome[known], way, shrink)
-    bins = tuple(NumberBin(below=b, points=0) for b in (*bounds, None))
-    return NumberFactor(
-        name=spec.name, kind="number", direction=spec.direction, max_age_days=age, reason=spec.reason, words=spec.words,
-        missing=_missing(spec), bins=bins,
-    )  # fmt: skip
-
-
-def _category(spec: FactorSpec, found: Any, known: NDArray[np.bool_], smallest: int, age: int | None) -> CategoryFactor:
-    """One bin for each value with enough rows; rarer values stay with the missing ones."""
-    names, counts = np.unique(found[known].astype(str), return_counts=True)
-    bins = tuple(CategoryBin(values=(str(n),), points=0) for n, c in zip(names, counts, strict=True) if c >= smallest)
-    bins = bins or (CategoryBin(values=(str(names[0]),), points=0),)
-    return CategoryFactor(
-        name=spec.name, kind="category", max_age_days=age, reason=spec.reason, words=spec.words, missing=_missing(spec), bins=bins
-    )
-
-
-def _missing(spec: FactorSpec) -> MissingBin:
-    return MissingBin(points=0, reason=spec.missing_reason, words=spec.missing_words)
-
-
-def _readable(bound: float) -> float:
-    """The bound with three significant digits, so that people can check a score by hand."""
-    return float(f"{bound:.3g}")
-
-
-def _monotone(cuts: list[float], found: Floats, outcome: Ints, way: int, shrink: float) -> list[float]:
-    """The cuts left after neighbours are joined until the shrunken bad rate goes one way through the bins."""
-    overall = outcome.mean()
-    while cuts:
-        place = np.searchsorted(cuts, found, side="right")
-        rows, bad = np.bincount(place, minlength=len(cuts) + 1), np.bincount(place, weights=outcome, minlength=len(cuts) + 1)
-        steps = np.diff((bad + shrink * overall) / (rows + shrink)) * (way or 1)
-        wrong = [i for i, step in enumerate(steps) if (step <= 0 if way else step == 0)]
-        if not wrong:
-            return cuts
-        cuts = [c for i, c in enumerate(cuts) if i != wrong[0]]
-    return cuts
-
-
-def _counted(factor: Factor, training: pd.DataFrame, outcome: Ints) -> Factor:
-    place = bin_numbers(factor, training)
-    rows = np.bincount(place, minlength=len(factor.bins) + 1)
-    bad = np.bincount(place, weights=outcome, minlength=len(factor.bins) + 1).astype(np.int64)
-    bins = tuple(b.model_copy(update={"rows": int(r), "bad": int(n)}) for b, r, n in zip(factor.bins, rows, bad, strict=False))
-    missing = factor.missing.model_copy(update={"rows": int(rows[-1]), "bad": int(bad[-1])})
-    return factor.model_copy(update={"bins": bins, "missing": missing})
-
-
-def _shrink_rows(training: pd.DataFrame) -> float:
-    return SHRINK_CUSTOMERS * len(training) / training["customer_id"].nunique()
-
-
-def _evidence(factor: Factor, outcome: Ints, shrink: float) -> Floats:
-    """Weight of evidence of each bin, the missing one last: log odds good:bad of the shrunken bin rate less those of all rows.
-
-    The missing bin is neutral when it holds few rows, and never better than the best bin: hiding a value must not pay.
-    """
-    overall = outcome.mean()
-    rows = np.array([*(b.rows or 0 for b in factor.bins), factor.missing.rows or 0], dtype=np.float64)
-    bad = np.array([*(b.bad or 0 for b in factor.bins), factor.missing.bad or 0], dtype=np.float64)
-    rate = (bad + shrink * overall) / (rows + shrink)
-    evidence: Floats = np.log((1 - rate) / rate) - math.log((1 - overall) / overall)
-    evidence[-1] = min(evidence[-1], evidence[:-1].max()) if rows[-1] >= SMALLEST_BIN_ROWS else 0.0
-    return evidence
-
-
-def _information(factor: Factor, evidence: Floats) -> float:
-    rows = np.array([*(b.rows or 0 for b in factor.bins), factor.missing.rows or 0], dtype=np.float64)
-    bad = np.array([*(b.bad or 0 for b in factor.bins), factor.missing.bad or 0], dtype=np.float64)
-    good = rows - bad
-    return float(((good / good.sum() - bad / bad.sum()) * evidence).sum())
-
-
-def _weights(
-    binned: Sequence[tuple[Factor, Floats]], training: pd.DataFrame, outcome: Ints, left_out: dict[str, str]
-) -> tuple[list[tuple[Factor, Floats]], float, Floats]:
-    """The factors kept, the intercept and their weights (log odds good:bad per unit of evidence), all above 0.
-
-    A factor whose weight would be negative says, beside the others, the opposite of what it says alone: it is left out, as is one that
-    hardly moves the points, and the rest fitted again. So points always go the declared way.
-    """
-    from sklearn.linear_model import LogisticRegression
-
-    kept = []
-    for factor, evidence in binned:
-        if _information(factor, evidence) < SMALLEST_VALUE:
-            left_out[factor.name] = "tells too little about the outcome"
-        else:
-            kept.append((factor, evidence))
-    while kept:
-        columns = np.column_stack([e[bin_numbers(f, training)] for f, e in kept])
-        model = LogisticRegression(C=REGULARISATION, tol=1e-8, max_iter=1000).fit(columns, 1 - outcome)
-        weights = np.round(model.coef_[0], 6)
-        spread = np.array([w * np.ptp(e) * SCALE.factor for w, (_, e) in zip(weights, kept, strict=True)])
-        worst = int(spread.argmin())
-        if spread[worst] >= SMALLEST_SPREAD:
-            return kept, round(float(model.intercept_[0]), 6), weights
-        left_out[kept[worst][0].name] = "adds nothing beside the other factors"
-        del kept[worst]
-    return [], math.log((1 - outcome.mean()) / outcome.mean()), np.zeros(0)
-
-
-def _with_points(factor: Factor, log_odds: Floats) -> Factor:
-    points = [round(SCALE.factor * float(x)) for x in log_odds]
-    bins = tuple(b.model_copy(update={"points": p}) for b, p in zip(factor.bins, points, strict=False))
-    return factor.model_copy(update={"bins": bins, "missing": factor.missing.model_copy(update={"points": points[-1]})})
+    return ""
 
 
 def _totals(base: int, factors: Sequence[Factor], rows: pd.DataFrame) -> Ints:
     total = np.full(len(rows), base, dtype=np.int64)
     for f in factors:
-        total += np.array([*(b.points for b in f.bins), f.missing.points], dtype=np.int64)[bin_numbers(f, rows)]
+        total += np.array(point_table(f), dtype=np.int64)[bin_numbers(f, values(f.name, rows, max_age_days=f.max_age_days))]
     return total
-
-
-def _calibration(base: int, factors: Sequence[Factor], rows: pd.DataFrame, outcome: Ints) -> float:
-    """The shift of log odds that makes the mean probability of these rows equal to their bad rate, after points were rounded."""
-    log_odds = (_totals(base, factors, rows) - SCALE.offset) / SCALE.factor
-    low, high = -5.0, 5.0
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (middle, high) if (1 / (1 + np.exp(log_odds - middle))).mean() < outcome.mean() else (low, middle)
-    return round((low + high) / 2, 6)
 
 
 def _already_points(fitted: _Fitted) -> int:
     """Points that take even the best customer to odds of one to one or worse."""
-    best = fitted.base + sum(max([b.points for b in f.bins] + [f.missing.points]) for f in fitted.factors)
+    best = fitted.base + sum(max(point_table(f)) for f in fitted.factors)
     even = SCALE.points(fitted.calibration)
     return min(0, math.floor(even - best) - 1)
 

@@ -12,7 +12,7 @@ from hashlib import sha256
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from credit_review import documents
 from credit_review.words import marked, said
@@ -26,6 +26,8 @@ Definition = Literal["default", "serious lateness"]
 """Whose outcomes a calibration counted: defaults (statuses and write-offs can be seen), or only lateness."""
 
 
+Direction = Literal["higher_is_worse", "lower_is_worse", "none"]
+"""Which way a number is worse, where the business knows it; with "none" the bins follow what the history shows."""
 Text = Annotated[str, Field(min_length=1)]
 Points = Annotated[int, Field(ge=-10_000, le=10_000)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -89,7 +91,7 @@ class CategoryBin(_Part):
 
 
 class MissingBin(_Part):
-    """Points where the value is missing, stale or (of a category) unknown, with the reason that gives."""
+    """Points where the value is missing or stale, or of a category without `other` unknown, with the reason that gives."""
 
     points: Points
     reason: Text
@@ -98,17 +100,48 @@ class MissingBin(_Part):
     bad: Count | None = None
 
 
+class SpecialBin(_Part):
+    """Points for exactly this `value`: a code among numbers (such as -1 for "not asked"), which is no measurement."""
+
+    value: Finite
+    points: Points
+    reason: Text
+    words: Text
+    rows: Count | None = None
+    bad: Count | None = None
+
+
+class OtherBin(_Part):
+    """Points for every category without a bin of its own: the `pooled` ones too rare to weigh alone, and those never seen before."""
+
+    points: Points
+    pooled: Count
+    rows: Count | None = None
+    bad: Count | None = None
+
+
 class NumberFactor(_Part):
-    """A factor measured by a number."""
+    """A factor measured by a number. Its places in order: bins, missing, special values."""
 
     name: Text
     kind: Literal["number"]
-    direction: Literal["higher_is_worse", "lower_is_worse", "none"]
+    direction: Direction
     max_age_days: Annotated[int, Field(gt=0)] | None = None
     reason: Text
     words: Text
     missing: MissingBin
+    special: Annotated[tuple[SpecialBin, ...], Field(strict=False)] = ()
     bins: Annotated[tuple[NumberBin, ...], Field(strict=False, min_length=1)]
+
+    @property
+    def places(self) -> tuple[NumberBin | MissingBin | SpecialBin, ...]:
+        """Every bin in the order in which `scores.bin_numbers` counts them."""
+        return (*self.bins, self.missing, *self.special)
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """The reason code of each place."""
+        return (*(self.reason for _ in self.bins), self.missing.reason, *(b.reason for b in self.special))
 
     @model_validator(mode="after")
     def _sound(self) -> NumberFactor:
@@ -122,11 +155,13 @@ class NumberFactor(_Part):
         ):
             sentence = marked("points of {factor}: expected them to go one way, as {direction} promises")
             raise ValueError(said(sentence, factor=self.name, direction=self.direction))
+        if len({b.value for b in self.special}) != len(self.special):
+            raise ValueError(said("special of {factor}: expected each value once", factor=self.name))
         return self
 
 
 class CategoryFactor(_Part):
-    """A factor measured by a code, such as a bureau's grade."""
+    """A factor measured by a code, such as a bureau's grade. Its places in order: bins, missing, other."""
 
     name: Text
     kind: Literal["category"]
@@ -134,7 +169,18 @@ class CategoryFactor(_Part):
     reason: Text
     words: Text
     missing: MissingBin
+    other: OtherBin | None = None
     bins: Annotated[tuple[CategoryBin, ...], Field(strict=False, min_length=1)]
+
+    @property
+    def places(self) -> tuple[CategoryBin | MissingBin | OtherBin, ...]:
+        """Every bin in the order in which `scores.bin_numbers` counts them."""
+        return (*self.bins, self.missing, *(() if self.other is None else (self.other,)))
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """The reason code of each place."""
+        return (*(self.reason for _ in self.bins), self.missing.reason, *(() if self.other is None else (self.reason,)))
 
     @model_validator(mode="after")
     def _sound(self) -> CategoryFactor:
@@ -145,6 +191,79 @@ class CategoryFactor(_Part):
 
 
 Factor = Annotated[NumberFactor | CategoryFactor, Field(discriminator="kind")]
+
+
+class PairSide(_Part):
+    """One side of a two-way table: the factor's name and the upper bounds of its bins but the last, which has none."""
+
+    name: Text
+    below: Annotated[tuple[Finite, ...], Field(strict=False)]
+
+
+class PairFactor(_Part):
+    """Points of two numbers together: what they say beside what each says alone.
+
+    One row for each bin of `first` and one for missing, and in each row one figure for each bin of `second` and one for missing;
+    `rows` and `bad` count what each cell was fitted on. Special values count as missing here.
+    """
+
+    name: Text
+    kind: Literal["pair"]
+    reason: Text
+    words: Text
+    first: PairSide
+    second: PairSide
+    points: Annotated[tuple[Annotated[tuple[Points, ...], Field(strict=False)], ...], Field(strict=False)]
+    rows: Annotated[tuple[Annotated[tuple[Count, ...], Field(strict=False)], ...], Field(strict=False)]
+    bad: Annotated[tuple[Annotated[tuple[Count, ...], Field(strict=False)], ...], Field(strict=False)]
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """The reason code of each cell, row by row."""
+        return tuple(self.reason for row in self.points for _ in row)
+
+    @model_validator(mode="after")
+    def _sound(self) -> PairFactor:
+        high, wide = len(self.first.below) + 2, len(self.second.below) + 2
+        if any(len(grid) != high or any(len(row) != wide for row in grid) for grid in (self.points, self.rows, self.bad)):
+            sentence = marked("table of {factor}: expected {high} rows of {wide}, the last of each for missing")
+            raise ValueError(said(sentence, factor=self.name, high=high, wide=wide))
+        if any(a >= b for side in (self.first, self.second) for a, b in pairwise(side.below)):
+            raise ValueError(said("bounds of {factor}: expected them to grow", factor=self.name))
+        return self
+
+
+CardFactor = Annotated[NumberFactor | CategoryFactor | PairFactor, Field(discriminator="kind")]
+
+
+def point_table(factor: NumberFactor | CategoryFactor | PairFactor) -> tuple[int, ...]:
+    """The points of every place of a factor, in the order in which `scores.bin_numbers` and `scores.cell_numbers` count them."""
+    if isinstance(factor, PairFactor):
+        return tuple(p for row in factor.points for p in row)
+    return tuple(b.points for b in factor.places)
+
+
+class Card(_Part):
+    """What `ScorecardClassifier` fits: points for each bin of each factor, and the scale that turns their sum into a probability.
+
+    points = base + points of each factor's place; log odds good:bad = (points - offset) / factor - calibration;
+    probability = 1 / (1 + exp(log odds)), 6 decimals.
+    """
+
+    format: Literal[1]
+    scale: Scale
+    base: Points
+    calibration: Finite
+    factors: Annotated[tuple[CardFactor, ...], Field(strict=False)]
+
+    def probability(self, points: int) -> float:
+        """Probability of the outcome at a total of `points`; the same bytes on every machine."""
+        return probability(points, scale=self.scale, shift=self.calibration)
+
+
+def probability(points: int, *, scale: Scale, shift: float, slope: float = 1.0) -> float:
+    """Probability of the outcome at a total of `points`, rounded to 6 decimals."""
+    return round(1 / (1 + math.exp(slope * scale.log_odds(points) - shift)), PROBABILITY_DECIMALS)
 
 
 class AlreadyRule(_Part):
@@ -207,6 +326,10 @@ class Calibration(_Part):
     bad: Count
 
 
+def _measured(value: Any) -> str:
+    return "measured" if isinstance(value, dict | Calibration) else "shift"
+
+
 class Scorecard(_Part):
     """Points that add up to a score, and the scale that turns the score into a probability of `outcome`.
 
@@ -226,7 +349,7 @@ class Scorecard(_Part):
     valid_to: Day | None = None
     scale: Scale
     base: Points
-    calibration: Finite | Calibration
+    calibration: Annotated[Annotated[Finite, Tag("shift")] | Annotated[Calibration, Tag("measured")], Discriminator(_measured)]
     factors: Annotated[tuple[Factor, ...], Field(strict=False, min_length=1)]
     already: AlreadyRule
     not_available: dict[str, Text]
@@ -271,8 +394,8 @@ class Scorecard(_Part):
         return (self.valid_from is None or self.valid_from <= on) and (self.valid_to is None or on < self.valid_to)
 
     def probability(self, points: int) -> float:
-        """Probability of the outcome at a total of `points`, rounded to 6 decimals; the same bytes on every machine."""
-        return round(1 / (1 + math.exp(self.slope * self.scale.log_odds(points) - self.shift)), PROBABILITY_DECIMALS)
+        """Probability of the outcome at a total of `points`; the same bytes on every machine."""
+        return probability(points, scale=self.scale, shift=self.shift, slope=self.slope)
 
 
 def load(text: str, *, name: str = "scorecard.json") -> Scorecard:
@@ -280,15 +403,24 @@ def load(text: str, *, name: str = "scorecard.json") -> Scorecard:
     return documents.check(documents.parse(text, name=name), Scorecard)
 
 
-def dump(scorecard: Scorecard) -> str:
-    """The scorecard as readable JSON, one line a bin; `load` gives back an equal scorecard, and equal scorecards give equal text."""
+def load_card(text: str, *, name: str = "card.json") -> Card:
+    """The card in `text`. Raises BadInput with line, field and what was expected."""
+    return documents.check(documents.parse(text, name=name), Card)
+
+
+def dump(scorecard: Scorecard | Card) -> str:
+    """The scorecard as readable JSON, one line a bin; `load` gives back an equal scorecard, and equal scorecards give equal text.
+
+    Special values, pooled categories and a last day are written only where there are any: cards without them keep their digest.
+    """
     plain = scorecard.model_dump(mode="json", exclude_none=False)
-    if scorecard.valid_to is None:
-        del plain["valid_to"]  # cards of earlier versions keep their text, and with it their digest
+    plain["factors"] = [{k: v for k, v in f.items() if k not in ("special", "other") or v} for f in plain["factors"]]
+    if plain.get("valid_to", "") is None:
+        del plain["valid_to"]
     return _layout(plain, 0) + "\n"
 
 
-def digest(scorecard: Scorecard) -> str:
+def digest(scorecard: Scorecard | Card) -> str:
     """SHA-256 (hex) of `dump`: what a review's manifest, every score and the adoption record name."""
     return sha256(dump(scorecard).encode()).hexdigest()
 

@@ -15,7 +15,17 @@ from credit_review.model.money import EXPONENTS
 from credit_review.policy import Policy
 from credit_review.scoring.factors import FACTORS, values
 from credit_review.scoring.reasons import ALREADY
-from credit_review.scoring.scorecard import AlreadyRule, CategoryFactor, Factor, Scorecard, digest
+from credit_review.scoring.scorecard import (
+    AlreadyRule,
+    Card,
+    CardFactor,
+    CategoryFactor,
+    Factor,
+    PairFactor,
+    Scorecard,
+    digest,
+    point_table,
+)
 
 MAX_REASONS = 4
 """Principal reasons stated with a score (reference formulas 3.8)."""
@@ -35,9 +45,11 @@ def score(features: pd.DataFrame, scorecard: Scorecard, policy: Policy) -> pd.Da
     """
     _check(features, scorecard)
     features = features.sort_values("customer_id", kind="stable", ignore_index=True)
-    bins = [bin_numbers(factor, features) for factor in scorecard.factors]
+    bins = [bin_numbers(f, values(f.name, features, max_age_days=f.max_age_days)) for f in scorecard.factors]
     happened = already_happened(features, scorecard.already).astype(np.int64)
-    tables = [_points(factor) for factor in scorecard.factors] + [np.array([0, scorecard.already.points], dtype=np.int64)]
+    tables = [np.array(point_table(f), dtype=np.int64) for f in scorecard.factors] + [
+        np.array([0, scorecard.already.points], dtype=np.int64)
+    ]
     earned = [table[place] for table, place in zip(tables, [*bins, happened], strict=True)]
     points = np.stack(earned).sum(axis=0) + scorecard.base
     probability, grade = _probability_and_grade(points, scorecard, policy)
@@ -55,17 +67,71 @@ def score(features: pd.DataFrame, scorecard: Scorecard, policy: Policy) -> pd.Da
     )
 
 
-def bin_numbers(factor: Factor, features: pd.DataFrame) -> Ints:
-    """For each row the position of the factor's bin; the number of bins where the value is missing, stale or unknown."""
-    found = values(factor.name, features, max_age_days=factor.max_age_days)
+def bin_numbers(factor: Factor, found: NDArray[Any]) -> Ints:
+    """For each value of a factor its place: bins, then missing (NaN or ""), then special values, or the categories without a bin.
+
+    A category without a bin counts as missing where the factor has no bin for others.
+    """
     if isinstance(factor, CategoryFactor):
-        places = {value: i for i, one in enumerate(factor.bins) for value in one.values}
+        places = {value: i for i, one in enumerate(factor.bins) for value in one.values} | {"": len(factor.bins)}
         codes, names = pd.factorize(found)
-        known = np.array([places.get(str(n), len(factor.bins)) for n in names] + [len(factor.bins)], dtype=np.int64)
+        known = np.array([places.get(str(n), len(factor.places) - 1) for n in names] + [len(factor.bins)], dtype=np.int64)
         return known[codes]
-    bounds = np.array([b.below for b in factor.bins[:-1]], dtype=np.float64)
-    place: Ints = np.searchsorted(bounds, found, side="right").astype(np.int64)
-    return np.where(np.isnan(found), len(factor.bins), place)
+    place = np.zeros(len(found), dtype=np.int64)
+    for one in factor.bins[:-1]:
+        place += found >= one.below
+    place[np.isnan(found)] = len(factor.bins)
+    for i, code in enumerate(factor.special):
+        place[found == code.value] = len(factor.bins) + 1 + i
+    return place
+
+
+def cell_numbers(factor: PairFactor, first: NDArray[Any], second: NDArray[Any]) -> Ints:
+    """For each two values the cell of a two-way table, row by row."""
+    place = np.zeros(len(first), dtype=np.int64)
+    for side, found, step in ((factor.first, first, len(factor.second.below) + 2), (factor.second, second, 1)):
+        for below in side.below:
+            place += step * (found >= below)
+        place[np.isnan(found)] += step * (len(side.below) + 1)
+    return place
+
+
+def read(frame: pd.DataFrame, factor: CardFactor) -> Ints:
+    """For each row of a frame the place of a card's factor, read from the column of its name."""
+    if isinstance(factor, PairFactor):
+        return cell_numbers(factor, *(numbers(frame, side.name) for side in (factor.first, factor.second)))
+    return bin_numbers(factor, texts(frame, factor.name) if isinstance(factor, CategoryFactor) else numbers(frame, factor.name))
+
+
+def numbers(frame: pd.DataFrame, name: str) -> NDArray[np.float64]:
+    """A column as floats, NaN where missing. Raises BadInput where it is no number."""
+    try:
+        return frame[name].to_numpy(dtype=np.float64, na_value=np.nan)
+    except (TypeError, ValueError) as error:
+        raise BadInput(f"column {name!r}: {error}", expected="numbers, or a plan that says it is a category") from error
+
+
+def texts(frame: pd.DataFrame, name: str) -> NDArray[Any]:
+    """A column as text, "" where missing."""
+    column = frame[name]
+    return np.where(column.isna(), "", column.astype(str).to_numpy(dtype=object))
+
+
+def card_points(frame: pd.DataFrame, card: Card) -> Ints:
+    """The total points of each row under a card. Raises BadInput for a column that is missing."""
+    names = [n for f in card.factors for n in ((f.first.name, f.second.name) if isinstance(f, PairFactor) else (f.name,))]
+    if missing := [n for n in names if n not in frame.columns]:
+        raise BadInput(f"the frame lacks the column {missing[0]!r}", expected="every column the card was fitted on")
+    total = np.full(len(frame), card.base, dtype=np.int64)
+    for factor in card.factors:
+        total += np.array(point_table(factor), dtype=np.int64)[read(frame, factor)]
+    return total
+
+
+def card_probability(points: Ints, card: Card) -> NDArray[np.float64]:
+    """The probability of the outcome at each total, computed once for each distinct one."""
+    totals, place = np.unique(points, return_inverse=True)
+    return np.array([card.probability(int(total)) for total in totals], dtype=np.float64)[place]
 
 
 def already_happened(features: pd.DataFrame, rule: AlreadyRule) -> NDArray[np.bool_]:
@@ -100,10 +166,6 @@ def _check(features: pd.DataFrame, scorecard: Scorecard) -> None:
         raise BadInput(f"customer {twice.iloc[0]} stands twice in the features", expected="one row a customer")
 
 
-def _points(factor: Factor) -> Ints:
-    return np.array([*(b.points for b in factor.bins), factor.missing.points], dtype=np.int64)
-
-
 def _probability_and_grade(points: Ints, scorecard: Scorecard, policy: Policy) -> tuple[Any, Any]:
     """Probability and grade of each total, computed once a distinct total with the same arithmetic on every machine."""
     totals, place = np.unique(points, return_inverse=True)
@@ -117,11 +179,12 @@ def _reasons(scorecard: Scorecard, tables: list[Ints], earned: list[Ints], bins:
     silent = [f.name in scorecard.not_available for f in scorecard.factors] + [False]
     below = np.stack([np.zeros_like(e) if quiet else t.max() - e for e, t, quiet in zip(earned, tables, silent, strict=True)], axis=1)
     worst = np.argsort(-below, axis=1, kind="stable")[:, :MAX_REASONS]
-    codes = ["", *(c for f in scorecard.factors for c in (f.reason, f.missing.reason)), scorecard.already.reason]
-    absent = [place == len(f.bins) for f, place in zip(scorecard.factors, bins, strict=False)]
-    missing = np.stack([*absent, np.zeros(len(below), dtype=bool)], axis=1)
+    reasons = [*(f.reasons for f in scorecard.factors), (scorecard.already.reason,) * 2]
+    codes = ["", *sorted({code for one in reasons for code in one})]
+    number = {code: i for i, code in enumerate(codes)}
+    given = np.stack([np.array([number[c] for c in one], dtype=np.int64)[place] for one, place in zip(reasons, bins, strict=True)], axis=1)
     shortfall = np.take_along_axis(below, worst, axis=1)
-    code = np.where(shortfall > 0, 1 + 2 * worst + np.take_along_axis(missing, worst, axis=1), 0)
+    code = np.where(shortfall > 0, np.take_along_axis(given, worst, axis=1), 0)
     return _text_of_rows(code, len(codes), lambda row: "|".join(codes[i] for i in row if i))
 
 

@@ -858,6 +858,14 @@ def scorecard_retire(
     scorecards.retire(config, model, reason=reason, as_person=as_person, as_json=as_json)
 
 
+@scorecard_app.command("monitor")
+def scorecard_monitor(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+    """Look at the scorecard in use, as every month: calibration, drift, back-test, overrides. Exit code 1: there are exceptions."""
+    from deployments.cli import running
+
+    raise SystemExit(running.monitor_scorecard(config, as_json=as_json))
+
+
 @people_app.command("reviewed")
 def people_reviewed(
     statement: Annotated[str, typer.Option(help="What was looked at and what was found. The auditor reads it.")],

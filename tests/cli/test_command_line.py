@@ -29,8 +29,8 @@ ANSWERS = {
     "finding close", "finding list", "finding open", "finding remedy", "finding reopen", "finding show", "follow-up", "inbox",
     "override", "people delegate", "people delegations", "people end-delegation", "people list", "release", "replay", "report",
     "request", "review close", "review confirm", "review list", "review resume", "review run", "review show", "risk-kept",
-    "scorecard compare", "scorecard inventory", "scorecard publish", "scorecard register", "scorecard retire", "scorecard show",
-    "scorecard validate", "show",
+    "scorecard compare", "scorecard inventory", "scorecard monitor", "scorecard publish", "scorecard register", "scorecard retire",
+    "scorecard show", "scorecard validate", "show",
 }  # fmt: skip
 """Commands whose answer a script would read."""
 

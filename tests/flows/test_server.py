@@ -133,6 +133,7 @@ def test_everything_is_deployed_with_the_installations_folder_and_time_zone(serv
         "apply_limits",
         "daily_follow_up",
         "issue_checkpoint",
+        "monitor_scorecard",
         "periodic_review",
         "verify_audit_log",
         "watch_controls",

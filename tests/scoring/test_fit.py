@@ -50,6 +50,13 @@ def test_the_mean_probability_equals_the_share_of_customers_with_the_outcome(fit
     assert overall == pytest.approx(TRAINING["outcome"].mean(), abs=1e-4)
 
 
+def test_a_fit_is_calibrated_on_later_periods_and_says_so_and_holds_for_a_year_and_a_half(fitted):
+    card = fitted.scorecard
+    assert card.valid_to == date(2026, 10, 1) and card.figure == "probability of serious lateness"
+    assert (card.calibration.on, card.calibration.rows, card.calibration.definition) == (("2025-03-31",), 500, "serious lateness")
+    assert any(line.startswith("Calibrated to serious lateness on 500 rows") for line in fitted.report.lines())
+
+
 def test_later_periods_are_judged_only_where_an_outcome_was_known_before_them(fitted):
     assert [p.cutoff for p in fitted.report.periods] == ["2025-03-31"]
     period = fitted.report.periods[0]
@@ -67,10 +74,12 @@ def test_noise_is_not_sold_as_skill():
 
 def test_a_future_outcome_never_reaches_the_judgement_of_an_earlier_period():
     """Outcomes of the newest cut-off are turned round: scorecards judged on it were fitted before and rank as they did."""
-    turned = TRAINING.copy()
+    days = (date(2022, 12, 31), date(2023, 3, 31), date(2023, 6, 30), date(2023, 12, 31), date(2025, 3, 31))
+    history = simulated(300, 11, cutoffs=days)  # enough straight history that a card can still be fitted on all of it
+    turned = history.copy()
     newest = turned["cutoff"] == turned["cutoff"].max()
     turned.loc[newest, "outcome"] = 1 - turned.loc[newest, "outcome"]
-    straight, mirrored = (scoring.fit(t, policy=POLICY, seed=1).report.periods[0].auc for t in (TRAINING, turned))
+    straight, mirrored = (scoring.fit(t, policy=POLICY, seed=1).report.periods[-1].auc for t in (history, turned))
     assert straight + mirrored == pytest.approx(1.0, abs=1e-3)
 
 
