@@ -222,24 +222,28 @@ def _drift(scored: pd.DataFrame, days: Sequence[str]) -> Drift | None:
 
 
 def _factor(factor: Factor, scored: pd.DataFrame) -> FactorFound:
-    earned = [one.points for one in factor.bins]
-    place = bin_numbers(factor, values(factor.name, scored, max_age_days=factor.max_age_days))
-    outcome = scored["outcome"].to_numpy(dtype=np.int64)
+    place, outcome = read(scored, factor), scored["outcome"].to_numpy(dtype=np.int64)
     of = np.bincount(place, minlength=len(factor.places))
     bad = np.bincount(place, weights=outcome, minlength=len(factor.places)).astype(np.int64)
+    earned = [one.points for one in factor.places]
     found = [
-        BinFound(label=label, points=points, found=rate(int(bad[at]), int(of[at])))
+        BinFound(label=label, points=points, found=rate(int(bad[at]), int(of[at])), missing=at == len(factor.bins))
         for at, (label, points) in enumerate(zip(labels(factor), earned, strict=True))
     ]
-    missing = BinFound(label="missing", points=factor.missing.points, found=rate(int(bad[len(earned)]), int(of[len(earned)])), missing=True)
     direction = "none" if isinstance(factor, CategoryFactor) else factor.direction
-    return FactorFound(name=factor.name, direction=direction, bins=(*found, missing), against=tuple(_against(found)))
+    return FactorFound(name=factor.name, direction=direction, bins=tuple(found), against=tuple(_against(found[: len(factor.bins)])))
+
+
+def read(scored: pd.DataFrame, factor: Factor) -> Ints:
+    """The place of each row, as a review counts it."""
+    return bin_numbers(factor, values(factor.name, scored, max_age_days=factor.max_age_days))
 
 
 def labels(factor: Factor) -> list[str]:
-    """What each bin says, short: `< 0.1`, `0.1 to 0.25`, `>= 0.25`, or its categories."""
+    """What each place says, short: `< 0.1`, `0.1 to 0.25`, `>= 0.25` or its categories; then missing, and special values or others."""
     if isinstance(factor, CategoryFactor):
-        return [", ".join(one.values) for one in factor.bins]
+        more = ["others"] * (len(factor.places) - len(factor.bins) - 1)
+        return [*(", ".join(one.values) for one in factor.bins), "missing", *more]
     bounds = [None, *(one.below for one in factor.bins)]
     shown = []
     for low, high in pairwise(bounds):
@@ -248,7 +252,7 @@ def labels(factor: Factor) -> list[str]:
             shown.append(f"< {upper}" if upper else "any")
         else:
             shown.append(f"{low:g} to {upper}" if upper else f">= {low:g}")
-    return shown
+    return [*shown, "missing", *(f"= {one.value:g}" for one in factor.special)]
 
 
 def _against(bins: Sequence[BinFound]) -> list[tuple[str, str]]:

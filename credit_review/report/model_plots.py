@@ -24,7 +24,7 @@ def points_plot(card: Scorecard, labelled: Sequence[tuple[Factor, Sequence[str]]
     """One panel a factor, two beside each other: a bar a bin with its points, the bin of missing values last and pale."""
     columns = 2
     lines = [labelled[at : at + columns] for at in range(0, len(labelled), columns)]
-    heights = [max(len(one.bins) + 1 for one, _ in line) for line in lines]
+    heights = [max(len(one.places) for one, _ in line) for line in lines]
 
     def draw(figure: Figure) -> None:
         panels = figure.subplots(len(lines), columns, squeeze=False, height_ratios=heights)
@@ -39,9 +39,9 @@ def points_plot(card: Scorecard, labelled: Sequence[tuple[Factor, Sequence[str]]
 
 
 def _points_panel(axes: Axes, factor: Factor, labels: Sequence[str]) -> None:
-    points = [*(one.points for one in factor.bins), factor.missing.points]
-    names = [*(_short(one) for one in labels), MISSING]
-    colours = [*(NAVY if one >= 0 else RED for one in points[:-1]), PALE]
+    points = [one.points for one in factor.places]
+    names = [_short(MISSING if at == len(factor.bins) else one) for at, one in enumerate(labels)]
+    colours = [PALE if at == len(factor.bins) else NAVY if one >= 0 else RED for at, one in enumerate(points)]
     axes.barh(range(len(points)), points, color=colours, height=0.66)
     axes.axvline(0, color=MUTED, linewidth=0.6)
     for at, value in enumerate(points):

@@ -476,8 +476,8 @@ def _about(card: Scorecard) -> dict[str, Any]:
 def _show_factor(factor: Factor) -> None:
     from credit_review.monitoring.examination import labels
 
-    each = [*zip(labels(factor), factor.bins, strict=True), (said("missing"), factor.missing)]
-    rows = [[label, f"{one.points:+d}", _counted(one.rows), _counted(one.bad)] for label, one in each]
+    each = zip(labels(factor), factor.places, strict=True)
+    rows = [[said(label), f"{one.points:+d}", _counted(one.rows), _counted(one.bad)] for label, one in each]
     columns = [said("bin"), said("points"), said("rows"), said("with the outcome")]
     show_table(factor.name, columns, rows, right=columns[1:])
 

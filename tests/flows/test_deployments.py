@@ -80,7 +80,7 @@ def test_a_server_started_in_the_checkout_reports_to_nobody():
     assert settings["server"]["analytics_enabled"] is False
 
 
-def test_there_are_seven_deployments_named_like_their_flows():
+def test_there_are_eight_deployments_named_like_their_flows():
     assert sorted(DEPLOYED) == [
         "apply_limits",
         "daily_follow_up",
