@@ -19,6 +19,7 @@ from credit_review.challenger.figures import Figure
 from credit_review.monitoring.calibration import bins_of, brier, expected_error
 from credit_review.policy import Policy
 from credit_review.scoring import evaluation
+from credit_review.scoring.grades import grades as graded
 from credit_review.scoring.scorecard import Scorecard
 from credit_review.scoring.scores import already_happened
 
@@ -106,12 +107,15 @@ class Comparison:
 def shadow(features: pd.DataFrame, scores: pd.DataFrame, probability: Any, scorecard: Scorecard, policy: Policy) -> pd.DataFrame:
     """SHADOW rows of FEATURES rows and their SCORES (in the same order) from the challenger's probabilities.
 
+    Grades follow policy as the scorecard's do: the last one is kept within the margin, and a missing view caps it.
     A customer to whom the outcome has happened keeps the scorecard's figures: the challenger was fitted on others.
     """
     happened = already_happened(features, scorecard.already)
     risk = np.where(happened, scores["pd_fraction"].to_numpy(dtype=np.float64), probability)
-    by_risk = {one: policy.grade_for(one) for one in np.unique(risk[~happened]).tolist()}
-    grade = [kept if own else by_risk[one] for one, own, kept in zip(risk.tolist(), happened, scores["grade"], strict=True)]
+    by_risk = {one: policy.grade_for(one) for one in np.unique(risk).tolist()}
+    band = np.array([by_risk[one] for one in risk.tolist()], dtype=object)
+    judged, _ = graded(risk, band, scores["previous_grade"], scores["view_missing"], policy)
+    grade = np.where(happened, scores["grade"].to_numpy(dtype=object), np.asarray(judged, dtype=object))
     found = pd.DataFrame({"customer_id": features["customer_id"].astype("str"), "pd_fraction": risk})
     return found.assign(grade=pd.array(grade, dtype="str"), set_aside=happened)[list(SHADOW)]
 
