@@ -24,6 +24,7 @@ from credit_review.review.models import Described
 KEY = SigningKey.from_seed("example.com/models", b"k" * 32)
 OTHER = SigningKey.from_seed("example.com/others", b"o" * 32)
 REPORT = "ab" * 32
+ROUNDS = 3
 ACCEPTED, REJECTED = ModelVerdict.ACCEPTED, ModelVerdict.REJECTED
 MIDNIGHT = "T00:00:00.000000Z"
 
@@ -263,7 +264,7 @@ def test_somebody_else_does_not_retire_it(world):
 
 
 def test_two_people_who_put_two_versions_in_force_at_once_leave_one_in_force(world):
-    for n in range(6):
+    for n in range(ROUNDS):
         pair = [draft(world, card(f"{n}/{side}")) for side in "ab"]
         for one in pair:
             answer(world, one.digest)
@@ -274,7 +275,7 @@ def test_two_people_who_put_two_versions_in_force_at_once_leave_one_in_force(wor
 
 
 def test_a_rejection_and_an_adoption_at_once_never_leave_an_unvalidated_version_in_force(world):
-    for n in range(6):
+    for n in range(ROUNDS):
         one = draft(world, card(str(n)))
         answer(world, one.digest)
         world.do(adopt.adopt, one.digest, person_id="p-one", on=TODAY, now=NOON)
@@ -289,10 +290,10 @@ def test_a_rejection_and_an_adoption_at_once_never_leave_an_unvalidated_version_
 
 
 def test_the_same_file_registered_by_two_people_at_once_is_one_version(world):
-    for n in range(6):
+    for n in range(ROUNDS):
         at_once(*(refusable(draft, world, card(str(n))) for _ in range(2)), seed=n)
     found = world.find(ModelVersion, order_by=("version",))
-    assert [one.version for one in found] == list(range(1, len(found) + 1)) and len({one.digest for one in found}) == 6
+    assert [one.version for one in found] == list(range(1, len(found) + 1)) and len({one.digest for one in found}) == ROUNDS
 
 
 def refusable(act, *args, **fields):
