@@ -359,7 +359,7 @@ def _measured(plan: FactorPlan, found: Floats) -> Floats:
 
 def bin_factor(plan: FactorPlan, found: NDArray[Any], outcome: Ints, rules: BinRules) -> _Binned | None:
     """The factor in optimal bins, with counts, places and evidence; None for a category whose every value is rare."""
-    bare = _category(plan, found, outcome, rules) if plan.kind == "category" else _number(plan, found, outcome, rules)
+    bare = _category(plan, found, rules) if plan.kind == "category" else _number(plan, found, outcome, rules)
     if bare is None:
         return None
     place = bin_numbers(bare, found)
@@ -376,16 +376,16 @@ def _number(plan: FactorPlan, found: Floats, outcome: Ints, rules: BinRules) -> 
     )  # fmt: skip
 
 
-def _category(plan: FactorPlan, found: NDArray[Any], outcome: Ints, rules: BinRules) -> CategoryFactor | None:
+def _category(plan: FactorPlan, found: NDArray[Any], rules: BinRules) -> CategoryFactor | None:
     kept = tuple(str(s.value) for s in plan.special)
-    pools = binning.pools(found, outcome, rules=rules, kept=kept)
-    if not pools:
+    common = binning.common(found, rules=rules, kept=kept)
+    if not common:
         return None
-    rare = {str(v) for v in found[found != ""]} - {n for pool in pools for n in pool}
+    rare = {str(v) for v in found[found != ""]} - set(common)
     other = OtherBin(points=0, pooled=len(rare)) if rare else None
     return CategoryFactor(
         name=plan.name, kind="category", max_age_days=plan.max_age_days, reason=plan.reason, words=plan.words,
-        missing=_missing(plan), other=other, bins=tuple(CategoryBin(values=p, points=0) for p in pools),
+        missing=_missing(plan), other=other, bins=tuple(CategoryBin(values=(c,), points=0) for c in common),
     )  # fmt: skip
 
 
