@@ -42,6 +42,7 @@ from credit_review.scoring.scorecard import (
     point_table,
 )
 from credit_review.scoring.scores import bin_numbers, card_points, card_probability, numbers, texts
+from credit_review.words import marked
 
 STRENGTHS = (0.01, 0.03, 0.1, 0.3, 1.0)
 """Variances of the weights (C of scikit-learn) to choose from: 1.0 trusts the history most."""
@@ -299,9 +300,9 @@ class _Design:
         for plan in history.plan:
             one = bin_factor(plan, history.values[plan.name], history.outcome, rules)
             if one is None or len(np.unique(one.place)) < 2:
-                left_out[plan.name] = "does not tell customers with the outcome from those without"
+                left_out[plan.name] = marked("does not tell customers with the outcome from those without")
             elif binning.information(*_counted(one, history.outcome), one.evidence) < smallest_value:
-                left_out[plan.name] = "tells too little about the outcome"
+                left_out[plan.name] = marked("tells too little about the outcome")
             else:
                 binned.append(one)
         binned.sort(key=lambda one: not _undirected(one.factor))
@@ -450,7 +451,7 @@ def _weigh(design: _Design, tables: Sequence[pairs.Table], strength: float, smal
     weights = np.zeros(columns.shape[1])
     weights[on] = np.round(found, 6)
     silent = [one.factor.name for one, w in zip(design.binned, weights, strict=False) if w == 0]
-    return _Weighed(round(intercept, 6), weights, {name: "adds nothing beside the other factors" for name in silent})
+    return _Weighed(round(intercept, 6), weights, {name: marked("adds nothing beside the other factors") for name in silent})
 
 
 def _card(design: _Design, tables: Sequence[pairs.Table], weighed: _Weighed, scale: Scale) -> Card:

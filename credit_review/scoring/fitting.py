@@ -44,7 +44,7 @@ FOLDS = 5
 VALID_MONTHS = 18
 """A fitted card holds so long: a year until it is fitted again, and half a year for that to be validated."""
 UNFIT = {
-    "utilisation_fraction": "limits of past dates are not in the ledger; today's limit would tell the fit what happened later",
+    "utilisation_fraction": marked("limits of past dates are not in the ledger; today's limit would tell the fit what happened later"),
 }
 """Factors never fitted, and why."""
 _PAYMENT_HISTORY = "average_days_late"
@@ -270,9 +270,9 @@ def _unknown(spec: FactorSpec, training: pd.DataFrame, policy: Policy) -> str:
     found = values(spec.name, training, max_age_days=age)
     known = (found != "") if spec.category else ~np.isnan(found)
     if known.sum() < max(2 * SMALLEST_BIN_ROWS, SMALLEST_COVERAGE * len(known)):
-        return f"known for only {known.mean():.0%} of the rows of the past"
+        return marked("known for only {share} of the rows of the past").format(share=f"{known.mean():.0%}")
     if spec.category and not np.isnan(values("external_pd_fraction", training, max_age_days=age)[known]).mean() > 0.5:
-        return "the report's probability of default says the same more exactly"
+        return marked("the report's probability of default says the same more exactly")
     return ""
 
 
