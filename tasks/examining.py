@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +18,7 @@ from credit_review.report.model_card import Presented, model_card
 from credit_review.review.directory import called
 from credit_review.review.manifest import digest_of
 from credit_review.review.models import validations
+from credit_review.scoring import leakage
 from tasks import intake, prepare, training
 from tasks.progress import stage
 
@@ -29,8 +28,6 @@ if TYPE_CHECKING:
     from credit_review.monitoring.examination import Examined
     from credit_review.policy import Policy
     from credit_review.scoring import Scorecard
-
-_LEAKAGE = "credit_review.scoring.leakage"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,10 +96,8 @@ def _people(version: ModelVersion | None, answers: Sequence[ModelValidation]) ->
     return {version.owner_id, version.registered_by, *version.developers.split("|"), *(one.person_id for one in answers)} - {""}
 
 
-def _leaks(card: Scorecard, rows: pd.DataFrame, rules: Policy) -> list[tuple[str, str]] | None:
-    """Factors of the card that may know what came after the cut-off; None where this version cannot look for them."""
-    if find_spec(_LEAKAGE) is None:
-        return None
+def _leaks(card: Scorecard, rows: pd.DataFrame, rules: Policy) -> list[tuple[str, str]]:
+    """Factors of the card that may know what came after the cut-off."""
     used = {one.name for one in card.factors}
-    found = import_module(_LEAKAGE).of_factors(rows, rules) if len(rows) else ()
+    found = leakage.of_factors(rows, rules) if len(rows) else ()
     return [(one.feature, str(one.why)) for one in found if one.feature in used]

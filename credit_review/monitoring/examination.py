@@ -98,7 +98,7 @@ class FactorFound:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examined:
-    """The whole of it. `leaks` is None where this version looks for none; `histogram` is (points from, good, bad) a bar."""
+    """The whole of it. `histogram` is (points from, good, bad) a bar."""
 
     card: str
     name: str
@@ -109,7 +109,7 @@ class Examined:
     by_cutoff: tuple[AtCutoff, ...]
     drift: Drift | None
     factors: tuple[FactorFound, ...]
-    leaks: tuple[tuple[str, str], ...] | None
+    leaks: tuple[tuple[str, str], ...]
     histogram: tuple[tuple[int, int, int], ...]
     concerns: tuple[str, ...] = field(default=())
 
@@ -123,9 +123,7 @@ class Examined:
         return json.dumps(_plain(asdict(self)), ensure_ascii=False, sort_keys=True, indent=1) + "\n"
 
 
-def examine(
-    card: Scorecard, rows: pd.DataFrame, policy: Policy, *, as_of: date, seed: int, leaks: Sequence[tuple[str, str]] | None
-) -> Examined:
+def examine(card: Scorecard, rows: pd.DataFrame, policy: Policy, *, as_of: date, seed: int, leaks: Sequence[tuple[str, str]]) -> Examined:
     """The examination on rows of `scoring.training_set` (FEATURES with cutoff and outcome); of no rows, it says so."""
     days = tuple(sorted({day.date().isoformat() for day in rows["cutoff"]})) if len(rows) else ()
     scored = _scored(card, rows, policy) if days else rows
@@ -144,7 +142,7 @@ def examine(
         by_cutoff=tuple(_at(day, day < until, scored, seed) for day in days),
         drift=_drift(scored, days),
         factors=tuple(_factor(one, counted) for one in card.factors) if days else (),
-        leaks=None if leaks is None else tuple(leaks),
+        leaks=tuple(leaks),
         histogram=_histogram(counted) if days else (),
     )
     return Examined(**{name: getattr(found, name) for name in found.__slots__ if name != "concerns"}, concerns=tuple(concerns(found)))
@@ -281,9 +279,7 @@ def concerns(found: Examined) -> list[Said]:
     test = found.test
     if test is None:
         return [said("no outcome is known yet: there is nothing to validate on")]
-    out: list[Said] = [
-        said("{feature} may know what came after the cut-off: {why}", feature=name, why=why) for name, why in found.leaks or ()
-    ]
+    out: list[Said] = [said("{feature} may know what came after the cut-off: {why}", feature=name, why=why) for name, why in found.leaks]
     if not test.ranking.enough:
         sentence = said_many(
             "too few outcomes to validate: {n} customer with the outcome, {needed} needed",

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -45,22 +44,13 @@ def cuts(found: Floats, outcome: Ints, *, direction: Direction, rules: BinRules)
     return tuple(bounds[i - 1] for i in _best(rows, bad, WAYS[direction], rules))
 
 
-def pools(found: NDArray[Any], outcome: Ints, *, rules: BinRules, kept: Sequence[str] = ()) -> tuple[tuple[str, ...], ...]:
-    """Categories to weigh together, from the lowest bad rate to the highest; those with too few rows are in none, unless `kept`.
+def common(found: NDArray[Any], *, rules: BinRules, kept: Sequence[str] = ()) -> tuple[str, ...]:
+    """The categories with rows enough to weigh alone, and those `kept` whatever their rows. "" is missing and left out.
 
-    "" is missing and left out. A kept category stands alone.
+    They are not joined further: categories have no order to go by, and joining those of near rates cost more than it saved.
     """
-    names, place = np.unique(found[found != ""].astype(str), return_inverse=True)
-    rows, bad = counts(place, outcome[found != ""], len(names))
-    own = np.isin(names, kept)
-    order = np.flatnonzero((rows >= rules.smallest) & ~own)
-    alone = tuple((str(n),) for n in names[own])
-    if not len(order):
-        return alone
-    order = order[np.argsort(_rate(rows[order], bad[order], float(outcome.mean()), rules.shrink), kind="stable")]
-    ends = [0, *_best(rows[order], bad[order], 0, rules), len(order)]
-    joined = [tuple(sorted(str(n) for n in names[order[a:b]])) for a, b in pairwise(ends)]
-    return (*joined, *alone)
+    names, rows = np.unique(found[found != ""].astype(str), return_counts=True)
+    return tuple(str(n) for n, r in zip(names, rows, strict=True) if r >= rules.smallest or str(n) in kept)
 
 
 def quantiles(known: Floats, parts: int) -> tuple[float, ...]:

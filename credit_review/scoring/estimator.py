@@ -42,6 +42,7 @@ from credit_review.scoring.scorecard import (
     point_table,
 )
 from credit_review.scoring.scores import bin_numbers, card_points, card_probability, numbers, texts
+from credit_review.words import marked
 
 STRENGTHS = (0.01, 0.03, 0.1, 0.3, 1.0)
 """Variances of the weights (C of scikit-learn) to choose from: 1.0 trusts the history most."""
@@ -299,9 +300,9 @@ class _Design:
         for plan in history.plan:
             one = bin_factor(plan, history.values[plan.name], history.outcome, rules)
             if one is None or len(np.unique(one.place)) < 2:
-                left_out[plan.name] = "does not tell customers with the outcome from those without"
+                left_out[plan.name] = marked("does not tell customers with the outcome from those without")
             elif binning.information(*_counted(one, history.outcome), one.evidence) < smallest_value:
-                left_out[plan.name] = "tells too little about the outcome"
+                left_out[plan.name] = marked("tells too little about the outcome")
             else:
                 binned.append(one)
         binned.sort(key=lambda one: not _undirected(one.factor))
@@ -359,7 +360,7 @@ def _measured(plan: FactorPlan, found: Floats) -> Floats:
 
 def bin_factor(plan: FactorPlan, found: NDArray[Any], outcome: Ints, rules: BinRules) -> _Binned | None:
     """The factor in optimal bins, with counts, places and evidence; None for a category whose every value is rare."""
-    bare = _category(plan, found, outcome, rules) if plan.kind == "category" else _number(plan, found, outcome, rules)
+    bare = _category(plan, found, rules) if plan.kind == "category" else _number(plan, found, outcome, rules)
     if bare is None:
         return None
     place = bin_numbers(bare, found)
@@ -376,16 +377,16 @@ def _number(plan: FactorPlan, found: Floats, outcome: Ints, rules: BinRules) -> 
     )  # fmt: skip
 
 
-def _category(plan: FactorPlan, found: NDArray[Any], outcome: Ints, rules: BinRules) -> CategoryFactor | None:
+def _category(plan: FactorPlan, found: NDArray[Any], rules: BinRules) -> CategoryFactor | None:
     kept = tuple(str(s.value) for s in plan.special)
-    pools = binning.pools(found, outcome, rules=rules, kept=kept)
-    if not pools:
+    common = binning.common(found, rules=rules, kept=kept)
+    if not common:
         return None
-    rare = {str(v) for v in found[found != ""]} - {n for pool in pools for n in pool}
+    rare = {str(v) for v in found[found != ""]} - set(common)
     other = OtherBin(points=0, pooled=len(rare)) if rare else None
     return CategoryFactor(
         name=plan.name, kind="category", max_age_days=plan.max_age_days, reason=plan.reason, words=plan.words,
-        missing=_missing(plan), other=other, bins=tuple(CategoryBin(values=p, points=0) for p in pools),
+        missing=_missing(plan), other=other, bins=tuple(CategoryBin(values=(c,), points=0) for c in common),
     )  # fmt: skip
 
 
@@ -450,7 +451,7 @@ def _weigh(design: _Design, tables: Sequence[pairs.Table], strength: float, smal
     weights = np.zeros(columns.shape[1])
     weights[on] = np.round(found, 6)
     silent = [one.factor.name for one, w in zip(design.binned, weights, strict=False) if w == 0]
-    return _Weighed(round(intercept, 6), weights, {name: "adds nothing beside the other factors" for name in silent})
+    return _Weighed(round(intercept, 6), weights, {name: marked("adds nothing beside the other factors") for name in silent})
 
 
 def _card(design: _Design, tables: Sequence[pairs.Table], weighed: _Weighed, scale: Scale) -> Card:

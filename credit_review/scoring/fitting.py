@@ -45,8 +45,8 @@ FOLDS = 5
 VALID_MONTHS = 18
 """A fitted card holds so long: a year until it is fitted again, and half a year for that to be validated."""
 _FINER = {
-    "external_pd_fraction": "the report's probability of default says the same more exactly",
-    "altman_z2": "Altman Z'' says the same more exactly",
+    "external_pd_fraction": marked("the report's probability of default says the same more exactly"),
+    "altman_z2": marked("Altman Z'' says the same more exactly"),
 }
 _PAYMENT_HISTORY = "average_days_late"
 
@@ -262,7 +262,7 @@ def _fit(training: pd.DataFrame, policy: Policy, blocked: Mapping[str, str]) -> 
 def _read_remarks(training: pd.DataFrame, policy: Policy, left_out: dict[str, str]) -> tuple[pd.DataFrame, TextModel | None]:
     """The rows with what remarks say by models fitted on other groups, and the model of all; nothing where policy has them off."""
     if text.FACTOR not in left_out and not policy.scoring.text.use:
-        left_out[text.FACTOR] = "policy does not let what people wrote count"
+        left_out[text.FACTOR] = marked("policy does not let what people wrote count")
     if text.FACTOR in left_out:
         return text.with_scores(training, None), None
     told = training["remarks"].tolist(), training["outcome"].to_numpy(dtype=np.int64), training["group_id"].tolist()
@@ -270,7 +270,7 @@ def _read_remarks(training: pd.DataFrame, policy: Policy, left_out: dict[str, st
         unseen, model = text.unseen_scores(*told), text.fit(*told)
         if text.tells(unseen, *told[1:]):
             return training.assign(**{text.FACTOR: unseen}), model
-        left_out[text.FACTOR] = "what people wrote does not tell customers never seen apart"
+        left_out[text.FACTOR] = marked("what people wrote does not tell customers never seen apart")
     except BadInput as error:
         left_out[text.FACTOR] = error.what
     return text.with_scores(training, None), None
@@ -294,7 +294,7 @@ def _unknown(spec: FactorSpec, training: pd.DataFrame, policy: Policy) -> str:
     found = values(spec.name, training, max_age_days=age)
     known = (found != "") if spec.category else ~np.isnan(found)
     if known.sum() < max(2 * SMALLEST_BIN_ROWS, 0 if spec.sparse else SMALLEST_COVERAGE * len(known)):
-        return f"known for only {known.mean():.0%} of the rows of the past"
+        return marked("known for only {share} of the rows of the past").format(share=f"{known.mean():.0%}")
     if spec.finer and not np.isnan(values(spec.finer, training, max_age_days=age)[known]).mean() > 0.5:
         return _FINER[spec.finer]
     return ""
