@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from credit_review.monitoring.calibration import Band
+
 INK, MUTED, LINE = "#1c2733", "#5c6b7a", "#d5dbe2"
 NAVY, BLUE, PALE = "#1f3a5f", "#5b84b1", "#c9d6e6"
 GREEN, RED = "#2e7d5b", "#b5482a"
@@ -153,32 +155,21 @@ def migration_plot(grades: Sequence[str], counts: Sequence[Sequence[int]], *, ro
     return _svg(draw, width=3.6, height=3.4)
 
 
-@dataclass(frozen=True, slots=True)
-class Said95:
-    """A grade in the calibration plot: what was said, what was found and its interval, fractions; found None without customers."""
-
-    grade: str
-    said: float
-    found: float | None
-    low: float
-    high: float
-
-
-def calibration_plot(bands: Sequence[Said95]) -> str:
+def calibration_plot(bands: Sequence[Band]) -> str:
     """What was said (a line) against what was found with its interval (a dot), by grade, on a logarithmic scale."""
     if not bands:
         return ""
-    floor = max(min(min(b.said, b.high) for b in bands) / 3, 1e-4)
+    floor = max(min(min(b.expected, b.found.high) for b in bands) / 3, 1e-4)
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
         for at, band in enumerate(bands):
-            fits = band.low <= band.said <= band.high
-            bar = [max(band.low, floor), band.high]
+            fits = band.found.low <= band.expected <= band.found.high
+            bar = [max(band.found.low, floor), band.found.high]
             axes.plot([at, at], bar, color=BLUE if fits else RED, linewidth=6, alpha=0.45, solid_capstyle="butt")
-            axes.plot([at - 0.28, at + 0.28], [max(band.said, floor)] * 2, color=INK, linewidth=1.6)
-            if band.found is not None:
-                axes.plot([at], [max(band.found, floor)], marker="o", color=NAVY if fits else RED, markersize=6)
+            axes.plot([at - 0.28, at + 0.28], [max(band.expected, floor)] * 2, color=INK, linewidth=1.6)
+            if band.found.rate is not None:
+                axes.plot([at], [max(band.found.rate, floor)], marker="o", color=NAVY if fits else RED, markersize=6)
         axes.set_yscale("log")
         axes.set_ylim(floor / 1.3, 1.2)
         ticks = [t for t in (0.0001, 0.001, 0.01, 0.1, 1.0) if t >= floor / 1.3]
@@ -336,7 +327,7 @@ def drawing(draw: Callable[[Figure], None], *, width: float, height: float) -> s
 
 
 MODEL_LABELS: tuple[str, ...] = (
-    said("without the outcome"), said("with the outcome"), said("said by the card"), said("found, with its 95% interval"), said("missing"),
+    said("without the outcome"), said("with the outcome"), said("missing"),
     said("seen in the fit"), said("later"), said("points"), said("part of the customers"),
 )  # fmt: skip
 """Labels of a model card's plots (`model_plots`)."""

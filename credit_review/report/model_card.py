@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from credit_review.hearing import heard
 from credit_review.model.states import ModelStatus
-from credit_review.report import model_plots
+from credit_review.report import charts, model_plots
 from credit_review.report.page import one_page
 from credit_review.report.table import Column, Table, key, num
 from credit_review.report.text import DASH, count, day, percent
@@ -52,7 +52,7 @@ def model_card(about: Presented, words: Words) -> str:
     plots = {
         "points": model_plots.points_plot(card, [(one, labels(one)) for one in card.factors]),
         "distribution": model_plots.distribution_plot(found.histogram, HISTOGRAM_POINTS),
-        "calibration": model_plots.calibration_plot(test.bands) if test else "",
+        "calibration": charts.calibration_plot(test.bands) if test else "",
         "ranking": model_plots.ranking_plot(found.by_cutoff),
     }
     return one_page(

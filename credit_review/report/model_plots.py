@@ -11,12 +11,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from credit_review.monitoring.calibration import Band
     from credit_review.monitoring.examination import AtCutoff
     from credit_review.scoring import Scorecard
     from credit_review.scoring.scorecard import Factor
 
-GOOD, BAD, SAID, FOUND, MISSING, SEEN, LATER, POINTS, PART = MODEL_LABELS
+GOOD, BAD, MISSING, SEEN, LATER, POINTS, PART = MODEL_LABELS
 LONGEST_LABEL = 26
 
 
@@ -84,32 +83,6 @@ def distribution_plot(histogram: Sequence[tuple[int, int, int]], width: int) -> 
         )
 
     return drawing(draw, width=7.2, height=2.6)
-
-
-def calibration_plot(bands: Sequence[Band]) -> str:
-    """By grade: the mean probability that the card said, and the rate found with its interval."""
-    shown = [one for one in bands if one.found.rate is not None]
-    if not shown:
-        return ""
-
-    def draw(figure: Figure) -> None:
-        axes = figure.subplots()
-        places = range(len(shown))
-        rates = [one.found.rate or 0.0 for one in shown]
-        spread = [
-            [r - o.found.low for r, o in zip(rates, shown, strict=True)],
-            [o.found.high - r for r, o in zip(rates, shown, strict=True)],
-        ]
-        axes.errorbar(places, rates, yerr=spread, fmt="o", color=NAVY, ecolor=BLUE, capsize=3, markersize=5, label=FOUND)
-        axes.plot(places, [one.expected for one in shown], "D", color=RED, markersize=5, label=SAID)
-        axes.set_xticks(places, [f"{one.grade}\n{one.found.of:,}" for one in shown])
-        axes.set_xlim(-0.5, len(shown) - 0.5)
-        axes.set_ylim(bottom=0)
-        axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-        _gridded(axes)
-        figure.legend(ncols=2, loc="outside upper left", frameon=False)
-
-    return drawing(draw, width=7.2, height=2.8)
 
 
 def ranking_plot(periods: Sequence[AtCutoff]) -> str:

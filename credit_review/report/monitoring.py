@@ -241,11 +241,10 @@ def _since(found: Monitored, customer: str, then: Any, quarters: int) -> str:
 
 
 def _plots(found: Monitored) -> Mapping[str, str]:
-    bands = [charts.Said95(b.grade, b.expected, b.found.rate, b.found.low, b.found.high) for b in found.curve]
     shown = [(_named(found, one.what), one.psi, one.limit) for one in (found.score_drift, *found.factor_drift) if one is not None]
     moves = found.migration
     return {
-        "calibration": charts.calibration_plot(bands),
+        "calibration": charts.calibration_plot(found.curve),
         "drift": charts.drift_plot(shown, FOLK),
         "migration": "" if moves is None else charts.migration_plot(moves.grades, moves.counts.tolist()),
     }
