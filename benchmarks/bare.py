@@ -171,7 +171,8 @@ def score(f, card, policy):
     points = np.full(len(f), card["base"])
     for factor in card["factors"]:
         name = factor["name"]
-        value = (derived[name].round(6) if name in derived else f[name]).to_numpy(dtype="float64", na_value=np.nan)
+        stated = derived[name].round(6) if name in derived else f.get(name, pd.Series(np.nan, index=f.index))  # no statements in the book
+        value = stated.to_numpy(dtype="float64", na_value=np.nan)
         if factor["max_age_days"] is not None and name in ages:
             value = np.where(f[ages[name]] > factor["max_age_days"], np.nan, value)
         table = np.array([one["points"] for one in factor["bins"]] + [factor["missing"]["points"]])

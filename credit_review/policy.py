@@ -133,10 +133,67 @@ class OutcomeRules(_Part):
 
 
 class GradeBand(_Part):
-    """A grade is given below this probability and at or above the band before."""
+    """A grade is given below this probability and at or above the band before; `name` is what people call it, such as "very good"."""
 
     grade: Text
+    name: str = ""
     below: Annotated[float, Field(gt=0)]
+
+
+View = Literal["behaviour", "financial"]
+VIEWS: tuple[View, View] = ("behaviour", "financial")
+"""The two views of a customer: how it pays on our ledger, and its financial condition by statements and external reports."""
+
+
+class ViewWeights(_Part):
+    """What the points of each view are multiplied by before they are added: weights on the scale of log odds."""
+
+    behaviour: Factor = Decimal(1)
+    financial: Factor = Decimal(1)
+
+
+class WithoutView(_Part):
+    """What holds for a customer one of whose views is missing, who is judged by the other alone.
+
+    `points`: those that the scorecard gives where values are missing count, or none. `best_grade`: no better grade is given.
+    """
+
+    points: Literal["scorecard", "none"] = "scorecard"
+    best_grade: Text | None = None
+    no_increase: bool = False
+
+
+class StatementRules(_Part):
+    """Which statements count: how old at most, from when without a day of receipt, which basis first, how many years make a trend."""
+
+    max_age_days: Positive = 540
+    unknown_receipt_days: NotNegative = 180
+    prefer: Literal["individual", "consolidated"] = "individual"
+    trend_years: Annotated[int, Field(ge=3, le=10)] = 5
+
+
+class TextRules(_Part):
+    """Whether what people wrote about customers counts, and of how many months: off unless policy turns it on."""
+
+    use: bool = False
+    months: Annotated[int, Field(ge=1, le=36)] = 12
+
+
+class ScoringRules(_Part):
+    """How the two views become one score, and how a grade follows. A policy that says nothing adds the points of one scorecard."""
+
+    combine: Literal["weighted", "worse_of", "behaviour", "financial"] = "weighted"
+    weights: ViewWeights = ViewWeights()
+    external: View = "financial"
+    without_behaviour: WithoutView = WithoutView()
+    without_financial: WithoutView = WithoutView()
+    grade_margin: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    statements: StatementRules = StatementRules()
+    text: TextRules = TextRules()
+
+    def without(self, view: str) -> WithoutView:
+        """What holds where `view` is missing."""
+        return self.without_behaviour if view == "behaviour" else self.without_financial
 
 
 class RoundingStep(_Part):
@@ -192,12 +249,19 @@ class NeedCap(_Part):
     otherwise: Literal["no_increase", "ask_documents"]
 
 
+class SecurityRule(_Part):
+    """What part of valid guarantees and other security is added to each cap but need: those caps bound what is at our own risk."""
+
+    raises_caps_by: Fraction
+
+
 class Caps(_Part):
-    """The caps of a limit; none is ever skipped."""
+    """The caps of a limit; none is ever skipped. Without `security` guarantees lessen own risk and raise no cap."""
 
     net_worth: NetWorthCap
     recommendation: RecommendationCap
     need: NeedCap
+    security: SecurityRule = SecurityRule(raises_caps_by=Decimal(0))
 
 
 class NeedRules(_Part):
@@ -369,6 +433,7 @@ class Policy(_Part):
     exposure: ExposureRules
     outcome: OutcomeRules
     grades: Annotated[tuple[GradeBand, ...], Field(strict=False, min_length=1)]
+    scoring: ScoringRules = ScoringRules()
     limits: LimitRules
     terms: TermsRules
     classes: dict[str, ClassRule]
@@ -390,6 +455,11 @@ class Policy(_Part):
     def grade_for(self, probability: float) -> str:
         """The grade of a probability of the outcome (0..1): the first band it is below."""
         return next(band.grade for band in self.grades if probability < band.below)
+
+    def grade_title(self, grade: str) -> str:
+        """The grade with its name, such as `A very good`; the grade alone where policy names none."""
+        name = next((band.name for band in self.grades if band.grade == grade), "")
+        return f"{grade} {name}" if name else grade
 
     def months_for(self, grade: str, *, large: bool = False) -> int:
         """Months between reviews for a grade (empty: not graded), the shorter of the two when the exposure is large."""
@@ -526,6 +596,11 @@ def _names(policy: Policy) -> Found:
         (("terms", "tighten_when"), policy.terms.tighten_when),
         (("straight_through", "grades"), policy.straight_through.grades),
         (("approvals", "approve_listed_grades"), policy.approvals.approve_listed_grades),
+        *(
+            (("scoring", f"without_{view}", "best_grade"), (best,))
+            for view in VIEWS
+            if (best := policy.scoring.without(view).best_grade) is not None
+        ),
     )
     for path, named in lists:
         for i, grade in enumerate(named):
@@ -533,6 +608,20 @@ def _names(policy: Policy) -> Found:
                 yield Problem((*path, i), said("unknown grade {grade}; expected one of {known}", grade=repr(grade), known=known))
             elif grade in named[:i]:
                 yield Problem((*path, i), said("grade {grade} stands twice; expected each grade once", grade=repr(grade)))
+
+
+def _scoring(policy: Policy) -> Found:
+    rules = policy.scoring
+    if rules.combine == "weighted" and rules.weights.behaviour == rules.weights.financial == 0:
+        yield Problem(("scoring", "weights"), said("with both weights 0 every customer scores the same; expected one above 0"))
+    bounds = [band.below for band in policy.grades if band.below <= 1]
+    for i, (low, high) in enumerate(pairwise(bounds), start=1):
+        if low * (1 + rules.grade_margin) >= high or high * (1 - rules.grade_margin) <= low:
+            text = said(
+                "a margin of {margin} reaches across grade {grade}, which lies between {low} and {high}",
+                margin=rules.grade_margin, grade=policy.grades[i].grade, low=low, high=high,
+            )  # fmt: skip
+            yield Problem(("scoring", "grade_margin"), said("{text}; expected a smaller one", text=text))
 
 
 def _classes(policy: Policy) -> Found:
@@ -746,6 +835,7 @@ _RULES: tuple[Callable[[Policy], Found], ...] = (
     _currency,
     _grades,
     _names,
+    _scoring,
     _classes,
     _cadence,
     _rounding,

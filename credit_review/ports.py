@@ -27,10 +27,18 @@ class Entry:
     payload: Mapping[str, Any] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Since:
+    """As a filter: this value or a greater one."""
+
+    value: Any
+
+
 class UnitOfWork(Protocol):
     """One transaction over the records of `model.records`. Nothing is stored unless `commit` returns.
 
-    Records are named by their class. Filters are equality on fields; a tuple, list or set means membership; None means IS NULL.
+    Records are named by their class. Filters are equality on fields; a tuple, list or set means membership; None means IS NULL; `Since`
+    means at least.
     A write that a constraint refuses raises `errors.Conflict`.
     """
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 COVER_KINDS = ("insured_limit", "guarantee")
 
 
-def _known_customer(frame: pd.DataFrame, context: Context) -> pd.Series[bool]:
+def known_customer(frame: pd.DataFrame, context: Context) -> pd.Series[bool]:
+    """Whether each row names a customer of the master."""
     known = frame["customer_id"].ne("")
     return known if context.master is None else known & among(frame["customer_id"], context.master)
 
@@ -28,7 +29,8 @@ def _reported_by_as_of(frame: pd.DataFrame, context: Context) -> pd.Series[bool]
     return frame["report_date"].notna() & ~(frame["report_date"] > pd.Timestamp(context.as_of))
 
 
-def _once(*columns: str) -> Condition:
+def once(*columns: str) -> Condition:
+    """The condition that no two rows have the same values of `columns`."""
     return lambda frame, _: ~frame.duplicated(list(columns), keep=False)
 
 
@@ -55,7 +57,7 @@ REPORTS: tuple[Promise, ...] = (
         _W,
         marked("every report belongs to a customer of the master"),
         marked("the report belongs to no customer of the master"),
-        _known_customer,
+        known_customer,
     ),
     holds(
         "reported_by_as_of",
@@ -97,7 +99,7 @@ REPORTS: tuple[Promise, ...] = (
         _W,
         marked("one report a customer, provider and date"),
         marked("two reports of the same provider and date contradict each other"),
-        _once("customer_id", "provider", "report_date"),
+        once("customer_id", "provider", "report_date"),
     ),
     holds(
         "report_says_something",
@@ -116,7 +118,7 @@ COVER: tuple[Promise, ...] = (
         _W,
         marked("all cover belongs to a customer of the master"),
         marked("the cover belongs to no customer of the master"),
-        _known_customer,
+        known_customer,
     ),
     one_of(
         "kind_is_known",
@@ -184,7 +186,7 @@ COVER: tuple[Promise, ...] = (
         _W,
         marked("one row a customer, kind and reference"),
         marked("two rows of the same cover contradict each other"),
-        _once("customer_id", "kind", "reference"),
+        once("customer_id", "kind", "reference"),
     ),
 )
 

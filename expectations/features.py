@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from credit_review.model.states import CreditStatus, Severity
+from credit_review.statements import Zone
 from credit_review.words import marked
 from expectations.promise import Context, Promise, Suite, always, between, filled, holds, known_currency, one_of, unique
 
@@ -37,6 +38,10 @@ def _own_risk_within_exposure(frame: pd.DataFrame, _: Context) -> pd.Series[bool
 
 def _overdue_has_age(frame: pd.DataFrame, _: Context) -> pd.Series[bool]:
     return frame["overdue_minor"].gt(0).eq(frame["oldest_dpd_days"].gt(0)) | frame["overdue_minor"].eq(0)
+
+
+def _score_has_a_zone(frame: pd.DataFrame, _: Context) -> pd.Series[bool]:
+    return frame["altman_score"].isna() | (frame["altman_model"].ne("") & frame["altman_zone"].ne(""))
 
 
 def _missing_is_explained(frame: pd.DataFrame, _: Context) -> pd.Series[bool]:
@@ -143,6 +148,40 @@ PROMISES: tuple[Promise, ...] = (
         marked("the overdue part is no fraction"),
         0,
         1,
+    ),
+    one_of(
+        "altman_zone_is_known",
+        "altman_zone",
+        _C,
+        marked("an Altman zone is safe, grey, distress or none"),
+        marked("unknown Altman zone"),
+        ("", *Zone),
+    ),
+    holds(
+        "altman_score_has_a_zone",
+        "altman_score",
+        _C,
+        marked("a customer with an Altman score has its model and zone"),
+        marked("an Altman score without model or zone"),
+        _score_has_a_zone,
+    ),
+    between(
+        "equity_is_at_most_all_assets",
+        "equity_ratio",
+        _W,
+        marked("equity is at most total assets, to one part in a hundred"),
+        marked("equity is above total assets"),
+        None,
+        1.01,
+    ),
+    between(
+        "statements_are_not_of_the_future",
+        "statements_age_days",
+        _C,
+        marked("statements end on or before the as-of date"),
+        marked("statements of a period that had not ended"),
+        0,
+        None,
     ),
     holds(
         "missing_figures_are_explained",

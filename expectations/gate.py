@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 from threading import Lock
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from credit_review.model.frames import DATASETS, PANDAS, QUARANTINE
@@ -18,7 +22,7 @@ from credit_review.model.money import EXPONENTS
 from credit_review.model.states import Severity
 from credit_review.model.validation import ERROR, EXAMPLES, FAIL, PASS, Outcome, Verdict
 from credit_review.words import marked
-from expectations import customers, external, features, ledger, proposals
+from expectations import customers, external, features, ledger, proposals, remarks, statements
 from expectations.promise import Context, Promise, Suite
 
 if TYPE_CHECKING:
@@ -26,7 +30,17 @@ if TYPE_CHECKING:
     from great_expectations.core.batch_definition import BatchDefinition
 
 SUITES: Mapping[str, Suite] = {
-    s.dataset: s for s in (ledger.SUITE, customers.SUITE, external.SUITE, external.COVER_SUITE, features.SUITE, proposals.SUITE)
+    s.dataset: s
+    for s in (
+        ledger.SUITE,
+        customers.SUITE,
+        external.SUITE,
+        statements.SUITE,
+        remarks.SUITE,
+        external.COVER_SUITE,
+        features.SUITE,
+        proposals.SUITE,
+    )
 }
 VALUE_LENGTH = 80
 _one_at_a_time = Lock()
@@ -115,13 +129,26 @@ def expectations(suite: Suite) -> list[Any]:
 
 
 def _expectation(promise: Promise) -> Any:
-    import great_expectations.expectations as gxe
-
     arguments: dict[str, Any] = {"value_set": [True]} if promise.holds else dict(promise.arguments)
     if promise.column:
         arguments["column"] = f"holds: {promise.name}" if promise.holds else promise.column
-    kind = getattr(gxe, promise.kind)
+    kind = _kind(promise.kind)
     return kind(**arguments, severity=str(promise.severity), description=promise.words, meta={"name": promise.name})
+
+
+@cache
+def _kind(name: str) -> Any:
+    """A class of Great Expectations whose objects write their configuration once: it is read eight times, for two fifths of a check."""
+    kind: Any = getattr(_great_expectations().expectations, name)
+    from great_expectations.compatibility.pydantic import PrivateAttr
+
+    def configuration(self: Any) -> Any:
+        if self._written is None:
+            self._written = kind.configuration.fget(self)
+        return self._written
+
+    own = {"__module__": __name__, "_written": PrivateAttr(None), "configuration": property(configuration)}
+    return type(f"{name}WrittenOnce", (kind,), own)
 
 
 def _schema(suite: Suite, frame: pd.DataFrame) -> list[_Finding]:
@@ -186,12 +213,10 @@ def _asked(promises: list[Promise], frame: pd.DataFrame, detail: str) -> list[_F
 def _validate(promises: list[Promise], frame: pd.DataFrame, detail: str) -> list[Any]:
     """Great Expectations' results in its result format `detail`. One run at a time a process: its context and batch cache are shared."""
     with _one_at_a_time:
-        import great_expectations as gx
-
         definition = _batch_definition()
         try:
             batch = definition.get_batch({"dataframe": frame})
-            suite = gx.ExpectationSuite(name="suite", expectations=[_expectation(p) for p in promises])
+            suite = _great_expectations().ExpectationSuite(name="suite", expectations=[_expectation(p) for p in promises])
             return list(batch.validate(suite, result_format={"result_format": detail}).results)
         finally:
             definition.data_asset.datasource.get_execution_engine().batch_manager.reset_batch_cache()
@@ -200,8 +225,7 @@ def _validate(promises: list[Promise], frame: pd.DataFrame, detail: str) -> list
 @cache
 def _batch_definition() -> BatchDefinition[Any]:
     """The one batch definition of this process, in a context that touches neither disk nor network."""
-    os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read by Great Expectations at import
-    import great_expectations as gx
+    gx = _great_expectations()
     from great_expectations.data_context.types.base import ProgressBarsConfig
 
     logging.getLogger("great_expectations.data_context.types.base").setLevel(logging.WARNING)  # it announces temporary folders
@@ -209,6 +233,36 @@ def _batch_definition() -> BatchDefinition[Any]:
     context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
     asset = context.data_sources.add_pandas("frames").add_dataframe_asset("frame")
     return asset.add_batch_definition_whole_dataframe("whole")
+
+
+@cache
+def _great_expectations() -> Any:
+    """The library, which says nothing to anybody, without scipy.stats: a third of its import, for kinds of expectations no promise is."""
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read by Great Expectations at import
+    with _loaded_when_used("scipy.stats"):
+        import great_expectations.expectations
+    return great_expectations
+
+
+@contextmanager
+def _loaded_when_used(name: str) -> Iterator[None]:
+    """Whoever imports the module `name` inside this block has it loaded when he uses it; afterwards it is imported as ever."""
+    stand_in = ModuleType(name)
+
+    def withdraw() -> None:
+        if sys.modules.get(name) is stand_in:
+            del sys.modules[name]
+
+    def part(wanted: str) -> Any:
+        withdraw()
+        return getattr(import_module(name), wanted)
+
+    vars(stand_in)["__getattr__"] = part
+    sys.modules.setdefault(name, stand_in)
+    try:
+        yield
+    finally:
+        withdraw()
 
 
 def _finding(promise: Promise, result: Any) -> _Finding:

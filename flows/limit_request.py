@@ -7,7 +7,7 @@ from datetime import date
 from prefect import flow, tags
 from prefect.states import Completed, State
 
-from tasks import artifacts, assess, buckets, canaries, intake, outcome, prepare, requests, validate
+from tasks import artifacts, assess, buckets, canaries, controls, intake, outcome, prepare, requests, validate
 
 
 @flow(name="limit_request", flow_run_name="request for customer {customer_id}", persist_result=False)
@@ -42,4 +42,6 @@ def limit_request(
         outcome.route_proposals(review)
         summary = outcome.write_report(review)
         artifacts.publish_review(review, summary)
+    with tags(review.tag):
+        artifacts.publish_controls(controls.watch(config, book=False))
     return Completed(message=summary.headline)

@@ -7,7 +7,7 @@ from datetime import date
 from prefect import flow, tags
 from prefect.states import Completed, State
 
-from tasks import artifacts, assess, buckets, canaries, controls, intake, outcome, prepare, validate
+from tasks import artifacts, assess, buckets, canaries, challenger, controls, intake, outcome, prepare, validate
 
 
 @flow(name="periodic_review", flow_run_name=prepare.run_name, persist_result=False)
@@ -35,6 +35,7 @@ def periodic_review(
             assess.assess_customers(review)
             assess.propose_limits(review)
         outcome.record_results(review)
+        challenger.ride(review)
         outcome.route_proposals(review)
         summary = outcome.write_report(review)
         artifacts.publish_review(review, summary)

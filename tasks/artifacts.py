@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tasks.monitoring import Done
     from tasks.outcome import Summary
     from tasks.plan import Plan
+    from tasks.refitting import Refitted
 
 MOST_ROWS = 100
 
@@ -79,6 +80,13 @@ def publish_monitoring(done: Done) -> None:
         create_link_artifact(
             done.report.resolve().as_uri(), key="scorecard-report", link_text="report", description=f"SHA-256 {done.report_sha256}"
         )
+
+
+@task(name="publish the refit")
+def publish_refit(done: Refitted) -> None:
+    """The draft of a yearly refit: totals and digests."""
+    lines = "\n".join(f"- {label}: `{value}`" for label, value in done.facts.items())
+    create_markdown_artifact(f"# {done.headline}\n\n{lines}\n", key="refit", description=done.headline)
 
 
 def publish_checkpoint(done: Issued) -> None:

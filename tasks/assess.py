@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from credit_review import completeness, exposure, fx, groups, limits, scoring
 from credit_review.errors import ReviewStopped
 from credit_review.model.frames import QUARANTINE, STATES
-from credit_review.model.states import ReviewState
+from credit_review.model.states import DocumentOfRecord, ReviewState
 from credit_review.model.validation import Verdict
 from expectations import gate
 from expectations.promise import Context
@@ -55,6 +55,8 @@ def assess_bucket(plan: Plan, bucket: int) -> dict[str, Any]:
         policy=policy,
         rates=rates(plan),
         capabilities=workspace.capabilities(),
+        statements=validate.clean(plan, "statements", bucket),
+        remarks=validate.clean(plan, "remarks", bucket),
         quarantine=validate.refused_so_far(plan, bucket),
     )
     gated = gate.check("features", found.frame, context=Context(as_of=plan.as_of, grades=policy.grade_names))
@@ -63,7 +65,11 @@ def assess_bucket(plan: Plan, bucket: int) -> dict[str, Any]:
     workspace.write(validate.FEATURES_REFUSED, refused, bucket, of=QUARANTINE)
     workspace.write(SALES, found.sales_by_month, bucket)
     workspace.write(RATES_USED, found.rates_used, bucket)
-    workspace.write("scores", scoring.score(gated.clean, workspace.scorecard(), policy), bucket)
+    previous = completeness.last_grades(workspace.read("history"), plan.as_of)
+    scores = scoring.score(gated.clean, workspace.scorecard(), policy, previous=previous)
+    # the digest of the file that two people adopted, which the inventory knows; laid out otherwise, the same card would have another
+    scores["scorecard"] = pd.Series(workspace.document(DocumentOfRecord.SCORECARD).digest, index=scores.index, dtype="str")
+    workspace.write("scores", scores, bucket)
     return gated.verdict.to_dict()
 
 

@@ -52,6 +52,9 @@ items:
   from: {csv: none.csv}
   columns: {source_number: a, kind: b, posting_date: c, currency: d, amount: e}
 customers: {from: ledger, constants: {status: active}}
+statements:
+  from: {csv: none.csv}
+  columns: {source_number: a, period_end: b, currency: c}
 """
 """What the canaries' ledger states: everything, whatever the company's own can tell. Nothing is read by it."""
 
@@ -154,13 +157,14 @@ def _laid_out(plan: Plan, control: str) -> Plan:
     frames = ledger.frames(plan.as_of, control)
     book = reading.unread(frames)
     written = snapshots.write(mine.workspace.snapshots, book, buckets=1)
-    for name, frame in _beside(frames["customers"]).items():
+    earlier = ledger.earlier(plan.as_of, mine.workspace.policy().grade_names)
+    for name, frame in _beside(frames["customers"], earlier).items():
         mine.workspace.write(name, frame)
     return mine.but(snapshot_digest=written.digest)
 
 
-def _beside(customers: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Limits in force, other limits and history of the canaries: what their master says, and nothing more."""
+def _beside(customers: pd.DataFrame, earlier: list[dict[str, Any]]) -> dict[str, pd.DataFrame]:
+    """Limits in force, other limits and history of the canaries: what their master and their last grade say, and nothing more."""
     import pandas as pd
 
     limits = customers[["customer_id", "currency", "limit_minor", "terms_days"]]
@@ -171,7 +175,7 @@ def _beside(customers: pd.DataFrame) -> dict[str, pd.DataFrame]:
         "other_limits": pd.DataFrame({"customer_id": [], "currency": [], "amount_minor": []}).astype(
             {"customer_id": "str", "currency": "str", "amount_minor": "int64"}
         ),
-        "history": pd.DataFrame(columns=list(HISTORY)).astype(types),
+        "history": pd.DataFrame(earlier, columns=list(HISTORY)).astype(types),
     }
 
 
@@ -204,7 +208,7 @@ def _computed(plan: Plan) -> dict[str, dict[str, Any]]:
 
 _READ: dict[str, dict[str, str]] = {
     "features": {name: name for name in ("exposure_minor", "own_risk_minor", "overdue_minor", "need_minor")},
-    "scores": {"points": "points", "grade": "grade"},
+    "scores": {name: name for name in ("points", "behaviour_points", "financial_points", "grade", "grade_rule")},
     "proposals": {name: name for name in ("state", "direction", "to_minor", "to_terms_days", "forbids_increase")},
 }
 """Figures by the result they are read from."""

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from credit_review.adapters import watching
 from credit_review.controls.alarm import Alarm
-from credit_review.controls.register import REGISTER
 from credit_review.review import findings
 from credit_review.review.working import Company
 from credit_review.words import said, said_many
@@ -27,10 +26,13 @@ class Watched:
 
 
 @outside(name="run the controls", task_run_name="run the controls")
-def watch(config: str) -> Watched:
-    """Every control of the register over the whole record, a finding each exception; safe to repeat: the same exception is one finding."""
+def watch(config: str, *, book: bool = True) -> Watched:
+    """The controls over the whole record, a finding each exception; safe to repeat: the same exception is one finding.
+
+    Without `book`, as after a request, those are left out that read the newest review of the book and nothing else.
+    """
     opened = services(config)
-    found = watching.run(opened)
+    found = watching.run(opened, book=book)
     company = Company(calendar=opened.settings.working_days(), zone=opened.settings.zone)
     fresh = 0
     for part in (found[at : at + AT_ONCE] for at in range(0, len(found), AT_ONCE)):
@@ -39,7 +41,8 @@ def watch(config: str) -> Watched:
             uow.commit()
         fresh += len(became.opened) + len(became.reopened)
     counted = said_many("{n} exception found", "{n} exceptions found", n=len(found))
-    headline = said("{register} controls ran: {exceptions}, {fresh} of them new", register=len(REGISTER), exceptions=counted, fresh=fresh)
+    ran = len(watching.controls_of(book=book))
+    headline = said("{register} controls ran: {exceptions}, {fresh} of them new", register=ran, exceptions=counted, fresh=fresh)
     return Watched(headline=headline, rows=[_row(one) for one in found])
 
 

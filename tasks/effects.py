@@ -10,7 +10,7 @@ from credit_review import messages
 from credit_review.adapters.wiring import Services, open_chat, open_write_back
 from credit_review.model.records import OutboxEntry
 from credit_review.model.states import OutboxState, ProposalState
-from credit_review.review import apply, followup, keeping, owners, relay
+from credit_review.review import apply, followup, keeping, models, owners, relay
 from credit_review.review import sweep as sweeping
 from credit_review.review.outbox import ERP
 from credit_review.words import marked, said
@@ -89,7 +89,11 @@ def sweep(config: str) -> Effects:
     keeping.take_up_reads(opened.store, opened.clock)
     company = followup.Company(calendar=opened.settings.working_days(), zone=opened.settings.zone)
     report = sweeping.sweep(opened.store, opened.clock, company=company)
-    return Effects(key="swept", title=said("Swept"), headline=report.text())
+    with opened.store.begin(interactive=False) as uow:
+        over = models.retire_due(uow, on=opened.today(), now=opened.clock.now())
+        uow.commit()
+    rows = [{"model": f"{one.model_id}/{one.version}", "outcome": "retired"} for one in over]
+    return Effects(key="swept", title=said("Swept"), headline=report.text(), rows=rows)
 
 
 @outside(name="ask again", task_run_name="ask again")

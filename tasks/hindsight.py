@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import date
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from credit_review.model.frames import bucket_of
 from credit_review.model.records import Review
 from credit_review.model.states import ReviewState
 from credit_review.monitoring.overrides import QUARTERS, Hindsight, Override, nearest
+from credit_review.scoring.experts import already_rule
+from credit_review.scoring.scores import already_happened
 from tasks import prepare
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from tasks.plan import Plan
 
 
@@ -21,11 +26,11 @@ def hindsight(config: str, overrides: Iterable[Override]) -> dict[tuple[str, dat
     found: dict[tuple[str, date, int], Hindsight] = {}
     with prepare.services(config).store.read() as uow:
         reviews = [r for r in uow.find(Review) if r.state in (ReviewState.ROUTED, ReviewState.SETTLED, ReviewState.CLOSED)]
-    plans = {r.review_id: prepare.plan_of(config, r.review_id) for r in reviews}
+    plan = cache(partial(prepare.plan_of, config))
     for one in overrides:
         for quarters in QUARTERS:
             for review in _about_then(reviews, one.as_of, quarters):
-                seen = _seen(plans[review.review_id], one.customer_id)
+                seen = _seen(plan(review.review_id), one.customer_id)
                 if seen is not None:
                     found[(one.customer_id, one.as_of, quarters)] = seen
                     break
@@ -43,10 +48,12 @@ def _seen(plan: Plan, customer_id: str) -> Hindsight | None:
     workspace, bucket = plan.workspace, bucket_of(customer_id, plan.buckets)
     if not (workspace.folder / "scores").is_dir():
         return None
-    scores, features = workspace.read("scores", bucket), workspace.read("features", bucket)
-    grade, dpd = (
-        frame.loc[frame["customer_id"] == customer_id, name] for frame, name in ((scores, "grade"), (features, "oldest_dpd_days"))
-    )
-    if not len(grade) or not len(dpd):
+    scores, features = (_row(workspace.read(name, bucket), customer_id) for name in ("scores", "features"))
+    if not len(scores) or not len(features):
         return None
-    return Hindsight(str(grade.iloc[0]), int(dpd.iloc[0]) > workspace.policy().outcome.days_past_due)
+    late = already_happened(features, already_rule(workspace.policy(), 0))
+    return Hindsight(str(scores["grade"].iloc[0]), bool(late[0]))
+
+
+def _row(frame: pd.DataFrame, customer_id: str) -> pd.DataFrame:
+    return frame[frame["customer_id"] == customer_id]

@@ -244,6 +244,7 @@ def _complete_manifest(plan: Plan, limits_before: int) -> None:
         "customers": digests["customers"],
         "identities": digests["aliases"],
         "external": digests["external"],
+        **{name: digests.get(name, "") for name in manifest.OPTIONAL_INPUTS},
         "cover": digests["cover"],
         "rates": digests["rates"],
         "limits": content_digest(kept["limits"], kept["other_limits"]),

@@ -143,6 +143,7 @@ def open_review(plan: Plan, supersede: str, started_by: str = "") -> Plan:
         started_by=started_by or _ACTING.get(),
         today=opened.today(),
         supersede=supersede,
+        model_keys=opened.settings.models.trusted(),
     )
     review = lifecycle.start_in_batches(opened.store, command, opened.clock)
     ready = plan.but(review_id=review.review_id)

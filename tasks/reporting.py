@@ -20,13 +20,14 @@ from credit_review.review import lifecycle, manifest
 from credit_review.review.close import Certified
 from credit_review.review.propose import ERP_DIFFERENCE
 from credit_review.words import LANGUAGES, Words, said, words_for
-from tasks import assess, figures, outcome, prepare, validate
+from tasks import assess, challenger, figures, outcome, prepare, validate
 from tasks.artifacts import MOST_ROWS
 from tasks.defaults import task
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from credit_review.adapters.settings import Settings
     from tasks.outcome import Summary
     from tasks.plan import Plan
 
@@ -42,7 +43,7 @@ def write(plan: Plan) -> Summary:
     frame = _as_routed(engine, record, proposals)
     quarantine = validate.quarantine(plan)
     facts = _facts(plan, record, people)
-    readers = _readers(plan)
+    readers = readers_of(prepare.services(plan.config).settings)
     pages = report.validation_pages(validate.verdicts(plan), readers, facts=facts, quarantine=quarantine)
     outputs = [
         (name, digest, said("what was promised about the data and what was found"))
@@ -62,9 +63,8 @@ def write(plan: Plan) -> Summary:
     return _summary(plan, record, proposals, frame, quarantine, written)
 
 
-def _readers(plan: Plan) -> list[Words]:
+def readers_of(settings: Settings) -> list[Words]:
     """The company, and a reader of each other language: who chose one finds the report in it, whoever else reads it."""
-    settings = prepare.services(plan.config).settings
     company = settings.words()
     return [company, *(words_for(language=one, zone=settings.time_zone) for one in sorted(LANGUAGES) if one != company.language)]
 
@@ -176,7 +176,7 @@ def _data(
         order_rates=_order_rates(assess.rates(plan), currencies, policy.control_currency, plan),
         lateness_hold=float(policy.review.bulk_lateness_hold),
         assumptions=tuple(text for mapping in workspace.mappings() for text in mapping.assumptions),
-        warnings=(*_hold_words(record, people), *_left_words(plan), *_date_words(plan)),
+        warnings=(*_hold_words(record, people), *_left_words(plan), *_date_words(plan), *challenger.warnings(plan)),
         left_to_newer=frozenset(outcome.left(plan)),
         notes=snapshot.notes(),
         files=tuple(report.OutputFile(name=name, sha256=digest, what=what) for name, digest, what in outputs),
@@ -349,7 +349,7 @@ def _order_rates(table: fx.RateTable, currencies: list[str], control: str, plan:
 
 
 def _inputs(kept: manifest.Manifest) -> dict[str, str]:
-    names = ("snapshot", "ledger", "customers", "identities", "external", "cover", "rates", "limits", "policy", "authority", "scorecard")
+    names = (*manifest.SNAPSHOT_INPUTS, "policy", "authority", "scorecard")
     return {name: getattr(kept, name) for name in names if getattr(kept, name)} | {f"mapping {k}": v for k, v in kept.mappings.items()}
 
 

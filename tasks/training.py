@@ -7,14 +7,17 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from credit_review import exposure, fx, policy, receivables, scoring
-from credit_review.adapters import reading
+from credit_review.adapters import challengers, reading
 from credit_review.adapters.wiring import Services
 from credit_review.words import marked
 from tasks import intake, prepare
 from tasks.progress import stage
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from credit_review.adapters.reading import Book
+    from credit_review.challenger import fitting as challenger_fitting
     from credit_review.policy import Policy
     from credit_review.receivables import Mapping
 
@@ -25,6 +28,8 @@ class Fitted:
 
     text: str
     lines: tuple[str, ...]
+    rows: pd.DataFrame | None = None
+    """The history it was fitted on, or tried to be; None where none was looked at."""
 
 
 def fit(config: str, *, as_of: date | None, expert: bool) -> Fitted:
@@ -38,20 +43,47 @@ def fit(config: str, *, as_of: date | None, expert: bool) -> Fitted:
         card = scoring.expert(rules, why=why, only_lateness=lateness, not_available=not_available(mappings))
         return Fitted(text=scoring.dump(card), lines=(f"{card.name}: {card.why}",))
     day = as_of or opened.today()
+    book = _book(opened, mappings, rules, day)
+    with stage("Fitting the scorecard"):
+        rows = training_rows(book, mappings, rules, as_of=day)
+        result = fit_rows(rows, mappings, rules, as_of=day, seed=opened.settings.review.seed)
+    return Fitted(text=scoring.dump(result.scorecard), lines=tuple(result.report.lines()), rows=rows)
+
+
+def fit_challenger(config: str, *, as_of: date | None) -> challenger_fitting.Fitted:
+    """A challenger fitted on the same history as a scorecard. Raises BadInput where that is too thin."""
+    from credit_review.challenger import fitting
+
+    opened = prepare.services(config)
+    rules = policy.load(opened.settings.document(opened.settings.policy))
+    mappings = [receivables.load(opened.settings.document(place.mapping)) for place in opened.settings.sources]
+    day = as_of or opened.today()
+    book = _book(opened, mappings, rules, day)
+    with stage("Fitting the challenger"):
+        rows = training_rows(book, mappings, rules, as_of=day)
+        unfed = not_available(mappings)
+        return fitting.fit_ledger(
+            rows, policy=rules, seed=opened.settings.review.seed, libraries=challengers.installed(), not_available=unfed
+        )
+
+
+def _book(opened: Services, mappings: list[Mapping], rules: Policy, day: date) -> Book:
     with stage("Reading the sources"):
         with opened.store.read() as uow:
             known = intake.decided_identities(uow, day, opened.clock.now())
-        book = reading.read_book(opened.settings, mappings, as_of=day, policy=rules, known=known)
-    with stage("Fitting the scorecard"):
-        result = fit_book(book, mappings, rules, as_of=day, seed=opened.settings.review.seed)
-    return Fitted(text=scoring.dump(result.scorecard), lines=tuple(result.report.lines()))
+        return reading.read_book(opened.settings, mappings, as_of=day, policy=rules, known=known)
 
 
 def fit_book(book: Book, mappings: list[Mapping], rules: Policy, *, as_of: date, seed: int) -> scoring.FitResult:
-    """The fit on a book: nothing known only after a cut-off enters its features."""
+    """The fit on a book."""
+    return fit_rows(training_rows(book, mappings, rules, as_of=as_of), mappings, rules, as_of=as_of, seed=seed)
+
+
+def training_rows(book: Book, mappings: list[Mapping], rules: Policy, *, as_of: date) -> pd.DataFrame:
+    """Rows of `scoring.training_set` from a book: nothing known only after a cut-off enters its features."""
     items, customers = book.frames["items"], book.frames["customers"]
     known = items[items["customer_id"] != ""]
-    has = frozenset.intersection(*(frozenset(m.has) for m in mappings))
+    has = receivables.capabilities(mappings)
     cut_offs = scoring.cut_offs(known["posting_date"].min().date(), as_of, rules) if len(known) and "cleared_items" in has else ()
     oldest = any(m.items.allocation == "oldest_first" for m in mappings)
     rates = fx.RateTable.from_frame(book.frames["rates"])
@@ -65,12 +97,18 @@ def fit_book(book: Book, mappings: list[Mapping], rules: Policy, *, as_of: date,
             as_of=cut_off,
             policy=rules,
             rates=rates,
+            statements=book.frames.get("statements"),
+            remarks=book.frames.get("remarks"),
             capabilities=has,
         ).frame
         outcomes[cut_off] = scoring.outcome(known, customers, cutoff=cut_off, as_of=as_of, policy=rules)
-    training = scoring.training_set(features, outcomes)
+    return scoring.training_set(features, outcomes)
+
+
+def fit_rows(rows: pd.DataFrame, mappings: list[Mapping], rules: Policy, *, as_of: date, seed: int) -> scoring.FitResult:
+    """The fit on rows of history."""
     return scoring.fit(
-        training,
+        rows,
         policy=rules,
         seed=seed,
         valid_from=as_of,
@@ -87,8 +125,7 @@ def only_lateness(mappings: list[Mapping], rules: Policy) -> bool:
 
 def not_available(mappings: list[Mapping]) -> dict[str, str]:
     """Factors that this ledger cannot feed, and why."""
-    has = frozenset.intersection(*(frozenset(m.has) for m in mappings))
-    return scoring.not_available(has)
+    return scoring.not_available(receivables.capabilities(mappings))
 
 
 def expert_text(opened: Services) -> str:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from tasks.plan import Plan
 
-CHECKED = ("items", "customers", "external", "cover")
-"""Datasets of the snapshot that pass the gate before anything is computed."""
+CHECKED = ("items", "customers", "external", "statements", "remarks", "cover")
+"""Datasets that pass the gate before anything is computed, where the snapshot has them."""
 
 REFUSED = "quarantine"
 """Result of validation: QUARANTINE rows of a bucket, joined with those of reading; later stages add theirs under names of their own."""
@@ -54,7 +54,7 @@ def validate_bucket(plan: Plan, bucket: int) -> list[dict[str, Any]]:
     policy = workspace.policy()
     customers = snapshot.frame("customers", bucket)
     context = Context(as_of=plan.as_of, master=frozenset(customers["customer_id"]), grades=policy.grade_names)
-    results = [gate.check(name, snapshot.frame(name, bucket), context=context) for name in CHECKED]
+    results = [gate.check(name, snapshot.frame(name, bucket), context=context) for name in CHECKED if name in snapshot.digests]
     workspace.write(REFUSED, pd.concat([r.quarantine for r in results], ignore_index=True), bucket, of=QUARANTINE)
     return [r.verdict.to_dict() for r in results]
 

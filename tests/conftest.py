@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import fcntl
+import functools
 import gc
 import json
 import os
@@ -12,6 +13,7 @@ import signal
 import socket
 import sqlite3
 import subprocess
+import sys
 import tempfile
 import time
 import uuid
@@ -31,7 +33,7 @@ import psutil
 import pytest
 
 from credit_review.adapters.clock import FixedClock
-from credit_review.adapters.store import schema
+from credit_review.adapters.store import engine, schema
 from credit_review.adapters.store.unit_of_work import open_store
 
 TEMPLATE = "template_credit_review"
@@ -42,6 +44,19 @@ gc.set_threshold(50_000, 20, 50)
 # a property is true or false, whatever else the machine does: Hypothesis would fail an example that takes 200 ms
 hypothesis.settings.register_profile("without deadlines", hypothesis.settings(), deadline=None)
 hypothesis.settings.load_profile("without deadlines")
+
+os.fsync = lambda _: None
+"""A test that ends a process loses nothing by that, for only the machine's end would: PostgreSQL does not wait for the disk here either."""
+
+
+@functools.wraps(engine._prepare_sqlite)
+def prepare_sqlite(dbapi, record):
+    """As installed (see `__wrapped__`), but without waiting for the disk."""
+    prepare_sqlite.__wrapped__(dbapi, record)
+    dbapi.execute("PRAGMA synchronous=OFF").close()
+
+
+engine._prepare_sqlite = prepare_sqlite
 
 LONGEST_FIRST = (
     "test_crash", "test_replay", "test_server", "test_readme", "test_bad_input", "test_runners", "test_replay_whole", "test_review_run",
@@ -260,6 +275,15 @@ def prefect_session(prefect_server):
     with temporary_settings({PREFECT_API_URL: json.loads((prefect_server / "server.json").read_text())["url"]}):
         yield
         EventsWorker.drain_all()
+
+
+@pytest.fixture
+def plain_flows(monkeypatch):
+    """Flows run as plain functions, without Prefect, and canaries ride once: for tests of what a review says, not of who runs it."""
+    sys.path.append(str(Path(__file__).parent / "flows"))
+    import without_prefect
+
+    without_prefect.run_flows(monkeypatch)
 
 
 @pytest.fixture(scope="session")

@@ -143,11 +143,26 @@ def write_frame(path: Path, frame: pd.DataFrame, dataset: Dataset, *, sealed: bo
 
 def read_frame(path: Path, dataset: Dataset) -> pd.DataFrame:
     """The frame that `write_frame` wrote, dtypes exact. Raises Tampered when the file is missing, cut short or of another shape."""
-    table = _read_table(path)
+    table = _with_later(_read_table(path), dataset)
     wanted = _schema(dataset)
     if not table.schema.equals(wanted):
         raise Tampered(f"{path}: columns are not those of {dataset.name}", expected=", ".join(dataset.names))
     return frame_of(table, dataset)
+
+
+def _with_later(table: Any, dataset: Dataset) -> Any:
+    """A table of an earlier version with the columns added since, all missing; any other table as it is."""
+    import pyarrow as pa
+
+    wanted = _schema(dataset)
+    lacks = {c.name for c in dataset.columns} - set(table.schema.names)
+    if not lacks or lacks - dataset.later:
+        return table
+    for at, field in enumerate(wanted):
+        if field.name in lacks:
+            empty = [""] * table.num_rows if pa.types.is_string(field.type) else [None] * table.num_rows
+            table = table.add_column(at, field, pa.array(empty, type=field.type))
+    return table
 
 
 def write_plain_frame(path: Path, frame: pd.DataFrame, *, sealed: bool = False) -> None:

@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 
 from credit_review import audit
 from credit_review.adapters import build_info, files, watching
+from credit_review.adapters.anchors.timestamp import TimestampAnchor
 from credit_review.adapters.store.evidence import SqlRecord
 from credit_review.adapters.store.log import any_bytes, exported, notes_beside, view
 from credit_review.adapters.store.refusals import translated
@@ -60,14 +61,14 @@ class Folder:
         """Write a text as UTF-8, line ends as they stand."""
         self.lines(name, [content])
 
-    def lines(self, name: str, lines: Iterable[str]) -> int:
-        """Write texts one after the other, keeping none; how many there were."""
+    def lines(self, name: str, lines: Iterable[str | bytes]) -> int:
+        """Write texts (or bytes) one after the other, keeping none; how many there were."""
         digest, count = sha256(), 0
         path = self.root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("wb") as file:
             for line in lines:
-                raw = line.encode()
+                raw = line.encode() if isinstance(line, str) else line
                 file.write(raw)
                 digest.update(raw)
                 count += 1
@@ -97,6 +98,7 @@ class Fetched:
     weak: bool
     readable: bool
     notes: tuple[str, ...]
+    tokens: Mapping[str, bytes] = field(default_factory=dict)
     failure: Unavailable | None = None
 
     def held(self) -> list[str]:
@@ -118,9 +120,10 @@ def fetched(outside: Outside) -> Outside:
 def _fetched(one: Any) -> Fetched:
     about = (one.name, one.administrator, one.weak, one.readable)
     try:
-        return Fetched(*about, tuple(one.held()) if one.readable else ())
+        tokens = one.tokens() if isinstance(one, TimestampAnchor) else {}
+        return Fetched(*about, tuple(tokens or one.held()) if one.readable else (), tokens)
     except Unavailable as error:
-        return Fetched(*about, (), error)
+        return Fetched(*about, (), failure=error)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -268,12 +271,15 @@ def _sample_rows(papers: Sequence[Dossier], proven: frozenset[int]) -> Iterator[
 
 
 def checkpoints(work: Work) -> None:
-    """E14: what the verifier says, the notes of every anchor in a folder of its administrator, and one row a checkpoint and holder."""
+    """E14: what the verifier says, the notes of every anchor in a folder of its administrator (with tokens, of a time-stamp authority),
+    and one row a checkpoint and holder."""
     rows: list[Row] = []
     for one in work.outside.anchors:
-        held = _notes_of(one)
+        held, tokens = _notes_of(one), one.tokens if isinstance(one, Fetched) else {}
         for number, note in enumerate(held):
             work.folder.text(f"{_place(one)}/{number:06d}.checkpoint", note)
+            if note in tokens:
+                work.folder.lines(f"{_place(one)}/{number:06d}.tsr", [tokens[note]])
         rows += _checkpoint_rows(work, one.name, one.administrator, held, weak=one.weak)
     rows += _checkpoint_rows(work, "database", "", notes_beside(work.record.connection), weak=True)
     told = Telling(figures=stated(work.verdict))

@@ -14,7 +14,7 @@ from credit_review import canaries, identity, receivables
 from credit_review.adapters import sources
 from credit_review.adapters.settings import Location, Settings, require_secret
 from credit_review.errors import BadInput
-from credit_review.model.frames import COVER, DATASETS, EXTERNAL, PANDAS, QUARANTINE, RATES, Dataset
+from credit_review.model.frames import COVER, DATASETS, EXTERNAL, PANDAS, QUARANTINE, RATES, REMARKS, STATEMENTS, Dataset
 from credit_review.policy import Policy
 from credit_review.receivables.mapping import Customers, Table
 from credit_review.receivables.read import ACCOUNTING
@@ -38,7 +38,8 @@ class Origin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Book:
-    """Everything that was read. `frames` by dataset name (items, customers, external, cover, rates, aliases, quarantine, duplicates).
+    """Everything that was read. `frames` by dataset name (items, customers, external, cover, rates, aliases, quarantine, duplicates, and
+    statements and remarks where a source hands them over).
 
     `accounting` counts every row read once (receivables.read.ACCOUNTING), `joins` the customers with several numbers, `namesakes` customers
     that share a name, `ties` the comparisons with stated totals, `notes` what the reader wants a person to know.
@@ -77,7 +78,8 @@ def read_book(
     ]
     if len(parts) > 1:
         parts = [_keyed_by_source(part, mapping.source) for part, mapping in zip(parts, mappings, strict=True)]
-    frames = {name: _together([p.frames[name] for p in parts], DATASETS[name]) for name in parts[0].frames}
+    names = dict.fromkeys(name for p in parts for name in p.frames)
+    frames = {name: _together([p.frames[name] for p in parts if name in p.frames], DATASETS[name]) for name in names}
     if len(parts) > 1:
         frames["customers"], contradictions = identity.one_row_each(frames["customers"])
         frames["quarantine"] = _together([frames["quarantine"], contradictions], QUARANTINE)
@@ -161,6 +163,8 @@ def _read_source(
     table = mapping.customers if isinstance(mapping.customers, Customers) else None
     master = reader.read(table, receivables.read_customers)
     external = reader.read(mapping.external, receivables.read_external, as_of=as_of)
+    handed_over = reader.read(mapping.statements, receivables.read_statements, as_of=as_of)
+    written = reader.read(mapping.remarks, receivables.read_remarks, as_of=as_of)
     cover = reader.read(mapping.cover, receivables.read_cover)
     rates = reader.read(mapping.rates, receivables.read_rates)
     stated = reader.read(mapping.stated_totals, receivables.read_stated_totals)
@@ -174,6 +178,9 @@ def _read_source(
             "items": identity.renamed(items.frame, who.moved),
             "customers": customers,
             "external": _of(external, EXTERNAL, who),
+            # a book without them is written as before there were any
+            **({"statements": _of(handed_over, STATEMENTS, who)} if handed_over is not None else {}),
+            **({"remarks": _of(written, REMARKS, who)} if written is not None else {}),
             "cover": _of(cover, COVER, who),
             "rates": _of(rates, RATES, None),
             "aliases": who.aliases,

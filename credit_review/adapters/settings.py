@@ -230,6 +230,20 @@ class AuditSettings(_Part):
         )
 
 
+class ModelSettings(_Part):
+    """Under which keys models are published. No key: nothing is signed, and nothing that was ever signed is used.
+
+    `keys` are verification keys; `key_secret` names the secret that holds the signing key, which only whoever publishes has.
+    """
+
+    keys: tuple[str, ...] = ()
+    key_secret: str = "MODEL_KEY"  # noqa: S105 - the name of a secret
+
+    def trusted(self) -> tuple[VerificationKey, ...]:
+        """The keys under which models are published. Raises BadNote for a key that is none."""
+        return tuple(VerificationKey.read(key) for key in self.keys)
+
+
 class Settings(_Part):
     """Everything `settings.yaml` says. Relative paths are relative to the file's folder."""
 
@@ -241,6 +255,7 @@ class Settings(_Part):
     policy: str
     authority: str
     scorecard: str
+    challenger: str = ""
     limits_owner: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")
     sources: tuple[Location, ...] = Field(min_length=1)
     posted_through: PostedThrough | None = None
@@ -249,6 +264,7 @@ class Settings(_Part):
     slack: SlackSettings = SlackSettings()
     step_up: StepUpSettings = StepUpSettings()
     audit: AuditSettings = AuditSettings()
+    models: ModelSettings = ModelSettings()
     language: Annotated[str, AfterValidator(_known_language)] = "en"
     locale: Annotated[str, AfterValidator(_known_locale)] = ""
     folder: Path = Field(default=Path(), exclude=True)

@@ -38,7 +38,19 @@ if TYPE_CHECKING:
 
 INDEX = "snapshot.json"
 FORMAT = 1
-_ORDER = ("items", "customers", "external", "cover", "rates", "stated_totals", "aliases", "quarantine", "duplicates")
+_ORDER = (
+    "items",
+    "customers",
+    "external",
+    "statements",
+    "remarks",
+    "cover",
+    "rates",
+    "stated_totals",
+    "aliases",
+    "quarantine",
+    "duplicates",
+)
 _SPLIT_ROWS = 100_000
 _NEW = ".new-"
 

@@ -14,23 +14,27 @@ from credit_review.adapters.wiring import Services
 from credit_review.adapters.workspace import Workspace
 from credit_review.controls.alarm import Alarm
 from credit_review.controls.history import History, empty
-from credit_review.controls.register import REGISTER, watch
+from credit_review.controls.register import REGISTER, Control, watch
 from credit_review.errors import BadInput
 from credit_review.model.records import Review
 from credit_review.model.states import DocumentOfRecord
 from credit_review.policy import ControlRules, Policy
-from credit_review.review.adopt import in_force
+from credit_review.review.governed import in_force
 from credit_review.review.lifecycle import review_of
 from credit_review.words import said
 
 _OF_PROPOSALS = ("decisions", "makers", "conditions")
+_OF_BOOK = {"coverage", "dips"}
 
 
-def run(opened: Services, review_id: str = "") -> list[Alarm]:
-    """Every alarm of the record; or of one review, by the controls that can be asked of one. Raises BadInput for an unknown review."""
-    history = history_of(opened)
+def run(opened: Services, review_id: str = "", *, book: bool = True) -> list[Alarm]:
+    """Every alarm of the record; or of one review, by the controls that can be asked of one. Raises BadInput for an unknown review.
+
+    Without `book` the files of the newest review of the book are not read: after a request they are the ones that its review was judged by.
+    """
+    history = history_of(opened, book=book)
     if not review_id:
-        return watch(history)
+        return watch(history, controls_of(book=book))
     if review_id not in set(history["reviews"]["review_id"]):
         with opened.store.read() as uow:
             review_of(uow, review_id)  # refuses one that is nowhere; controls say nothing of older ones
@@ -39,8 +43,13 @@ def run(opened: Services, review_id: str = "") -> list[Alarm]:
     return watch(of_review(history, review_id), [one for one in REGISTER if one.of_review])
 
 
-def history_of(opened: Services) -> History:
-    """The record as controls read it, from the year in which 400 days ago lie."""
+def controls_of(*, book: bool) -> tuple[Control, ...]:
+    """The register; without `book` those that read something else beside the files of a review of the book."""
+    return tuple(one for one in REGISTER if book or not set(one.evidence) <= _OF_BOOK)
+
+
+def history_of(opened: Services, *, book: bool = True) -> History:
+    """The record as controls read it, from the year in which 400 days ago lie; without `book`, the frames of its files are empty."""
     now, zone = opened.clock.now(), opened.settings.zone
     start = watched.since(now, zone)
     frames, texts = watched.read(opened.store.engine, start)
@@ -59,7 +68,7 @@ def history_of(opened: Services) -> History:
         control_currency=rules.control_currency if rules else "EUR",
         listed=bool(rules and rules.approvals.approve_listed_up_to),
         matrices=matrices,
-        frames=frames | {"reviews": reviewed.reviews(places)} | _of_newest(places, rules, begun),
+        frames=frames | {"reviews": reviewed.reviews(places)} | _of_newest(places if book else [], rules, begun),
     )
 
 

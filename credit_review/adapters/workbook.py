@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-import resource
 import subprocess
 import sys
 import zipfile
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element, ParseError
 
+from credit_review.adapters import apart
 from credit_review.adapters.plain import plain_text
 from credit_review.errors import BadInput
 from credit_review.words import packed, said, unpacked
@@ -43,8 +43,9 @@ def read_apart(path: Path, sheet: str | None, *, known_as: str) -> Iterator[list
     Raises BadInput as `read_sheet` does, and where reading takes more than MOST_MEMORY or MOST_SECONDS.
     """
     about = json.dumps([str(path), sheet, known_as, MOST_MEMORY, MOST_SECONDS])
-    command = [sys.executable, "-P", "-m", "credit_review.adapters.workbook", about]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, encoding="utf-8") as reader:
+    with subprocess.Popen(
+        apart.command("credit_review.adapters.workbook", about), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, encoding="utf-8"
+    ) as reader:
         try:
             for line in reader.stdout or ():
                 found = json.loads(line)
@@ -70,8 +71,7 @@ _END = "end"
 def _read_here(about: str) -> None:
     """What the process apart does: a line of JSON a row, header first; or one with the refusal."""
     path, sheet, known_as, memory, seconds = json.loads(about)
-    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+    apart.bound(memory=memory, seconds=seconds)
     try:
         for row in read_sheet(Path(path), sheet, known_as=known_as):
             _tell([plain_text(value) for value in row])

@@ -162,8 +162,8 @@ class Workspace:
         return [_mapping(document.text, document.name) for document in self._documents(DocumentOfRecord.MAPPING)]
 
     def capabilities(self) -> frozenset[str]:
-        """What every source of the review can tell: a figure that one of them lacks cannot be computed for the book."""
-        return frozenset.intersection(*(frozenset(m.has) for m in self.mappings()))
+        """What the sources of the review can tell: a figure that lacks its own cannot be computed for the book."""
+        return receivables.capabilities(self.mappings())
 
 
 @lru_cache(maxsize=8)

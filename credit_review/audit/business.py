@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from credit_review.audit.actions import Action
-from credit_review.model.states import ProposalState, ReviewState
+from credit_review.model.states import ModelStatus, ProposalState, ReviewState
 
 Facts = dict[str, dict[str, tuple[Any, ...]]]
 """By table, by key: the figures that the log commits to, in the order of COLUMNS."""
@@ -29,6 +29,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     ),
     "credit_limit": ("version", "amount_minor", "terms_days", "effective_from", "effective_to"),
     "finding": ("state", "severity", "owner_id", "due", "remedied_by", "closed_by"),
+    "model_version": ("status", "validated_by", "report_digest"),
 }
 _KINDS = {
     Action.LIMIT_OPENED: "opening",
@@ -81,6 +82,8 @@ class Rebuilt:
             self._proposal(action, key, body, seq)
         elif action in _FINDINGS:
             self._finding(action, key, body, seq)
+        elif kind == "model" or (kind == "document" and data.get("kind") == "scorecard"):
+            self._model(action, key, body, seq)
 
     def seq_of(self, table: str, key: str) -> int | None:
         """The newest entry about one row."""
@@ -137,6 +140,24 @@ class Rebuilt:
         elif action == Action.FINDING_REOPENED:
             remedied_by = closed_by = ""
         self._set("finding", key, (state, severity, owner, due, remedied_by, closed_by), seq)
+
+    def _model(self, action: str, key: str, body: Mapping[str, Any], seq: int) -> None:
+        data, person = body["data"], body["actor"].removeprefix("person:")
+        status, validated_by, report = self.facts["model_version"].get(key, (str(ModelStatus.DRAFT), "", ""))
+        if action == Action.MODEL_REGISTERED and body["entity"].startswith("document:"):
+            self._took_its_place(seq)  # entries from before the inventory, which the migration took over
+            status = str(ModelStatus.IN_FORCE)
+        status = data.get("to", status)
+        if action == Action.MODEL_VALIDATED:
+            validated_by, report = person, data["report"]
+        elif action == Action.MODEL_REJECTED and status == ModelStatus.DRAFT:
+            validated_by = report = ""
+        self._set("model_version", key, (status, validated_by, report), seq)
+
+    def _took_its_place(self, seq: int) -> None:
+        for key, (status, *rest) in list(self.facts["model_version"].items()):
+            if status == ModelStatus.IN_FORCE:
+                self._set("model_version", key, (str(ModelStatus.RETIRED), *rest), seq)
 
     def _limit(self, action: str, account: str, data: Mapping[str, Any], seq: int) -> None:
         kind = _KINDS[Action(action)]

@@ -62,26 +62,91 @@ def _facts(c: Any, rules: Rules) -> dict[str, Any]:
     parts = sum(owed[part] for part in policy["exposure"]["parts"])
     exposure = max(0, parts) + owed["quarantined_minor"]
     delay = max(late or F(0), F(0))
-    return owed | {
-        "status": c.status,
-        "limit_minor": c.limit,
-        "terms_days": c.terms,
-        "exposure_minor": exposure,
-        "own_risk_minor": max(0, exposure - sum(_covered(one, exposure) for one in c.cover)),
-        "average_days_late": late,
-        "days_late_trend": None if c.known.trend is None else F(c.known.trend),
-        "sales_12m_minor": sales,
-        "peak_balance_minor": round(c.known.peak * rate),
-        "need_minor": round(sales * (c.terms + delay) / 365),
-        "last_invoice_days": min(i.posted for i in c.invoices if not i.broken),
-        "months_on_book": F(round(F(c.since) / F("30.4375") * 100), 100),
-        "tangible_net_worth_minor": c.worth,
-        "net_worth_age_days": c.worth_age,
-        "external_grade": c.report.grade if c.report else "",
-        "external_pd_fraction": F(c.report.pd) if c.report else None,
-        "external_age_days": c.report.age if c.report else None,
-        "recommended_limit_minor": c.report.recommended if c.report else None,
+    return (
+        owed
+        | {
+            "status": c.status,
+            "limit_minor": c.limit,
+            "terms_days": c.terms,
+            "exposure_minor": exposure,
+            "own_risk_minor": max(0, exposure - sum(_covered(one, exposure) for one in c.cover)),
+            "security_minor": sum(_covered(one, exposure) for one in c.cover if one.kind == "guarantee"),
+            "average_days_late": late,
+            "days_late_trend": None if c.known.trend is None else F(c.known.trend),
+            "sales_12m_minor": sales,
+            "peak_balance_minor": round(c.known.peak * rate),
+            "need_minor": round(sales * (c.terms + delay) / 365),
+            "last_invoice_days": min(i.posted for i in c.invoices if not i.broken),
+            "months_on_book": F(round(F(c.since) / F("30.4375") * 100), 100),
+            "tangible_net_worth_minor": c.worth,
+            "net_worth_age_days": c.worth_age,
+            "external_grade": c.report.grade if c.report else "",
+            "external_pd_fraction": F(c.report.pd) if c.report else None,
+            "external_age_days": c.report.age if c.report else None,
+            "recommended_limit_minor": c.report.recommended if c.report else None,
+            "pays": any(not i.broken and (i.cleared is None or i.cleared < 365) for i in c.invoices),
+        }
+        | _accounts(c)
+    )
+
+
+_WEIGHTS = (F("6.56"), F("3.26"), F("6.72"), F("1.05"))
+"""Altman's Z'' for working capital, kept profits and earnings over assets, and equity over what is owed."""
+
+
+def _accounts(c: Any) -> dict[str, Any]:
+    """What the newest accounts come to; nothing of Altman for a financial company."""
+    if not c.accounts:
+        return dict.fromkeys(("age", "z2", "zone", "trend", "equity", "coverage", "liquid", "margin"))
+    new = c.accounts[0]
+    scores = [_z2(one) for one in c.accounts]
+    z2 = scores[0]
+    return {
+        "age": new.age,
+        "z2": z2,
+        "zone": _zone(new, z2),
+        "trend": _slope(c.accounts, scores) if len(scores) >= 3 and None not in scores else None,
+        "equity": _six(new.assets - new.owed, new.assets),
+        "coverage": _six(new.earned, new.interest),
+        "liquid": _six(new.current, new.due),
+        "margin": _six(new.profit, new.sold),
     }
+
+
+def _six(over: int, under: int) -> F:
+    return F(round(F(over, under) * 10**6), 10**6)
+
+
+def _z2(one: Any) -> F | None:
+    parts = (
+        _six(one.current - one.due, one.assets), _six(one.kept, one.assets), _six(one.earned, one.assets),
+        _six(one.assets - one.owed, one.owed),
+    )  # fmt: skip
+    return None if one.kind == "financial" else F(round(sum(w * p for w, p in zip(_WEIGHTS, parts, strict=True)) * 10**4), 10**4)
+
+
+def _zone(one: Any, z2: F | None) -> str | None:
+    """The zone by the model made for the kind of company; a listed one is worth its assets on the market."""
+    liquid, kept, earned, sold = ((F(n, one.assets)) for n in (one.current - one.due, one.kept, one.earned, one.sold))
+    book, market = F(one.assets - one.owed, one.owed), F(one.assets, one.owed)
+    score, low, high = {
+        "listed_manufacturer": (F("1.2") * liquid + F("1.4") * kept + F("3.3") * earned + F("0.6") * market + sold, "1.81", "2.99"),
+        "private_manufacturer": (
+            F("0.717") * liquid + F("0.847") * kept + F("3.107") * earned + F("0.42") * book + F("0.998") * sold, "1.23", "2.90",
+        ),
+        "non_manufacturer": (z2, "1.1", "2.6"),
+        "emerging_market": (None if z2 is None else z2 + F("3.25"), "4.35", "5.85"),
+        "financial": (None, "0", "0"),
+    }[one.kind]  # fmt: skip
+    return None if score is None else "safe" if score > F(high) else "distress" if score < F(low) else "grey"
+
+
+def _slope(accounts: Sequence[Any], scores: Sequence[Any]) -> F:
+    """Least squares over the years of 365.25 days."""
+    times = [-F(one.age) / F("365.25") for one in accounts]
+    t, y = sum(times) / len(times), sum(scores) / len(scores)
+    slope = sum((a - t) * (b - y) for a, b in zip(times, scores, strict=True)) / sum((a - t) ** 2 for a in times)
+    return F(round(slope * 10**4), 10**4)
 
 
 def _owed(c: Any, rules: Rules) -> dict[str, Any]:
@@ -142,22 +207,73 @@ def _measures(f: Written) -> dict[str, tuple[Any, Any]]:
             None if f["tangible_net_worth_minor"] is None else _fraction(f["tangible_net_worth_minor"], f["sales_12m_minor"]),
             f["net_worth_age_days"],
         ),
+        "remarks_log_odds": (None, None),  # nobody wrote about them
+        "altman_z2": (f["z2"], f["age"]),
+        "altman_zone": (f["zone"], f["age"]),
+        "altman_z2_trend": (f["trend"], f["age"]),
+        "equity_ratio": (f["equity"], f["age"]),
+        "interest_coverage": (f["coverage"], f["age"]),
+        "current_ratio": (f["liquid"], f["age"]),
+        "net_margin": (f["margin"], f["age"]),
+        "statements_age_days": (f["age"], None),
     }
 
 
-def _points(f: Written, scorecard: Written, unit: int) -> int:
-    measures, total = _measures(f), scorecard["base"]
+_FROM_OUTSIDE = ("external_pd_fraction", "external_grade")
+_OF_THE_LEDGER = (
+    "overdue_fraction", "oldest_dpd_days", "over_30_days_fraction", "average_days_late", "days_late_trend", "utilisation_fraction",
+    "months_on_book", "disputed_fraction", "remarks_log_odds",
+)  # fmt: skip
+
+
+def _earned(f: Written, factor: Written) -> tuple[int, bool]:
+    """Points of one factor, and whether its value is known."""
+    value, age = _measures(f)[factor["name"]]
+    oldest = factor.get("max_age_days")
+    if value is None or (oldest is not None and age is not None and age > oldest):
+        return factor["missing"]["points"], False
+    if factor["kind"] == "category":
+        bins = [b["points"] for b in factor["bins"] if value in b["values"]]
+        return (bins[0], True) if bins else (factor["missing"]["points"], False)
+    return next(b["points"] for b in factor["bins"] if b["below"] is None or value < F(b["below"])), True
+
+
+def _scored(f: Written, rules: Rules, unit: int) -> dict[str, Any]:
+    """Points of each view alone and of both as policy's `scoring` combines them."""
+    scorecard, scoring = rules.scorecard, rules.policy.get("scoring") or {}
+    sums, known = {"behaviour": 0, "financial": 0}, {"behaviour": f["pays"], "financial": False}
     for factor in scorecard["factors"]:
-        value, age = measures[factor["name"]]
-        oldest = factor.get("max_age_days")
-        if value is None or (oldest is not None and age is not None and age > oldest):
-            total += factor["missing"]["points"]
-        elif factor["kind"] == "category":
-            bins = [b["points"] for b in factor["bins"] if value in b["values"]]
-            total += bins[0] if bins else factor["missing"]["points"]
-        else:
-            total += next(b["points"] for b in factor["bins"] if b["below"] is None or value < F(b["below"]))
-    return int(total) + _already(f, scorecard["already"], unit)
+        points, there = _earned(f, factor)
+        outside = factor["name"] in _FROM_OUTSIDE
+        view = scoring.get("external", "financial") if outside else "behaviour" if factor["name"] in _OF_THE_LEDGER else "financial"
+        sums[view] += points
+        known[view] = known[view] or (there and factor["name"] not in _OF_THE_LEDGER)
+    base, already = scorecard["base"], _already(f, scorecard["already"], unit)
+    counted = _counted(sums, known, scoring)
+    lacks = [view for view in sums if not known[view]]
+    return {
+        "points": int(base + counted + already),
+        "behaviour_points": int(base + sums["behaviour"] + already) if known["behaviour"] else None,
+        "financial_points": int(base + sums["financial"]) if known["financial"] else None,
+        "view_missing": "both" if len(lacks) == 2 else "".join(lacks),
+    }
+
+
+def _counted(sums: Mapping[str, int], known: Mapping[str, bool], scoring: Written) -> int:
+    """What counts of the two views' points."""
+    way, weights = scoring.get("combine", "weighted"), scoring.get("weights") or {}
+    share = {view: F(weights.get(view, 1)) for view in sums}
+    there = [view for view in sums if known[view]]
+    if not there:
+        return sum(sums.values())
+    if len(there) == 1:
+        absent = next(view for view in sums if not known[view])
+        without = (scoring.get(f"without_{absent}") or {}).get("points", "scorecard")
+        more = share[absent] * sums[absent] if way == "weighted" and without == "scorecard" else 0
+        return round(sums[there[0]] + more)
+    if way == "weighted":
+        return round(sum(share[view] * sums[view] for view in sums))
+    return min(sums.values()) if way == "worse_of" else sums[way]
 
 
 def _already(f: Written, rule: Written, unit: int) -> int:
@@ -170,14 +286,27 @@ def _already(f: Written, rule: Written, unit: int) -> int:
     return int(rule["points"]) if happened or f["status"] in rule["statuses"] else 0
 
 
-def _grade(points: int, scorecard: Written, policy: Written) -> str:
+def _grade(points: int, scorecard: Written, policy: Written, missing: str, was: int | None) -> tuple[str, str]:
+    """The grade, and why it is another than its band's."""
     scale = scorecard["scale"]
     factor = float(scale["double_odds"]) / math.log(2)
     log_odds = (points - (float(scale["base_points"]) - factor * math.log(float(scale["base_odds"])))) / factor
     measured = scorecard["calibration"]
     slope, shift = (measured["slope"], measured["shift"]) if isinstance(measured, dict) else (1.0, measured)
     probability = round(1 / (1 + math.exp(float(slope) * log_odds - float(shift))), 6)
-    return next(str(band["grade"]) for band in policy["grades"] if probability < float(band["below"]))
+    scoring, bands = policy.get("scoring") or {}, policy["grades"]
+    last, margin = len(bands) - 1, F(scoring.get("grade_margin", 0))
+    place, why = next(n for n, band in enumerate(bands) if probability < float(band["below"])), ""
+    if was is not None and min(was, last) != place:
+        before = min(was, last)
+        low = 0.0 if before == 0 else float(round(F(bands[before - 1]["below"]) * (1 - margin), 6))
+        high = 2.0 if before == last else float(round(F(bands[before]["below"]) * (1 + margin), 6))
+        if low <= probability < high:
+            place, why = before, "kept"
+    lacks = ("behaviour", "financial") if missing == "both" else (missing,)
+    best = [(scoring.get(f"without_{view}") or {}).get("best_grade") for view in lacks]
+    least = max([place, *(n for n, band in enumerate(bands) if band["grade"] in best)])
+    return str(bands[least]["grade"]), "capped" if least > place else why
 
 
 # --- its limit and its way ------------------------------------------------------------------------------------------------------------
@@ -185,9 +314,11 @@ def _grade(points: int, scorecard: Written, policy: Written) -> str:
 
 def _answer(c: Any, f: dict[str, Any], rules: Rules, *, top: bool) -> dict[str, Any]:
     unit = rules.foreign_unit if c.foreign else rules.unit
-    points = _points(f, rules.scorecard, unit)
-    grade = _grade(points, rules.scorecard, rules.policy)
-    hand = by_hand(f | {"grade": grade}, rules.policy, rate=_rate(c, rules), unit=unit, policy_unit=rules.unit)
+    score = _scored(f, rules, unit)
+    grade, why = _grade(score["points"], rules.scorecard, rules.policy, score["view_missing"], c.was)
+    hand = by_hand(
+        f | {"grade": grade, "view_missing": score["view_missing"]}, rules.policy, rate=_rate(c, rules), unit=unit, policy_unit=rules.unit
+    )
     found = {
         "state": _state(c, f, rules, hand),
         "quarantined_rows": sum(i.broken for i in c.invoices),
@@ -195,8 +326,9 @@ def _answer(c: Any, f: dict[str, Any], rules: Rules, *, top: bool) -> dict[str, 
         "own_risk_minor": f["own_risk_minor"],
         "overdue_minor": f["overdue_minor"],
         "need_minor": f["need_minor"],
-        "points": points,
+        **{name: score[name] for name in ("points", "behaviour_points", "financial_points")},
         "grade": grade,
+        "grade_rule": why,
     }
     if found["state"] != "reviewed":
         return found

@@ -138,9 +138,19 @@ def _caps(s: _Sheet) -> None:
             s.caps[name] = s.money(s.table[f"without_{name}"])
         elif not s.starter:
             s.forbidden.add(f"{name}_unknown")
+    secured = math.floor(max(s.c["security_minor"], 0) * F(rules.get("security", {}).get("raises_caps_by", 0)))
+    s.caps = {name: cap + secured for name, cap in s.caps.items()}
     if not s.starter and s.need is None:
         s.substitutes.add(f"need:missing:{rules['need']['otherwise']}")
         s.forbidden.add("need_unknown")
+
+
+def _view_forbids(s: _Sheet) -> bool:
+    """Whether a view is missing without which policy forbids an increase."""
+    missing = s.c.get("view_missing", "")
+    lacks = {"": (), "both": ("behaviour", "financial")}.get(missing, (missing,))
+    scoring = s.policy.get("scoring") or {}
+    return any((scoring.get(f"without_{view}") or {}).get("no_increase", False) for view in lacks)
 
 
 def _forbid(s: _Sheet) -> None:
@@ -154,6 +164,7 @@ def _forbid(s: _Sheet) -> None:
         "quarantined_rows": rules["on_quarantined_rows"] and c["quarantined_minor"] > 0,
         "class_no_increase": s.rule["action"] in ("no_increase", "unused_down"),
         "not_graded": not s.grade and not s.starter,
+        "view_missing": _view_forbids(s) and not s.starter,
     }
     s.forbidden |= {name for name, holds in reasons.items() if holds}
 

@@ -47,6 +47,27 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Accounts:
+    """Yearly statements of a kind of company: how old, and amounts in whole units of their own currency, each as it stands in them.
+
+    `assets` in all and `current`, `owed` in all and within the year (`due`), what was `earned` before interest and taxes and the
+    `interest`, `profit` after both, profits `kept` over the years, `sold` in the year. Equity is what is not owed.
+    """
+
+    age: int
+    kind: str
+    assets: int
+    current: int
+    owed: int
+    due: int
+    kept: int
+    earned: int
+    interest: int
+    profit: int
+    sold: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Backing:
     """Insured limit or guarantee in account currency, and how many percent of it are covered."""
 
@@ -70,7 +91,10 @@ class Known:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Canary:
-    """A customer that does not exist. `limit`, `worth` and reports are in account currency; `foreign`: the account has another currency."""
+    """A customer that does not exist. `limit`, `worth` and reports are in account currency; `foreign`: the account has another currency.
+
+    `accounts` are its statements, the newest first, `was` the place of its last grade among policy's (0 the best; past the end the worst).
+    """
 
     number: int
     about: str
@@ -83,6 +107,8 @@ class Canary:
     worth: int | None = None
     worth_age: int | None = None
     report: Report | None = None
+    accounts: tuple[Accounts, ...] = ()
+    was: int | None = None
     cover: tuple[Backing, ...] = ()
     invoices: tuple[Invoice, ...]
     others: tuple[Other, ...] = field(default_factory=tuple)
@@ -102,6 +128,15 @@ def _monthly(amount: int, *, terms: int, late: int) -> tuple[Invoice, ...]:
     return tuple(found)
 
 
+def _years(kind: str, *owed: int, age: int = 200) -> tuple[Accounts, ...]:
+    """Accounts a year apart, the newest first, of a company with 1,000,000 of assets and so much owed in each."""
+    return tuple(
+        Accounts(age=age + 365 * n, kind=kind, assets=1_000_000, current=600_000, owed=one, due=400_000, kept=100_000, earned=80_000,
+                 interest=20_000, profit=30_000, sold=1_500_000)
+        for n, one in enumerate(owed)
+    )  # fmt: skip
+
+
 CANARIES: tuple[Canary, ...] = (
     Canary(
         number=1,
@@ -109,6 +144,7 @@ CANARIES: tuple[Canary, ...] = (
         limit=8_000_00, terms=30, since=2_000,
         worth=1_000_000_00, worth_age=200,
         report=Report(pd="0.004", recommended=50_000_00, age=60),
+        accounts=_years("private_manufacturer", 500_000, 625_000, 800_000), was=1,
         invoices=_monthly(5_000_00, terms=30, late=2),
         # an invoice stands 32 days and the next comes after 30, so for two days there are two
         known=Known(late="2", trend="0", sales=60_000_00, peak=10_000_00),
@@ -118,6 +154,7 @@ CANARIES: tuple[Canary, ...] = (
         about=marked("pays 40 days late, one invoice is 75 days past due"),
         limit=60_000_00, terms=30, since=900,
         report=Report(pd="0.03", recommended=None, age=100),
+        accounts=_years("non_manufacturer", 1_250_000, 1_000_000), was=3,
         invoices=(*_monthly(10_000_00, terms=30, late=40), Invoice(amount=20_000_00, posted=105, due=75)),
         # three stand at a time, and the old one beside them
         known=Known(late="40", trend="0", sales=140_000_00, peak=50_000_00),
@@ -128,6 +165,7 @@ CANARIES: tuple[Canary, ...] = (
         limit=None, terms=30, since=800,
         worth=200_000_00, worth_age=300,
         report=Report(pd="0.012", recommended=20_000_00, age=20),
+        accounts=_years("financial", 800_000, 800_000, 800_000), was=0,
         invoices=_monthly(4_000_00, terms=30, late=0),
         known=Known(late="0", trend="0", sales=48_000_00, peak=4_000_00),
     ),
@@ -152,6 +190,7 @@ CANARIES: tuple[Canary, ...] = (
         status="blocked", limit=30_000_00, terms=40, since=3_000,
         worth=100_000_00, worth_age=600,
         report=Report(pd="0.02", recommended=40_000_00, age=400),
+        accounts=_years("emerging_market", 500_000, age=600), was=2,
         invoices=(*_monthly(8_000_00, terms=40, late=10), Invoice(amount=1_000_00, posted=160, due=120)),
         known=Known(late="10", trend="0", sales=97_000_00, peak=17_000_00),
     ),
@@ -159,6 +198,7 @@ CANARIES: tuple[Canary, ...] = (
         number=7,
         about=marked("dormant, last invoice 500 days ago"),
         status="dormant", limit=10_000_00, terms=30, since=4_000,
+        accounts=_years("non_manufacturer", 400_000, 400_000, 400_000),
         invoices=(Invoice(amount=3_000_00, posted=500, due=470, cleared=460),),
         known=Known(late=None, trend=None, sales=0, peak=0),
     ),
@@ -175,6 +215,7 @@ CANARIES: tuple[Canary, ...] = (
         foreign=True, limit=150_000_00, terms=60, since=2_500,
         worth=5_000_000_00, worth_age=250,
         report=Report(pd="0.007", recommended=400_000_00, age=45),
+        accounts=_years("listed_manufacturer", 625_000, 500_000, 500_000),
         cover=(Backing(kind="insured_limit", amount=40_000_00, percent=90), Backing(kind="guarantee", amount=10_000_00, percent=50)),
         invoices=_monthly(40_000_00, terms=60, late=5),
         known=Known(late="5", trend="0", sales=480_000_00, peak=120_000_00),

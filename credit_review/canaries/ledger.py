@@ -8,7 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 from credit_review.canaries.answers import FOREIGN_RATE
 from credit_review.canaries.customers import CANARIES, Canary
-from credit_review.model.frames import ALIASES, COVER, CUSTOMERS, DUPLICATES, EXTERNAL, ITEMS, PANDAS, QUARANTINE, RATES, Dataset
+from credit_review.model.frames import (
+    ALIASES,
+    COVER,
+    CUSTOMERS,
+    DUPLICATES,
+    EXTERNAL,
+    ITEMS,
+    PANDAS,
+    QUARANTINE,
+    RATES,
+    STATEMENTS,
+    Dataset,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,6 +47,7 @@ def frames(as_of: date, control: str, canaries: Sequence[Canary] = CANARIES) -> 
         ITEMS: [row for c in canaries for row in _items(c, as_of, control)],
         CUSTOMERS: [_customer(c, as_of, currency[c.customer_id]) for c in canaries],
         EXTERNAL: [_report(c, as_of, currency[c.customer_id]) for c in canaries if c.report],
+        STATEMENTS: [row for c in canaries for row in _accounts(c, as_of)],
         COVER: [row for c in canaries for row in _cover(c, as_of, currency[c.customer_id])],
         RATES: [rate],
         ALIASES: [_named(c) | {"legal_entity": ENTITY, "decided_by": "source"} for c in canaries],
@@ -91,6 +104,37 @@ def _report(c: Canary, as_of: date, currency: str) -> dict[str, Any]:
         "recommended_limit_minor": c.report.recommended,
         "currency": currency,
     }
+
+
+_RECEIVED_DAYS = 120
+_CENTS = 100
+
+
+def _accounts(c: Canary, as_of: date) -> Iterable[dict[str, Any]]:
+    """Statements in euros, whatever the account's currency: only their ratios count."""
+    for one in c.accounts:
+        end = as_of - timedelta(days=one.age)
+        amounts = {
+            "total_assets": one.assets, "current_assets": one.current, "current_liabilities": one.due, "total_liabilities": one.owed,
+            "equity": one.assets - one.owed, "retained_earnings": one.kept, "ebit": one.earned, "interest_expense": one.interest,
+            "net_income": one.profit, "sales": one.sold, "market_equity": one.assets,
+        }  # fmt: skip
+        yield (
+            _named(c)
+            | {"period_end": end, "received_date": end + timedelta(days=_RECEIVED_DAYS), "months": 12, "currency": "EUR"}
+            | {"basis": "individual", "audited": "audited", "company_kind": one.kind}
+            | {f"{name}_minor": amount * _CENTS for name, amount in amounts.items()}
+        )
+
+
+def earlier(as_of: date, grades: Sequence[str], canaries: Sequence[Canary] = CANARIES) -> list[dict[str, Any]]:
+    """The last grade of the canaries that have one, from a review so long ago that all are due again."""
+    day = as_of - timedelta(days=400)
+    return [
+        {"customer_id": c.customer_id, "as_of": day, "state": "reviewed", "grade": grades[min(c.was, len(grades) - 1)], "dso_days": None}
+        for c in canaries
+        if c.was is not None
+    ]
 
 
 def _cover(c: Canary, as_of: date, currency: str) -> Iterable[dict[str, Any]]:

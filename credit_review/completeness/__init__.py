@@ -8,7 +8,7 @@ from credit_review.completeness.scope import Scope, parse_scope
 
 if TYPE_CHECKING:
     from credit_review.completeness.proof import Canaries, Certificate, LedgerFlow, Line, certificate, ledger_totals
-    from credit_review.completeness.states import HISTORY, assign_states, with_outcome
+    from credit_review.completeness.states import HISTORY, assign_states, last_grades, with_outcome
 
 __all__ = [
     "HISTORY",
@@ -19,12 +19,13 @@ __all__ = [
     "Scope",
     "assign_states",
     "certificate",
+    "last_grades",
     "ledger_totals",
     "parse_scope",
     "with_outcome",
 ]
 
-_HOMES = {"HISTORY": "states", "assign_states": "states", "with_outcome": "states"}
+_HOMES = {"HISTORY": "states", "assign_states": "states", "last_grades": "states", "with_outcome": "states"}
 
 
 def __getattr__(name: str) -> Any:

@@ -79,6 +79,13 @@ def assign_states(
     return frame[list(STATES.names)].astype({c.name: PANDAS[c.dtype] for c in STATES.columns})
 
 
+def last_grades(history: pd.DataFrame, as_of: date) -> pd.Series[str]:
+    """By customer id, the grade of the last review before `as_of` that reached the customer; `history` has the columns HISTORY."""
+    earlier = history[(pd.to_datetime(history["as_of"]) < pd.Timestamp(as_of)) & (history["state"] == CustomerState.REVIEWED)]
+    last = earlier.sort_values(["customer_id", "as_of"], ascending=[True, False]).drop_duplicates("customer_id")
+    return last.set_index("customer_id")["grade"].astype("str")
+
+
 def with_outcome(
     states: pd.DataFrame, proposals: pd.DataFrame, customers: pd.DataFrame, history: pd.DataFrame, *, policy: Policy, as_of: date
 ) -> pd.DataFrame:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from credit_review.evidence.artefact import Artefact
+from credit_review.evidence.inventory import MODELS
 from credit_review.evidence.limits import APPROVALS, AUTHORITY, POPULATION, REFUSED
 from credit_review.evidence.log import KEEPING, RESTORES
 from credit_review.evidence.people import ACCESS, DUTIES, REVIEWS
-from credit_review.evidence.rules import BASELINE, MODELS, OVERRIDE_RATE, OVERRIDES, RULES
+from credit_review.evidence.rules import BASELINE, OVERRIDE_RATE, OVERRIDES, RULES
 from credit_review.evidence.runs import COMPLETENESS, EXTERNAL_DATA, REPLAYS, RUNS
 from credit_review.evidence.watched import ALARMS, CANARIES, CONTROLS, FINDINGS
 

@@ -1,23 +1,29 @@
-"""Rules and code: what changed and for how long, what was overridden, whether the control is still the one that was tested, the model."""
+"""Rules and code: what changed and for how long, what was overridden, whether the control is the one tested, how often people disagreed."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import cache, partial
 from itertools import chain
-from typing import Any
 
 from credit_review.audit import Action, parse_timestamp, timestamp
+from credit_review.authority import Matrix
 from credit_review.evidence.artefact import Artefact, Event, Record, Row, Telling
 from credit_review.evidence.limits import reason, values
+from credit_review.evidence.people import matrix_of
+from credit_review.review.override import CONTROL
 from credit_review.words import said, said_many
 
 IN_FORCE = (Action.POLICY_CHANGED, Action.AUTHORITY_CHANGED, Action.MAPPING_CHANGED, Action.MODEL_REGISTERED)
 CHANGES = (
     *IN_FORCE,
+    Action.MODEL_VALIDATED,
+    Action.MODEL_REJECTED,
+    Action.MODEL_PUBLISHED,
     Action.MODEL_RETIRED,
     Action.DOCUMENT_SUBMITTED,
     Action.DOCUMENT_ADOPTED,
@@ -33,11 +39,11 @@ SHORT_LIVED = timedelta(days=7)
 
 def changes(record: Record, telling: Telling) -> Iterator[Row]:
     """One row a change of policy, matrix, mapping, scorecard, settings or delegation, with how long it was in force."""
-    followed = _followed(list(record.history(*IN_FORCE)))
+    replaced = followed(list(record.history(*IN_FORCE)))
     authors = {one.subject: one.data["authors"] for one in record.history(Action.DOCUMENT_SUBMITTED)}
     short = 0
     for one in record.entries(*CHANGES):
-        after = followed.get(one.seq)
+        after = replaced.get(one.seq)
         lasted = parse_timestamp(after.at) - parse_timestamp(one.at) if after else None
         brief = lasted is not None and lasted < SHORT_LIVED
         short += brief
@@ -61,7 +67,7 @@ def changes(record: Record, telling: Telling) -> Iterator[Row]:
         )
 
 
-def _followed(adopted: Sequence[Event]) -> dict[int, Event]:
+def followed(adopted: Sequence[Event]) -> dict[int, Event]:
     """By entry the one that replaced it, among changes of the same kind (and name, for mappings and scorecards)."""
     newest: dict[tuple[str, str], Event] = {}
     found = {}
@@ -88,7 +94,10 @@ def in_force(record: Record, *, before: str) -> dict[tuple[str, str], Event]:
 
 
 def overrides(record: Record, telling: Telling) -> Iterator[Row]:
-    """One row an emergency change: until when it had to be approved, when and by whom it was, or which entry took it back."""
+    """One row an emergency change: by whom, the cap of the matrix then, until when it had to be approved, when and by whom it was, or which
+    entry took it back and which finding says so."""
+    findings = {str(f.data["subject"]): f.subject for f in record.history(Action.FINDING_OPENED) if f.data["control"] == CONTROL}
+    matrix = cache(partial(matrix_of, record))
     approved = {one.subject: one for one in record.history(Action.OVERRIDE_APPROVED)}
     ended = {str(one.data["reverses"]): one for one in record.history(Action.LIMIT_REVERTED)}
     found, late = 0, 0
@@ -108,16 +117,23 @@ def overrides(record: Record, telling: Telling) -> Iterator[Row]:
             one.at,
             one.by,
             *(data.get(name) for name in named),
+            *_cap(matrix(str(data.get("authority") or ""))),
             reason(one),
             due,
             *answer,
             _yes(in_time),
             end.seq if end else "",
+            findings.get(f"proposal:{data.get('proposal')}", ""),
         ]
     telling.exceptions = late
     telling.notes.append(
         said("{n} emergency changes, {late} of them without an approval in time up to the end of the period", n=found, late=late)
     )
+
+
+def _cap(matrix: Matrix | None) -> list[int | str]:
+    """What an emergency may raise a limit by (whole major units) and its currency; empty where the matrix cannot be read any more."""
+    return ["", ""] if matrix is None or matrix.emergency is None else [matrix.emergency.cap, matrix.control_currency]
 
 
 def _yes(holds: bool) -> str:
@@ -165,41 +181,6 @@ def _ran_with(record: Record, name: str) -> list[str]:
 # --- E18 ------------------------------------------------------------------------------------------------------------------------------
 
 
-def models(record: Record, _: Telling) -> Iterator[Row]:
-    """One row a scorecard that was in force in the period: what it says of itself, who made it, and who adopted it independently."""
-    authors = {one.subject: one.data["authors"] for one in record.history(Action.DOCUMENT_SUBMITTED)}
-    registered = list(record.history(Action.MODEL_REGISTERED))
-    followed, start = _followed(registered), timestamp(record.period.start)
-    for one in registered:
-        after = followed.get(one.seq)
-        if after is not None and after.at <= start:
-            continue
-        card = _card(record, one.subject)
-        made, adopters = authors.get(one.subject, []), one.data["adopters"]
-        told = [card.get(name) for name in ("kind", "outcome", "outcome_words", "trained_on", "evaluation")]
-        yield [
-            one.seq,
-            one.at,
-            one.data["name"],
-            one.subject,
-            after.at if after else "",
-            *map(values, told),
-            values(made),
-            values(adopters),
-            values(sorted(set(adopters) - set(made))),
-        ]
-
-
-def _card(record: Record, digest: str) -> Mapping[str, Any]:
-    for (content,) in record.table("governed_document", "content", digest=digest):
-        try:
-            found = json.loads(content)
-        except ValueError:
-            return {}
-        return found if isinstance(found, dict) else {}
-    return {}
-
-
 def override_rate(record: Record, _: Telling) -> Iterator[Row]:
     """One row a review: how many proposals the engine made, and how many of them people changed."""
     made, changed, countered = Counter[str](), Counter[str](), Counter[str]()
@@ -241,13 +222,14 @@ OVERRIDES = Artefact(
     name="emergency-changes",
     title=said("Emergency changes"),
     shows=said(
-        "Every limit put in force before its approval: by whom, until when it had to be approved, when it was, or which "
-        "entry took it back."
+        "Every limit put in force before its approval: by whom, the cap and its end, until when it had to be approved, when it "
+        "was, or which entry took it back and which finding says so."
     ),
     columns=(
         "entry", "at", "by", "change", "proposal", "account", "customer", "currency", "from_minor", "to_minor", "effective_from",
         "effective_to",
-        "tier", "reason", "approve_by", "approved_entry", "approved_at", "approvers", "in_time", "ended_by_entry",
+        "tier", "cap", "cap_currency", "reason", "approve_by", "approved_entry", "approved_at", "approvers", "in_time", "ended_by_entry",
+        "finding",
     ),
     rows=overrides,
     none=said("none recorded in the period"),
@@ -266,23 +248,6 @@ BASELINE = Artefact(
         "for their last run."
     ),
 )
-MODELS = Artefact(
-    number="E18",
-    name="model",
-    title=said("The model: its card and who checked it"),
-    shows=said(
-        "Each scorecard in force in the period: what it predicts, how it was fitted and tested, its authors, and who "
-        "adopted it without being one."
-    ),
-    columns=(
-        "entry", "at", "name", "digest", "replaced_at", "kind", "outcome", "outcome_words", "trained_on", "evaluation", "authors",
-        "adopters",
-        "independent_adopters",
-    ),
-    rows=models,
-    none=said("no scorecard was in force in the period"),
-    lacks=said("A validation report by somebody outside is not recorded by this system: ask the model's owner."),
-)  # fmt: skip
 OVERRIDE_RATE = Artefact(
     number="E18",
     name="override-rate",

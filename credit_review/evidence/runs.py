@@ -13,9 +13,10 @@ from credit_review.evidence.artefact import Artefact, Event, Record, Row, Tellin
 from credit_review.evidence.limits import reason, values
 from credit_review.receivables.totals import NOT_STATED, TIED
 from credit_review.replay import Found
+from credit_review.review.manifest import OPTIONAL_INPUTS
 from credit_review.words import said, said_many
 
-EXTERNAL = ("external", "cover", "rates")
+EXTERNAL = ("external", *OPTIONAL_INPUTS, "cover", "rates")
 """Datasets of the snapshot that others supply."""
 
 
@@ -136,6 +137,8 @@ def external(record: Record, _: Telling) -> Iterator[Row]:
         received = [e.at for e in record.about([one.entity], Action.RUN_STATE_CHANGED) if e.data["to"] == "snapshotted"]
         for dataset in EXTERNAL:
             sources = [o for o in snapshot.get("origins", ()) if o["dataset"] == dataset] or [{}]
+            if dataset in OPTIONAL_INPUTS and not manifest.get(dataset):
+                continue  # a review without them
             for origin in sources:
                 where = [origin.get("source", ""), origin.get("where", ""), origin.get("rows", "")]
                 yield [

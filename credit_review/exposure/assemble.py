@@ -11,13 +11,15 @@ import numpy as np
 import pandas as pd
 
 from credit_review import fx
+from credit_review import statements as financial
 from credit_review.errors import BadInput
 from credit_review.exposure import backing, balances, quarantined
 from credit_review.exposure.arrays import NO_DAY, Flags, Floats, Ints, day_number, day_numbers, nullable, ratio
 from credit_review.exposure.ledger import CAPABILITIES, NEVER, Ledger, merge_quarantine, read
 from credit_review.exposure.reasons import Reasons
-from credit_review.model.frames import FEATURES, PANDAS
+from credit_review.model.frames import FEATURES, PANDAS, STATEMENTS
 from credit_review.model.money import MAX_MINOR
+from credit_review.model.states import Severity
 from credit_review.policy import Policy
 from credit_review.words import marked
 
@@ -50,12 +52,16 @@ def features(
     policy: Policy,
     rates: fx.RateTable,
     capabilities: Collection[str],
+    statements: pd.DataFrame | None = None,
+    remarks: pd.DataFrame | None = None,
     quarantine: pd.DataFrame | None = None,
 ) -> FeatureResult:
     """FEATURES of every customer of `customers`, in account currency, whatever the order of the input rows.
 
-    `capabilities` names what the source states (CAPABILITIES); figures that need something else read not computable. `quarantine` is
-    the QUARANTINE frame of validation: rows that could raise exposure are added at their absolute amount where policy allows it.
+    `capabilities` names what the source states (CAPABILITIES); figures that need something else read not computable. `statements` are
+    STATEMENTS; of customers that have a row of them in quarantine none count. `remarks` are REMARKS, which count where policy says so.
+    `quarantine` is the QUARANTINE frame of validation: rows that could raise exposure are added at their absolute amount where policy
+    allows it.
     Amounts in another currency than the account's are converted at the as_of rate, half-even once an amount; a row without a rate is
     quarantined and left out, and its customer's `not_computable` says so. Fractions are rounded to 6 decimals, days late to 4.
     Raises BadInput on an unknown capability, an unknown document kind, a customer that stands twice or an amount out of range.
@@ -78,6 +84,8 @@ def features(
         held=held,
         backed=backed,
         reports=backing.reports(external, master, as_of=as_of, rates=rates),
+        condition=_condition(statements, master, quarantine, as_of, policy) if "statements" in capabilities else None,
+        written=_written(remarks, master, as_of, policy),
         unpriced=found.unpriced,
     )
     left_out = merge_quarantine([found.quarantine, *backed.quarantine, *bucket.reports.quarantine])
@@ -97,6 +105,8 @@ class _Bucket:
     held: Ints
     backed: backing.Cover
     reports: backing.Reports
+    condition: financial.Condition | None
+    written: Any
     unpriced: list[tuple[int, str, str]]
 
 
@@ -128,7 +138,8 @@ def _frame(b: _Bucket) -> pd.DataFrame:
     reasons = Reasons(len(b.master))
     columns = _open_columns(b) | _past_columns(b, reasons) | _outside_columns(b, reasons) | _master_columns(b, reasons)
     _lacking(b, reasons)
-    columns["not_computable"] = reasons.texts(b.unpriced)
+    columns |= _financial_columns(b) | {"remarks": b.written}
+    columns["not_computable"] = _with_condition(reasons.texts(b.unpriced), b.condition)
     frame = pd.DataFrame({name: columns[name] for name in FEATURES.names}).astype({c.name: PANDAS[c.dtype] for c in FEATURES.columns})
     _check_range(frame)
     return frame
@@ -227,6 +238,55 @@ def _master_columns(b: _Bucket, reasons: Reasons) -> dict[str, Any]:
         "tangible_net_worth_minor": worth.mask(later),
         "net_worth_age_days": np.where(no_worth | undated | later, np.nan, today - stated),
     }
+
+
+_FED_BY_STATEMENTS = FEATURES.names[FEATURES.names.index("not_computable") + 1 : FEATURES.names.index("remarks")]
+
+
+def _written(remarks: pd.DataFrame | None, master: pd.DataFrame, as_of: date, policy: Policy) -> Any:
+    """What was written about each customer in policy's months up to as_of, oldest first, a line each; empty where policy has it off."""
+    rules = policy.scoring.text
+    if remarks is None or not rules.use:
+        return np.full(len(master), "", dtype=object)
+    start = pd.Timestamp(as_of) - pd.DateOffset(months=rules.months)
+    recent = remarks[(remarks["remark_date"] > start) & (remarks["remark_date"] <= pd.Timestamp(as_of))]
+    ordered = recent.sort_values(["customer_id", "remark_date", "row_key"], kind="stable")
+    lines = ordered.groupby("customer_id", sort=True)["remark"].agg("\n".join)
+    return lines.reindex(master["customer_id"]).fillna("").to_numpy(dtype=object)
+
+
+def _condition(
+    statements: pd.DataFrame | None, master: pd.DataFrame, quarantine: pd.DataFrame | None, as_of: date, policy: Policy
+) -> financial.Condition:
+    rules, held = policy.scoring.statements, frozenset[str]()
+    if quarantine is not None:
+        refused = (quarantine["dataset"] == STATEMENTS.name) & (quarantine["severity"] != Severity.INFO.value)
+        held = frozenset(quarantine.loc[refused, "customer_id"])
+    return financial.condition(
+        pd.DataFrame(columns=list(STATEMENTS.names)).astype({c.name: PANDAS[c.dtype] for c in STATEMENTS.columns})
+        if statements is None
+        else statements,
+        master["customer_id"],
+        as_of=as_of,
+        unknown_receipt_days=rules.unknown_receipt_days,
+        prefer=rules.prefer,
+        years=rules.trend_years,
+        held=held,
+    )
+
+
+def _financial_columns(b: _Bucket) -> dict[str, Any]:
+    """Figures of the statements; all missing, and no word about it, where the sources have none: the scorecard says that once for all."""
+    if b.condition is not None:
+        return {name: b.condition.frame[name].to_numpy() for name in _FED_BY_STATEMENTS}
+    return {c.name: np.full(len(b.master), "" if c.dtype == "str" else np.nan) for c in FEATURES.columns if c.name in _FED_BY_STATEMENTS}
+
+
+def _with_condition(texts: pd.Series[str], condition: financial.Condition | None) -> pd.Series[str]:
+    if condition is None:
+        return texts
+    more = pd.Series(condition.why, dtype="str")
+    return texts.where(more == "", texts.where(texts == "", texts + "; ") + more)
 
 
 def _utilisation(exposure: Ints, limit: pd.Series[Any]) -> Floats:

@@ -19,7 +19,9 @@ from credit_review.model.money import EXPONENTS
 from credit_review.model.states import DocumentKind
 from credit_review.words import marked
 
-CAPABILITIES = frozenset({"sales", "cleared_items", "orders", "deliveries", "notes", "limits", "disputes", "write_offs"})
+CAPABILITIES = frozenset(
+    {"sales", "cleared_items", "orders", "deliveries", "notes", "limits", "disputes", "write_offs", "statements", "remarks"}
+)
 """What a source can state. A figure that needs one the source lacks is not computable, never 0."""
 
 KINDS = tuple(DocumentKind)

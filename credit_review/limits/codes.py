@@ -23,6 +23,7 @@ class Forbids(StrEnum):
     RECOMMENDATION = "recommendation_unknown"
     NEED = "need_unknown"
     NOT_GRADED = "not_graded"
+    VIEW = "view_missing"
 
 
 class Cap(StrEnum):
@@ -63,6 +64,7 @@ FORBIDS_WORDS: MappingProxyType[str, str] = MappingProxyType(
         Forbids.RECOMMENDATION: said("the bureau's recommendation is missing or too old"),
         Forbids.NEED: said("need cannot be computed, since the source has neither sales with terms nor cleared items"),
         Forbids.NOT_GRADED: said("the customer has no grade"),
+        Forbids.VIEW: said("one of the two views of the customer is missing"),
     }
 )
 
@@ -107,6 +109,28 @@ MAY_FALL = marked("need not computable: the limit in force may stay or fall")
 STAYS = marked("no grade: the limit in force stays")
 FORMULAS = (BY_PEAK, BY_NEED, BY_PART, BY_EXPOSURE, STARTS, FALLS, NOTHING, MAY_FALL, STAYS)
 """The formula in words with its figures, as PROPOSALS.formula holds it."""
+
+
+GRADE_KEPT = marked("kept at {grade}: within the band's margin")
+GRADE_CAPPED = marked("no better than {grade} while a view is missing")
+VIEW_NOTES: MappingProxyType[str, str] = MappingProxyType(
+    {
+        "behaviour": marked("financial standing alone: nothing was open or paid in the last 12 months"),
+        "financial": marked("payment behaviour alone: neither statements nor an external report to judge by"),
+        "both": marked("neither payment behaviour nor financial standing is known"),
+    }
+)
+"""What stands on a proposal where a view is missing, by SCORES.view_missing."""
+COMBINED_NOTES: MappingProxyType[str, str] = MappingProxyType(
+    {
+        "weighted": marked("payment behaviour ({behaviour}) and financial standing ({financial}) together"),
+        "worse_of": marked("the worse of payment behaviour ({behaviour}) and financial standing ({financial})"),
+        "behaviour": marked("payment behaviour ({behaviour}) decides; financial standing ({financial}) is shown"),
+        "financial": marked("financial standing ({financial}) decides; payment behaviour ({behaviour}) is shown"),
+    }
+)
+"""How two views that are both known were combined, with the points of each, by SCORES.views."""
+GRADE_NOTES = (GRADE_KEPT, GRADE_CAPPED, *VIEW_NOTES.values(), *COMBINED_NOTES.values())
 
 
 def words(codes: str) -> str:

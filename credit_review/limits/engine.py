@@ -16,6 +16,7 @@ from credit_review.limits.arrays import NO_CAP, Flags, Ints, Maybe, any_of, leas
 from credit_review.limits.codes import MISSING, STALE, Cap, Forbids, substitute
 from credit_review.limits.rows import Rows
 from credit_review.limits.rules import Rules
+from credit_review.policy import VIEWS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +35,7 @@ class Caps:
     """The formula's result, each cap, the smallest of all, and which customers have which substitute (`net_worth:missing:lower_ceiling`).
 
     `after` starts from the limit in force where the formula has no result; it is unknown where there is neither. `hard` is the smallest
-    cap but need, NO_CAP where there is none.
+    cap but need, NO_CAP where there is none. `secured` is the part of valid security that each of these caps holds already.
     """
 
     formula: Maybe
@@ -43,6 +44,7 @@ class Caps:
     net_worth: Maybe
     recommendation: Maybe
     grade: Maybe
+    secured: Ints
     hard: Ints
     after: Maybe
     binding: pd.Series[str]
@@ -85,6 +87,8 @@ def caps(rows: Rows, rules: Rules, classes: Classes) -> Caps:
     net_worth, net_worth_lacks = _net_worth_cap(rows, rules, wanted)
     recommended, recommended_lacks = _recommendation_cap(rows, rules, wanted)
     grade = Maybe.where(wanted, rules.ceiling[rows.currency, rows.grade])
+    secured = np.where(wanted, times(np.maximum(rows.amounts("security_minor").value, 0), ppm(limits.caps.security.raises_caps_by)), 0)
+    net_worth, recommended, grade = (Maybe.where(cap.known, cap.value + secured) for cap in (net_worth, recommended, grade))
     hard: dict[str, Maybe] = {Cap.NET_WORTH: net_worth, Cap.RECOMMENDATION: recommended, Cap.GRADE: grade}
     start = Maybe.where(formula.known | rows.limit.known, formula.otherwise(rows.limit.value))
     after, binding = least({Cap.NEED: need, **hard, "": start})
@@ -96,6 +100,7 @@ def caps(rows: Rows, rules: Rules, classes: Classes) -> Caps:
         net_worth=net_worth,
         recommendation=recommended,
         grade=grade,
+        secured=secured,
         hard=least(hard)[0].otherwise(NO_CAP),
         after=after.only(start.known),  # caps alone are no reason to grant anything
         binding=binding,
@@ -127,7 +132,18 @@ def forbids(rows: Rows, rules: Rules, classes: Classes, found: Caps) -> dict[str
         Forbids.RECOMMENDATION: unknown(Cap.RECOMMENDATION),
         Forbids.NEED: unknown(Cap.NEED),
         Forbids.NOT_GRADED: ~rows.graded & grown,
+        Forbids.VIEW: _without_view(rows, rules) & grown,
     }
+
+
+def _without_view(rows: Rows, rules: Rules) -> Flags:
+    """Customers of whom a view is missing without which policy forbids an increase."""
+    missing, scoring = rows.scores["view_missing"].to_numpy(dtype=object), rules.policy.scoring
+    found = np.zeros(len(rows), dtype=bool)
+    for view in VIEWS:
+        if scoring.without(view).no_increase:
+            found |= (missing == view) | (missing == "both")
+    return found
 
 
 def amounts(rows: Rows, rules: Rules, classes: Classes, found: Caps, forbidden: Flags) -> Result:

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from credit_review.hearing import heard, heard_as
-from credit_review.limits.codes import CAP_WORDS, FORMULAS, SEPARATOR, Cap, substitute_words, words
+from credit_review.limits.codes import CAP_WORDS, FORMULAS, GRADE_NOTES, SEPARATOR, Cap, substitute_words, words
 from credit_review.model.money import Money
-from credit_review.words import marked, said
+from credit_review.words import listed, marked, said
 
 FITS_THE_RULE = said("Fits the straight-through rule")
 """Label of the rule that the proposal by itself fits; whether it passed by it the record says, since the group may ask for people."""
@@ -50,7 +50,11 @@ def _start(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     limit = _known(row["from_minor"])
     yield said("Limit in force"), said("none on file") if limit is None else _amount(row, "from_minor")
     if row["grade"]:
-        yield said("Grade"), str(row["grade"])
+        name = row.get("grade_name")
+        yield said("Grade"), f"{row['grade']} {name}" if name else str(row["grade"])
+    if row.get("grade_note"):
+        notes = [heard_as(note, GRADE_NOTES) for note in str(row["grade_note"]).split("; ")]
+        yield said("How the grade came about"), listed(notes, by=marked("{first}; {rest}"))
     if _known(row["need_minor"]) is not None:
         need, terms, peak = (_amount(row, name) for name in ("need_minor", "need_by_terms_minor", "peak_balance_minor"))
         yield (
@@ -71,6 +75,8 @@ def _caps(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             amount = _amount(row, name)
             text = said("{amount} (this one holds)", amount=amount) if row["binding_cap"] == cap else amount
             yield said("Cap: {cap}", cap=CAP_WORDS[cap]), text
+    if _known(row["secured_minor"]):
+        yield said("Added to these caps for valid security"), _amount(row, "secured_minor")
     for entry in filter(None, str(row["substitutes"]).split(SEPARATOR)):
         yield said("Missing data"), substitute_words(entry)
     if _known(row["after_caps_minor"]) is not None:

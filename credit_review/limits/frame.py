@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any
 
@@ -52,7 +52,7 @@ def _reviewed(rows: Rows, rules: Rules, top: Flags) -> pd.DataFrame:
     forbidden = any_of(len(rows), *forbids.values())
     result = engine.amounts(rows, rules, classes, caps, forbidden)
     columns = (
-        _facts(rows)
+        _facts(rows, rules.policy)
         | _figures(rows, rules, classes, caps, result)
         | {"forbids_increase": joined({str(k): v for k, v in forbids.items()})}
         | _effects(rows, rules, result)
@@ -63,7 +63,7 @@ def _reviewed(rows: Rows, rules: Rules, top: Flags) -> pd.DataFrame:
     return _refused(frame, rows, rules, result)
 
 
-def _facts(rows: Rows) -> dict[str, Any]:
+def _facts(rows: Rows, policy: Policy) -> dict[str, Any]:
     same = ("group_id", "currency", "own_risk_minor", "overdue_minor", "exposure_minor")
     return {
         "customer_id": rows.ids,
@@ -76,7 +76,30 @@ def _facts(rows: Rows) -> dict[str, Any]:
         "need_by_terms_minor": rows.need_by_terms.column(),
         "peak_balance_minor": rows.peak_balance.column(),
         "need_minor": rows.need.column(),
+        "grade_name": pd.Series(np.array([*(band.name for band in policy.grades), ""], dtype=object)[rows.grade], dtype="str"),
+        "grade_note": grade_notes(rows.scores, policy),
     }
+
+
+def grade_notes(scores: pd.DataFrame, policy: Policy) -> pd.Series[str]:
+    """How each grade came about, as sentences joined by `; `; nothing where policy says nothing of views and margins."""
+    if "scoring" not in policy.model_fields_set:
+        return pd.Series("", index=scores.index, dtype="str")
+    columns = ["views", "view_missing", "behaviour_points", "financial_points", "grade", "grade_rule"]
+    code = scores.groupby(columns, dropna=False, sort=False).ngroup().to_numpy(dtype=np.int64)
+    first = np.unique(code, return_index=True)[1]
+    notes = ["; ".join(_notes(*row)) for row in scores[columns].iloc[first].itertuples(index=False, name=None)]
+    return pd.Series(pd.array(notes, dtype="str").take(code), index=scores.index)
+
+
+def _notes(views: str, missing: str, behaviour: Any, financial: Any, grade: str, rule: str) -> Iterator[str]:
+    if missing in codes.VIEW_NOTES:
+        yield codes.VIEW_NOTES[missing]
+    elif views in codes.COMBINED_NOTES:
+        yield codes.COMBINED_NOTES[views].format(behaviour=behaviour, financial=financial)
+    sentence = {"kept": codes.GRADE_KEPT, "capped": codes.GRADE_CAPPED}.get(rule)
+    if sentence:
+        yield sentence.format(grade=grade)
 
 
 def _figures(rows: Rows, rules: Rules, classes: engine.Classes, caps: engine.Caps, result: engine.Result) -> dict[str, Any]:
@@ -87,6 +110,7 @@ def _figures(rows: Rows, rules: Rules, classes: engine.Classes, caps: engine.Cap
         "cap_recommended_minor": caps.recommendation.column(),
         "cap_grade_minor": caps.grade.column(),
         "cap_need_minor": caps.need.column(),
+        "secured_minor": caps.secured,
         "binding_cap": caps.binding,
         "substitutes": joined(caps.substitutes),
         "after_caps_minor": caps.after.column(),

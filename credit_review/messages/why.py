@@ -26,8 +26,9 @@ class Evidence:
     """What a review's files and the record say about one customer.
 
     `features` are (name, figure as text), `points` are (factor in words, points), `score` what they add up to, `basis` how need and caps
-    were computed, `data_dates` are (what, day), `quarantined` are sentences, `changes` and `decisions` are of the customer's limits,
-    oldest first. `picture` is the id of an uploaded image. `licensed`: figures of external reports may be shown in Slack.
+    were computed, `path` is what it takes to reach the limit wished for (first whether it can be reached), `data_dates` are (what, day),
+    `quarantined` are sentences, `changes` and `decisions` are of the customer's limits, oldest first. `picture` is the id of an uploaded
+    image. `licensed`: figures of external reports may be shown in Slack.
     `policy` is its version.
     """
 
@@ -35,6 +36,7 @@ class Evidence:
     points: Sequence[tuple[str, int]] = ()
     score: Sequence[tuple[str, str]] = ()
     basis: Sequence[tuple[str, str]] = ()
+    path: Sequence[str] = ()
     data_dates: Sequence[tuple[str, date | None]] = ()
     quarantined: Sequence[str] = ()
     changes: Sequence[LimitChange] = ()
@@ -46,6 +48,15 @@ class Evidence:
     picture: str = ""
     missing: str = ""
     names: Mapping[str, str] = field(default_factory=dict)
+
+
+def wished_minor(proposal: Proposal) -> int | None:
+    """The limit that somebody would like and the engine does not find: what was asked for beyond its figure, or the limit it lowers."""
+    engine = proposal.engine_minor
+    if engine is not None and proposal.to_minor > engine:
+        return proposal.to_minor
+    lowered = proposal.from_minor is not None and proposal.to_minor < proposal.from_minor
+    return proposal.from_minor if lowered else None
 
 
 def why(proposal: Proposal, ask: str, evidence: Evidence | None, words: Words, card: Sequence[tuple[str, str]] = ()) -> Block:
@@ -67,6 +78,7 @@ def why(proposal: Proposal, ask: str, evidence: Evidence | None, words: Words, c
     rules = [
         (w.say(said("Policy")), " · ".join(filter(None, (evidence.policy if evidence else "", proposal.policy_digest[:16])))),
         (w.say(said("Authority matrix")), proposal.authority_digest[:16]),
+        (w.say(said("Scorecard")), (packet.get("scorecard") or "-")[:16]),
         (w.say(said("Review")), f"{packet.get('review', {}).get('label', '')} · {packet.get('manifest', '')[:16]}"),
         (w.say(said("Proposal")), proposal.proposal_id),
         (w.say(said("Packet")), proposal.digest),
@@ -85,6 +97,9 @@ def _evidence(found: Evidence, w: Words) -> list[Block]:
     if found.basis:
         blocks.append(heading(w.say(said("How need and caps were computed"))))
         blocks.append(lines([(w.say(label), w.say(text)) for label, text in found.basis]))
+    if found.path:
+        blocks.append(heading(w.say(said("What it takes to reach it"))))
+        blocks.append(lines([("", w.say(sentence)) for sentence in found.path]))
     if found.points:
         blocks.append(heading(w.say(said("Points of the score"))))
         rows = [(w.say(name), f"{points:+d}") for name, points in found.points]

@@ -28,12 +28,16 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """A named table: the columns in order, and the key columns by which rows are sorted, hashed and quarantined."""
+    """A named table: the columns in order, and the key columns by which rows are sorted, hashed and quarantined.
+
+    `later` are columns that files of earlier versions do not have; there they read missing.
+    """
 
     name: str
     key: tuple[str, ...]
     columns: tuple[Column, ...]
     bucketed: bool = True
+    later: frozenset[str] = frozenset()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -41,9 +45,9 @@ class Dataset:
         return tuple(c.name for c in self.columns)
 
 
-def _dataset(name: str, key: str, text: str, *, bucketed: bool = True) -> Dataset:
+def _dataset(name: str, key: str, text: str, *, bucketed: bool = True, later: str = "") -> Dataset:
     rows = (line.split(maxsplit=2) for line in text.strip().splitlines())
-    return Dataset(name, tuple(key.split()), tuple(Column(n, d, m) for n, d, m in rows), bucketed)
+    return Dataset(name, tuple(key.split()), tuple(Column(n, d, m) for n, d, m in rows), bucketed, frozenset(later.split()))
 
 
 ITEMS = _dataset(
@@ -126,6 +130,49 @@ COVER = _dataset(
     valid_from      date   first day of cover
     valid_to        date   day on which cover ends (not covered any more); missing when open-ended
     max_terms_days  int?   longest payment terms the cover allows
+    """,
+)
+
+STATEMENTS = _dataset(
+    "statements",
+    "customer_id period_end basis received_date",
+    """
+    customer_id                str   our id
+    source_number              str   customer number in the file
+    period_end                 date  last day of the period
+    received_date              date  day on which the accounts were published or reached us; missing when not stated
+    months                     int?  length of the period
+    basis                      str   individual or consolidated; empty when not stated
+    audited                    str   audited, reviewed or unaudited; empty when not stated
+    company_kind               str   listed_manufacturer, private_manufacturer, non_manufacturer, emerging_market, financial; else empty
+    currency                   str   ISO 4217 code of every amount in this row
+    total_assets_minor         int?  total assets
+    current_assets_minor       int?  current assets
+    current_liabilities_minor  int?  current liabilities
+    total_liabilities_minor    int?  total liabilities
+    equity_minor               int?  equity, minority interests included
+    retained_earnings_minor    int?  retained earnings
+    market_equity_minor        int?  market value of the equity, of listed companies
+    sales_minor                int?  sales of the period
+    ebit_minor                 int?  earnings before interest and taxes of the period
+    interest_expense_minor     int?  interest expense of the period, as a positive amount
+    net_income_minor           int?  net income of the period
+    cash_minor                 int?  cash and what counts as cash
+    inventories_minor          int?  inventories
+    receivables_minor          int?  trade receivables
+    """,
+)
+
+REMARKS = _dataset(
+    "remarks",
+    "row_key",
+    """
+    row_key        str   the source's own key of the remark, or source:line where it has none
+    customer_id    str   our id
+    source_number  str   customer number in the file
+    remark_date    date  day on which it was written
+    kind           str   dispute or collection; empty when not stated
+    remark         str   what was written, as it was written
     """,
 )
 
@@ -249,7 +296,22 @@ FEATURES = _dataset(
     status                     str    credit status
     open_item_count            int    open receivable items
     not_computable             str    figures that could not be computed and why: `name: reason; name: reason`
+    company_kind               str    kind of company, by its newest statements
+    statements_audited         str    whether those are audited, reviewed or unaudited
+    statements_age_days        float  age of the newest statements known by then, from the end of their period
+    altman_model               str    Altman model for that kind of company: z, z_private, z_non_manufacturer, z_emerging
+    altman_score               float  score of that model
+    altman_zone                str    its zone: safe, grey, distress
+    altman_z2                  float  Altman Z'' of any company that is not a financial one, to compare all by
+    altman_z2_trend            float  change of Z'' a year over the newest years, least squares
+    equity_ratio               float  equity over total assets
+    interest_coverage          float  EBIT over interest expense
+    current_ratio              float  current assets over current liabilities
+    net_margin                 float  net income over sales
+    remarks                    str    what was written about the customer in policy's months, oldest first; empty where it is off
     """,
+    later="""remarks company_kind statements_audited statements_age_days altman_model altman_score altman_zone altman_z2 altman_z2_trend
+    equity_ratio interest_coverage current_ratio net_margin""",
 )
 
 GROUPS = _dataset(
@@ -279,7 +341,18 @@ SCORES = _dataset(
     grade         str    grade by policy's bands
     reason_codes  str    up to four codes of the factors furthest below their best, joined by |
     factor_points str    points per factor in scorecard order, `factor=points` joined by |
+    behaviour_points      int?   points that how the customer pays gives alone; missing where there is nothing to judge it by
+    behaviour_pd_fraction float  probability they stand for
+    financial_points      int?   points that its financial condition gives alone; missing likewise
+    financial_pd_fraction float  probability they stand for
+    views                 str    how policy combines the two: weighted, worse_of, behaviour, financial
+    view_missing          str    behaviour, financial or both where that view is missing and the other stands alone
+    band_grade            str    grade by policy's bands alone
+    previous_grade        str    grade of the last review that reached the customer
+    grade_rule            str    why the grade is not that of its band: kept (within the margin), capped (a view is missing)
     """,
+    later="""behaviour_points behaviour_pd_fraction financial_points financial_pd_fraction views view_missing band_grade previous_grade
+    grade_rule""",
 )
 
 STATES = _dataset(
@@ -330,6 +403,7 @@ PROPOSALS = _dataset(
     cap_recommended_minor   int?   cap by the bureau's recommendation
     cap_grade_minor         int?   ceiling of the grade
     cap_need_minor          int?   cap by need
+    secured_minor           int    part of valid security that policy adds to each cap but need, contained in them
     binding_cap             str    the cap that held, empty when none
     substitutes             str    caps whose input was missing or stale, and policy's substitute, joined by |
     after_caps_minor        int?   after caps
@@ -342,14 +416,17 @@ PROPOSALS = _dataset(
     straight_through_rule   str    the rule that let it pass
     exceptional             str    why it never goes straight through, codes joined by |
     analyst                 str    portfolio whose analyst releases it
+    grade_name              str    what policy calls the grade
+    grade_note              str    how the grade came about where the score's band alone did not decide: sentences joined by ;
     """,
+    later="grade_name grade_note",
 )
 
 DATASETS: MappingProxyType[str, Dataset] = MappingProxyType(
     {
         d.name: d
         for d in (
-            ITEMS, CUSTOMERS, EXTERNAL, COVER, RATES, STATED_TOTALS, ALIASES, QUARANTINE, DUPLICATES,
+            ITEMS, CUSTOMERS, EXTERNAL, STATEMENTS, REMARKS, COVER, RATES, STATED_TOTALS, ALIASES, QUARANTINE, DUPLICATES,
             FEATURES, GROUPS, SCORES, STATES, PROPOSALS,
         )
     }

@@ -128,6 +128,60 @@ class Adoption:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ModelVersion:
+    """One version of a model in the inventory [key: digest]; `digest` is SHA-256 of its file, for a scorecard that of its document.
+
+    `version` counts from 1 within `model_id`. `tier` is its materiality, 1 the highest (`review.models`). `developers` are person ids,
+    or `system:<part>`, joined by |. `card_digest` is SHA-256 of its model card. `validated_*` and `report_digest` are the validation it
+    stands on, empty where it stands on none. In force from `valid_from` until `valid_to` (exclusive, None: until replaced); both None
+    before. `signature` is the signed note of its publication, empty while it has none.
+    """
+
+    digest: str
+    model_id: str
+    version: int
+    kind: str
+    status: str
+    title: str
+    owner_id: str
+    tier: int
+    purpose: str
+    data: str
+    limits_of_use: str
+    developers: str
+    card_digest: str
+    registered_by: str
+    registered_at: datetime
+    validated_by: str
+    validated_at: datetime | None
+    report_digest: str
+    valid_from: date | None
+    valid_to: date | None
+    retired_by: str
+    retired_at: datetime | None
+    retired_reason: str
+    signature: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelValidation:
+    """One validator's answer about a model's version [key: digest, person_id, at]. Fact.
+
+    `developers` are the version's, copied, so that the database can refuse one of them. `authority` is in what right he answered
+    (`model_validators`, an office of the matrix, or `independent` where it names nobody), `report_digest` SHA-256 of the report he saw.
+    """
+
+    digest: str
+    person_id: str
+    at: datetime
+    developers: str
+    verdict: str
+    authority: str
+    report_digest: str
+    comment: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Review:
     """One review [key: review_id]. At most one live (not superseded) review per (scope, as_of)."""
 

@@ -200,6 +200,38 @@ class Severity(StrEnum):
     INFO = "info"
 
 
+class ModelKind(StrEnum):
+    """What a model of the inventory is for: a scorecard decides with policy, a challenger runs beside it and decides nothing."""
+
+    SCORECARD = "scorecard"
+    CHALLENGER = "challenger"
+
+
+class ModelStatus(StrEnum):
+    """Life of a model's version; `retired` is terminal."""
+
+    DRAFT = "draft"
+    VALIDATED = "validated"
+    IN_FORCE = "in_force"
+    RETIRED = "retired"
+
+
+MODEL_NEXT = {
+    ModelStatus.DRAFT: (ModelStatus.VALIDATED, ModelStatus.IN_FORCE, ModelStatus.RETIRED),
+    ModelStatus.VALIDATED: (ModelStatus.DRAFT, ModelStatus.IN_FORCE, ModelStatus.RETIRED),
+    ModelStatus.IN_FORCE: (ModelStatus.RETIRED,),
+    ModelStatus.RETIRED: (),
+}
+"""Where a version may go. Back to draft: its validation was taken back before anybody used it. Draft to in force: where the tier allows."""
+
+
+class ModelVerdict(StrEnum):
+    """What a validator answered."""
+
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+
+
 class DocumentOfRecord(StrEnum):
     """Governed documents that take effect only after adoption by two people."""
 

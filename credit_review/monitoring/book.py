@@ -21,6 +21,7 @@ from credit_review.monitoring.overrides import QUARTERS, Hindsight, Override, Sc
 from credit_review.monitoring.ranking import Ranking, ranking
 from credit_review.monitoring.rates import LEVEL
 from credit_review.monitoring.vintages import Cell, Verdict, back_test
+from credit_review.scoring import text
 from credit_review.scoring.factors import values
 from credit_review.scoring.scorecard import Scorecard
 from credit_review.scoring.scores import bin_numbers
@@ -99,7 +100,7 @@ def monitor(past: Past) -> Monitored:
     whole = seen[seen["whole"].astype(bool)].sort_values(["as_of", "customer_id"], kind="stable")
     newest = whole[whole["as_of"] == whole["as_of"].max()]
     outcome, chance = newest["outcome"].to_numpy(dtype=np.int64), newest["pd_fraction"].to_numpy(dtype=np.float64)
-    score, factors = _score_drift(past), _factor_drift(past)
+    score, factors, moves = _score_drift(past), _factor_drift(past), _migration(past)
     found = Monitored(
         card=past.card,
         digest=past.digest,
@@ -108,7 +109,7 @@ def monitor(past: Past) -> Monitored:
         customers=int((past.scores["as_of"] == past.scores["as_of"].max()).sum()),
         score_drift=score,
         factor_drift=factors,
-        migration=_migration(past),
+        migration=moves,
         cells=tuple(back_test(seen, past.grades)),
         judged=newest["as_of"].iloc[0].date() if len(newest) else None,
         judged_card=str(newest["scorecard"].iloc[0]) if len(newest) else "",
@@ -119,7 +120,7 @@ def monitor(past: Past) -> Monitored:
         hindsight=MappingProxyType(dict(past.hindsight)),
         scored=tuple(_scored(past)),
         no_outcomes=past.no_outcomes,
-        waits=MappingProxyType(_waits(past)),
+        waits=MappingProxyType(_waits(past, score, moves)),
     )
     return replace(found, alarms=tuple(alarms(found)))
 
@@ -127,6 +128,7 @@ def monitor(past: Past) -> Monitored:
 def factor_counts(card: Scorecard, features: pd.DataFrame) -> dict[str, NDArray[np.int64]]:
     """Customers of FEATURES by place of each factor of the card, as `scores.bin_numbers` counts them; factors never fed are left out."""
     fed = [one for one in card.factors if one.name not in card.not_available]
+    features = text.with_scores(features, card.text)
     places = {one.name: bin_numbers(one, values(one.name, features, max_age_days=one.max_age_days)) for one in fed}
     return {one.name: np.bincount(places[one.name], minlength=len(one.places)).astype(np.int64) for one in fed}
 
@@ -210,13 +212,13 @@ def left_alone(past: Past) -> dict[tuple[date, int, str], tuple[int, int]]:
     return found
 
 
-def _waits(past: Past) -> dict[str, int]:
+def _waits(past: Past, score: Drift | None, moves: Migration | None) -> dict[str, int]:
     """Quarters that each part which cannot be said yet needs more."""
     days = past.days
     waits: dict[str, int] = {}
-    if _score_drift(past) is None:
+    if score is None:
         waits["drift"] = 1
-    if _migration(past) is None:
+    if moves is None:
         waits["migration"] = 1
     if not past.no_outcomes:
         if past.outcomes.empty:

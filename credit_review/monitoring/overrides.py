@@ -41,7 +41,7 @@ class Override:
 
 @dataclass(frozen=True, slots=True)
 class Hindsight:
-    """What a later review found of the customer: its grade, and whether it was late as policy's outcome counts lateness."""
+    """What a later review found of the customer: its grade, and whether the outcome that policy names had happened to it (`late`)."""
 
     grade: str
     late: bool

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from credit_review.receivables.mapping import Mapping, load
+from credit_review.receivables.mapping import Mapping, capabilities, load
 
 if TYPE_CHECKING:
-    from credit_review.receivables.beside import read_cover, read_customers, read_external, read_rates, read_stated_totals
+    from credit_review.receivables.beside import (
+        read_cover,
+        read_customers,
+        read_external,
+        read_rates,
+        read_remarks,
+        read_stated_totals,
+        read_statements,
+    )
     from credit_review.receivables.history import as_of
     from credit_review.receivables.read import ReadResult, read_items
     from credit_review.receivables.totals import control_totals, tie
@@ -16,6 +24,7 @@ __all__ = [
     "Mapping",
     "ReadResult",
     "as_of",
+    "capabilities",
     "control_totals",
     "load",
     "read_cover",
@@ -23,7 +32,9 @@ __all__ = [
     "read_external",
     "read_items",
     "read_rates",
+    "read_remarks",
     "read_stated_totals",
+    "read_statements",
     "tie",
 ]
 

@@ -1,4 +1,4 @@
-"""What stands beside the ledger: customer master, external grades, insurance and guarantees, rates, and the source's own totals."""
+"""What stands beside the ledger: customer master, external grades, statements, insurance and guarantees, rates, the source's own totals."""
 
 from __future__ import annotations
 
@@ -10,13 +10,24 @@ import numpy as np
 import pandas as pd
 
 from credit_review.errors import BadInput
-from credit_review.model.frames import COVER, CUSTOMERS, DUPLICATES, EXTERNAL, QUARANTINE, RATES, STATED_TOTALS, Dataset
-from credit_review.model.money import EXPONENTS
+from credit_review.model.frames import (
+    COVER,
+    CUSTOMERS,
+    DUPLICATES,
+    EXTERNAL,
+    QUARANTINE,
+    RATES,
+    REMARKS,
+    STATED_TOTALS,
+    STATEMENTS,
+    Dataset,
+)
+from credit_review.model.money import EXPONENTS, MAX_MINOR
 from credit_review.model.states import CreditStatus, DocumentKind, Severity
 from credit_review.receivables import columns as col
 from credit_review.receivables.chunk import Chunk
 from credit_review.receivables.columns import Coded, Flags
-from credit_review.receivables.mapping import Customers, External, Mapping, StatedTotals
+from credit_review.receivables.mapping import STATEMENT_ITEMS, Customers, External, Mapping, Remarks, StatedTotals, Statements
 from credit_review.receivables.read import ACCOUNTING, DUPLICATE, ITEM, NUMBERS, QUARANTINED, UNATTRIBUTED, Raw, ReadResult, chunks
 from credit_review.words import marked, said
 
@@ -46,6 +57,23 @@ def read_external(raw: Raw, mapping: Mapping, as_of: date, *, origin: str = "") 
         (marked("{count} external reports dated after the as-of date are left out").format(count=int(later.sum())),) if later.any() else ()
     )
     return _moved(result, later, "posted later", notes)
+
+
+def read_statements(raw: Raw, mapping: Mapping, as_of: date, *, origin: str = "") -> ReadResult:
+    """Yearly statements known by `as_of`: STATEMENTS. A row with an unreadable field is quarantined whole."""
+    result = _read(raw, origin or _from(mapping.statements, "statements"), mapping, STATEMENTS, _statements_chunk)
+    day = pd.Timestamp(as_of)
+    later = (result.frame["period_end"] > day) | (result.frame["received_date"] > day)
+    sentence = marked("{count} statements of periods that end, or received, after the as-of date are left out")
+    return _moved(result, later, "posted later", (sentence.format(count=int(later.sum())),) if later.any() else ())
+
+
+def read_remarks(raw: Raw, mapping: Mapping, as_of: date, *, origin: str = "") -> ReadResult:
+    """What was written about customers by `as_of`: REMARKS. A row without a day or a word is quarantined."""
+    result = _read(raw, origin or _from(mapping.remarks, "remarks"), mapping, REMARKS, _remarks_chunk)
+    later = result.frame["remark_date"] > pd.Timestamp(as_of)
+    sentence = marked("{count} remarks dated after the as-of date are left out")
+    return _moved(result, later, "posted later", (sentence.format(count=int(later.sum())),) if later.any() else ())
 
 
 def read_cover(raw: Raw, mapping: Mapping, *, origin: str = "") -> ReadResult:
@@ -240,6 +268,49 @@ def _external_chunk(chunk: Chunk, mapping: Mapping) -> _Fields:
         "currency": col.series(currency.replaced(str)),
     }
     return values, number, customer
+
+
+def _statements_chunk(chunk: Chunk, mapping: Mapping) -> _Fields:
+    number, customer = chunk.customers(mapping.identity, entity=None)
+    currency = chunk.currency()
+    months, has_months = chunk.whole("months")
+    values: dict[str, Any] = {
+        "customer_id": col.series(customer.replaced(str)),
+        "source_number": col.series(number.replaced(str)),
+        "period_end": chunk.days("period_end", required=True),
+        "received_date": chunk.days("received_date"),
+        "months": col.nullable(months, has_months),
+        "currency": col.series(currency.replaced(str)),
+    }
+    for name in ("basis", "audited", "company_kind"):
+        code = chunk.codes(name, Statements.coded[name], f"{name}_is_known", optional=True)
+        values[name] = col.series(code.replaced(str))
+    for item in STATEMENT_ITEMS:
+        values[f"{item}_minor"] = _in_units(chunk, item, currency)
+    return values, number, customer
+
+
+def _remarks_chunk(chunk: Chunk, mapping: Mapping) -> _Fields:
+    number, customer = chunk.customers(mapping.identity, entity=None)
+    chunk.fault(chunk.without("remark"), "remark", "remark_is_present", marked("nothing is written"))
+    values = {
+        "row_key": col.series(chunk.keys()),
+        "customer_id": col.series(customer.replaced(str)),
+        "source_number": col.series(number.replaced(str)),
+        "remark_date": chunk.days("remark_date", required=True),
+        "kind": col.series(chunk.codes("kind", Remarks.coded["kind"], "kind_is_known", optional=True).replaced(str)),
+        "remark": col.series(chunk.texts("remark")),
+    }
+    return values, number, customer
+
+
+def _in_units(chunk: Chunk, item: str, currency: Coded) -> Any:
+    """Minor units of an item stated in the mapping's unit; missing where empty. Too large to be true is a fault."""
+    unit = chunk.table.unit if isinstance(chunk.table, Statements) else 1
+    stated, there, _ = chunk.money(item, currency)
+    beyond = there & (np.abs(stated) > MAX_MINOR // unit)
+    chunk.fault(beyond, item, "amount_in_range", marked("the amount is too large to be true"))
+    return col.nullable(np.where(beyond, 0, stated) * unit, there & ~beyond)
 
 
 def _cover_chunk(chunk: Chunk, mapping: Mapping) -> _Fields:

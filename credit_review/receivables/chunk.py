@@ -90,12 +90,18 @@ class Chunk:
         if rows.any():
             self.faults.append(Fault(rows, column, expectation, reason, severity))
 
-    def codes(self, name: str, known: frozenset[str], expectation: str, *, severity: Severity = Severity.WARNING) -> Coded:
-        """A coded field in our own words; a text in no code table and not our own word is a fault and reads empty."""
+    def codes(
+        self, name: str, known: frozenset[str], expectation: str, *, severity: Severity = Severity.WARNING, optional: bool = False
+    ) -> Coded:
+        """A coded field in our own words; a text in no code table and not our own word is a fault and reads empty.
+
+        No text is a fault too, unless the field is `optional`.
+        """
         found = self.coded(name)
         table = self.table.codes.get(name, {})
         ours = tuple(table.get(t, t if t in known and (t not in table) else "") for t in found.texts)
-        unknown = np.array([o == "" and t not in table for o, t in zip(ours, found.texts, strict=True)], dtype=bool)
+        known_empty = {"", *table} if optional else table.keys()
+        unknown = np.array([o == "" and t not in known_empty for o, t in zip(ours, found.texts, strict=True)], dtype=bool)
         if len(unknown):
             listed = ", ".join(sorted(table) if table else sorted(known))
             shown = listed if len(listed) <= 200 else listed[:197] + "..."

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import PurePosixPath
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from credit_review import documents
+from credit_review.model.frames import STATEMENTS
 from credit_review.model.money import EXPONENTS
 from credit_review.model.states import CreditStatus, DocumentKind
 from credit_review.words import marked, said
@@ -289,6 +290,36 @@ class Cover(Table):
     coded: ClassVar[dict[str, frozenset[str]]] = {"kind": frozenset({"insured_limit", "guarantee"}), "currency": _CURRENCY}
 
 
+STATEMENT_ITEMS = tuple(name.removesuffix("_minor") for name in STATEMENTS.names if name.endswith("_minor"))
+"""Amounts of a set of accounts, as the mapping names them."""
+
+
+class Statements(Table):
+    """Yearly statements of customers; `unit` is what one stated amount stands for, such as 1000 where accounts are in thousands."""
+
+    dataset: ClassVar[str] = "statements"
+    fields: ClassVar[frozenset[str]] = frozenset(
+        {"source_number", "period_end", "received_date", "months", "basis", "audited", "company_kind", "currency", *STATEMENT_ITEMS}
+    )
+    required: ClassVar[tuple[str, ...]] = ("source_number", "period_end", "currency")
+    coded: ClassVar[dict[str, frozenset[str]]] = {
+        "basis": frozenset({"individual", "consolidated", ""}),
+        "audited": frozenset({"audited", "reviewed", "unaudited", ""}),
+        "company_kind": frozenset({"listed_manufacturer", "private_manufacturer", "non_manufacturer", "emerging_market", "financial", ""}),
+        "currency": _CURRENCY,
+    }
+    unit: Literal[1, 1000, 1000000] = 1
+
+
+class Remarks(Table):
+    """What people wrote about customers: reasons of disputes, notes of collectors."""
+
+    dataset: ClassVar[str] = "remarks"
+    fields: ClassVar[frozenset[str]] = frozenset({"source_number", "remark_date", "kind", "remark"})
+    required: ClassVar[tuple[str, ...]] = ("source_number", "remark_date", "remark")
+    coded: ClassVar[dict[str, frozenset[str]]] = {"kind": frozenset({"dispute", "collection", ""})}
+
+
 class Rates(Table):
     """Exchange rates."""
 
@@ -325,6 +356,8 @@ class Mapping(_Part):
     customers: Annotated[Annotated[Customers, Tag("table")] | Annotated[CustomersFromLedger, Tag("ledger")], Discriminator(_customers_kind)]
     terms: dict[str, Annotated[int, Field(ge=0, le=3650)]] = {}
     external: External | None = None
+    statements: Statements | None = None
+    remarks: Remarks | None = None
     cover: Cover | None = None
     rates: Rates | None = None
     stated_totals: StatedTotals | None = None
@@ -353,8 +386,15 @@ class Mapping(_Part):
     @property
     def tables(self) -> tuple[Table, ...]:
         """The datasets that are read from somewhere, items first."""
-        parts = (self.items, self.customers, self.external, self.cover, self.rates, self.stated_totals)
+        parts = (self.items, self.customers, self.external, self.statements, self.remarks, self.cover, self.rates, self.stated_totals)
         return tuple(part for part in parts if isinstance(part, Table))
+
+
+def capabilities(mappings: Iterable[Mapping]) -> frozenset[str]:
+    """What every source can tell, and `statements` and `remarks` where one hands them over: a figure that lacks its own is not computed."""
+    known = list(mappings)
+    handed_over = frozenset(name for name in ("statements", "remarks") if any(getattr(m, name) for m in known))
+    return frozenset.intersection(*(frozenset(m.has) for m in known)) | handed_over
 
 
 def load(document: documents.Document) -> Mapping:

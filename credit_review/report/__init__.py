@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from credit_review.report.data import (
     Certificate,
@@ -15,6 +15,7 @@ from credit_review.report.data import (
     RiskKeptLine,
     Source,
 )
+from credit_review.report.shadow import ChallengerFacts
 from credit_review.words import ENGLISH
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from credit_review.challenger.comparison import Comparison
     from credit_review.model.validation import Verdict
     from credit_review.monitoring.book import Monitored
     from credit_review.words import Words
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Certificate",
     "CertificateLine",
+    "ChallengerFacts",
     "ControlTotal",
     "DecisionLine",
     "OutputFile",
@@ -36,6 +39,9 @@ __all__ = [
     "ReviewFacts",
     "RiskKeptLine",
     "Source",
+    "challenger_figures",
+    "challenger_pages",
+    "challenger_summary",
     "file_name",
     "monitoring_pages",
     "monitoring_summary",
@@ -89,6 +95,27 @@ def monitoring_summary(found: Monitored) -> list[str]:
     from credit_review.report.monitoring import summary
 
     return summary(found)
+
+
+def challenger_pages(found: Comparison, readers: Sequence[Words], *, facts: ChallengerFacts) -> list[str]:
+    """A challenger held against the scorecard of a review, as a page a reader, like `pages`."""
+    from credit_review.report.page import challenger_pages as write
+
+    return write(found, readers, facts=facts)
+
+
+def challenger_summary(found: Comparison) -> list[str]:
+    """The comparison in short, as sentences."""
+    from credit_review.report.shadow import summary
+
+    return summary(found)
+
+
+def challenger_figures(found: Comparison) -> dict[str, Any]:
+    """The comparison's figures as plain values, for a program."""
+    from credit_review.report.shadow import figures
+
+    return figures(found)
 
 
 def file_name(page: str, language: str, company: str) -> str:

@@ -29,6 +29,7 @@ OWN, COVERED = said("own risk"), said("covered by insurance or security")
 NO_GRADE = said("no grade")
 THIS, LAST = said("this review"), said("last review")
 SCORE = said("points in all")
+SCORECARD, CHALLENGER, PREDICTED, TRUE = said("scorecard"), said("challenger"), said("mean probability"), said("share with the outcome")
 _SCALES = (
     (10**9, marked("{currency}, billions")), (10**6, marked("{currency}, millions")), (10**3, marked("{currency}, thousands")),
     (1, marked("{currency}, units")),
@@ -130,8 +131,8 @@ def ageing_plot(panels: Sequence[Ageing]) -> str:
     return _svg(draw, width=7.2, height=0.55 + 0.5 * len(shown)) if shown else ""
 
 
-def migration_plot(grades: Sequence[str], counts: Sequence[Sequence[int]]) -> str:
-    """Customers by grade of the last review (rows) and of this one (columns)."""
+def migration_plot(grades: Sequence[str], counts: Sequence[Sequence[int]], *, rows: str = LAST, columns: str = THIS) -> str:
+    """Customers by grade of the last review (rows) and of this one (columns), or of two models."""
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
@@ -145,8 +146,8 @@ def migration_plot(grades: Sequence[str], counts: Sequence[Sequence[int]]) -> st
         axes.xaxis.tick_top()
         axes.xaxis.set_label_position("top")
         axes.tick_params(labelcolor=INK)
-        axes.set_xlabel(THIS)
-        axes.set_ylabel(LAST, rotation_mode="anchor", verticalalignment="bottom")
+        axes.set_xlabel(columns)
+        axes.set_ylabel(rows, rotation_mode="anchor", verticalalignment="bottom")
         axes.spines["bottom"].set_visible(False)
 
     return _svg(draw, width=3.6, height=3.4)
@@ -206,13 +207,37 @@ def drift_plot(shown: Sequence[tuple[str, float, float]], reference: Sequence[fl
             axes.plot([limit, limit], [at - 0.38, at + 0.38], color=INK, linewidth=2)
         for one in reference:
             axes.axvline(one, color=MUTED, linewidth=0.8, linestyle=(0, (4, 3)))
-            axes.text(one, -0.75, f"{one:g}", ha="center", color=MUTED, fontsize=7)
+            axes.text(one, -0.75, f" {one:g}", ha="left", color=MUTED, fontsize=7)
         axes.set_yticks(range(len(shown)), [name for name, _, _ in shown])
         axes.tick_params(axis="y", labelcolor=INK)
         axes.set_ylim(len(shown) - 0.5, -1.1)
         axes.set_xlim(0, end)
 
     return _svg(draw, width=7.2, height=0.9 + 0.32 * len(shown))
+
+
+def two_models_plot(bins: Sequence[tuple[str, int, float, float]]) -> str:
+    """Mean probability and share with the outcome, a point a bin and a line a model; on the grey line the one is the other."""
+    drawn = (("scorecard", SCORECARD, NAVY, "o"), ("challenger", CHALLENGER, RED, "s"))
+    top = max((max(mean, rate) for _, _, mean, rate in bins), default=0.0) * 1.08 or 1.0
+
+    def draw(figure: Figure) -> None:
+        axes = figure.subplots()
+        axes.plot([0, top], [0, top], color=LINE, linewidth=1)
+        for key, name, colour, marker in drawn:
+            points = [(mean, rate) for model, _, mean, rate in bins if model == key]
+            axes.plot([x for x, _ in points], [y for _, y in points], color=colour, marker=marker, markersize=4, linewidth=1, label=name)
+        axes.set(xlim=(0, top), ylim=(0, top), aspect="equal")
+        step = next((one for one in (0.005, 0.01, 0.02, 0.05, 0.1) if top <= 5 * one), 0.2)
+        ticks = [step * at for at in range(int(top / step) + 1)]
+        names = [f"{100 * one:.3g}%" for one in ticks]
+        axes.set_xticks(ticks, names)
+        axes.set_yticks(ticks, names)
+        axes.set_xlabel(PREDICTED)
+        axes.set_ylabel(TRUE)
+        axes.legend(frameon=False, loc="upper left", handlelength=1.4)
+
+    return _svg(draw, width=3.6, height=3.4) if bins else ""
 
 
 def _draw(panels: Sequence[Any], panel: Any, *, height: float, legend: Mapping[str, str] = MappingProxyType({})) -> str:
@@ -305,9 +330,24 @@ def _unit(currency: str, largest_minor: int) -> tuple[float, str]:
     return float(size * major), said(title, currency=currency)
 
 
+def drawing(draw: Callable[[Figure], None], *, width: float, height: float) -> str:
+    """A plot of another module in the same style: `draw` gets the empty figure."""
+    return _svg(draw, width=width, height=height)
+
+
+MODEL_LABELS: tuple[str, ...] = (
+    said("without the outcome"), said("with the outcome"), said("said by the card"), said("found, with its 95% interval"), said("missing"),
+    said("seen in the fit"), said("later"), said("points"), said("part of the customers"),
+)  # fmt: skip
+"""Labels of a model card's plots (`model_plots`)."""
+
 _TEXT = re.compile(r"(<text[^>]*>)([^<]*)(</text>)")
+_MODELS = (SCORECARD, CHALLENGER, PREDICTED, TRUE)
 _LABELS: Mapping[str, str] = MappingProxyType(
-    {label: label for label in (*AGEING_NAMES, *STEPS, OWN, COVERED, NO_GRADE, THIS, LAST, SCORE, *REASONS.values())}
+    {
+        label: label
+        for label in (*AGEING_NAMES, *STEPS, OWN, COVERED, NO_GRADE, THIS, LAST, SCORE, *REASONS.values(), *_MODELS, *MODEL_LABELS)
+    }
 )
 
 

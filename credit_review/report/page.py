@@ -11,7 +11,7 @@ import jinja2
 from markupsafe import Markup
 
 from credit_review.hearing import heard
-from credit_review.report import above, book, evidence, file_name, headline, monitoring, movements
+from credit_review.report import above, book, evidence, file_name, headline, monitoring, movements, shadow
 from credit_review.report.charts import translated
 from credit_review.report.text import clean, count, day, words
 from credit_review.words import LANGUAGES, Said, Words, said
@@ -19,9 +19,11 @@ from credit_review.words import LANGUAGES, Said, Words, said
 if TYPE_CHECKING:
     import pandas as pd
 
+    from credit_review.challenger.comparison import Comparison
     from credit_review.model.validation import Verdict
     from credit_review.monitoring.book import Monitored
     from credit_review.report.data import ReportData, ReviewFacts
+    from credit_review.report.shadow import ChallengerFacts
 
 
 def report_pages(data: ReportData, readers: Sequence[Words]) -> list[str]:
@@ -47,6 +49,16 @@ def validation_pages(verdicts: Sequence[Verdict], readers: Sequence[Words], *, f
 def monitoring_pages(found: Monitored, readers: Sequence[Words], *, company: str, produced_at: str) -> list[str]:
     """How a scorecard in use does, a page a reader; the first one's language is the company's."""
     return _pages("monitoring", readers, **monitoring.views(found), company=company, produced_at=produced_at)
+
+
+def challenger_pages(found: Comparison, readers: Sequence[Words], *, facts: ChallengerFacts) -> list[str]:
+    """The comparison of a challenger with the scorecard, a page a reader; the first one's language is the company's."""
+    return _pages("challenger", readers, facts=facts, **shadow.views(found, facts))
+
+
+def one_page(page: str, reader: Words, *, plots: Mapping[str, str], **values: Any) -> str:
+    """A page of another module, for one reader."""
+    return _pages(page, [reader], plots=plots, **values)[0]
 
 
 def _views(data: ReportData) -> dict[str, Any]:

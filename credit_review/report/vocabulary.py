@@ -13,7 +13,8 @@ STORED_WORDS = (
     marked("duplicates removed"), marked("unattributed"), marked("posted later"), marked("control total"), marked("duplicates"),
     marked("source"),
     # datasets and inputs of the manifest
-    marked("items"), marked("customers"), marked("external"), marked("cover"), marked("rates"), marked("limits"), marked("history"),
+    marked("items"), marked("customers"), marked("external"), marked("statements"), marked("cover"), marked("rates"), marked("limits"),
+    marked("history"),
     marked("features"), marked("proposals"), marked("scores"), marked("snapshot"), marked("ledger"), marked("identities"),
     marked("policy"), marked("authority"), marked("scorecard"), marked("mapping {source}"), marked("stated totals"),
     # kinds of document

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import date, datetime
 
 from credit_review.audit import Action
-from credit_review.authority.matrix import Offices
 from credit_review.errors import BadInput, Refused
 from credit_review.ports import Entry, UnitOfWork
 from credit_review.review.naming import actor
-from credit_review.review.signing import LACKS_OFFICE, OWN
-from credit_review.review.standing import matrix_in_force
+from credit_review.review.signing import OWN, require_watcher
 from credit_review.words import said
 
 
-def sign_off(uow: UnitOfWork, person_id: str, persons: Collection[str], *, listing: str, statement: str, now: datetime) -> list[str]:
+def sign_off(
+    uow: UnitOfWork, person_id: str, persons: Collection[str], *, listing: str, statement: str, on: date, now: datetime
+) -> list[str]:
     """The people whose access `person_id` signs off, himself left out, once `access.reviewed` is appended; the caller commits.
 
     `listing` is the SHA-256 of the list looked at. Refused unless the matrix in force names the person as control owner or internal
@@ -23,24 +23,10 @@ def sign_off(uow: UnitOfWork, person_id: str, persons: Collection[str], *, listi
     """
     if not statement.strip():
         raise BadInput(said("no text given"), expected=said("a sentence that a colleague will understand next year"))
-    office = _office(matrix_in_force(uow, now).offices, person_id)
+    _, office = require_watcher(uow, said("sign off access"), person_id, on=on, now=now)
     others = sorted(set(persons) - {person_id})
     if not others:
         raise Refused(OWN, said("nobody reviews his own access"), next_step=said("somebody else of that office signs for you"))
-    data = {"office": office, "persons": others, "list": listing}
+    data = {"office": office.value, "persons": others, "list": listing}
     uow.append(Entry(action=Action.ACCESS_REVIEWED, actor=actor(person_id), entity="log", data=data, payload={"statement": statement}))
     return others
-
-
-def _office(offices: Offices, person_id: str) -> str:
-    """The office in which a person reviews access. Refused when he has none."""
-    for name in ("control_owner", "internal_audit"):
-        if person_id in getattr(offices, name):
-            return name
-    named = sorted({*offices.control_owner, *offices.internal_audit})
-    raise Refused(
-        LACKS_OFFICE,
-        said("{person} is neither control owner nor internal audit", person=person_id),
-        expected=", ".join(named) or said("people named under `offices` in the authority matrix"),
-        next_step=said("ask one of them, or name them in the matrix and have two people adopt it"),
-    )

@@ -6,16 +6,18 @@ The functions write and append entries; the caller commits.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from credit_review.audit import Action
 from credit_review.errors import BadInput, Refused
 from credit_review.model.records import Adoption, GovernedDocument, Person, PersonAccount
-from credit_review.model.states import DocumentOfRecord
+from credit_review.model.states import DocumentOfRecord, ModelKind
 from credit_review.ports import Entry, UnitOfWork
+from credit_review.review import models
 from credit_review.review.directory import active_person, called, record_account, record_person
+from credit_review.review.governed import in_force as in_force
 from credit_review.review.manifest import digest_of
 from credit_review.review.naming import actor
 from credit_review.words import said
@@ -26,17 +28,25 @@ ADOPTERS = 2
 _IN_FORCE = {
     DocumentOfRecord.POLICY: Action.POLICY_CHANGED,
     DocumentOfRecord.AUTHORITY: Action.AUTHORITY_CHANGED,
-    DocumentOfRecord.SCORECARD: Action.MODEL_REGISTERED,
     DocumentOfRecord.MAPPING: Action.MAPPING_CHANGED,
 }
 
 
 def submit(
-    uow: UnitOfWork, *, kind: DocumentOfRecord, name: str, content: str, authors: Sequence[str], by: str, now: datetime
+    uow: UnitOfWork,
+    *,
+    kind: DocumentOfRecord,
+    name: str,
+    content: str,
+    authors: Sequence[str],
+    by: str,
+    now: datetime,
+    described: models.Described | None = None,
 ) -> GovernedDocument:
     """The governed document with this content, recorded with its authors; one already known is returned as it is.
 
     `authors` are person ids, or `system:<part>` for a generated file. Check the content's sense before: this stores it as text.
+    A scorecard enters the model inventory with it, as a draft of which the authors are developers, `described` so.
     """
     digest = digest_of(content)
     known = uow.get(GovernedDocument, digest=digest, lock=True)
@@ -66,13 +76,25 @@ def submit(
     uow.add(document)
     data = {"kind": kind, "name": name, "authors": sorted(set(authors))}
     uow.append(Entry(action=Action.DOCUMENT_SUBMITTED, actor=actor(by), entity=f"document:{digest}", data=data))
+    if kind == DocumentOfRecord.SCORECARD:
+        models.register(
+            uow,
+            digest=digest,
+            kind=ModelKind.SCORECARD,
+            content=models.written(content),
+            developers=authors,
+            by=by,
+            now=now,
+            described=described,
+        )
     return document
 
 
 def adopt(uow: UnitOfWork, digest: str, *, person_id: str, on: date, now: datetime) -> GovernedDocument:
     """The document after this person's adoption: in force (`adopted_at` set) once the second person has adopted it.
 
-    Adopting twice changes nothing. Refused for the only author, for somebody inactive and for an unknown digest.
+    Adopting twice changes nothing. Refused for the only author, for somebody inactive and for an unknown digest, and of a scorecard
+    until it is validated where its tier asks for that. A scorecard in force takes the place of the one before (`models.put_in_force`).
     """
     document = uow.get(GovernedDocument, digest=digest, lock=True)
     if document is None:
@@ -85,35 +107,38 @@ def adopt(uow: UnitOfWork, digest: str, *, person_id: str, on: date, now: dateti
             expected=said("two people, neither of whom is its only author"),
             next_step=said("ask two others to run `credit-review adopt {name}`", name=document.name),
         )
+    if document.kind == DocumentOfRecord.SCORECARD:
+        models.require_ready(uow, models.known(uow, digest))
     if not uow.add_if_absent(Adoption(digest=digest, person_id=person_id, at=now)):
         return document
     adopters = sorted({a.person_id for a in uow.find(Adoption, digest=digest)})
-    if document.adopted_at is not None or len(adopters) < ADOPTERS:
+    enough = document.adopted_at is None and len(adopters) >= ADOPTERS
+    if not enough or document.kind == DocumentOfRecord.SCORECARD:
         _entry(uow, document, Action.DOCUMENT_ADOPTED, person_id, {"adopters": adopters})
+    if not enough:
         return document
     before = in_force(uow, DocumentOfRecord(document.kind), now, name=document.name)
     uow.change(GovernedDocument, where={"digest": digest}, to={"adopted_at": now})
-    replaced = before.digest if before else None
-    _entry(uow, document, _IN_FORCE[DocumentOfRecord(document.kind)], person_id, {"adopters": adopters, "replaces": replaced})
+    said_of = {"adopters": adopters, "replaces": before.digest if before else None}
+    if document.kind == DocumentOfRecord.SCORECARD:
+        about, day = {"kind": document.kind, "name": document.name, **said_of}, models.first_day(models.written(document.content))
+        models.put_in_force(uow, digest, valid_from=day, by=person_id, on=on, now=now, data=about)
+    else:
+        _entry(uow, document, _IN_FORCE[DocumentOfRecord(document.kind)], person_id, said_of)
     return replace(document, adopted_at=now)
 
 
-def _entry(uow: UnitOfWork, document: GovernedDocument, action: Action, person_id: str, data: dict[str, object]) -> None:
+def _entry(uow: UnitOfWork, document: GovernedDocument, action: Action, person_id: str, data: Mapping[str, object]) -> None:
     about = {"kind": document.kind, "name": document.name, **data}
     uow.append(Entry(action=action, actor=actor(person_id), entity=f"document:{document.digest}", data=about))
-
-
-def in_force(uow: UnitOfWork, kind: DocumentOfRecord, at: datetime, *, name: str | None = None) -> GovernedDocument | None:
-    """The document of a kind (and name, where several stand side by side as mappings do) adopted last by `at`; None when none is."""
-    documents = uow.find(GovernedDocument, kind=kind) if name is None else uow.find(GovernedDocument, kind=kind, name=name)
-    adopted = [d for d in documents if d.adopted_at is not None and d.adopted_at <= at]
-    return max(adopted, key=lambda d: (d.adopted_at, d.digest), default=None)
 
 
 def require_adopted(uow: UnitOfWork, kind: DocumentOfRecord, name: str, digest: str, *, at: datetime) -> None:
     """Returns if a review may use the document: adopted, and for policy and authority not replaced since. Refused otherwise."""
     document = uow.get(GovernedDocument, digest=digest)
     if document is None or document.kind != kind or document.adopted_at is None or document.adopted_at > at:
+        if document is not None and document.kind == DocumentOfRecord.SCORECARD:
+            models.require_ready(uow, models.known(uow, digest))  # what comes before its adoption is said first
         given = len(uow.find(Adoption, digest=digest))
         raise Refused(
             "document.not_adopted",

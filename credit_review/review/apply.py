@@ -21,7 +21,7 @@ from credit_review.model.states import ChangeKind, OutboxState, ProposalState
 from credit_review.ports import Clock, Entry, Store, UnitOfWork
 from credit_review.review.conditions import open_conditions
 from credit_review.review.deliveries import owe_delivery
-from credit_review.review.ending import end, withdraw_apply
+from credit_review.review.ending import end, scorecard_of, withdraw_apply
 from credit_review.review.naming import short_id
 from credit_review.review.outbox import APPLY, apply_key
 from credit_review.review.owners import notice_days, takes_effect
@@ -176,6 +176,7 @@ def _put_in_force(
         "rule": proposal.straight_through_rule if by_rule(standing) else None,
         "policy": proposal.policy_digest,
         "authority": standing.authority_in_force,
+        "scorecard": scorecard_of(proposal),
         "settles_risk": _settle_risks(uow, proposal, now),
     }
     uow.append(Entry(action=Action.LIMIT_APPLIED, actor=by, entity=f"account:{proposal.account_id}", data=data))

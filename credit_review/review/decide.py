@@ -32,7 +32,7 @@ from credit_review.review.conditions import (
 )
 from credit_review.review.counter import CounterOffer, Figures, figures_of, stricter, with_figures
 from credit_review.review.directory import person_for
-from credit_review.review.ending import created_data, end, end_outdated, move, put_in_place, successor_of
+from credit_review.review.ending import created_data, end, end_outdated, move, put_in_place, scorecard_of, successor_of
 from credit_review.review.naming import actor, short_id
 from credit_review.review.outbox import card_of, owe_apply, owe_card_updates, owe_messages, to_person
 from credit_review.review.questions import ask_analyst
@@ -462,6 +462,7 @@ def _record(
         "control_currency": standing.control_currency,
         "policy": proposal.policy_digest,
         "authority": proposal.authority_digest,
+        "scorecard": scorecard_of(proposal),
         "channel": command.channel,
         "assurance": command.assurance,
         "reason_code": command.reason_code or None,

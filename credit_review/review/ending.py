@@ -154,4 +154,11 @@ def created_data(proposal: Proposal) -> dict[str, object]:
         "supersedes": proposal.supersedes_id,
         "policy": proposal.policy_digest,
         "authority": proposal.authority_digest,
+        "scorecard": scorecard_of(proposal),
     }
+
+
+def scorecard_of(proposal: Proposal) -> str | None:
+    """The digest of the scorecard behind a proposal, as its packet says; None in packets from before it stood there."""
+    found: str | None = json.loads(proposal.packet_json).get("scorecard")
+    return found

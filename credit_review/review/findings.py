@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from hashlib import sha256
@@ -23,6 +23,7 @@ from credit_review.policy import FindingRules
 from credit_review.ports import Entry, UnitOfWork
 from credit_review.review.directory import active_person, called, persons
 from credit_review.review.naming import actor, short_id
+from credit_review.review.signing import require_watcher, watchers
 from credit_review.review.standing import matrix_in_force, policy_in_force
 from credit_review.review.working import Company
 from credit_review.words import listed, marked, said
@@ -31,8 +32,8 @@ CONTROLS = "system:controls"
 """Who opens the findings of controls."""
 OBSERVED = "observed"
 """Control of a finding that a person saw."""
-OWN, LACKS_OFFICE = "finding.own", "finding.lacks_office"
-"""Codes of closings and the like that are refused for want of the right."""
+OWN = "finding.own"
+"""Code of a closing that is refused to who has a part in it."""
 STILL = (FindingState.OPEN, FindingState.REMEDIED)
 
 _LONGEST_TEXT = 2000
@@ -83,11 +84,6 @@ class Desk:
             known=frozenset(p.person_id for p in uow.find(Person)),
             active=frozenset(p.person_id for p in persons(uow, on=today, known_at=now) if p.active),
         )
-
-    @property
-    def closers(self) -> tuple[str, ...]:
-        """Internal audit and control owners, each once."""
-        return tuple(dict.fromkeys((*self.offices.internal_audit, *self.offices.control_owner)))
 
     def due(self, severity: str) -> date:
         """The day by which a finding that begins today is to be closed."""
@@ -231,7 +227,7 @@ def assign(uow: UnitOfWork, finding_id: str, *, owner_id: str, reason: str, by: 
     """The finding with another owner, by a control owner or internal audit."""
     _worded(reason)
     finding, desk = _locked(uow, finding_id), Desk.read(uow, company, now)
-    _in_office(uow, by, said("assign findings"), desk)
+    require_watcher(uow, said("assign findings"), by, on=desk.today, now=now)
     _state(finding, *STILL)
     owner = _able_owner(uow, owner_id, finding, desk)
     done = _change(uow, finding, {"owner_id": owner, "assigned_at": now})
@@ -268,13 +264,13 @@ def close(uow: UnitOfWork, finding_id: str, *, reason: str, by: str, company: Co
     """The finding, closed by internal audit or a control owner who neither owns it, nor remedied it, nor is whom it is about.
 
     `past`: the exception happened and cannot be undone, so that finding it again says nothing new; otherwise it is corrected, and found
-    again it is open again. Refused `OWN` or `LACKS_OFFICE` to anybody else.
+    again it is open again. Refused `OWN` or `signing.LACKS_OFFICE` to anybody else.
     """
     _worded(reason)
     finding, desk = _locked(uow, finding_id), Desk.read(uow, company, now)
     behind = _people_behind(uow, finding.subject, json.loads(finding.facts_json), desk)  # somebody may have got a part in it since
     part = {finding.owner_id, finding.remedied_by, *about_of(finding), *behind}
-    person = _in_office(uow, by, said("close findings"), desk, but=part)
+    person, _ = require_watcher(uow, said("close findings"), by, on=desk.today, now=now, but=part)
     if by in part:
         raise Refused(
             OWN,
@@ -284,7 +280,7 @@ def close(uow: UnitOfWork, finding_id: str, *, reason: str, by: str, company: Co
                 finding=finding_id,
             ),
             expected=said("internal audit or a control owner who has no part in it"),
-            next_step=_ask(uow, desk, but=part),
+            next_step=watchers(uow, on=desk.today, now=now, but=part),
         )
     _state(finding, FindingState.REMEDIED)
     closed_as = ClosedAs.PAST if past else ClosedAs.CORRECTED
@@ -299,7 +295,7 @@ def reopen(uow: UnitOfWork, finding_id: str, *, reason: str, by: str, company: C
     """The finding, open again with a new due date, by internal audit or a control owner: the remedy does not do, or it came back."""
     _worded(reason)
     finding, desk = _locked(uow, finding_id), Desk.read(uow, company, now)
-    _in_office(uow, by, said("reopen findings"), desk)
+    require_watcher(uow, said("reopen findings"), by, on=desk.today, now=now)
     _state(finding, FindingState.REMEDIED, FindingState.CLOSED)
     return _open_again(uow, finding, desk, by=by, reason=reason, found_again=False)
 
@@ -354,23 +350,6 @@ def _state(finding: Finding, *states: FindingState) -> None:
 
 SEVERITIES = {Severity.HIGH: marked("high"), Severity.MEDIUM: marked("medium"), Severity.LOW: marked("low")}
 STATES = {FindingState.OPEN: marked("open"), FindingState.REMEDIED: marked("remedied"), FindingState.CLOSED: marked("closed")}
-
-
-def _in_office(uow: UnitOfWork, by: str, to: str, desk: Desk, *, but: Collection[str] = ()) -> Person:
-    person = active_person(uow, by, on=desk.today, known_at=desk.now)
-    if by in desk.closers:
-        return person
-    raise Refused(
-        LACKS_OFFICE,
-        said("{name} may not {to}: it takes internal audit or a control owner", name=person.name, to=to),
-        expected=said("somebody whom `offices` of the authority matrix names"),
-        next_step=_ask(uow, desk, but=but),
-    )
-
-
-def _ask(uow: UnitOfWork, desk: Desk, *, but: Collection[str]) -> str:
-    able = [called(uow, p) for p in desk.closers if p in desk.active and p not in but]
-    return said("ask {names}", names=listed(able, by=_OR)) if able else said("nobody can now: name others in `offices` of authority.yaml")
 
 
 def _able_owner(uow: UnitOfWork, owner_id: str, finding: Finding, desk: Desk) -> str:

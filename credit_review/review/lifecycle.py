@@ -14,12 +14,14 @@ from types import MappingProxyType
 from typing import Any
 
 from credit_review.audit import Action, canonical
+from credit_review.audit.notes import VerificationKey
 from credit_review.canaries import Result
 from credit_review.errors import BadInput, Conflict, Refused, ReviewStopped
 from credit_review.model.records import Adoption, AuditRow, OutboxEntry, Proposal, Review, ReviewBatch
 from credit_review.model.states import OPEN_PROPOSAL_STATES, DocumentOfRecord, OutboxState, ProposalState, ReviewKind, ReviewState
 from credit_review.ports import Clock, Entry, Store, UnitOfWork
 from credit_review.review import manifest as manifests
+from credit_review.review import models
 from credit_review.review.adopt import require_adopted
 from credit_review.review.manifest import Manifest
 from credit_review.review.naming import SYSTEM, actor, review_id
@@ -59,7 +61,8 @@ class Used:
 class Start:
     """What starts a review. `today` is the company's day; `manifest` has no snapshot yet and its review_id may be empty.
 
-    `supersede` is the reason for replacing a live review of the same scope and as-of date; empty: do not.
+    `supersede` is the reason for replacing a live review of the same scope and as-of date; empty: do not. `model_keys` are the keys under
+    which models are published (`models.require_usable`).
     """
 
     manifest: Manifest
@@ -67,6 +70,7 @@ class Start:
     started_by: str
     today: date
     supersede: str = ""
+    model_keys: Sequence[VerificationKey] = ()
 
 
 def start(uow: UnitOfWork, command: Start, now: datetime) -> Review:
@@ -147,6 +151,7 @@ def _usable(uow: UnitOfWork, command: Start, now: datetime) -> None:
         )
     for document in command.documents:
         require_adopted(uow, document.kind, document.name, document.digest, at=now)
+    models.require_usable(uow, manifest.scorecard, on=command.today, keys=command.model_keys)
 
 
 def _live(earlier: Sequence[Review], supersede: str) -> Review | None:

@@ -23,8 +23,8 @@ class Manifest:
 
     Fixed when the review starts: everything down to `lock_sha256` and the governed documents (`mappings` by source name, `policy`,
     `authority`, `delegations`, `calendars`, `scorecard`). Known once the snapshot is written, and never changed after: `snapshot`,
-    `ledger`, `customers` (master with groups), `identities`, `external`, `cover`, `rates`, `limits` (in force), `history` (earlier
-    outcomes, deferrals, exclusions).
+    `ledger`, `customers` (master with groups), `identities`, `external`, `statements`, `remarks`, `cover`, `rates`,
+    `limits` (in force), `history` (earlier outcomes with the grades they gave, deferrals, exclusions).
     """
 
     review_id: str
@@ -48,6 +48,8 @@ class Manifest:
     customers: str = ""
     identities: str = ""
     external: str = ""
+    statements: str = ""
+    remarks: str = ""
     cover: str = ""
     rates: str = ""
     limits: str = ""
@@ -61,6 +63,9 @@ class Manifest:
     def to_json(self) -> str:
         """Canonical JSON text, the bytes whose SHA-256 stands in every proposal."""
         data: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
+        for name in OPTIONAL_INPUTS:
+            if not data[name]:
+                del data[name]  # manifests without them are as they were before there were any
         return canonical({**data, "as_of": self.as_of.isoformat(), "mappings": dict(self.mappings)})
 
     def digest(self) -> str:
@@ -88,7 +93,10 @@ class Manifest:
         return whole
 
 
-SNAPSHOT_INPUTS = ("snapshot", "ledger", "customers", "identities", "external", "cover", "rates", "limits", "history")
+OPTIONAL_INPUTS = ("statements", "remarks")
+"""Datasets that a source may hand over or not."""
+
+SNAPSHOT_INPUTS = ("snapshot", "ledger", "customers", "identities", "external", *OPTIONAL_INPUTS, "cover", "rates", "limits", "history")
 """Fields that are known only once the snapshot is written."""
 
 

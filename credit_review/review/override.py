@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
-from credit_review.audit import Action
+from credit_review.audit import Action, timestamp
 from credit_review.authority import Emergency, Matrix, Standing, requirement
 from credit_review.controls.alarm import Alarm, Severity
 from credit_review.errors import BadInput, Conflict, Refused
@@ -18,7 +18,7 @@ from credit_review.fx import MissingRate
 from credit_review.model.money import Money, to_minor
 from credit_review.model.records import AuditRow, CreditLimit, Finding, LimitAccount, LimitChange, Proposal
 from credit_review.model.states import Layer, ProposalState
-from credit_review.ports import Clock, Entry, Store, UnitOfWork
+from credit_review.ports import Clock, Entry, Since, Store, UnitOfWork
 from credit_review.review.addressing import Destinations, put_before
 from credit_review.review.apply import change_data, change_of, store_change, take_back
 from credit_review.review.directory import active_person
@@ -33,6 +33,10 @@ CONTROL = "emergency_override"
 """Control of the findings of overrides that were not approved."""
 NOT_YOURS, BEYOND = "override.not_yours", "override.beyond"
 """Codes of overrides refused for want of the right, or for their size."""
+
+LOOK_BACK = timedelta(days=400)
+"""How old an override may be that a sweep still takes back: every emergency limit has ended by then, and the control
+`applied_without_approvals` has named it every night since its approval was due."""
 
 _ENDED = (ProposalState.REJECTED, ProposalState.EXPIRED, ProposalState.SUPERSEDED, ProposalState.RETURNED)
 
@@ -184,7 +188,7 @@ def watch(store: Store, clock: Clock, company: Company) -> tuple[str, ...]:
     """Ids of the findings opened for overrides that ended without their approval; one still in force is taken back first."""
     now = clock.now()
     with store.read() as uow:
-        ended = _not_approved(uow)
+        ended = _not_approved(uow, now)
     if not ended:
         return ()
     with store.begin(interactive=False) as uow:
@@ -196,12 +200,13 @@ def watch(store: Store, clock: Clock, company: Company) -> tuple[str, ...]:
     return opened
 
 
-def _not_approved(uow: UnitOfWork) -> list[Proposal]:
-    """Overrides that ended otherwise than approved and have no finding yet."""
-    ids = [json.loads(row.body)["data"]["proposal"] for row in uow.find(AuditRow, action=Action.LIMIT_OVERRIDE)]
-    ended = uow.find(Proposal, proposal_id=ids, state=_ENDED) if ids else []
-    known = {f.alarm_key for f in uow.find(Finding, control=CONTROL)} if ended else set()
-    return [one for one in ended if _alarm(one).key not in known]
+def _not_approved(uow: UnitOfWork, now: datetime) -> list[Proposal]:
+    """Overrides of LOOK_BACK that ended otherwise than approved and have no finding yet."""
+    recent = uow.find(AuditRow, action=Action.LIMIT_OVERRIDE, ts=Since(timestamp(now - LOOK_BACK)))
+    ids = [json.loads(row.body)["data"]["proposal"] for row in recent]
+    ended = {_alarm(one).key: one for one in uow.find(Proposal, proposal_id=ids, state=_ENDED)} if ids else {}
+    known = {f.alarm_key for f in uow.find(Finding, alarm_key=sorted(ended))} if ended else set()
+    return [one for key, one in ended.items() if key not in known]
 
 
 def _alarm(proposal: Proposal) -> Alarm:

@@ -402,6 +402,7 @@ def packet(review: Review, manifest: Manifest, draft: ProposalDraft, key: str, e
         "manifest": review.manifest_digest,
         "policy": manifest.policy,
         "authority": manifest.authority,
+        "scorecard": manifest.scorecard,
     }
 
 

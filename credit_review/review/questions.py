@@ -14,9 +14,9 @@ from credit_review.model.records import CreditLimit, LimitAccount, Maker, Note, 
 from credit_review.model.states import OPEN_PROPOSAL_STATES, DocumentOfRecord, ProposalState
 from credit_review.ports import Entry, UnitOfWork
 from credit_review.review.addressing import Destinations, put_before
-from credit_review.review.adopt import in_force
 from credit_review.review.directory import active_person, called, delegates_of
 from credit_review.review.ending import created_data, successor_of
+from credit_review.review.governed import in_force
 from credit_review.review.naming import actor, short_id
 from credit_review.review.outbox import QUESTION, owe_card_updates, owe_messages, owe_request_update, owe_successor_cards, to_person
 from credit_review.review.standing import gather, matrix_in_force

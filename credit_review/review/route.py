@@ -24,6 +24,7 @@ from credit_review.model.states import ProposalState, ReviewState
 from credit_review.policy import Policy
 from credit_review.ports import Clock, Entry, Store, UnitOfWork
 from credit_review.review.addressing import NOWHERE, Destinations, put_before
+from credit_review.review.ending import scorecard_of
 from credit_review.review.lifecycle import AT_ONCE, BATCH, require_free, require_state, review_of
 from credit_review.review.naming import SYSTEM, actor
 from credit_review.review.outbox import APPLY, apply_key, owe_request_update, owed
@@ -163,7 +164,7 @@ class Way:
         proposal, to = self.proposal, self.to
         data: dict[str, Any] = {"from": proposal.state, "to": to["state"], "digest": proposal.digest, "because": list(self.because)}
         if to["state"] == ProposalState.APPROVED:
-            data |= {"rule": proposal.straight_through_rule, "policy": proposal.policy_digest}
+            data |= {"rule": proposal.straight_through_rule, "policy": proposal.policy_digest, "scorecard": scorecard_of(proposal)}
         else:
             data |= {
                 "tier": to["tier"],

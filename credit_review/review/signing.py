@@ -3,12 +3,12 @@ a refusal names the people who hold it."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from enum import StrEnum
 
 from credit_review.audit import Action
-from credit_review.authority import Matrix, Tier, signers, signing_tier, tier_of_risk
+from credit_review.authority import Matrix, Offices, Tier, signers, signing_tier, tier_of_risk
 from credit_review.errors import Refused
 from credit_review.fx import MissingRate
 from credit_review.model.money import Money
@@ -67,30 +67,67 @@ class Office(StrEnum):
     CONTROL_OWNER = "control_owner"
     INTERNAL_AUDIT = "internal_audit"
     ADMINISTRATORS = "administrators"
+    MODEL_VALIDATORS = "model_validators"
 
 
 _OFFICES = {
     Office.CONTROL_OWNER: marked("the control owner"),
     Office.INTERNAL_AUDIT: marked("internal audit"),
     Office.ADMINISTRATORS: marked("the administrators"),
+    Office.MODEL_VALIDATORS: marked("the model validators"),
 }
+
+
+WATCHERS = (Office.INTERNAL_AUDIT, Office.CONTROL_OWNER)
+"""Offices that close findings and review access. Nobody stands in for them: who approves does not also say that approving is watched."""
 
 
 def require_office(uow: UnitOfWork, office: Office, to: Said, person_id: str, *, on: date, now: datetime) -> Person:
     """The active person, who holds the office; where the matrix names nobody for it, who holds the highest tier. Refused otherwise."""
     matrix = matrix_in_force(uow, now)
-    named: tuple[str, ...] = getattr(matrix.offices, office)
-    if not named:
+    if not getattr(matrix.offices, office):
         return _require(uow, matrix, matrix.tiers[-1], to, person_id, on=on, now=now)
+    return _in_office(uow, matrix.offices, (office,), to, person_id, on=on, now=now)[0]
+
+
+def require_watcher(
+    uow: UnitOfWork, to: Said, person_id: str, *, on: date, now: datetime, but: Collection[str] = ()
+) -> tuple[Person, Office]:
+    """The active person, who holds one of WATCHERS, and which. Refused otherwise, naming who does except `but`."""
+    return _in_office(uow, matrix_in_force(uow, now).offices, WATCHERS, to, person_id, on=on, now=now, but=but)
+
+
+def watchers(uow: UnitOfWork, *, on: date, now: datetime, but: Collection[str] = ()) -> Said:
+    """Whom of WATCHERS to ask, as a next step."""
+    return _ask_office(uow, _named(matrix_in_force(uow, now).offices, WATCHERS), on, now, but)
+
+
+def _named(offices: Offices, wanted: Sequence[Office]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(person for office in wanted for person in getattr(offices, office)))
+
+
+def _in_office(
+    uow: UnitOfWork,
+    offices: Offices,
+    wanted: Sequence[Office],
+    to: Said,
+    person_id: str,
+    *,
+    on: date,
+    now: datetime,
+    but: Collection[str] = (),
+) -> tuple[Person, Office]:
     person = active_person(uow, person_id, on=on, known_at=now)
-    if person_id in named:
-        return person
+    held = next((office for office in wanted if person_id in getattr(offices, office)), None)
+    if held is not None:
+        return person, held
     sentence = marked("{name} may not {to}: that is for {office}")
+    fields = listed([f"`offices.{one.value}`" for one in wanted], by=_OR)
     raise Refused(
         LACKS_OFFICE,
-        said(sentence, name=person.name, to=to, office=said(_OFFICES[office])),
-        expected=said("somebody whom the authority matrix names under `offices.{office}`", office=office.value),
-        next_step=_ask(uow, named, on, now),
+        said(sentence, name=person.name, to=to, office=listed([said(_OFFICES[one]) for one in wanted], by=_OR)),
+        expected=said("somebody whom the authority matrix names under {office}", office=fields),
+        next_step=_ask_office(uow, _named(offices, wanted), on, now, but),
     )
 
 
@@ -133,7 +170,16 @@ def _require(
 
 
 def _ask(uow: UnitOfWork, able: Collection[str], on: date, now: datetime) -> Said:
-    """Whom to ask: those of `able` who are active, by name."""
-    known = {p.person_id: p for p in persons(uow, on=on, known_at=now)}
-    names = [f"{known[p].name} ({p})" for p in able if p in known and known[p].active]
+    names = _names(uow, able, on, now)
     return said("ask {names}", names=listed(names, by=_OR)) if names else said("nobody can now: ask the risk team to name a holder")
+
+
+def _ask_office(uow: UnitOfWork, named: Collection[str], on: date, now: datetime, but: Collection[str]) -> Said:
+    names = _names(uow, [one for one in named if one not in but], on, now)
+    return said("ask {names}", names=listed(names, by=_OR)) if names else said("nobody can now: name others in `offices` of authority.yaml")
+
+
+def _names(uow: UnitOfWork, able: Collection[str], on: date, now: datetime) -> list[str]:
+    """Those of `able` who are active, by name and id."""
+    known = {p.person_id: p for p in persons(uow, on=on, known_at=now)}
+    return [f"{known[p].name} ({p})" for p in able if p in known and known[p].active]

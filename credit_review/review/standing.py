@@ -34,7 +34,7 @@ from credit_review.model.states import ChangeKind, DocumentOfRecord, Layer, Prop
 from credit_review.policy import Policy
 from credit_review.policy import load as load_policy
 from credit_review.ports import UnitOfWork
-from credit_review.review.adopt import in_force
+from credit_review.review.governed import in_force
 from credit_review.words import said
 
 ADDED_UP = (Layer.BASE, Layer.TEMPORARY)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 AUC_DECIMALS = 4
 REPLICATES = 1000
+_AT_ONCE = 50
 CONFIDENCE = 0.95
 SMALLEST_SIDE = 5
 """Fewer good or bad customers than this and no AUC is stated."""
@@ -26,8 +27,10 @@ def interval(outcome: Ints, risk: NDArray[Any], group: NDArray[Any], *, seed: in
     """The 95% interval of the AUC by bootstrap over customer groups (a group is drawn whole), 1,000 replicates, same for the same seed."""
     codes, place = np.unique(group, return_inverse=True)
     rng = np.random.Generator(np.random.PCG64(seed))
-    drawn = rng.multinomial(len(codes), np.full(len(codes), 1 / len(codes)), size=REPLICATES)
-    found = _weighted(outcome, risk, drawn[:, place].astype(np.float64))
+    chances = np.full(len(codes), 1 / len(codes))
+    parts = [min(_AT_ONCE, REPLICATES - done) for done in range(0, REPLICATES, _AT_ONCE)]  # the same draws, in a twentieth of the memory
+    drawn = (rng.multinomial(len(codes), chances, size=some)[:, place].astype(np.float64) for some in parts)
+    found = np.concatenate([_weighted(outcome, risk, some) for some in drawn])
     tail = (1 - CONFIDENCE) / 2
     low, high = np.nanquantile(found, [tail, 1 - tail])
     return float(low), float(high)

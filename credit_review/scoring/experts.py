@@ -7,7 +7,7 @@ from datetime import date
 from decimal import Decimal
 
 from credit_review.policy import Policy
-from credit_review.scoring.factors import FACTORS
+from credit_review.scoring.factors import FACTORS, STATEMENTS
 from credit_review.scoring.reasons import REASONS
 from credit_review.scoring.scorecard import (
     AlreadyRule,
@@ -38,6 +38,12 @@ _TABLE: Mapping[str, tuple[int, _Bins]] = {  # points where missing; (below, poi
     "external_pd_fraction": (0, ((0.005, 18), (0.01, 12), (0.02, 6), (0.05, -2), (0.1, -12), (None, -25))),
     "disputed_fraction": (0, ((0.02, 2), (0.1, 0), (0.25, -3), (None, -6))),
     "net_worth_to_sales": (0, ((0, -15), (0.25, -6), (1, 0), (3, 4), (None, 8))),
+    "altman_z2": (0, ((0, -20), (1.1, -12), (2.6, 0), (5.85, 6), (None, 10))),
+    "altman_z2_trend": (0, ((-1, -6), (-0.3, -2), (0.3, 0), (None, 3))),
+    "equity_ratio": (0, ((0, -12), (0.1, -6), (0.2, 0), (0.4, 3), (None, 6))),
+    "interest_coverage": (0, ((1, -8), (2, -3), (5, 1), (None, 4))),
+    "current_ratio": (0, ((0.8, -4), (1, -2), (1.5, 0), (None, 2))),
+    "net_margin": (0, ((-0.05, -5), (0, -2), (0.03, 0), (None, 2))),
 }
 
 
@@ -54,6 +60,9 @@ def expert(
     `not_available` names factors the source cannot feed, with the reason (see `not_available`): they earn 0 points for everyone.
     `only_lateness` (default: whether policy names no status as outcome) calls the figure probability of serious lateness.
     """
+    absent = not_available or {}
+    # a source without statements has the card it had before there were any: nothing in it to explain away
+    used = [name for name in _TABLE if not (FACTORS[name].needs == STATEMENTS and name in absent)]
     lateness = not policy.outcome.statuses if only_lateness is None else only_lateness
     return Scorecard(
         format=1,
@@ -66,9 +75,9 @@ def expert(
         scale=SCALE,
         base=_BASE,
         calibration=0.0,
-        factors=tuple(_factor(name, policy) for name in _TABLE),
+        factors=tuple(_factor(name, policy) for name in used),
         already=already_rule(policy, ALREADY_POINTS),
-        not_available={name: reason for name, reason in sorted((not_available or {}).items()) if name in _TABLE},
+        not_available={name: reason for name, reason in sorted(absent.items()) if name in used},
         left_out={},
         trained_on=None,
         evaluation=(),
@@ -106,6 +115,7 @@ def max_age_days(name: str, policy: Policy) -> int | None:
     ages = {
         "external_age_days": policy.limits.forbid_increase.external_age_days_over,
         "net_worth_age_days": policy.limits.caps.net_worth.max_age_days,
+        "statements_age_days": policy.scoring.statements.max_age_days,
     }
     return ages.get(FACTORS[name].age)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -15,12 +15,18 @@ from credit_review.scoring.reasons import REASONS
 from credit_review.scoring.scorecard import Direction
 from credit_review.words import marked
 
+FactorView = Literal["behaviour", "financial", "external"]
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class FactorSpec:
-    """A factor a scorecard may use. `age` names the FEATURES column that dates its value; `needs` what a source must state to feed it."""
+    """A factor a scorecard may use. `age` names the FEATURES column that dates its value; `needs` what a source must state to feed it.
+
+    `view` is which of the two views of a customer it belongs to; policy says where external reports count. `finer` names the factor that
+    says the same as this category more exactly. `sparse`: that it is missing for most says something too.
+    `today_only` says why its value of a past date cannot be told: then it is never fitted (see `leakage`).
+    """
 
     name: str
     direction: Direction
@@ -31,6 +37,10 @@ class FactorSpec:
     age: str = ""
     needs: str = ""
     category: bool = False
+    view: FactorView = "behaviour"
+    finer: str = ""
+    sparse: bool = False
+    today_only: str = ""
 
     @property
     def words(self) -> str:
@@ -74,8 +84,13 @@ def _worth_to_sales(features: pd.DataFrame) -> Floats:
     return _fraction(number(features, "tangible_net_worth_minor"), number(features, "sales_12m_minor"))
 
 
-def _grade(features: pd.DataFrame) -> Any:
-    return features["external_grade"].to_numpy(dtype=object)
+def _remarks(features: pd.DataFrame) -> Floats:
+    """What a scorecard's own model of remarks adds (`text.with_scores`); missing for all where no model has read them."""
+    return number(features, "remarks_log_odds") if "remarks_log_odds" in features.columns else np.full(len(features), np.nan)
+
+
+def _code(column: str) -> Callable[[pd.DataFrame], Any]:
+    return lambda features: features[column].to_numpy(dtype=object)
 
 
 def _spec(
@@ -84,6 +99,15 @@ def _spec(
     return FactorSpec(name, direction, f"R{code}", f"M{code}", read or _plain(name), columns or (name,), **more)
 
 
+STATEMENTS = "statements"
+"""What a source hands over that feeds the factors of yearly statements."""
+
+
+def _of_statements(name: str, direction: Direction, code: str, **more: Any) -> FactorSpec:
+    return _spec(name, direction, code, age="statements_age_days", needs=STATEMENTS, view="financial", **more)
+
+
+_TODAYS_LIMIT = marked("limits of past dates are not in the ledger; today's limit would tell the fit what happened later")
 _AGEING = ("dpd_31_60_minor", "dpd_61_90_minor", "dpd_over_90_minor", "open_items_minor")
 FACTORS: MappingProxyType[str, FactorSpec] = MappingProxyType(
     {
@@ -94,13 +118,23 @@ FACTORS: MappingProxyType[str, FactorSpec] = MappingProxyType(
             _spec("over_30_days_fraction", "higher_is_worse", "03", *_AGEING, read=_over_30),
             _spec("average_days_late", "higher_is_worse", "04", needs="cleared_items"),
             _spec("days_late_trend", "higher_is_worse", "05", needs="cleared_items"),
-            _spec("utilisation_fraction", "higher_is_worse", "06", needs="limits"),
+            _spec("utilisation_fraction", "higher_is_worse", "06", needs="limits", today_only=_TODAYS_LIMIT),
             _spec("months_on_book", "lower_is_worse", "07"),
-            _spec("external_pd_fraction", "higher_is_worse", "08", age="external_age_days"),
-            _spec("external_grade", "none", "09", read=_grade, age="external_age_days", category=True),
+            _spec("external_pd_fraction", "higher_is_worse", "08", age="external_age_days", view="external"),
+            _spec("external_grade", "none", "09", read=_code("external_grade"), age="external_age_days", category=True, view="external",
+                  finer="external_pd_fraction"),
             _spec("disputed_fraction", "higher_is_worse", "10", "disputed_minor", "open_items_minor", read=_disputed, needs="disputes"),
             _spec("net_worth_to_sales", "lower_is_worse", "11", "tangible_net_worth_minor", "sales_12m_minor",
-                  read=_worth_to_sales, age="net_worth_age_days", needs="sales"),
+                  read=_worth_to_sales, age="net_worth_age_days", needs="sales", view="financial"),
+            _spec("remarks_log_odds", "higher_is_worse", "21", "remarks", read=_remarks, needs="remarks", sparse=True),
+            _of_statements("altman_z2", "lower_is_worse", "12"),
+            _of_statements("altman_zone", "none", "13", read=_code("altman_zone"), category=True, finer="altman_z2"),
+            _of_statements("altman_z2_trend", "lower_is_worse", "14"),
+            _of_statements("equity_ratio", "lower_is_worse", "15"),
+            _of_statements("interest_coverage", "lower_is_worse", "16"),
+            _of_statements("current_ratio", "lower_is_worse", "17"),
+            _of_statements("net_margin", "lower_is_worse", "18"),
+            _spec("statements_age_days", "higher_is_worse", "19", needs=STATEMENTS, view="financial"),
         )
     }
 )  # fmt: skip

@@ -16,13 +16,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from credit_review.errors import BadInput
+from credit_review.hearing import heard
 from credit_review.policy import Policy
-from credit_review.scoring import calibration, evaluation
+from credit_review.scoring import calibration, evaluation, leakage, text
 from credit_review.scoring.experts import SCALE, already_rule, expert, max_age_days, outcome_name, outcome_words
 from credit_review.scoring.factors import FACTORS, FactorSpec, values
 from credit_review.scoring.outcomes import LATE, window_end
 from credit_review.scoring.plans import FactorPlan
-from credit_review.scoring.scorecard import Definition, Factor, PairFactor, Period, Scorecard, TrainedOn, point_table
+from credit_review.scoring.scorecard import Definition, Factor, PairFactor, Period, Scorecard, TextModel, TrainedOn, point_table
 from credit_review.scoring.scores import bin_numbers
 from credit_review.words import listed, marked, said
 
@@ -43,10 +44,10 @@ SMALLEST_SPREAD = 3
 FOLDS = 5
 VALID_MONTHS = 18
 """A fitted card holds so long: a year until it is fitted again, and half a year for that to be validated."""
-UNFIT = {
-    "utilisation_fraction": marked("limits of past dates are not in the ledger; today's limit would tell the fit what happened later"),
+_FINER = {
+    "external_pd_fraction": marked("the report's probability of default says the same more exactly"),
+    "altman_z2": marked("Altman Z'' says the same more exactly"),
 }
-"""Factors never fitted, and why."""
 _PAYMENT_HISTORY = "average_days_late"
 
 Ints = NDArray[np.int64]
@@ -82,7 +83,7 @@ class FitReport:
             out.append(self.calibrated)
         if self.factors:
             out.append(said("Factors: {factors}.", factors=listed(list(self.factors))))
-        out += [said("Left out: {name}, {reason}.", name=name, reason=said(reason)) for name, reason in self.left_out.items()]
+        out += [said("Left out: {name}, {reason}.", name=name, reason=heard(reason)) for name, reason in self.left_out.items()]
         return out
 
 
@@ -117,6 +118,7 @@ def fit(
 
     Too thin: fewer distinct customers or distinct bad customers than policy's smallest history, or no factor that tells them apart.
     `only_lateness` says whether lateness is all that the source could state; then an expert scorecard names its figure so.
+    Factors that know what came after a cut-off are left out and named (`leakage`).
     Later periods are judged by scorecards fitted only on outcomes known at their cut-off, on customers of groups not seen in the fit.
     """
     blocked = dict(not_available or {})
@@ -124,11 +126,12 @@ def fit(
     if why := _too_thin(customers, bad, policy, blocked):
         return _fall_back(training, policy, why, blocked, valid_from, only_lateness)
     ordered = _ordered(training)
-    fitted = _fit(ordered, policy, blocked)
+    unfit = blocked | {one.feature: one.why for one in leakage.of_factors(ordered, policy)}
+    fitted = _fit(ordered, policy, unfit)
     if not fitted.factors:
         why = marked("no factor tells customers with the outcome from those without")
         return _fall_back(training, policy, why, blocked, valid_from, only_lateness)
-    periods, held = _later_periods(ordered, policy, blocked, seed)
+    periods, held = _later_periods(ordered, policy, unfit, seed)
     only_lateness = set(ordered.loc[ordered["outcome"] == 1, "cause"]) <= {LATE}
     days = sorted({d.date().isoformat() for d in ordered["cutoff"]})
     fitted_on = marked("fitted on {rows} rows of {customers} customers, {bad} with the outcome, at cut-offs {first} to {last}")
@@ -151,6 +154,7 @@ def fit(
         left_out=dict(sorted(fitted.left_out.items())),
         trained_on=TrainedOn(cutoffs=tuple(days), rows=rows, customers=customers, bad=bad),
         evaluation=periods,
+        text=fitted.text,
     )
     scorecard, said_so = _calibrated(scorecard, held, fitted.calibration)
     names = tuple(f.name for f in fitted.factors)
@@ -213,6 +217,7 @@ class _Fitted:
     calibration: float
     factors: tuple[Factor, ...]
     left_out: dict[str, str]
+    text: TextModel | None = None
 
 
 def _ordered(training: pd.DataFrame) -> pd.DataFrame:
@@ -229,7 +234,8 @@ def _fit(training: pd.DataFrame, policy: Policy, blocked: Mapping[str, str]) -> 
     """Bins, weights and whole points on these rows; factors is empty when nothing separates."""
     from credit_review.scoring.estimator import ScorecardClassifier
 
-    left_out = {**UNFIT, **{n: r for n, r in blocked.items() if n in FACTORS}}
+    left_out = {n: str(r) for n, r in blocked.items() if n in FACTORS}
+    training, written = _read_remarks(training, policy, left_out)
     plan: list[FactorPlan] = []
     for spec in FACTORS.values():
         if spec.name not in left_out:
@@ -249,7 +255,25 @@ def _fit(training: pd.DataFrame, policy: Policy, blocked: Mapping[str, str]) -> 
     outcome = training["outcome"].to_numpy(dtype=np.int64)
     card = model.fit(read_factors(training, plan), outcome, groups=training["group_id"].to_numpy(dtype=str)).card_
     factors = tuple(f for f in card.factors if not isinstance(f, PairFactor))  # none: tables=0
-    return _Fitted(card.base, card.calibration, factors, left_out | model.left_out_)
+    counts = any(f.name == text.FACTOR for f in factors)
+    return _Fitted(card.base, card.calibration, factors, left_out | model.left_out_, written if counts else None)
+
+
+def _read_remarks(training: pd.DataFrame, policy: Policy, left_out: dict[str, str]) -> tuple[pd.DataFrame, TextModel | None]:
+    """The rows with what remarks say by models fitted on other groups, and the model of all; nothing where policy has them off."""
+    if text.FACTOR not in left_out and not policy.scoring.text.use:
+        left_out[text.FACTOR] = marked("policy does not let what people wrote count")
+    if text.FACTOR in left_out:
+        return text.with_scores(training, None), None
+    told = training["remarks"].tolist(), training["outcome"].to_numpy(dtype=np.int64), training["group_id"].tolist()
+    try:
+        unseen, model = text.unseen_scores(*told), text.fit(*told)
+        if text.tells(unseen, *told[1:]):
+            return training.assign(**{text.FACTOR: unseen}), model
+        left_out[text.FACTOR] = marked("what people wrote does not tell customers never seen apart")
+    except BadInput as error:
+        left_out[text.FACTOR] = error.what
+    return text.with_scores(training, None), None
 
 
 def read_factors(features: pd.DataFrame, plan: Sequence[FactorPlan]) -> pd.DataFrame:
@@ -269,10 +293,10 @@ def _unknown(spec: FactorSpec, training: pd.DataFrame, policy: Policy) -> str:
     age = max_age_days(spec.name, policy)
     found = values(spec.name, training, max_age_days=age)
     known = (found != "") if spec.category else ~np.isnan(found)
-    if known.sum() < max(2 * SMALLEST_BIN_ROWS, SMALLEST_COVERAGE * len(known)):
+    if known.sum() < max(2 * SMALLEST_BIN_ROWS, 0 if spec.sparse else SMALLEST_COVERAGE * len(known)):
         return marked("known for only {share} of the rows of the past").format(share=f"{known.mean():.0%}")
-    if spec.category and not np.isnan(values("external_pd_fraction", training, max_age_days=age)[known]).mean() > 0.5:
-        return marked("the report's probability of default says the same more exactly")
+    if spec.finer and not np.isnan(values(spec.finer, training, max_age_days=age)[known]).mean() > 0.5:
+        return _FINER[spec.finer]
     return ""
 
 
@@ -325,7 +349,8 @@ def _period(
         seen, unseen = earlier[earlier["group_id"].map(fold_of) != fold], (later["group_id"].map(fold_of) == fold).to_numpy()
         if unseen.any() and seen["outcome"].nunique() == 2:
             fitted = _fit(_ordered(seen), policy, blocked)
-            odds[unseen] = (_totals(fitted.base, fitted.factors, later[unseen]) - SCALE.offset) / SCALE.factor - fitted.calibration
+            totals = _totals(fitted.base, fitted.factors, text.with_scores(later[unseen], fitted.text))
+            odds[unseen] = (totals - SCALE.offset) / SCALE.factor - fitted.calibration
     if min(bad, len(later) - bad) < evaluation.SMALLEST_SIDE:
         return period.model_copy(update={"why_not": f"fewer than {evaluation.SMALLEST_SIDE} customers with or without the outcome"}), odds
     risk = -np.nan_to_num(odds)

@@ -266,6 +266,34 @@ def probability(points: int, *, scale: Scale, shift: float, slope: float = 1.0) 
     return round(1 / (1 + math.exp(slope * scale.log_odds(points) - shift)), PROBABILITY_DECIMALS)
 
 
+SHORTEST, LONGEST = 2, 4
+"""Characters of a fragment."""
+
+
+class Fragment(_Part):
+    """A run of characters (a space stands for the edge of a word), how much its rarity counts, and its weight: above 0 is worse."""
+
+    text: Annotated[str, Field(min_length=SHORTEST, max_length=LONGEST)]
+    rarity: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    weight: Finite
+
+
+class TextModel(_Part):
+    """What fragments of remarks say about the outcome, sorted by fragment; `customers` and `bad` are those it was fitted on."""
+
+    kind: Literal["character fragments"]
+    customers: Count
+    bad: Count
+    fragments: Annotated[tuple[Fragment, ...], Field(strict=False)]
+
+    @model_validator(mode="after")
+    def _sound(self) -> TextModel:
+        names = [f.text for f in self.fragments]
+        if names != sorted(set(names)):
+            raise ValueError(said("fragments: expected each once, sorted"))
+        return self
+
+
 class AlreadyRule(_Part):
     """Points for a customer to whom the outcome has already happened at the as-of date.
 
@@ -356,6 +384,7 @@ class Scorecard(_Part):
     left_out: dict[str, Text]
     trained_on: TrainedOn | None
     evaluation: Annotated[tuple[Period, ...], Field(strict=False)]
+    text: TextModel | None = None
 
     @model_validator(mode="after")
     def _sound(self) -> Scorecard:
@@ -411,12 +440,12 @@ def load_card(text: str, *, name: str = "card.json") -> Card:
 def dump(scorecard: Scorecard | Card) -> str:
     """The scorecard as readable JSON, one line a bin; `load` gives back an equal scorecard, and equal scorecards give equal text.
 
-    Special values, pooled categories and a last day are written only where there are any: cards without them keep their digest.
+    Special values, pooled categories, what remarks say and a last day are written only where there are any: cards without them keep
+    their digest.
     """
     plain = scorecard.model_dump(mode="json", exclude_none=False)
     plain["factors"] = [{k: v for k, v in f.items() if k not in ("special", "other") or v} for f in plain["factors"]]
-    if plain.get("valid_to", "") is None:
-        del plain["valid_to"]
+    plain = {k: v for k, v in plain.items() if k not in ("text", "valid_to") or v is not None}
     return _layout(plain, 0) + "\n"
 
 

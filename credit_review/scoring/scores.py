@@ -10,11 +10,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from credit_review.errors import BadInput
-from credit_review.model.frames import SCORES
+from credit_review.model.frames import PANDAS, SCORES
 from credit_review.model.money import EXPONENTS
-from credit_review.policy import Policy
+from credit_review.policy import VIEWS, Policy
+from credit_review.scoring import grades, text, views
 from credit_review.scoring.factors import FACTORS, values
-from credit_review.scoring.reasons import ALREADY
+from credit_review.scoring.reasons import ALREADY, COMBINED
 from credit_review.scoring.scorecard import (
     AlreadyRule,
     Card,
@@ -36,13 +37,17 @@ _OLDEST = 91
 Ints = NDArray[np.int64]
 
 
-def score(features: pd.DataFrame, scorecard: Scorecard, policy: Policy) -> pd.DataFrame:
+def score(features: pd.DataFrame, scorecard: Scorecard, policy: Policy, *, previous: pd.Series[str] | None = None) -> pd.DataFrame:
     """SCORES of every row of FEATURES, by customer_id; the order of rows makes no difference.
 
+    `previous` is the grade of each customer's last review, by customer id: within policy's margin it is kept.
+
     A missing, stale or unknown value earns the points of the factor's missing bin. Reasons are the factors furthest below their best,
-    up to four; factors the source cannot feed give none. `factor_points` starts with `base`, and all its figures add up to `points`.
+    up to four; factors the source cannot feed give none. `factor_points` starts with `base`, and all its figures add up to `points`;
+    its last is `two_views` where combining the two views is more than adding their points.
     Raises BadInput for a customer that stands twice, a column that is missing, or a factor this version does not know.
     """
+    features = text.with_scores(features, scorecard.text)
     _check(features, scorecard)
     features = features.sort_values("customer_id", kind="stable", ignore_index=True)
     bins = [bin_numbers(f, values(f.name, features, max_age_days=f.max_age_days)) for f in scorecard.factors]
@@ -51,20 +56,28 @@ def score(features: pd.DataFrame, scorecard: Scorecard, policy: Policy) -> pd.Da
         np.array([0, scorecard.already.points], dtype=np.int64)
     ]
     earned = [table[place] for table, place in zip(tables, [*bins, happened], strict=True)]
-    points = np.stack(earned).sum(axis=0) + scorecard.base
-    probability, grade = _probability_and_grade(points, scorecard, policy)
+    absent = [place == len(f.bins) for f, place in zip(scorecard.factors, bins, strict=True)]
+    both = views.combined(features, scorecard, policy, earned[:-1], absent, earned[-1])
+    probability, band = _probability_and_band(both.points, scorecard, policy)
+    last = _previous(features["customer_id"], previous)
+    grade, why = grades.grades(probability, band, last, both.columns["view_missing"], policy)
     return pd.DataFrame(
         {
             "customer_id": features["customer_id"].astype("str"),
             "scorecard": pd.Series(digest(scorecard), index=features.index, dtype="str"),
-            "points": points,
+            "points": both.points,
             "pd_fraction": probability,
             "grade": grade,
-            "reason_codes": _reasons(scorecard, tables, earned, [*bins, happened]),
-            "factor_points": _factor_points(scorecard, [*bins, happened], tables),
+            "reason_codes": _reasons(scorecard, policy, tables, earned, [*bins, happened], both),
+            "factor_points": _with_adjustment(_factor_points(scorecard, [*bins, happened], tables), both.adjusted),
+            **both.columns,
+            **{f"{view}_pd_fraction": _alone(both.columns[f"{view}_points"], scorecard) for view in VIEWS},
+            "band_grade": band,
+            "previous_grade": last,
+            "grade_rule": why,
         },
         columns=list(SCORES.names),
-    )
+    ).astype({c.name: PANDAS[c.dtype] for c in SCORES.columns})
 
 
 def bin_numbers(factor: Factor, found: NDArray[Any]) -> Ints:
@@ -157,7 +170,7 @@ def _check(features: pd.DataFrame, scorecard: Scorecard) -> None:
         )
     used = [FACTORS[f.name] for f in scorecard.factors]
     needed = {c for spec in used for c in (*spec.columns, *((spec.age,) if spec.age else ()))}
-    always = {"customer_id", "currency", "status", "oldest_dpd_days", *(column for _, column in _AGEING)}
+    always = {"customer_id", "currency", "status", "oldest_dpd_days", "open_item_count", "cleared_count", *(c for _, c in _AGEING)}
     missing = sorted((needed | always) - set(features.columns))
     if missing:
         raise BadInput(f"features lack the column {missing[0]!r}", expected="a FEATURES frame (docs/data-dictionary.md)")
@@ -166,18 +179,45 @@ def _check(features: pd.DataFrame, scorecard: Scorecard) -> None:
         raise BadInput(f"customer {twice.iloc[0]} stands twice in the features", expected="one row a customer")
 
 
-def _probability_and_grade(points: Ints, scorecard: Scorecard, policy: Policy) -> tuple[Any, Any]:
-    """Probability and grade of each total, computed once a distinct total with the same arithmetic on every machine."""
-    totals, place = np.unique(points, return_inverse=True)
+def _previous(customers: pd.Series[str], previous: pd.Series[str] | None) -> Any:
+    """The last grade of each customer as text, empty where there is none."""
+    if previous is None:
+        return pd.array([""], dtype="str").take(np.zeros(len(customers), dtype=np.int64))
+    return previous.reindex(customers).fillna("").array
+
+
+def _distinct(points: Ints) -> tuple[Ints, Ints]:
+    """The distinct totals, ascending, and where each row's stands among them: totals lie close together, so nothing is sorted."""
+    if not len(points):
+        return points, points
+    least = points.min()
+    there = np.zeros(points.max() - least + 1, dtype=bool)
+    there[points - least] = True
+    return np.flatnonzero(there) + least, (np.cumsum(there) - 1)[points - least]
+
+
+def _alone(points: Any, scorecard: Scorecard) -> Any:
+    """The probability that a view alone gives, NaN where it is missing."""
+    totals, place = _distinct(points.to_numpy(dtype=np.int64, na_value=0))
+    found = np.array([scorecard.probability(int(total)) for total in totals], dtype=np.float64)[place]
+    return np.where(points.isna(), np.nan, found)
+
+
+def _probability_and_band(points: Ints, scorecard: Scorecard, policy: Policy) -> tuple[Any, Any]:
+    """Probability and grade of its band of each total, once a distinct total with the same arithmetic on every machine."""
+    totals, place = _distinct(points)
     probability = [scorecard.probability(int(total)) for total in totals]
     grades = pd.array([policy.grade_for(p) for p in probability], dtype="str")
     return np.array(probability, dtype=np.float64)[place], grades.take(place)
 
 
-def _reasons(scorecard: Scorecard, tables: list[Ints], earned: list[Ints], bins: list[Ints]) -> Any:
-    """Codes of the factors furthest below their best, worst first, in scorecard order where equal."""
+def _reasons(scorecard: Scorecard, policy: Policy, tables: list[Ints], earned: list[Ints], bins: list[Ints], both: views.Combined) -> Any:
+    """Codes of the factors furthest below their best, as far as their view counts, worst first, in scorecard order where equal."""
     silent = [f.name in scorecard.not_available for f in scorecard.factors] + [False]
     below = np.stack([np.zeros_like(e) if quiet else t.max() - e for e, t, quiet in zip(earned, tables, silent, strict=True)], axis=1)
+    if any((weight != 1).any() for weight in both.weights.values()):
+        counts = [both.weights[views.view_of(f.name, policy.scoring)] for f in scorecard.factors]
+        below = below * np.stack([*counts, np.ones(len(below))], axis=1)
     worst = np.argsort(-below, axis=1, kind="stable")[:, :MAX_REASONS]
     reasons = [*(f.reasons for f in scorecard.factors), (scorecard.already.reason,) * 2]
     codes = ["", *sorted({code for one in reasons for code in one})]
@@ -186,6 +226,14 @@ def _reasons(scorecard: Scorecard, tables: list[Ints], earned: list[Ints], bins:
     shortfall = np.take_along_axis(below, worst, axis=1)
     code = np.where(shortfall > 0, np.take_along_axis(given, worst, axis=1), 0)
     return _text_of_rows(code, len(codes), lambda row: "|".join(codes[i] for i in row if i))
+
+
+def _with_adjustment(text: Any, adjusted: Ints) -> Any:
+    """The points with what combining the views adds, so that they add up; nothing is added where it is 0."""
+    if not adjusted.any():
+        return text
+    values, place = np.unique(adjusted, return_inverse=True)
+    return text + pd.array([f"|{COMBINED}={v}" if v else "" for v in values], dtype="str").take(place)
 
 
 _CHUNK = 4

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from functools import cache
@@ -90,9 +90,12 @@ def make_pack(config: Path, wanted: Wanted, out: Path, *, as_person: str, as_jso
 
 
 def make_special(config: Path, wanted: Wanted, out: Path, *, as_person: str, as_json: bool) -> None:
-    """Write everything about one customer or approver as a pack."""
-    if bool(wanted.customer) == bool(wanted.approver):
+    """Write everything about one customer or approver as a pack; about a period alone it is the pack of E1 to E18."""
+    if wanted.customer and wanted.approver:
         raise BadInput(said("give either --customer or --approver"), expected=said("the id of one of them"))
+    if not wanted.customer and not wanted.approver:
+        make_pack(config, replace(wanted, replays=True), out, as_person=as_person, as_json=as_json)
+        return
     opened, by = _ready(config, out, as_person)
     period = Period.of(*wanted.days(), opened.settings.zone)
     name = f"customer:{wanted.customer}" if wanted.customer else f"person:{wanted.approver}"
@@ -224,7 +227,8 @@ def sign_off_access(config: Path, persons: Sequence[str], *, statement: str, as_
         raise BadInput(said("nobody is called {person_id}", person_id=unknown[0]), expected=said("an id of `credit-review people list`"))
     digest = sha256(json.dumps(rows, ensure_ascii=False).encode()).hexdigest()
     with signing_as(opened, as_person, "log") as (uow, person):
-        about = access.sign_off(uow, person.person_id, list(persons) or known, listing=digest, statement=statement, now=opened.clock.now())
+        now, whom = opened.clock.now(), list(persons) or known
+        about = access.sign_off(uow, person.person_id, whom, listing=digest, statement=statement, on=today, now=now)
         (seq,) = uow.commit()
     tell(
         said_many(

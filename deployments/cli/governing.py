@@ -19,7 +19,7 @@ from credit_review.model.records import Adoption, GovernedDocument, Person, Pers
 from credit_review.model.states import DocumentOfRecord
 from credit_review.ports import UnitOfWork
 from credit_review.review import adopt as adoption
-from credit_review.review import directory, findings, signing
+from credit_review.review import directory, findings, models, signing
 from credit_review.review.rerouting import reroute
 from credit_review.words import marked, said
 from deployments.cli import starting
@@ -43,7 +43,7 @@ def signing_as(opened: Services, as_person: str, entity: str) -> Iterator[tuple[
             person = me(opened, uow, as_person)
             yield uow, person
     except Refused as refusal:
-        if person is not None and refusal.code in (*signing.REFUSALS, findings.OWN, findings.LACKS_OFFICE):
+        if person is not None and refusal.code in (*signing.REFUSALS, findings.OWN, models.OWN):
             with opened.store.begin() as uow:
                 signing.record_refusal(uow, refusal, person_id=person.person_id, entity=entity)
                 uow.commit()
@@ -59,7 +59,7 @@ def adopt_file(config: Path, file: Path, *, kind: str, authors: Sequence[str], a
     check(chosen, path.name, text)
     with opened.store.begin() as uow:
         person = me(opened, uow, as_person)
-        document = adopt_text(opened, uow, person, kind=chosen, name=_known_name(opened.settings, path), text=text, authors=authors)
+        document = adopt_text(opened, uow, person, kind=chosen, name=known_name(opened.settings, path), text=text, authors=authors)
         given = len(uow.find(Adoption, digest=document.digest))
         uow.commit()
     if as_json:
@@ -127,7 +127,8 @@ def _kind(settings: Settings, path: Path, named: str) -> DocumentOfRecord:
     )
 
 
-def _known_name(settings: Settings, path: Path) -> str:
+def known_name(settings: Settings, path: Path) -> str:
+    """A file as people and records name it: relative to the configuration folder where it lies in it."""
     resolved = path.resolve()
     return str(resolved.relative_to(settings.folder)) if resolved.is_relative_to(settings.folder) else path.name
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from datetime import date, datetime
 from pathlib import Path
@@ -236,6 +237,22 @@ def request(
 
     asked = reviewing.Asked(customer=customer, amount=amount, reason=reason, until=until.date() if until else None, terms=terms)
     reviewing.request(config, asked, as_person=as_person, as_json=as_json)
+
+
+@app.command(rich_help_panel="Work")
+def path(
+    customer: Annotated[str, typer.Argument(help="Our customer id.")],
+    limit: Annotated[str, typer.Option(help="The limit wanted, in the account's currency.")],
+    review: Annotated[
+        str, typer.Option(help="Id of the review whose data and rules it goes by; default: the newest that reviewed it.")
+    ] = "",
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_json: JsonOption = False,
+) -> None:
+    """What it takes to reach a limit: invoices to pay, disputes to settle, accounts, a report or a guarantee, and no more than needed."""
+    from deployments.cli import what_it_takes
+
+    what_it_takes.show(config, customer, limit, review_id=review, as_json=as_json)
 
 
 @app.command(rich_help_panel="Work")
@@ -682,17 +699,186 @@ def people_token(
     governing.issue_token(config, account, days=days)
 
 
+Model = Annotated[str, typer.Argument(metavar="MODEL", help="A file, scorecard/3, or the beginning of a digest, as `inventory` shows it.")]
+AnyModel = Annotated[
+    str, typer.Argument(metavar="[MODEL]", help="A file, scorecard/3, or the beginning of a digest; default: settings.yaml's scorecard.")
+]
+Owner = Annotated[str, typer.Option("--owner", metavar="PERSON", help="Who answers for it while it is in use.")]
+Purpose = Annotated[str, typer.Option("--purpose", help="What it is for.")]
+LimitsOfUse = Annotated[str, typer.Option("--limits-of-use", help="What it must not be used for, and what it does not know.")]
+Developers = Annotated[
+    list[str] | None, typer.Option("--developer", metavar="PERSON", help="Who made it; repeat for several. Default: me.")
+]
+
+
 @scorecard_app.command("fit")
 def scorecard_fit(
     config: ConfigOption = DEFAULT_CONFIG,
     as_of: AsOf = None,
     out: Annotated[Path | None, typer.Option(help="Where to write it; default: the scorecard file of settings.yaml.")] = None,
     expert: Annotated[bool, typer.Option("--expert", help="Write the expert scorecard, whatever the history.")] = False,
+    challenger: Annotated[
+        bool, typer.Option("--challenger", help="Fit a challenger instead: boosted trees that run in the shadow and decide nothing.")
+    ] = False,
+    owner: Owner = "",
+    purpose: Purpose = "",
+    limits_of_use: LimitsOfUse = "",
+    developer: Developers = None,
+    as_person: AsOption = "",
 ) -> None:
-    """Fit a scorecard on the ledger's own history, print how well it tells good from bad, and write it for adoption."""
-    from deployments.cli import running
+    """Fit a scorecard on the ledger's own history, write it with its model card, and record it as a draft of mine.
 
-    running.fit_scorecard(config, as_of=as_of.date() if as_of else None, out=out, expert=expert)
+    It decides nothing yet: somebody else validates it, then two people adopt it.
+
+    Example: `credit-review scorecard fit --as-of 2026-09-30 --out scorecard-2027.json --owner p-cfo`.
+    """
+    from credit_review.review.models import Described
+    from deployments.cli import running, scorecards
+
+    if challenger:
+        running.fit_challenger(config, as_of=as_of.date() if as_of else None, out=out)
+        return
+    scorecards.fit(
+        config,
+        as_of=as_of.date() if as_of else None,
+        out=out,
+        expert=expert,
+        described=Described(owner_id=owner, purpose=purpose, limits_of_use=limits_of_use),
+        developers=developer or [],
+        as_person=as_person,
+    )
+
+
+@scorecard_app.command("register")
+def scorecard_register(
+    file: Annotated[Path, typer.Argument(help="The scorecard's JSON, or a challenger's file.")],
+    kind: Annotated[str, typer.Option(help="scorecard or challenger.")] = "scorecard",
+    owner: Owner = "",
+    tier: Annotated[int | None, typer.Option(min=1, max=3, help="Materiality, 1 the highest; it may be raised, never lowered.")] = None,
+    purpose: Purpose = "",
+    data: Annotated[str, typer.Option("--data", help="What it was made from.")] = "",
+    limits_of_use: LimitsOfUse = "",
+    developer: Developers = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_person: AsOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Record a file in the model inventory as a draft, or say more of one that is there: owner, tier, purpose, data, limits of use.
+
+    A draft may be described anew until it is validated; after that only its owner may change.
+
+    Example: `credit-review scorecard register scorecard.json --owner p-cfo --limits-of-use "not for public bodies"`.
+    """
+    from credit_review.review.models import Described
+    from deployments.cli import scorecards
+
+    described = Described(owner_id=owner, tier=tier, purpose=purpose, data=data, limits_of_use=limits_of_use)
+    scorecards.register(config, file, kind=kind, described=described, developers=developer or [], as_person=as_person, as_json=as_json)
+
+
+@scorecard_app.command("validate")
+def scorecard_validate(
+    model: AnyModel = "",
+    as_of: AsOf = None,
+    accept: Annotated[bool, typer.Option("--accept", help="Sign that the report named bears the model out.")] = False,
+    reject: Annotated[bool, typer.Option("--reject", help="Sign that it does not.")] = False,
+    report: Annotated[str, typer.Option("--report", metavar="DIGEST", help="The report that was read, as this command printed it.")] = "",
+    reason: Annotated[str, typer.Option("--reason", help="Why. The auditor reads it.")] = "",
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_person: AsOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Validate a model, as somebody who did not make it: first read the report, then sign for exactly that report.
+
+    Without an answer it examines the model on every cut-off whose outcome is known as of the day: ranking with intervals, calibration,
+    stability, whether each bin bears out its points, missing values, and factors that may know the future. It writes report and model card,
+    prints what speaks against the model, and changes nothing. With --accept or --reject it records the answer to the report named.
+
+    Examples: `credit-review scorecard validate scorecard.json --as-of 2026-09-30`;
+    `credit-review scorecard validate scorecard/2 --report 3f2a91c0 --accept --reason "ranks and is calibrated out of time"`.
+    """
+    from deployments.cli import scorecards
+
+    if not accept and not reject:
+        scorecards.validate(config, model, as_of=as_of.date() if as_of else None, as_json=as_json)
+        return
+    scorecards.answer(config, model, accept=accept, reject=reject, report=report, reason=reason, as_person=as_person, as_json=as_json)
+
+
+@scorecard_app.command("compare")
+def scorecard_compare(
+    before: Annotated[str, typer.Argument(metavar="OLD", help="A file, scorecard/3, or the beginning of a digest.")],
+    after: Annotated[str, typer.Argument(metavar="NEW", help="The same.")],
+    review: Annotated[str, typer.Option("--review", metavar="REVIEW", help="On this review's snapshot; default: the newest.")] = "",
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_json: JsonOption = False,
+) -> None:
+    """What a scorecard would change: who moves to another grade, and which limits come out higher or lower, in money.
+
+    Both are scored and proposed by the review's own functions on the same snapshot, with the policy of that review. Nothing is stored.
+
+    Example: `credit-review scorecard compare scorecard/1 scorecard-2027.json`.
+    """
+    from deployments.cli import scorecards
+
+    scorecards.compare(config, before, after, review_id=review, as_json=as_json)
+
+
+@scorecard_app.command("publish")
+def scorecard_publish(
+    model: AnyModel = "",
+    key: Annotated[Path | None, typer.Option("--key", help="File of the signing key; default: the secret of models.key_secret.")] = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_person: AsOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Sign the publication of a model with a key that settings.yaml names under `models.keys`. Not for its developers.
+
+    The signature is over a fixed text: kind, digest, model, version, who and when. Each review checks it when it starts, and stops without
+    it. A challenger comes into force, in the shadow, with it. `credit-review audit key` makes a key.
+
+    Example: `credit-review scorecard publish scorecard/2 --key models.key`.
+    """
+    from deployments.cli import scorecards
+
+    scorecards.publish(config, model, key_file=key, as_person=as_person, as_json=as_json)
+
+
+@scorecard_app.command("show")
+def scorecard_show(model: AnyModel = "", config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+    """A model as it stands: its life, owner, purpose and limits of use, who validated and published it, and the points of every bin.
+
+    Example: `credit-review scorecard show scorecard/2`.
+    """
+    from deployments.cli import scorecards
+
+    scorecards.show(config, model, as_json=as_json)
+
+
+@scorecard_app.command("inventory")
+def scorecard_inventory(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+    """Every version of every model: where it stands, tier, owner, who validated and who published it.
+
+    Example: `credit-review scorecard inventory --json`.
+    """
+    from deployments.cli import scorecards
+
+    scorecards.inventory(config, as_json=as_json)
+
+
+@scorecard_app.command("retire")
+def scorecard_retire(
+    model: Model, reason: Reason, config: ConfigOption = DEFAULT_CONFIG, as_person: AsOption = "", as_json: JsonOption = False
+) -> None:
+    """Take a model out of use from today, as its owner or a control owner. No review starts with it any more.
+
+    A new version that comes into force retires the one before by itself; this is for one that nothing replaces, or a draft given up.
+
+    Example: `credit-review scorecard retire scorecard/2 --reason "ranks no better than chance since the merger"`.
+    """
+    from deployments.cli import scorecards
+
+    scorecards.retire(config, model, reason=reason, as_person=as_person, as_json=as_json)
 
 
 @scorecard_app.command("monitor")
@@ -701,6 +887,19 @@ def scorecard_monitor(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption
     from deployments.cli import running
 
     raise SystemExit(running.monitor_scorecard(config, as_json=as_json))
+
+
+@scorecard_app.command("compare-challenger")
+def scorecard_compare_challenger(
+    review: Annotated[str, typer.Argument(help="Review id.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_of: AsOf = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Hold the challenger that ran in a review's shadow against the scorecard: ranks, grades, limits and, where known, outcomes."""
+    from deployments.cli import running
+
+    running.compare_challenger(config, review, as_of=as_of.date() if as_of else None, as_json=as_json)
 
 
 @people_app.command("reviewed")
@@ -753,7 +952,7 @@ def audit_special(
     as_person: AsOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Write everything about one customer or one approver in a period as one signed folder, with the proof of every entry."""
+    """Write everything about one customer, approver or period as one signed folder, with proofs of entries."""
     from deployments.cli import evidence
 
     days = {"period": period, "first_day": day_of(first_day), "last_day": day_of(last_day), "size": entries}
@@ -1092,6 +1291,7 @@ INTERRUPTED = 130
 
 def run() -> None:
     """Entry point: errors of ours end without a traceback, with their exit code."""
+    gc.set_threshold(50_000, 10, 10)  # what libraries make at their import lives on: looking for garbage in it took a fifth of a start
     language.begin(os.environ)
     try:
         helping.run(app)

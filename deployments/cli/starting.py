@@ -86,7 +86,7 @@ def _write_scorecard(folder: Path) -> Path:
     settings = configuration.load(folder)
     mapping = receivables.load(settings.document(settings.sources[0].mapping))
     rules = policy.load(settings.document(settings.policy))
-    card = scoring.expert(rules, why=WRITTEN_BY_INIT, not_available=scoring.not_available(mapping.has))
+    card = scoring.expert(rules, why=WRITTEN_BY_INIT, not_available=scoring.not_available(receivables.capabilities([mapping])))
     path = folder / SCORECARD
     path.write_text(scoring.dump(card), encoding="utf-8")
     return path
@@ -298,7 +298,7 @@ def _signed_in(opened: Services, uow: UnitOfWork) -> Finding:
 
 def _adopted(opened: Services, uow: UnitOfWork) -> Iterator[Finding]:
     """Whether a review may use each document as it stands in its file now."""
-    from credit_review.review import adopt
+    from credit_review.review import adopt, models
 
     settings = opened.settings
     named = [(DocumentOfRecord.POLICY, settings.policy), (DocumentOfRecord.AUTHORITY, settings.authority)]
@@ -311,6 +311,8 @@ def _adopted(opened: Services, uow: UnitOfWork) -> Iterator[Finding]:
         digest = manifest.digest_of(configuration.read_text(path, known_as=name))
         try:
             adopt.require_adopted(uow, kind, name, digest, at=opened.clock.now())
+            if kind == DocumentOfRecord.SCORECARD:
+                models.require_usable(uow, digest, on=opened.today(), keys=settings.models.trusted())
         except CreditReviewError as error:
             yield wrong(said("adoption of {name}", name=name), error)
         else:

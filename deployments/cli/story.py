@@ -19,7 +19,7 @@ from credit_review.model.money import Money
 from credit_review.model.records import Proposal
 from credit_review.model.states import DocumentOfRecord, ProposalState
 from credit_review.words import marked, said, said_many
-from deployments.cli import governing, language, reviewing, starting, working
+from deployments.cli import governing, language, reviewing, scorecards, starting, working
 from deployments.cli.frame import one_of_each, services, show_pairs, show_table
 from deployments.cli.frame import tell as say
 from deployments.cli.watching import watched
@@ -47,6 +47,8 @@ TO_SHOW = (
 )
 """What the demo sets otherwise than the starter, so that there is something to see: approving several at once, and the highest tier."""
 ADOPTERS = ("p-cfo", "p-manager")
+VALIDATOR = "p-controller"
+WHY_VALID = marked("Ranks and is calibrated on its own history; made-up customers, so nothing more is claimed.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,7 @@ def tell(folder: Path, *, customers: int) -> None:
     _tell_quarantine(demo)
     _chapter(said("What happens to the limits"))
     say(reviewing.told(message))
+    _tell_canaries(demo)
     frame = demo.plan.workspace.read("proposals")
     _tell_limits(frame)
     _chapter(said("The ten largest proposals"))
@@ -84,6 +87,7 @@ def tell(folder: Path, *, customers: int) -> None:
     _apply(config)
     _chapter(said("The audit log is verified"))
     _verify(demo)
+    _watch(config)
     _chapter(said("Where to look, what to type next"))
     _tell_where(folder, demo)
 
@@ -137,6 +141,7 @@ def _build(config: Path, customers: int, as_of: date) -> None:
             uow.commit()
     fitted = training.fit(str(config), as_of=as_of, expert=False)
     opened.settings.path(opened.settings.scorecard).write_text(fitted.text, encoding="utf-8")
+    scorecards.examined_and_accepted(opened, fitted, developer="p-analyst", validator=VALIDATOR, reason=language.say(WHY_VALID))
     _adopt_all(opened)
 
 
@@ -190,6 +195,14 @@ def _tell_quarantine(demo: _Demo) -> None:
         say(said("{rows} rows  {expectation}: {reason}", rows=f"{len(rows):>4}", expectation=expectation, reason=said(reason)))
     concerned = found.loc[found["customer_id"] != "", "customer_id"].nunique()
     say(said("{n} customers are concerned; all are named in the report", n=concerned))
+
+
+def _tell_canaries(demo: _Demo) -> None:
+    from tasks import canaries
+
+    rode = canaries.required(demo.plan)
+    sentence = marked("{of} made-up customers whose right limits are known went first: {n} came out right; with one wrong nothing goes on")
+    say(said(sentence, of=rode["of"], n=rode["as_expected"]))
 
 
 def _tell_limits(frame: pd.DataFrame) -> None:
@@ -321,12 +334,32 @@ def _verify(demo: _Demo) -> None:
         say(said("Nothing outside this database vouches for it yet, so the exit code is 2 (cannot tell), never 0."))
 
 
+def _watch(config: Path) -> None:
+    from credit_review.controls.register import REGISTER
+    from tasks import controls
+
+    rows = controls.watch.fn(str(config)).rows
+    found = said_many("{n} exception found", "{n} exceptions found", n=len(rows)) if rows else said("no exception found")
+    sentence = marked("{n} controls looked for approvals without authority, limits without approval, undue haste and the like: {found}")
+    say(said(sentence, n=len(REGISTER), found=found))
+
+
+_PACK = (
+    "{command} audit key demo/evidence --out {folder}/EVIDENCE_KEY && CREDIT_REVIEW_SECRETS_DIR={folder} "
+    "{command} evidence pack -c {folder} --period {period} --out {folder}/evidence --as p-cfo"
+)
 _SANDBOX = marked("{command} slack sandbox -c {folder}   (a stand-in on this machine)")
 
 
 def program() -> str:
     """How to call this program from here: by its name where that is on the path, else as it was called."""
     return "credit-review" if shutil.which("credit-review") else sys.argv[0]
+
+
+def _quarter(demo: _Demo) -> str:
+    """The quarter in which the demo's people decided."""
+    today = demo.opened.today()
+    return f"{today.year}Q{(today.month + 2) // 3}"
 
 
 def _tell_where(folder: Path, demo: _Demo) -> None:
@@ -341,6 +374,9 @@ def _tell_where(folder: Path, demo: _Demo) -> None:
             said("all proposals"): str(review / "proposals.csv"),
             said("Mia Holm's inbox"): f"{program()} inbox -c {folder} --as p-manager",
             said("one proposal"): f"{program()} show -c {folder} PROPOSAL",
+            said("the made-up customers"): f"{program()} canaries -c {folder}",
+            said("the controls"): f"{program()} audit controls -c {folder}",
+            said("all an auditor asks for, as one signed folder"): _PACK.format(command=program(), folder=folder, period=_quarter(demo)),
             said("approve in Slack"): said(_SANDBOX, command=program(), folder=folder),
             said("your own ledger"): said("{command} init my-review, then README, 'Your own ledger'", command=program()),
         }

@@ -17,7 +17,7 @@ from credit_review import authority, messages
 from credit_review.adapters.wiring import Services
 from credit_review.errors import BadInput, Refused
 from credit_review.limits.explain import FITS_THE_RULE
-from credit_review.model.money import Money, typed
+from credit_review.model.money import Money, format_minor, typed
 from credit_review.model.records import Decision, ErpDifference, Maker, Note, Proposal, RiskKept
 from credit_review.model.states import ConditionKind, ProposalState, Verdict
 from credit_review.ports import UnitOfWork
@@ -192,6 +192,10 @@ def show(config: Path, proposal_id: str, *, as_person: str = "", as_json: bool) 
     typer.echo()
     tell(said("Why this amount"))
     show_pairs(dict(_why(proposal, packet)))
+    if (wished := messages.wished_minor(proposal)) is not None:
+        amount = format_minor(wished, proposal.currency)
+        command = f'credit-review path {proposal.customer_id} --review {proposal.review_id} --limit "{amount}"'
+        tell(said("what it takes to reach {amount}: `{command}`", amount=Money(wished, proposal.currency), command=command))
     typer.echo()
     given, needed = judgement.approvals_given, judgement.approvals_needed
     tell(

@@ -15,19 +15,20 @@ from credit_review.adapters.wiring import Services
 from credit_review.adapters.workspace import Workspace
 from credit_review.errors import CreditReviewError
 from credit_review.hearing import heard
-from credit_review.messages.why import Evidence, unknown
+from credit_review.messages.why import Evidence, unknown, wished_minor
 from credit_review.model.frames import EXTERNAL, QUARANTINE, bucket_of
 from credit_review.model.money import Money, exponent
 from credit_review.model.records import Decision, LimitChange, Proposal, Review
 from credit_review.ports import UnitOfWork
 from credit_review.review.manifest import Manifest, from_json
-from credit_review.scoring.reasons import ALREADY, REASONS
-from credit_review.words import Words, marked, said
+from credit_review.scoring.reasons import ALREADY, COMBINED, REASONS
+from credit_review.statements.models import Zone
+from credit_review.words import Words, listed, marked, said
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from credit_review.policy import LimitRules
+    from credit_review.policy import LimitRules, Policy
 
 _FIGURES: dict[str, str] = {
     "open_items_minor": said("open items"),
@@ -49,6 +50,26 @@ _FIGURES: dict[str, str] = {
     "utilisation_fraction": said("use of the limit"),
     "overdue_fraction": said("overdue share"),
     "months_on_book": said("months on book"),
+    "altman_z2": said("Altman Z''"),
+    "altman_score": said("Altman score of its kind of company"),
+    "altman_zone": said("Altman zone"),
+    "altman_z2_trend": said("change of Altman Z'' a year"),
+    "equity_ratio": said("equity over total assets"),
+    "interest_coverage": said("EBIT over interest"),
+    "current_ratio": said("current assets over current liabilities"),
+    "net_margin": said("net income over sales"),
+    "statements_audited": said("statements"),
+    "statements_age_days": said("age of the statements"),
+}
+_PLAIN = ("altman_z2", "altman_score", "altman_z2_trend", "equity_ratio", "interest_coverage", "current_ratio", "net_margin")
+"""Figures without a unit."""
+_CODES = {
+    Zone.SAFE: said("safe"),
+    Zone.GREY: said("grey"),
+    Zone.DISTRESS: said("distress"),
+    "audited": said("audited"),
+    "reviewed": said("looked through by an auditor"),
+    "unaudited": said("unaudited"),
 }
 _LICENSED: dict[str, str] = {
     "external_grade": said("grade of the external report"),
@@ -91,16 +112,31 @@ def _from_files(services: Services, proposal: Proposal, manifest: Manifest, word
     policy = workspace.policy()
     shown = providers <= set(services.settings.slack.show_providers) or "*" in services.settings.slack.show_providers
     return {
-        "features": list(_figures(row, proposal.currency, words, _FIGURES | (_LICENSED if shown else {}))),
+        "features": [*_figures(row, proposal.currency, words, _FIGURES | (_LICENSED if shown else {})), *_written(row, workspace)],
         "licensed": shown,
         "policy": policy.version,
         "hidden": "" if shown else said("Data of external reports is not shown here: the provider's licence does not allow it."),
         "points": list(_points(score)),
-        "score": list(_score(score, workspace.scorecard().figure, words)),
+        "score": list(_score(score, workspace.scorecard().figure, policy, words)),
         "basis": list(_basis(row, _row(workspace.read("proposals", bucket), customer), policy.limits, words, licensed=shown)),
+        "path": _path(services, proposal, licensed=shown),
         "data_dates": _dates(manifest, row),
         "quarantined": [_sentence(r, licensed=shown) for r in refused],
     }
+
+
+def _path(services: Services, proposal: Proposal, *, licensed: bool) -> list[str]:
+    """What it takes to reach the limit that was asked for beyond the engine's figure, or that is lowered; nothing where neither is."""
+    wished = wished_minor(proposal)
+    if wished is None:
+        return []
+    from credit_review import path_to_yes
+    from tasks import prepare, what_it_takes
+
+    plan = prepare.plan_of(str(services.settings.folder), proposal.review_id)
+    customer = what_it_takes.customer_of(plan, proposal.customer_id)
+    worth = customer.policy.limits.caps.net_worth
+    return path_to_yes.sentences(path_to_yes.find(customer, wished), accounts_max_age_days=worth.max_age_days, licensed=licensed)
 
 
 def _row(frame: pd.DataFrame, customer: str) -> Mapping[str, Any]:
@@ -125,28 +161,53 @@ def _figures(row: Mapping[str, Any], currency: str, w: Words, wanted: Mapping[st
         elif name.endswith("_fraction"):
             yield label, w.percent(float(value), decimals=1)  # type: ignore[arg-type]
         elif isinstance(value, str):
-            yield label, value
+            yield label, _CODES.get(value, value) if name in ("altman_zone", "statements_audited") else value
+        elif name in _PLAIN:
+            yield label, f"{float(value):.2f}"  # type: ignore[arg-type]
         else:
             figure = w.number(float(value))  # type: ignore[arg-type]
             yield label, said("{figure} months", figure=figure) if name.startswith("months") else said("{figure} days", figure=figure)
 
 
+def _written(row: Mapping[str, Any], workspace: Workspace) -> Iterator[tuple[str, str]]:
+    """The words in remarks about the customer that count against it, where the scorecard lets remarks count."""
+    model = workspace.scorecard().text
+    if model is not None and row.get("remarks"):
+        from credit_review.scoring import text
+
+        words = [word for word, _ in text.drivers(model, str(row["remarks"]))]
+        yield said("words in remarks that count against it"), listed(words) if words else said("none")
+
+
 def _points(score: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
     from credit_review.scoring.factors import FACTORS
 
-    in_words = {"base": said("base points"), ALREADY: REASONS["R20"]} | {f.name: said(f.words) for f in FACTORS.values()}
+    in_words = {"base": said("base points"), ALREADY: REASONS["R20"], COMBINED: said("the two views combined")}
+    in_words |= {f.name: said(f.words) for f in FACTORS.values()}
     for part in str(score.get("factor_points") or "").split("|"):
         name, _, points = part.partition("=")
         if points:
             yield in_words.get(name, name.replace("_", " ")), int(points)
 
 
-def _score(score: Mapping[str, Any], figure: str, w: Words) -> Iterator[tuple[str, str]]:
+def _score(score: Mapping[str, Any], figure: str, policy: Policy, w: Words) -> Iterator[tuple[str, str]]:
     """What the points add up to, and what that means."""
     if score.get("points") is not None:
         yield said("points in all"), f"{int(score['points'])}"
         yield said(figure), w.percent(float(score["pd_fraction"]), decimals=2)
-        yield said("grade"), str(score["grade"])
+        yield said("grade"), policy.grade_title(str(score["grade"]))
+    for view, label in _VIEWS.items():
+        chance = float(score.get(f"{view}_pd_fraction", "nan"))
+        if chance == chance:
+            points = int(score[f"{view}_points"])
+            yield label, said("{points} points, probability {chance}", points=points, chance=w.percent(chance, decimals=2))
+        elif score.get("views"):
+            yield label, said("not known")
+    if score.get("grade_rule"):
+        yield said("grade of the score's band"), policy.grade_title(str(score["band_grade"]))
+
+
+_VIEWS = {"behaviour": said("payment behaviour alone"), "financial": said("financial standing alone")}
 
 
 def _basis(row: Mapping[str, Any], found: Mapping[str, Any], rules: LimitRules, w: Words, *, licensed: bool) -> Iterator[tuple[str, str]]:

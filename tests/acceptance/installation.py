@@ -12,7 +12,7 @@ import yaml
 from credit_review.adapters.store import schema
 from credit_review.model.states import DocumentOfRecord
 from credit_review.review import directory
-from deployments.cli import governing, starting
+from deployments.cli import governing, scorecards, starting
 from deployments.cli.frame import services
 from tasks import prepare, training
 
@@ -86,5 +86,6 @@ def install(config: Path, ledger: Path, *, mapping: str, company: str, currency:
     made = write(config, ledger, mapping=MAPPINGS / mapping, company=company, currency=currency, since=as_of)
     fitted = training.fit(str(config), as_of=as_of, expert=False)
     made.path("scorecard.json").write_text(fitted.text, encoding="utf-8")
+    scorecards.examined_and_accepted(made.services, fitted, developer=AUTHOR, validator="p-controller", reason="read with its intervals")
     made.adopt_all()
     return made

@@ -19,8 +19,6 @@ from deployments import demo_company
 from deployments.cli import main
 from tasks import training
 
-pytestmark = pytest.mark.prefect
-
 AS_OF = date(2026, 9, 30)
 STARTER = Path(main.__file__).parents[1] / "starter" / "mapping.yaml"
 
@@ -46,8 +44,13 @@ def made(template, tmp_path):
 
 
 @pytest.fixture
-def command(made, monkeypatch, capsys, prefect_session):
-    """Run `credit-review ARGUMENTS --config ...` and return exit code and what it said on stderr, which never is a traceback."""
+def command(made, monkeypatch, capsys, request):
+    """Run `credit-review ARGUMENTS --config ...` and return exit code and what it said on stderr, which never is a traceback.
+
+    Flows run under Prefect where a test asks for it.
+    """
+    if "prefect_session" not in request.fixturenames:
+        request.getfixturevalue("plain_flows")
 
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["credit-review", *arguments, "--config", str(made.config)])
@@ -81,7 +84,8 @@ def nothing_half_written(made):
 RUN = ("review", "run", "--as-of", "2026-09-30")
 
 
-def test_a_missing_column_is_named_with_its_file_and_the_review_resumes_once_it_is_back(made, command):
+@pytest.mark.prefect
+def test_a_missing_column_is_named_with_its_file_and_the_review_resumes_once_it_is_back(made, prefect_session, command):
     ledger = made.path("ledger/ledger.csv")
     whole = ledger.read_text(encoding="utf-8")
     ledger.write_text(whole.replace("due_date", "dew_date", 1), encoding="utf-8")
@@ -248,7 +252,7 @@ def test_a_scorecard_changed_by_hand_is_refused_by_name(made, command):
 
 
 def test_a_policy_that_makes_no_sense_cannot_even_be_adopted(made, command):
-    made.edit("policy.yaml", "{grade: B, below: 0.03}", "{grade: B, below: 0.005}")
+    made.edit("policy.yaml", "{grade: B, name: good, below: 0.03}", "{grade: B, name: good, below: 0.005}")
     code, said = command("adopt", "policy.yaml", "--as", "p-cfo")
     assert code == 3, said
     assert "policy.yaml line" in said and "grades" in said
@@ -272,7 +276,7 @@ def test_an_unknown_review_and_a_wrong_date_are_said_without_a_traceback(command
 @pytest.mark.parametrize(
     ("name", "old", "new", "said"),
     [
-        ("policy.yaml", "{grade: B, below: 0.03}", "{grade: B, below: 0.005}", "overlap"),
+        ("policy.yaml", "{grade: B, name: good, below: 0.03}", "{grade: B, name: good, below: 0.005}", "overlap"),
         ("policy.yaml", "up_to_increase: ", "up_to_increase: 30000 #", "cannot end at"),
         ("policy.yaml", "control_currency: EUR", "control_currency: EUX", "ISO 4217"),
         ("policy.yaml", "control_currency: EUR", "control_currency: EUR\ncontrol_currency: USD", "twice"),

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import email
 import os
+import re
+import shlex
 import shutil
+import signal
+import socket
 import socketserver
 import subprocess
 import sys
 import tempfile
 import threading
+import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,6 +28,10 @@ from credit_review.adapters.store.verify import Status
 from credit_review.errors import Tampered, Unavailable
 from tests.audit.notary_world import World, directory
 from tests.audit.timestamp_authority import Authority, listening
+
+several_users = pytest.mark.skipif(
+    os.geteuid() != 0 or shutil.which("setpriv") is None, reason="needs root, to act as other operating-system users"
+)
 
 
 @pytest.fixture
@@ -43,6 +54,33 @@ def test_a_time_stamp_counts_as_an_anchor_and_says_when(sqlite_store, clock, tmp
     world.notarise()
     assert authority.asked == 1, "what is stamped is not stamped again"
     assert world.anchors[1].stamped_at("0001-0000000000000003") == clock.now()
+
+
+def typed(folder):
+    """What the commands of the auditor's guide say, typed in `folder` with nothing but OpenSSL."""
+    guide = Path(__file__).parents[2] / "docs" / "audit" / "guide.md"
+    verify, when = re.findall(r"^openssl .+$", guide.read_text(encoding="utf-8"), re.M)
+    return [subprocess.run(shlex.split(one), cwd=folder, capture_output=True, text=True, check=False) for one in (verify, when)]
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is not on this machine")
+def test_an_auditor_checks_a_time_stamp_by_the_guide_with_openssl_alone(sqlite_store, clock, tmp_path, authority):
+    stamps = tmp_path / "stamps"
+    world = World(sqlite_store, clock, tmp_path, [directory(tmp_path, "worm", "storage team"), stamping(authority, stamps)])
+    world.grow()
+    world.notarise()
+    root = stamps / "tsa-root.pem"
+    root.write_bytes(authority.root_pem)
+    held, when = typed(stamps)
+    assert held.returncode == 0 and "Verification: OK" in held.stdout + held.stderr
+    assert f"Time stamp: {clock.now():%b %e %H:%M:%S %Y} GMT" in when.stdout
+    root.write_bytes(Authority(clock.now()).root_pem)
+    assert typed(stamps)[0].returncode == 1, "a token of another authority"
+    root.write_bytes(authority.root_pem)
+    (note,) = stamps.glob("*.checkpoint")
+    note.write_text(note.read_text().replace("\n3\n", "\n4\n"))
+    changed, _ = typed(stamps)
+    assert changed.returncode == 1 and "FAILED" in changed.stdout + changed.stderr
 
 
 def test_a_time_stamp_of_another_note_or_authority_is_a_finding(sqlite_store, clock, tmp_path, authority):
@@ -111,7 +149,7 @@ def open_to_all():
         yield Path(folder)
 
 
-@pytest.mark.skipif(os.geteuid() != 0 or shutil.which("setpriv") is None, reason="needs root, to act as other operating-system users")
+@several_users
 def test_a_write_once_folder_of_another_user_is_added_to_and_not_changed(open_to_all):
     """The notary's user may add files to a sticky folder of the administrator's; another user may neither change nor remove them."""
     held = open_to_all
@@ -131,3 +169,67 @@ def test_a_write_once_folder_of_another_user_is_added_to_and_not_changed(open_to
         refused = subprocess.run([*as_app, attempt], capture_output=True, text=True, check=False, cwd=held)
         assert "PermissionError" in refused.stderr, refused.stderr
     assert path.read_text() == "note"
+
+
+@pytest.fixture
+def served(open_to_all):
+    """A bare repository of another user, which only moves forward, and the address where that user's Git serves it."""
+    open_to_all.chmod(0o755)
+    home = open_to_all / "served"
+    home.mkdir()
+    subprocess.run(["git", "init", "--quiet", "--bare", str(home / "checkpoints.git")], check=True)
+    for rule in ("receive.denyNonFastForwards", "receive.denyDeletes"):
+        subprocess.run(["git", "-C", str(home / "checkpoints.git"), "config", rule, "true"], check=True)
+    for path in (home, *home.rglob("*")):
+        os.chown(path, 65534, 65534)
+    home.chmod(0o700)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    told = ("--reuseaddr", "--listen=127.0.0.1", f"--port={port}", "--export-all", "--enable=receive-pack", f"--base-path={home}")
+    program = [*as_user("65534"), "git", "daemon", *told]
+    with subprocess.Popen(program, cwd="/", env={**os.environ, "HOME": str(home)}, start_new_session=True) as daemon:
+        until_it_answers(port)
+        yield home, f"git://127.0.0.1:{port}/checkpoints.git"
+        os.killpg(daemon.pid, signal.SIGTERM)
+
+
+def as_user(number):
+    return ["setpriv", "--reuid", number, "--regid", number, "--clear-groups"]
+
+
+def until_it_answers(port):
+    for _ in range(300):
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return
+        time.sleep(0.1)
+    raise AssertionError("git daemon did not start")
+
+
+@several_users
+def test_a_git_remote_of_another_user_takes_checkpoints_and_no_other_history(served, open_to_all):
+    """Notary, remote and a third user are three users: nobody but the remote's own can touch what it holds."""
+    home, address = served
+    for name in ("notary", "other"):
+        (open_to_all / name).mkdir()
+    for name, user in (("notary", 12345), ("other", 12346)):
+        os.chown(open_to_all / name, user, user)
+    code = (
+        "from pathlib import Path; from credit_review.adapters.anchors.git import GitAnchor as G; "
+        f"a = G('repository', 'platform', {address!r}, 'checkpoints', Path({str(open_to_all / 'notary' / 'clone')!r})); "
+        "a.keep('0001-0000000000000003', 'note'); a.keep('0001-0000000000000007', 'later'); print(a.held())"
+    )
+    keep = partial(typed_as, "12345", open_to_all / "notary", sys.executable, "-c", code)
+    kept = keep()
+    assert kept.stdout == "['note', 'later']\n", kept.stderr
+    commit = "git init -q x && cd x && git -c user.name=x -c user.email=x commit -q --allow-empty -m x"
+    forced = typed_as("12346", open_to_all / "other", "sh", "-c", f"{commit} && git push -q -f {address} HEAD:checkpoints")
+    assert forced.returncode != 0 and "denying non-fast-forward" in forced.stderr
+    assert "Permission denied" in typed_as("12346", open_to_all / "other", "ls", str(home)).stderr
+    assert keep().stdout == kept.stdout
+
+
+def typed_as(user, folder, *words):
+    """What a program says that runs as another user, in a folder of that user's."""
+    environment = {**os.environ, "HOME": str(folder)}
+    return subprocess.run([*as_user(user), *words], cwd=folder, env=environment, capture_output=True, text=True, check=False)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "limits"))
@@ -44,6 +44,15 @@ EDITS = st.fixed_dictionaries(
         "straight_through__up_to_limit": st.sampled_from([9_000, 25_000, 5_000_000]),
         "straight_through__up_to_increase": st.sampled_from([1_000, 10_000, 1_000_000]),
         "straight_through__release_untouched": st.booleans(),
+        "scoring__combine": st.sampled_from(["weighted", "worse_of", "behaviour", "financial"]),
+        "scoring__weights__financial": st.sampled_from([1, 0.5, 1.75]),
+        "scoring__external": st.sampled_from(["behaviour", "financial"]),
+        "scoring__without_behaviour__points": st.sampled_from(["scorecard", "none"]),
+        "scoring__without_behaviour__best_grade": st.sampled_from([None, "D"]),
+        "scoring__without_financial__best_grade": st.sampled_from([None, "B", "C"]),
+        "scoring__without_financial__no_increase": st.booleans(),
+        "scoring__grade_margin": st.sampled_from([0.0, 0.1, 0.5]),
+        "scoring__statements__max_age_days": st.sampled_from([540, 900]),
     }
 )
 
@@ -66,6 +75,17 @@ SLOW = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 
 
 @settings(max_examples=3, deadline=None, suppress_health_check=SLOW)
+@example(
+    edits={
+        "scoring__combine": "worse_of",
+        "scoring__external": "behaviour",
+        "scoring__without_behaviour__best_grade": "D",
+        "scoring__without_financial__no_increase": True,
+        "scoring__grade_margin": 0.5,
+    },
+    base=566,
+    currency="EUR",
+)
 @given(**COMPANIES)
 def test_engine_and_answers_agree_whatever_policy_scorecard_and_currency(quick_gate, tmp_path_factory, edits, base, currency):
     agree(tmp_path_factory.mktemp("ride"), edits, base, currency)

@@ -94,7 +94,7 @@ def _never_overdue(rows, rules, classes, caps):
 FORBIDS = engine.forbids
 BROKEN = {
     "a limit rule": (engine, "forbids", _never_overdue, ("02", "forbids_increase")),
-    "a scorecard's points": (scores, "_points", lambda factor: np.array([*(b.points + 1 for b in factor.bins), 0]), ("01", "points")),
+    "a scorecard's points": (scores, "point_table", lambda factor: (*(b.points + 1 for b in factor.bins), 0), ("01", "points")),
     "an exposure": (balances, "parts_sum", lambda parts, found, capabilities: found.open_items, ("12", "exposure_minor")),
 }
 

@@ -21,8 +21,11 @@ def one_clock():
 
 
 @pytest.fixture(autouse=True)
-def at_noon(monkeypatch):
-    """A test begins at noon of the first day, and in the environment of a person who configured nothing else."""
+def at_noon(monkeypatch, plain_flows):
+    """A test begins at noon of the first day, and in the environment of a person who configured nothing else.
+
+    The review that all start from is run under Prefect, see `reviewed`; what a test runs itself is not.
+    """
     CLOCK.set(NOON)
     for name in ("CREDIT_REVIEW_CONFIG", "CREDIT_REVIEW_TOKEN", "CREDIT_REVIEW_DATABASE_URL", "CREDIT_REVIEW_SECRETS_DIR"):
         monkeypatch.delenv(name, raising=False)

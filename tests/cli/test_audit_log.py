@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from dataclasses import fields
 from datetime import timedelta
 
 import pytest
@@ -14,7 +15,7 @@ from credit_review import audit
 from credit_review.adapters.store.log import SqlLog
 from credit_review.audit.notes import BadNote, VerificationKey, open_note
 from credit_review.audit.proofs import proved
-from credit_review.model.records import AuditPayload, AuditRow, CreditLimit
+from credit_review.model.records import AuditPayload, AuditRow, CreditLimit, LimitChange
 from tests.store.meddling import as_administrator
 
 pytestmark = pytest.mark.prefect
@@ -82,6 +83,25 @@ def test_a_tampered_table_is_found_where_the_log_is_sound(notarised):
     assert found.code == 1 and [one["what"] for one in found.json["differences"]] == [
         f"credit_limit {limit.account_id}: amount_minor is 99, the log says {limit.amount_minor}"
     ]
+
+
+def test_a_limit_moved_by_a_change_that_no_entry_tells_of_is_found_where_the_log_is_sound(notarised):
+    """T-43: rows that agree with one another, and an event that was never written."""
+    notarised.run("audit", "checkpoint").fine()
+    opening = notarised.find(LimitChange, kind="opening")[0]
+    names = [field.name for field in fields(LimitChange)]
+    values = {"change_id": "'c-forged'", "version": "2", "kind": "'reversal'", "reverses_id": "change_id", "old_minor": "new_minor"}
+    values |= {"snapshot_digest": "NULL", "new_minor": "NULL"}
+    with as_administrator(notarised.opened.store) as connection:
+        selected = ", ".join(values.get(name, name) for name in names)
+        insert = f"INSERT INTO limit_change ({', '.join(names)}) SELECT {selected} FROM limit_change WHERE change_id = :id"
+        connection.execute(text(insert), {"id": opening.change_id})
+        moved = "UPDATE credit_limit SET version = 2, amount_minor = NULL WHERE account_id = :id"
+        connection.execute(text(moved), {"id": opening.account_id})
+    assert notarised.run("audit", "verify").code == 0
+    found = notarised.run("audit", "verify", "--business", "--json")
+    assert found.code == 1
+    assert any("c-forged" in one["what"] and "no entry made it" in one["what"] for one in found.json["differences"])
 
 
 def test_everything_the_log_says_of_a_proposal_is_listed_with_what_became_of_its_limit(office):

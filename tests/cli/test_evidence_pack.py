@@ -10,11 +10,11 @@ import shutil
 import subprocess
 import sys
 from datetime import timedelta
-from pathlib import Path
 
 import office as offices
 import pytest
-from office import CLOCK, NOON, run
+from office import CLOCK, NOON
+from packs import SCRIPTS, anchored, conclusions, made_keys, manifest, rows
 from sqlalchemy import text
 
 from credit_review.adapters import files
@@ -22,28 +22,14 @@ from credit_review.model.records import AuditPayload, AuditRow, CreditLimit, Pro
 from tests.store.meddling import as_administrator
 
 pytestmark = pytest.mark.prefect
-SCRIPTS = Path(__file__).parents[2] / "docs" / "audit"
-ORIGIN = "company.example/credit-audit/1"
-SIGNER = "company.example/evidence"
 QUARTER = ("--period", "2026Q4", "--no-replay")
-ANCHORS = """audit:
-  origin: {origin}
-  keys: ['{key}']
-  anchors:
-    - {{name: worm, kind: directory, administrator: "storage team's", folder: {folder}/worm}}
-    - {{name: other, kind: directory, administrator: platform team, folder: {folder}/other}}
-"""
 
 
 @pytest.fixture(scope="module")
 def keys(tmp_path_factory):
-    """Public halves of the log's key and of the one that signs packs; the secret halves are where the program looks for them."""
-    folder, patch = tmp_path_factory.mktemp("keys"), pytest.MonkeyPatch()
-    found = {}
-    for name, variable, of in (("log", "NOTARY_KEY", ORIGIN), ("pack", "EVIDENCE_KEY", SIGNER)):
-        found[name] = run("audit", "key", of, "--out", str(folder / name)).fine().out.strip()
-        patch.setenv(f"CREDIT_REVIEW_{variable}", (folder / name).read_text())
-    yield found
+    """Keys of a log and of who makes packs, for as long as this module runs."""
+    patch = pytest.MonkeyPatch()
+    yield made_keys(tmp_path_factory.mktemp("keys"), patch)
     patch.undo()
 
 
@@ -53,10 +39,7 @@ def lived(reviewed, keys, tmp_path_factory):
     CLOCK.set(NOON)
     folder = tmp_path_factory.mktemp("lived")
     office = reviewed.copy(folder / "config")
-    for name in ("worm", "other"):
-        (folder / name).mkdir()
-    with (office.config / "settings.yaml").open("a", encoding="utf-8") as file:
-        file.write(ANCHORS.format(origin=ORIGIN, key=keys["log"], folder=folder))
+    anchored(office, keys, folder)
     chosen = office.waiting(way="up", tier="T2")[:3]
     office.run("release", *chosen, who="p-analyst").fine()
     for key in chosen[:2]:
@@ -79,19 +62,6 @@ def pack(lived, tmp_path_factory):
     return out
 
 
-def rows(pack, name):
-    return list(csv.DictReader((pack / name).open(encoding="utf-8", newline="")))
-
-
-def manifest(pack):
-    return json.loads((pack / "manifest.json").read_text(encoding="utf-8"))
-
-
-def alone(script, folder, *words):
-    """A script of the auditor's own, in a process that knows nothing of this project: no path, no environment, an empty directory."""
-    return subprocess.run([sys.executable, "-I", script, *words], capture_output=True, text=True, cwd=folder, env={}, check=False)
-
-
 def checked(pack, *words):
     """check_pack.py in this process: its exit code and line."""
     argv, sys.argv = sys.argv, ["check_pack.py", str(pack), *words]
@@ -109,15 +79,11 @@ def test_from_the_folder_and_the_keys_alone_the_scripts_reach_every_conclusion(l
     empty.mkdir()
     for name in ("check_pack.py", "verify_audit.py", "reperform_limits.py"):
         assert (auditor / name).read_bytes() == (SCRIPTS / name).read_bytes()
-    whole = alone(auditor / "check_pack.py", empty, str(auditor), "--key", keys["pack"], "--log-key", keys["log"])
-    assert whole.returncode == 0 and whole.stdout.startswith("whole: ") and "proofs hold" in whole.stdout, (whole.stdout, whole.stderr)
-    facts = manifest(auditor)
-    notes = [word for place, who in facts["administrators"].items() for word in ("--notes", f"{who}={auditor / place}")]
-    log = auditor / "log.jsonl"
-    sound = alone(auditor / "verify_audit.py", empty, str(log), "--key", keys["log"], "--now", facts["made_at"][:19], *notes)
-    assert sound.returncode == 0 and "2 administrators hold" in sound.stdout, (sound.stdout, sound.stderr)
-    limits = alone(auditor / "reperform_limits.py", empty, str(log), "--limits", str(tmp_path / "limits.csv"))
-    assert limits.returncode == 0 and f"{len(lived.find(CreditLimit))} limits in force" in limits.stdout
+    said = conclusions(auditor, keys, empty, "--limits", str(tmp_path / "limits.csv"))
+    assert {name: done.returncode for name, done in said.items()} == {"pack": 0, "log": 0, "limits": 0}, said
+    assert said["pack"].stdout.startswith("whole: ") and "proofs hold" in said["pack"].stdout
+    assert "2 administrators hold" in said["log"].stdout
+    assert f"{len(lived.find(CreditLimit))} limits in force" in said["limits"].stdout
     assert not list(empty.iterdir())
 
 
@@ -355,8 +321,15 @@ def test_everything_about_one_approver_has_what_he_decided_and_what_he_was_refus
 def test_a_special_audit_is_of_somebody_who_is_on_record(lived, tmp_path):
     out = ("--period", "2026Q4", "--out", str(tmp_path / "x"))
     lived.run("audit", "special", "--customer", "c-none", *out, who="p-cfo").refused(3, "the log says nothing of customer:c-none")
-    lived.run("audit", "special", *out, who="p-cfo").refused(3, "give either --customer or --approver")
+    both = ("--customer", "c-none", "--approver", "p-cfo")
+    lived.run("audit", "special", *both, *out, who="p-cfo").refused(3, "give either --customer or --approver")
     assert not (tmp_path / "x").exists()
+
+
+def test_everything_about_a_period_is_the_pack_of_the_period(lived, tmp_path):
+    day = ("--from", "2026-10-02", "--to", "2026-10-02")  # on which nothing happened: nothing is computed again
+    lived.run("audit", "special", *day, "--out", str(tmp_path / "x"), who="p-cfo").fine()
+    assert {one["number"] for one in manifest(tmp_path / "x")["artefacts"]} == {f"E{n:02d}" for n in range(1, 19)}
 
 
 # --- the access list ------------------------------------------------------------------------------------------------------------------
@@ -365,7 +338,7 @@ def test_a_special_audit_is_of_somebody_who_is_on_record(lived, tmp_path):
 def test_an_access_review_is_signed_by_an_office_and_by_nobody_for_himself(lived, tmp_path):
     office = lived.copy(tmp_path / "config")
     words = ("people", "reviewed", "--statement", "compared with the list of personnel")
-    office.run(*words, who="p-cfo").refused(4, "neither control owner nor internal audit", "offices")
+    office.run(*words, who="p-cfo").refused(4, "that is for internal audit or the control owner", "offices")
     assert office.refusals()[-1] == ("person:p-cfo", "log", "sign.lacks_office")
     CLOCK.set(NOON + timedelta(minutes=1))
     office.edit("authority.yaml", 'version: "2026.1"', 'version: "2026.2"')

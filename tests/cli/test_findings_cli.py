@@ -60,10 +60,10 @@ def test_a_deviation_of_a_sample_is_opened_once_remedied_and_closed_by_another(w
     watched.run(*words, who="p-chair").refused(4, "is not yours", "Anna Berg (p-analyst)")
     assert "is remedied" in watched.run(*words, who="p-analyst").fine().out
     close = ("finding", "close", one.finding_id, "--reason", "minutes seen")
-    watched.run(*close, who="p-manager").refused(4, "takes internal audit or a control owner", "Wei Zhang (p-chair)")
-    watched.run(*close, who="p-analyst").refused(4, "takes internal audit or a control owner")
+    watched.run(*close, who="p-manager").refused(4, "that is for internal audit or the control owner", "Wei Zhang (p-chair)")
+    watched.run(*close, who="p-analyst").refused(4, "that is for internal audit or the control owner")
     assert [(who, code) for who, _, code in watched.refusals()] == [
-        ("person:p-manager", "finding.lacks_office"), ("person:p-analyst", "finding.lacks_office"),
+        ("person:p-manager", "sign.lacks_office"), ("person:p-analyst", "sign.lacks_office"),
     ]  # fmt: skip
     assert f"finding {one.finding_id} is closed" in watched.run(*close, "--past", who="p-chair").fine().out
     shown = watched.run("finding", "show", one.finding_id, "--json").fine().json
@@ -105,7 +105,7 @@ def test_what_a_person_saw_is_listed_assigned_reopened_and_shown(watched, tmp_pa
     proof = tmp_path / "note.txt"
     proof.write_text("checked", encoding="utf-8")
     watched.run("finding", "remedy", key, "--text", "called back", "--file", str(proof), who="p-analyst").fine()
-    watched.run("finding", "reopen", key, "--reason", "no note of the call", who="p-analyst").refused(4, "takes internal audit")
+    watched.run("finding", "reopen", key, "--reason", "no note of the call", who="p-analyst").refused(4, "that is for internal audit")
     assert "is open, due" in watched.run("finding", "reopen", key, "--reason", "no note of the call", who="p-chair").fine().out
     shown = watched.run("finding", "show", key).fine().out
     assert "raised on the phone" in shown and "no note of the call" in shown and "Wei Zhang" in shown

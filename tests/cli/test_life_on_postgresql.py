@@ -5,15 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 
 import office as offices
-import pytest
 from office import AS_OF, CLOCK, NOON
 
 from credit_review.model.records import CreditLimit, Proposal, Review, RiskKept
 
-pytestmark = pytest.mark.prefect
 
-
-def test_a_review_lives_on_postgresql_from_ledger_to_sign_off(tmp_path, postgres_url, prefect_session, monkeypatch):
+def test_a_review_lives_on_postgresql_from_ledger_to_sign_off(tmp_path, postgres_url, monkeypatch):
     monkeypatch.setenv("CREDIT_REVIEW_DATABASE_URL", postgres_url)
     office = offices.install(tmp_path / "config", customers=40, seed=5)
     assert "postgresql" in office.run("db", "upgrade").fine().out

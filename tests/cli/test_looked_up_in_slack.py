@@ -15,6 +15,7 @@ from credit_review.limits.codes import CAP_WORDS, Cap
 from credit_review.messages import why as derivation
 from credit_review.model.records import Proposal, Review
 from credit_review.review.directory import person_on
+from credit_review.scoring.scorecard import Fragment, TextModel
 from credit_review.words import ENGLISH
 from deployments.slack_listener import credit, evidence
 from tests.slack.test_in_sandbox import text
@@ -74,6 +75,7 @@ def test_why_says_the_score_in_all_how_need_was_computed_and_the_factor_behind_t
     assert f"x {policy.limits.caps.recommendation.factor:.2f}" in basis["cap by the bureau's recommendation"]
     assert "the recommended limit x" in basis["cap by the bureau's recommendation"], "the provider's own figure is not licensed here"
     assert dict(found.score)["points in all"] == str(row["points"])
+    assert "points, probability" in ENGLISH.say(dict(found.score)["payment behaviour alone"])
     shown = text(derivation.why(proposal, "X", found, ENGLISH)["blocks"])
     assert "How need and caps were computed" in shown and "probability of serious lateness" in shown
     assert f"{policy.version} · {proposal.policy_digest[:16]}" in shown
@@ -100,6 +102,19 @@ def test_where_the_providers_licence_does_not_allow_it_why_says_nothing_from_whi
     assert figure in line(evidence.gather(allowed, proposal, {}, ENGLISH))
 
 
+def test_why_of_a_lowered_limit_says_what_would_keep_it_and_the_command_line_how_to_ask(reviewed):
+    lowered = min((p for p in reviewed.find(Proposal) if p.direction == "down"), key=lambda p: p.customer_id)
+    raised = next(p for p in reviewed.find(Proposal) if p.direction == "up")
+    found = evidence.gather(reviewed.opened, lowered, {}, ENGLISH)
+    shown = text(derivation.why(lowered, "X", found, ENGLISH)["blocks"])
+    kept = ENGLISH.money(lowered.from_minor, lowered.currency)
+    assert "What it takes to reach it" in shown and any(kept in ENGLISH.say(sentence) for sentence in found.path)
+    assert evidence._path(reviewed.opened, raised, licensed=True) == []
+    hint = f'credit-review path {lowered.customer_id} --review {lowered.review_id} --limit "{kept}"'
+    assert hint in " ".join(reviewed.run("show", lowered.proposal_id, who="p-analyst").fine().out.split())
+    assert "credit-review path" not in reviewed.run("show", raised.proposal_id, who="p-analyst").fine().out
+
+
 def test_a_row_of_an_unlicensed_report_in_quarantine_is_named_without_what_it_says():
     row = {"dataset": "external", "row_key": "e-1", "reason": "pd 1.7 is no probability", "column": "pd_fraction", "value": "1.7"}
     assert "1.7" not in ENGLISH.say(evidence._sentence(row, licensed=False)) and "e-1" in evidence._sentence(row, licensed=False)
@@ -123,3 +138,19 @@ def test_the_picture_shows_open_items_by_age_and_what_was_open_at_the_last_month
     )
     ends = dict(evidence._month_ends(items, date(2026, 9, 30)))
     assert len(ends) == 12 and [ends[date(2026, m, d)] for m, d in ((5, 31), (6, 30), (7, 31), (8, 31), (9, 30))] == [0, 370, 370, 300, 309]
+
+
+def test_the_words_in_remarks_that_count_against_a_customer_are_shown_where_the_scorecard_lets_them_count():
+    class Kept:
+        def __init__(self, model):
+            self.model = model
+
+        def scorecard(self):
+            return SimpleNamespace(text=self.model)
+
+    parts = [Fragment(text=one, rarity=1.0, weight=0.5) for one in (" che", "cheq", "eque", "ue ")]
+    model = TextModel(kind="character fragments", customers=9, bad=5, fragments=tuple(sorted(parts, key=lambda f: f.text)))
+    row = {"remarks": "The cheque bounced.\nPaid on Friday."}
+    assert [ENGLISH.say(text) for _, text in evidence._written(row, Kept(model))] == ["cheque"]
+    assert [ENGLISH.say(text) for _, text in evidence._written({"remarks": "All fine"}, Kept(model))] == ["none"]
+    assert list(evidence._written(row, Kept(None))) == list(evidence._written({"remarks": ""}, Kept(model))) == []

@@ -17,6 +17,8 @@ from credit_review.errors import Refused
 from credit_review.model.records import AuditRow, Finding, Person, Review
 from credit_review.model.states import DocumentOfRecord
 from credit_review.scoring import Scorecard
+from credit_review.scoring.calibration import calibrated
+from credit_review.scoring.scorecard import Calibration
 from tasks import artifacts, monitoring, prepare
 
 pytestmark = pytest.mark.prefect
@@ -92,7 +94,21 @@ def test_nothing_to_monitor_is_said_and_is_no_error(office):
     assert office.find(AuditRow, action="model.monitored") == []
 
 
-# --- the scorecard's dates ----------------------------------------------------------------------------------------------------------
+def test_a_figure_that_a_person_replaced_stands_in_the_ledger_with_its_reason_and_waits(office):
+    _, offer, *_ = office.waiting(way="up", tier="T2")
+    office.run("release", offer, who="p-analyst").fine()
+    office.run("decide", offer, "counter", "--amount", "51,000", "--reason", "only for the season", who="p-manager").fine()
+    told = office.run(*MONITOR).fine().out
+    assert "overrides after 2 quarters: needs 2 more quarters" in told and "overrides after 4 quarters: needs 4 more quarters" in told
+    (page,) = (office.config / "data/monitoring").glob("*/monitoring.html")
+    text = page.read_text()
+    assert "only for the season" in text and "p-manager" in text and "51,000.00 EUR" in text
+    found = json.loads((page.parent / "monitoring.json").read_text())
+    assert [(one["up"], one["quarters"], one["made"]) for one in found["overrides"] if one["made"]] == [(True, 2, 1), (True, 4, 1)]
+    assert "p-manager" not in json.dumps(found), "overrides only in sums where people are not shown"
+
+
+# --- the scorecard: its dates, its block ---------------------------------------------------------------------------------------------
 
 
 def test_a_review_past_its_scorecards_date_is_refused_where_policy_says_so_and_warned_of_where_not(office):
@@ -110,3 +126,23 @@ def test_a_review_past_its_scorecards_date_is_refused_where_policy_says_so_and_w
     documents[DocumentOfRecord.POLICY] = parse(text, name="policy.yaml")
     with pytest.raises(Refused, match="held until before 2026-09-30"):
         prepare.require_in_date(plan, documents)
+
+
+def test_a_calibrated_card_gives_the_canaries_what_they_work_out_by_themselves(office):
+    card = scoring.load((office.config / "scorecard.json").read_text())
+    ends = {"shift_low": 0.1, "shift_high": 0.9, "slope_low": 0.5, "slope_high": 0.9}
+    counted = {"definition": "default", "definition_words": "a write-off", "on": ("2025-09-30",), "rows": 900, "bad": 110}
+    measured = calibrated(card, Calibration(shift=0.5, slope=0.7, **ends, **counted))
+    (office.config / "scorecard.json").write_text(scoring.dump(measured))
+    assert "12 of 12 as expected" in office.run("canaries").fine().out
+
+
+def test_no_review_starts_with_a_scorecard_past_its_date_where_policy_refuses_that(office):
+    office.edit("policy.yaml", "scorecard_outside_its_dates: warn", "scorecard_outside_its_dates: refuse")
+    path = office.config / "scorecard.json"
+    path.write_text(path.read_text().replace('"valid_from": null', '"valid_from": "2025-01-01",\n  "valid_to": "2026-10-01"'))
+    office.adopt("policy.yaml")
+    office.adopt("scorecard.json")
+    before = len(office.find(Review))
+    office.run("review", "run", "--as-of", "2026-12-31").refused(4, "held until before", "scorecard fit")
+    assert len(office.find(Review)) == before

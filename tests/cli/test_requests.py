@@ -14,10 +14,10 @@ pytestmark = pytest.mark.prefect
 
 
 def steady(office):
-    """A customer with a limit in force and no open proposal, and that limit."""
-    busy = {p.account_id for p in office.find(Proposal)}
+    """A customer with a limit in force and no proposal, and that limit."""
+    busy = {p.customer_id for p in office.find(Proposal)}
     limits = {c.account_id: c for c in office.find(CreditLimit)}
-    accounts = [a for a in office.find(LimitAccount, layer="base", currency="EUR") if a.account_id in limits and a.account_id not in busy]
+    accounts = [a for a in office.find(LimitAccount, layer="base", currency="EUR") if a.account_id in limits and a.subject_id not in busy]
     (path,) = (office.config / "data" / "reviews").glob(f"{office.find(Review, kind='periodic')[0].review_id}/proposals.csv")
     same = {row["customer_id"] for row in csv.DictReader(path.open(encoding="utf-8")) if row["state"] == "reviewed"}
     free = [(a, limits[a.account_id]) for a in accounts if limits[a.account_id].amount_minor and a.subject_id in same]

@@ -107,6 +107,20 @@ def test_the_log_is_consistent_and_not_anchored(told):
     assert "consistent, not anchored" in told[1] and "never 0" in told[1]
 
 
+def test_canaries_went_ahead_and_the_controls_looked_at_what_was_decided(told):
+    story = told[1]
+    assert "12 made-up customers whose right limits are known went first: 12 came out right" in story
+    assert re.search(r"\n16 controls looked for approvals without authority, .*: no exception found\n", story)
+
+
+def test_an_auditor_s_folder_is_one_line_to_type(told):
+    folder, story, _ = told
+    typed = re.search(r"as one signed folder +(.+)", story)[1]
+    done = subprocess.run(["bash", "-c", f"{typed} --no-replay"], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (folder / "evidence" / "index.html").is_file() and (folder / "evidence" / "manifest.note").is_file()
+
+
 def test_what_it_says_to_look_at_and_to_type_next_is_there(told):
     _, story, _ = told
     for label in ("report", "data checks", "all proposals"):

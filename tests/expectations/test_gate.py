@@ -285,12 +285,16 @@ def test_results_are_the_same_every_time():
 
 @pytest.mark.parametrize("dataset", sorted(gate.SUITES))
 def test_every_promise_is_a_great_expectation_with_its_severity_and_words(dataset):
+    import great_expectations.expectations as gxe
+
     suite = gate.SUITES[dataset]
     names = [p.name for p in suite.promises]
     assert len(names) == len(set(names))
     for promise, expectation in zip(suite.promises, gate.expectations(suite), strict=True):
         assert str(expectation.severity.value) == promise.severity and expectation.description == promise.words
         assert promise.column in DATASETS[dataset].names and promise.reason[0].islower() and not promise.words.endswith(".")
+        kind = getattr(gxe, promise.kind)
+        assert isinstance(expectation, kind) and expectation.configuration.kwargs == kind.configuration.fget(expectation).kwargs
 
 
 def test_features_and_proposals_that_contradict_themselves_stop_the_review():
@@ -302,3 +306,17 @@ def test_features_and_proposals_that_contradict_themselves_stop_the_review():
 def test_importing_the_gate_imports_neither_great_expectations_nor_pandas():
     code = "import sys, expectations.gate; print([m for m in ('great_expectations', 'pandas') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
+def test_what_is_not_used_at_an_import_is_loaded_by_who_uses_it_later(monkeypatch):
+    monkeypatch.delitem(sys.modules, "colorsys", raising=False)
+    with gate._loaded_when_used("colorsys"):
+        import colorsys as early
+    assert "colorsys" not in sys.modules
+    used = early.rgb_to_hsv
+    import colorsys as late
+
+    assert used is late.rgb_to_hsv and late is not early
+    with gate._loaded_when_used("colorsys"):
+        import colorsys as again
+    assert again is late, "what is loaded stays"

@@ -80,13 +80,14 @@ def test_a_server_started_in_the_checkout_reports_to_nobody():
     assert settings["server"]["analytics_enabled"] is False
 
 
-def test_there_are_seven_deployments_named_like_their_flows():
+def test_there_are_eight_deployments_named_like_their_flows():
     assert sorted(DEPLOYED) == [
         "apply_limits",
         "daily_follow_up",
         "issue_checkpoint",
         "monitor_scorecard",
         "periodic_review",
+        "refit_scorecard",
         "verify_audit_log",
         "watch_controls",
     ]
@@ -173,4 +174,5 @@ def test_the_other_schedules():
         "monitor_scorecard": "30 4 12 * *",
         "verify_audit_log": "0 5 * * *",
         "watch_controls": "15 4 * * *",
+        "refit_scorecard": "0 3 1 2 *",
     }

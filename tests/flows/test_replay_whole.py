@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from installed import AS_OF, install, set_in
 
 from credit_review.adapters import build_info
@@ -10,10 +9,8 @@ from credit_review.model.records import AuditRow, Proposal, Review
 from deployments.cli import reviewing
 from tasks import effects, prepare, replaying
 
-pytestmark = pytest.mark.prefect
 
-
-def test_a_review_of_500_customers_replays_equal_also_after_limits_were_applied(tmp_path, prefect_session, monkeypatch):
+def test_a_review_of_500_customers_replays_equal_also_after_limits_were_applied(tmp_path, plain_flows, monkeypatch):
     monkeypatch.setattr(build_info, "code_commit", lambda: "c0ffee")  # whoever saves a file meanwhile makes no difference
     config = tmp_path / "config"
     install(config, customers=500, seed=17)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from prefect import Task
+from prefect import Flow, Task
+from prefect.states import Failed
 
-from tasks import artifacts, assess, progress, validate
+from credit_review.model.states import DocumentOfRecord
+from tasks import artifacts, assess, canaries, progress, validate
 
 
 def apply(patch):
@@ -22,3 +24,35 @@ def apply(patch):
     for module in (artifacts, progress):
         for name in [name for name in vars(module) if name.endswith("_artifact")]:
             patch.setattr(module, name, lambda *given, **named: None)
+
+
+def run_flows(patch):
+    """As `apply`; and a flow that is called runs as a plain function, whose end or error is a state as Prefect's callers get it."""
+    apply(patch)
+
+    def call(flow, *given, return_state, **named):
+        assert return_state
+        try:
+            return flow.fn(*given, **named)
+        except Exception as error:
+            return Failed(message=str(error), data=error)
+
+    patch.setattr(Flow, "__call__", call)
+    ride_once(patch)
+
+
+RODE = {}
+
+
+def ride_once(patch):
+    """The canaries' result is computed once for the same documents and day, on which alone it depends."""
+    ride = canaries.result_of
+
+    def result_of(plan):
+        kinds = (DocumentOfRecord.POLICY, DocumentOfRecord.SCORECARD, DocumentOfRecord.AUTHORITY)
+        key = (plan.as_of, plan.kind, *(plan.workspace.document(kind).digest for kind in kinds))
+        if key not in RODE:
+            RODE[key] = ride(plan)
+        return RODE[key]
+
+    patch.setattr(canaries, "result_of", result_of)

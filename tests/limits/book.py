@@ -41,6 +41,7 @@ def customer(customer_id="c1", *, grade="B", **fields):
         "terms_days": 30,
         "exposure_minor": eur(40_000),
         "own_risk_minor": eur(40_000),
+        "security_minor": 0,
         "tangible_net_worth_minor": eur(10_000_000),
         "net_worth_age_days": 100.0,
         "recommended_limit_minor": eur(1_000_000),

@@ -45,6 +45,7 @@ CUSTOMERS = st.fixed_dictionaries(
         "limit_minor": maybe,
         "terms_days": st.one_of(st.none(), st.sampled_from([0, 10, 14, 30, 60, 90])),
         "exposure_minor": amount,
+        "security_minor": amount,
         "overdue_minor": amount,
         "oldest_dpd_days": st.sampled_from([0, 30, 31, 200]),
         "quarantined_minor": st.sampled_from([0, 0, 0, 500]),
@@ -60,6 +61,7 @@ POLICIES = st.fixed_dictionaries(
     {
         "limits__caps__net_worth__otherwise": OTHERWISE,
         "limits__caps__recommendation__otherwise": OTHERWISE,
+        "limits__caps__security__raises_caps_by": st.sampled_from([0, 0.5, 1]),
         "limits__need__at_least_peak_balance": st.booleans(),
         "limits__without_need__action": st.sampled_from(["exposure", "none"]),
         "limits__without_need__factor": st.sampled_from([1, 0.8, 1.333333]),

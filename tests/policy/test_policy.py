@@ -138,8 +138,8 @@ def test_an_unsound_policy_is_refused_naming_line_field_and_reason(edit, field, 
 
 
 def test_the_line_in_the_message_is_the_line_of_the_file():
-    wrong = TEXT.replace("{grade: B, below: 0.03}", "{grade: B, below: 0.01}")
-    number = next(i for i, line in enumerate(wrong.splitlines(), 1) if "grade: B, below" in line)
+    wrong = TEXT.replace("{grade: B, name: good, below: 0.03}", "{grade: B, name: good, below: 0.01}")
+    number = next(i for i, line in enumerate(wrong.splitlines(), 1) if "grade: B, name" in line)
     with pytest.raises(BadInput, match=rf"policy\.yaml line {number}, grades\[1\]\.below: .*overlap"):
         policy.load(documents.parse(wrong, name="policy.yaml"))
 
@@ -172,6 +172,7 @@ def test_bands_that_load_give_every_probability_exactly_one_grade(bounds, probab
     data = yaml.safe_load(TEXT)
     for band, bound in zip(data["grades"], [*sorted(bounds), 1.5], strict=True):
         band["below"] = bound
+    data["scoring"]["grade_margin"] = 0.0
     loaded = policy.Policy.model_validate(data)
     assert policy.problems(loaded) == ()
     inside = [b.grade for low, b in zip([0.0, *sorted(bounds)], loaded.grades, strict=True) if low <= probability < b.below]

@@ -85,6 +85,7 @@ def written_by_others(d):
     yield from (line.by for line in d.risk_kept)
     yield from d.customers["name"]
     yield from d.routes["tier_name"]
+    yield from (f"{grade} {name}" for grade, name in zip(d.proposals["grade"], d.proposals["grade_name"], strict=True) if name)
     yield from d.routes["holders"]
     yield from (str(one).replace("_", " ") for name in ("expectation", "column") for one in d.quarantine[name].unique())
     yield from (str(one) for one in d.quarantine["expectation"].unique())

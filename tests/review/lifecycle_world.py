@@ -257,7 +257,10 @@ _EXPLAINS = {
     "access": ("access.changed",),
     "delegation": ("delegation.changed",),
     "document": ("document.submitted",),
-    "adoption": ("document.adopted", "policy.changed", "authority.changed", "model.registered", "mapping.changed"),
+    "adoption": ("document.adopted", "policy.changed", "authority.changed", "mapping.changed"),
+    "model": (
+        "model.drafted", "model.described", "model.validated", "model.rejected", "model.registered", "model.published", "model.retired",
+    ),
     "deferral": ("customer.deferred",),
     "exclusion": ("customer.excluded",),
     "risk": ("risk.raised", "risk.kept"),
@@ -278,6 +281,11 @@ _STATE = {
     "delegation": (records.Delegation, ("delegation_id", "recorded_at"), ()),
     "document": (records.GovernedDocument, ("digest",), ()),
     "adoption": (records.Adoption, ("digest", "person_id"), ()),
+    "model": (
+        records.ModelVersion,
+        ("digest",),
+        ("status", "validated_by", "validated_at", "report_digest", "signature", "owner_id", "tier", "purpose", "card_digest"),
+    ),
     "deferral": (records.Deferral, ("deferral_id",), ()),
     "exclusion": (records.Exclusion, ("exclusion_id",), ()),
     "risk": (records.RiskKept, ("proposal_id",), ("decided_by",)),
@@ -306,6 +314,8 @@ class Ledger:
         for kind, (record, key, fields) in _STATE.items():
             for one in self.world.find(record):
                 found[kind, tuple(getattr(one, k) for k in key)] = tuple(getattr(one, f) for f in fields)
+        for given in self.world.find(records.ModelValidation):  # an answer is a change of the version it is about
+            found["model", (given.digest,)] += (given.at, given.person_id)
         opened = {c.account_id for c in self.world.find(records.LimitChange, version=1, kind="opening")}
         for account in self.world.find(records.LimitAccount):
             if account.account_id not in opened:

@@ -49,7 +49,7 @@ def test_a_document_is_in_force_once_the_second_person_has_adopted_it(world):
     ],
 )
 def test_each_kind_has_its_own_entry(world, kind, action):
-    world.adopt(kind, "text")
+    world.adopt(kind, '{"kind":"expert"}' if kind == "scorecard" else "text")
     assert len(world.entries(action)) == 1
 
 

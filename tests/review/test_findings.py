@@ -27,7 +27,7 @@ from credit_review.messages import Company as Shown
 from credit_review.messages import renderer
 from credit_review.model.records import AuditRow, Finding, Maker, OutboxEntry
 from credit_review.model.states import ProposalState
-from credit_review.review import findings, followup
+from credit_review.review import findings, followup, signing
 from credit_review.review.addressing import Destinations
 from credit_review.review.findings import Desk, Opened
 from credit_review.review.showing import Showing
@@ -248,7 +248,7 @@ def test_the_owner_remedies_with_evidence_and_somebody_else_closes(world):
     ("who", "code"),
     [
         ("p-control", findings.OWN),  # owns and remedied it
-        ("p-cfo", findings.LACKS_OFFICE),
+        ("p-cfo", signing.LACKS_OFFICE),
         ("p-gone", "person.not_active"),
     ],
 )
@@ -258,7 +258,7 @@ def test_nobody_without_office_or_with_a_part_in_it_closes(world, who, code):
     with pytest.raises(Refused) as refusal:
         closed(world, finding_id, by=who)
     assert refusal.value.code == code and world.one(Finding).state == "remedied" and not world.entries("finding.closed")
-    if code in (findings.OWN, findings.LACKS_OFFICE):
+    if code in (findings.OWN, signing.LACKS_OFFICE):
         assert "ask " in refusal.value.next_step and "p-control" not in refusal.value.next_step
 
 
@@ -326,7 +326,7 @@ def test_a_remedy_that_does_not_do_is_sent_back_and_a_leaver_is_replaced(world):
     world.deactivate("p-control")
     with pytest.raises(Refused) as refusal:
         do(world, findings.reopen, finding_id, reason="no", by="p-analyst")
-    assert refusal.value.code == findings.LACKS_OFFICE
+    assert refusal.value.code == signing.LACKS_OFFICE
     done = do(world, findings.reopen, finding_id, reason="the file shows another account", by="p-audit", now=NOON + timedelta(days=7))
     assert (done.state, done.owner_id, done.times_reopened) == ("open", "p-second", 1)
     assert world.entries("finding.reopened")[0]["data"]["found_again"] == 0 and log_and_table_differ(world) == []

@@ -292,6 +292,16 @@ def test_not_approved_in_time_it_is_taken_back_and_a_finding_opens_in_the_same_s
     assert json.loads(world.one(Finding).facts_json)["outcome"] == "expired" and contradictions(world) == []
 
 
+def test_a_sweep_reads_overrides_of_its_look_back_and_an_older_one_stays_with_the_control_that_named_it_every_night(world):
+    put(world, asked(world))
+    first, last = NOON + override.LOOK_BACK - timedelta(days=1), NOON + override.LOOK_BACK + timedelta(days=1)
+    assert alarms(world, last) == ["not_approved"]
+    swept(world, last)  # the first sweep in more than a year: the limit ends by itself
+    assert in_force(world) is None and world.find(Finding) == []
+    assert alarms(world, last) == ["not_approved"], "it was in force to its end without approval: that is not taken back"
+    assert len(swept(world, first).findings) == 1
+
+
 def test_what_lies_under_it_is_in_force_again_when_it_is_taken_back(world):
     temporary = world.limit("c-1", 60_000_00, layer="temporary", until=date(2026, 11, 1))
     world.limit("c-9", 1)

@@ -8,7 +8,7 @@ from datetime import date
 import numpy as np
 import pandas as pd
 import pytest
-from scoring_rows import simulated, starter_policy
+from scoring_rows import starter_policy
 
 from credit_review import scoring
 from credit_review.errors import BadInput
@@ -140,12 +140,3 @@ def test_a_card_holds_from_its_first_day_until_before_its_last():
     text = scoring.dump(card).replace('"valid_to": "2027-07-01"', '"valid_to": "2026-01-01"')
     with pytest.raises(BadInput, match="expected a day after valid_from, 2026-01-01"):
         scoring.load(text)
-
-
-def test_a_fit_calibrates_on_later_periods_and_says_so_and_holds_for_a_year_and_a_half():
-    result = scoring.fit(simulated(500, 11), policy=POLICY, seed=1, valid_from=date(2025, 4, 1))
-    card = result.scorecard
-    assert card.valid_to == date(2026, 10, 1)
-    assert isinstance(card.calibration, Calibration) and card.calibration.on == ("2025-03-31",) and card.calibration.rows == 500
-    assert card.calibration.definition == "serious lateness" and card.figure == "probability of serious lateness"
-    assert any(line.startswith("Calibrated to serious lateness on 500 rows") for line in result.report.lines())

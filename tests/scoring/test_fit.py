@@ -50,6 +50,13 @@ def test_the_mean_probability_equals_the_share_of_customers_with_the_outcome(fit
     assert overall == pytest.approx(TRAINING["outcome"].mean(), abs=1e-4)
 
 
+def test_a_fit_is_calibrated_on_later_periods_and_says_so_and_holds_for_a_year_and_a_half(fitted):
+    card = fitted.scorecard
+    assert card.valid_to == date(2026, 10, 1) and card.figure == "probability of serious lateness"
+    assert (card.calibration.on, card.calibration.rows, card.calibration.definition) == (("2025-03-31",), 500, "serious lateness")
+    assert any(line.startswith("Calibrated to serious lateness on 500 rows") for line in fitted.report.lines())
+
+
 def test_later_periods_are_judged_only_where_an_outcome_was_known_before_them(fitted):
     assert [p.cutoff for p in fitted.report.periods] == ["2025-03-31"]
     period = fitted.report.periods[0]

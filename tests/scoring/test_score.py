@@ -15,7 +15,7 @@ from scoring_rows import features, simulated, starter_policy
 
 from credit_review import scoring
 from credit_review.errors import BadInput
-from credit_review.model.frames import FEATURES, SCORES
+from credit_review.model.frames import FEATURES, PANDAS, SCORES
 from credit_review.scoring.scorecard import Scale
 
 POLICY = starter_policy()
@@ -32,6 +32,8 @@ GOOD = {
     "open_items_minor": 100_000, "overdue_fraction": 0.0, "oldest_dpd_days": 0, "average_days_late": -3.0, "days_late_trend": -6.0,
     "utilisation_fraction": 0.2, "months_on_book": 150.0, "external_pd_fraction": 0.002, "external_age_days": 30.0,
     "tangible_net_worth_minor": 90_000_000, "net_worth_age_days": 200.0, "sales_12m_minor": 10_000_000, "limit_minor": 500_000,
+    "open_item_count": 1, "cleared_count": 12, "altman_z2": 6.5, "altman_z2_trend": 0.5, "equity_ratio": 0.6, "interest_coverage": 9.0,
+    "current_ratio": 2.0, "net_margin": 0.08, "statements_age_days": 200.0,
 }  # fmt: skip
 BAD = GOOD | {
     "overdue_fraction": 0.9, "oldest_dpd_days": 80, "average_days_late": 70.0, "days_late_trend": 30.0, "utilisation_fraction": 3.0,
@@ -73,7 +75,7 @@ def test_points_of_the_factors_add_up_to_the_score_and_the_score_to_the_probabil
 def test_scores_have_the_columns_of_the_dataset_and_name_the_scorecard():
     result = scoring.score(features([{"customer_id": "c1"}]), EXPERT, POLICY)
     assert list(result.columns) == list(SCORES.names)
-    assert [str(t) for t in result.dtypes] == ["str", "str", "int64", "float64", "str", "str", "str"]
+    assert [str(t) for t in result.dtypes] == [PANDAS[c.dtype] for c in SCORES.columns]
     assert result["scorecard"].iloc[0] == scoring.digest(EXPERT)
 
 
@@ -145,7 +147,7 @@ def test_the_line_beyond_which_it_has_happened_is_policys_own():
 
 
 def test_a_source_without_payment_history_makes_the_lateness_factors_not_available():
-    lacking = scoring.not_available({"sales", "limits", "disputes"})
+    lacking = scoring.not_available({"sales", "limits", "disputes", "statements", "remarks"})
     assert lacking == {"average_days_late": "no cleared items in source", "days_late_trend": "no cleared items in source"}
     card = scoring.expert(POLICY, not_available=lacking)
     result = one(GOOD | {"average_days_late": np.nan, "days_late_trend": np.nan}, card)

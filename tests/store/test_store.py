@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import sqlite3
+from contextlib import closing
 from dataclasses import fields, replace
 from datetime import UTC, date, datetime, timedelta
 
@@ -11,7 +13,7 @@ from sqlalchemy import text
 from store_rows import DAY, NOW, account, change_of, decision, effect, limit_of, maker, opening, proposal, put, review
 
 from credit_review import audit
-from credit_review.adapters.store import models, schema
+from credit_review.adapters.store import engine, models, schema
 from credit_review.adapters.store.engine import WRITE_BUDGET, open_engine
 from credit_review.adapters.store.unit_of_work import open_store
 from credit_review.errors import BadInput, Conflict, Unavailable
@@ -30,7 +32,7 @@ from credit_review.model.records import (
     Proposal,
     Review,
 )
-from credit_review.ports import Entry
+from credit_review.ports import Entry, Since
 
 ENTRY = Entry(action=audit.Action.RUN_STARTED, actor="system:test", entity="review:r-1", data={"as_of": "2026-09-30"})
 
@@ -121,6 +123,13 @@ def test_a_missing_folder_is_named(tmp_path):
 # --- reading and writing ------------------------------------------------------------------------------------------------------------
 
 
+def test_a_commit_on_sqlite_waits_for_the_disk_as_installed(tmp_path):
+    """In tests it does not, see conftest.py."""
+    with closing(sqlite3.connect(tmp_path / "as-installed.db")) as connection:
+        engine._prepare_sqlite.__wrapped__(connection, None)
+        assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
+
+
 def test_what_is_committed_is_read_back_equal(book):
     with book.read() as uow:
         assert uow.get(Proposal, proposal_id="p-1") == proposal()
@@ -144,7 +153,7 @@ def test_an_exception_in_the_block_stores_nothing(store):
         assert uow.find(Review) == []
 
 
-def test_find_filters_by_equality_membership_and_null(store):
+def test_find_filters_by_equality_membership_null_and_least_value(store):
     put(store, review(), *(account(f"acc-{n}") for n in range(4)))
     put(store, *(proposal(f"p-{n}", account_id=f"acc-{n}", from_minor=None if n % 2 else n, grade="AB"[n // 2]) for n in range(4)))
     with store.read() as uow:
@@ -154,6 +163,8 @@ def test_find_filters_by_equality_membership_and_null(store):
         assert ids(proposal_id=("p-3", "p-0"), grade="A") == ["p-0"]
         assert ids(from_minor={0, None}) == ["p-0", "p-1", "p-3"]
         assert ids(proposal_id=[]) == []
+        assert ids(proposal_id=Since("p-2")) == ids(proposal_id=Since("p-2"), grade="B") == ["p-2", "p-3"]
+        assert ids(from_minor=Since(1)) == ["p-2"]
         assert [one.proposal_id for one in uow.find(Proposal, order_by=("grade", "proposal_id"), limit=3)] == ["p-0", "p-1", "p-2"]
 
 

@@ -57,12 +57,16 @@ class TimestampAnchor:
 
     def held(self) -> list[str]:
         """Every note with its token verified, oldest first. Raises Tampered for a token that does not belong to its note."""
-        found = []
+        return list(self.tokens())
+
+    def tokens(self) -> dict[str, bytes]:
+        """The token (DER of a TimeStampResp) of every note, verified, oldest first. Raises Tampered like `held`."""
+        found = {}
         for path in sorted(self._folder.glob("*.checkpoint")):
             note = path.read_text(encoding="utf-8", errors="replace")
-            token = path.with_suffix(".tsr")
-            self._require(token.read_bytes() if token.is_file() else b"", note, path.name)
-            found.append(note)
+            file = path.with_suffix(".tsr")
+            found[note] = file.read_bytes() if file.is_file() else b""
+            self._require(found[note], note, path.name)
         return found
 
     def stamped_at(self, name: str) -> Any:

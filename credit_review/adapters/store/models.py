@@ -94,6 +94,11 @@ def _days(column: str) -> CheckConstraint:
     return CheckConstraint(f"{column} BETWEEN 0 AND 3650", name=f"{column}_in_range")
 
 
+def _not_among(column: str, several: str, *, name: str) -> CheckConstraint:
+    """The value is none of those joined by |; nothing like LIKE, in which _ stands for any letter."""
+    return CheckConstraint(f"replace('|' || {several} || '|', '|' || {column} || '|', '') = '|' || {several} || '|'", name=name)
+
+
 def _half_open(start: str, end: str) -> CheckConstraint:
     return CheckConstraint(f"{end} >= {start}", name="ends_after_start")
 
@@ -238,6 +243,83 @@ class Adoption(Base):
     person_id: Mapped[Key]
     at: Mapped[datetime]
     __table_args__ = (_refers("digest", "governed_document"),)
+
+
+class ModelVersion(Base):
+    """The model inventory: at most one version of a model in force without an end."""
+
+    __tablename__ = "model_version"
+    digest: Mapped[Key]
+    model_id: Mapped[str]
+    version: Mapped[int]
+    kind: Mapped[str]
+    status: Mapped[str]
+    title: Mapped[str]
+    owner_id: Mapped[str]
+    tier: Mapped[int]
+    purpose: Mapped[str]
+    data: Mapped[str]
+    limits_of_use: Mapped[str]
+    developers: Mapped[str]
+    card_digest: Mapped[str]
+    registered_by: Mapped[str]
+    registered_at: Mapped[datetime]
+    validated_by: Mapped[str]
+    validated_at: Mapped[datetime | None]
+    report_digest: Mapped[str]
+    valid_from: Mapped[date | None]
+    valid_to: Mapped[date | None]
+    retired_by: Mapped[str]
+    retired_at: Mapped[datetime | None]
+    retired_reason: Mapped[str]
+    signature: Mapped[str]
+    __table_args__ = (
+        _one_of("kind", states.ModelKind),
+        _one_of("status", states.ModelStatus),
+        CheckConstraint("tier BETWEEN 1 AND 3", name="tier_in_range"),
+        CheckConstraint("version >= 1", name="version_in_range"),
+        CheckConstraint("developers <> ''", name="has_a_developer"),
+        CheckConstraint(
+            "(validated_by = '') = (report_digest = '') AND (validated_by = '') = (validated_at IS NULL)", name="validation_whole"
+        ),
+        CheckConstraint(
+            "validated_by <> '' OR status IN ('draft', 'retired') OR (status = 'in_force' AND tier > 1)", name="validated_before_use"
+        ),
+        CheckConstraint("status <> 'in_force' OR valid_from IS NOT NULL", name="in_force_from_a_day"),
+        CheckConstraint("(status = 'retired') = (retired_at IS NOT NULL)", name="retired_by_somebody"),
+        _not_among("validated_by", "developers", name="validated_by_another"),
+        _half_open("valid_from", "valid_to"),
+        UniqueConstraint("model_id", "version", name="one_model_version"),
+        UniqueConstraint("digest", "developers", name="model_and_developers"),
+        Index(
+            "one_model_in_force",
+            "model_id",
+            unique=True,
+            sqlite_where=text("status = 'in_force' AND valid_to IS NULL"),
+            postgresql_where=text("status = 'in_force' AND valid_to IS NULL"),
+        ),
+    )
+
+
+class ModelValidation(Base):
+    """Validators' answers. The developers are copied so that the CHECK on them cannot be fooled."""
+
+    __tablename__ = "model_validation"
+    digest: Mapped[Key]
+    person_id: Mapped[Key]
+    at: Mapped[KeyTime]
+    developers: Mapped[str]
+    verdict: Mapped[str]
+    authority: Mapped[str]
+    report_digest: Mapped[Hash]
+    comment: Mapped[str]
+    __table_args__ = (
+        _one_of("verdict", states.ModelVerdict),
+        CheckConstraint("person_id <> ''", name="by_somebody"),
+        CheckConstraint("comment <> ''", name="says_why"),
+        _not_among("person_id", "developers", name="validator_is_no_developer"),
+        _refers("digest developers", "model_version", name="fk_model_validation_model"),
+    )
 
 
 class CustomerAlias(Base):
@@ -901,7 +983,7 @@ INSERT_ONLY = frozenset(
         records.Person, records.PersonAccount, records.Delegation, records.CustomerAlias, records.GroupMembership, records.Rate,
         records.Deferral, records.Exclusion, records.Adoption, records.Maker, records.Decision, records.Note, records.LimitChange,
         records.PersonPreference, records.Absence, records.AccessRight, records.ConflictOfInterest, records.Addressee,
-        records.PacketOpening,
+        records.PacketOpening, records.ModelValidation,
     }
 )  # fmt: skip
 """Facts: a trigger refuses their change and deletion, a correction is a new row."""

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Dialect, Select, Table, Update, and_, bind
 
 from credit_review.adapters.store.models import RECORDS, Base
 from credit_review.errors import BadInput
+from credit_review.ports import Since
 
 LARGEST_MEMBERSHIP = 10_000
 """Values bound in one statement; longer lists are asked for in parts (both databases bind a limited number)."""
@@ -72,10 +73,11 @@ def _is_membership(value: Any) -> bool:
 
 
 class _Way(StrEnum):
-    """How a filter asks: for a missing value, for one, for one of some, or for one of some or none."""
+    """How a filter asks: for a missing value, for one, for at least one, for one of some, or for one of some or none."""
 
     MISSING = "missing"
     ONE = "one"
+    SINCE = "since"
     SOME = "some"
     SOME_OR_MISSING = "some_or_missing"
 
@@ -92,6 +94,8 @@ def shape_of(filters: Mapping[str, Any]) -> _Shape:
 def _way(value: Any) -> _Way:
     if value is None:
         return _Way.MISSING
+    if isinstance(value, Since):
+        return _Way.SINCE
     if not _is_membership(value):
         return _Way.ONE
     return _Way.SOME_OR_MISSING if None in value else _Way.SOME
@@ -99,18 +103,24 @@ def _way(value: Any) -> _Way:
 
 def values_of(filters: Mapping[str, Any]) -> dict[str, Any]:
     """What statements built for the filters' shape are run with."""
-    return {
-        f"where_{name}": [one for one in value if one is not None] if _is_membership(value) else value for name, value in filters.items()
-    }
+    return {f"where_{name}": _bound(value) for name, value in filters.items()}
+
+
+def _bound(value: Any) -> Any:
+    if _is_membership(value):
+        return [one for one in value if one is not None]
+    return value.value if isinstance(value, Since) else value
 
 
 def _condition(record: type[Any], name: str, way: _Way) -> ColumnElement[bool]:
     column = column_of(record, name)
     if way == _Way.MISSING:
         return column.is_(None)
-    value = bindparam(f"where_{name}", type_=column.type, expanding=way != _Way.ONE)
+    value = bindparam(f"where_{name}", type_=column.type, expanding=way in (_Way.SOME, _Way.SOME_OR_MISSING))
     if way == _Way.ONE:
         return column == value
+    if way == _Way.SINCE:
+        return column >= value
     return column.in_(value) if way == _Way.SOME else or_(column.in_(value), column.is_(None))
 
 

@@ -173,7 +173,7 @@ class _Logged:
         if action == Action.LIMIT_OVERRIDE:
             self.overrides[change] = str(data["approve_by"])
             self.waiting.add(change)
-        elif data.get("reverses") in self.waiting:
+        elif data.get("reverses") in self.waiting and "proposal" in data:  # one that ended by itself names none
             self.taken_back |= {change, str(data["reverses"])}
 
 
@@ -265,7 +265,12 @@ def _held(connection: Connection) -> pd.DataFrame:
 def _documents(connection: Connection, logged: _Logged) -> pd.DataFrame:
     stored = table_of(GovernedDocument).c
     query = _plain(GovernedDocument, "kind", "name", "digest", "adopted_at").where(stored.adopted_at.is_not(None))
-    return _frame(connection, "documents", query, _numbered(logged, "document", "digest"))
+    return _frame(connection, "documents", query, lambda frame: frame.assign(seq=[_adopted(logged, digest) for digest in frame["digest"]]))
+
+
+def _adopted(logged: _Logged, digest: str) -> int:
+    """The entry by which a document took effect; that of a scorecard is about the version of the model it is."""
+    return logged.seqs.get(f"document:{digest}", logged.seqs.get(f"model:{digest}", -1))
 
 
 def _matrices(connection: Connection) -> dict[str, str]:
