@@ -148,7 +148,7 @@ def _line(row: dict[str, Any], called: Mapping[str, str], routes: Mapping[str, s
         name=called.get(row["customer_id"], ""),
         customer_id=row["customer_id"],
         direction=DIRECTIONS[row["direction"]],
-        grade=" ".join(filter(None, (row["grade"], row.get("grade_name")))) or DASH,
+        grade=row["grade"] or DASH,
         pd=percent(row["pd_fraction"]),
         exposure=whole(row["exposure_minor"], currency),
         own_risk=whole(row["own_risk_minor"], currency),
