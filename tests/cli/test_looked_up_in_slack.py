@@ -75,7 +75,8 @@ def test_why_says_the_score_in_all_how_need_was_computed_and_the_factor_behind_t
     assert f"x {policy.limits.caps.recommendation.factor:.2f}" in basis["cap by the bureau's recommendation"]
     assert "the recommended limit x" in basis["cap by the bureau's recommendation"], "the provider's own figure is not licensed here"
     assert dict(found.score)["points in all"] == str(row["points"])
-    assert "points, probability" in ENGLISH.say(dict(found.score)["payment behaviour alone"])
+    views = [ENGLISH.say(dict(found.score)[f"{view} alone"]) for view in ("payment behaviour", "financial standing")]
+    assert any("points, probability" in view for view in views) and all("points" in view or view == "not known" for view in views)
     shown = text(derivation.why(proposal, "X", found, ENGLISH)["blocks"])
     assert "How need and caps were computed" in shown and "probability of serious lateness" in shown
     assert f"{policy.version} · {proposal.policy_digest[:16]}" in shown

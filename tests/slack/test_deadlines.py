@@ -83,7 +83,7 @@ def test_locks_one_after_the_other_add_up_to_one_budget(listener):
     def hold(table, seconds):
         with psycopg.connect(url) as connection:
             connection.execute(f"SELECT * FROM {table} FOR UPDATE").fetchall()
-            held.wait(10)
+            held.wait(60)
             time.sleep(seconds)
             connection.rollback()
 
@@ -91,7 +91,7 @@ def test_locks_one_after_the_other_add_up_to_one_budget(listener):
     holders = [threading.Thread(target=hold, args=one) for one in locks]
     for holder in holders:
         holder.start()
-    held.wait(10)
+    held.wait(60)
     status = _click(listener, proposal_id)
     for holder in holders:
         holder.join()
