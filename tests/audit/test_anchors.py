@@ -19,6 +19,7 @@ import time
 from functools import partial
 from pathlib import Path
 
+import psutil
 import pytest
 
 from credit_review.adapters.anchors.mail import MailAnchor
@@ -227,6 +228,38 @@ def test_a_git_remote_of_another_user_takes_checkpoints_and_no_other_history(ser
     assert forced.returncode != 0 and "denying non-fast-forward" in forced.stderr
     assert "Permission denied" in typed_as("12346", open_to_all / "other", "ls", str(home)).stderr
     assert keep().stdout == kept.stdout
+
+
+@several_users
+def test_a_time_stamp_authority_of_another_user_stamps_and_keeps_its_key_to_itself(open_to_all):
+    """Notary and authority are two users: the notary gets time stamps that hold under the authority's root, and cannot look into it."""
+    open_to_all.chmod(0o755)
+    for name, user in (("authority", 65534), ("notary", 12345)):
+        (open_to_all / name).mkdir(mode=0o755)
+        os.chown(open_to_all / name, user, user)
+    root = open_to_all / "authority" / "root.pem"
+    serve = (
+        "import sys; from datetime import UTC, datetime; from pathlib import Path; from timestamp_authority import Authority, listening\n"
+        f"made = Authority(datetime(2026, 10, 1, 12, tzinfo=UTC)); Path({str(root)!r}).write_bytes(made.root_pem)\n"
+        "with listening(made) as url:\n    print(url, flush=True)\n    sys.stdin.read()\n"
+    )
+    environment = {**os.environ, "HOME": str(open_to_all / "authority"), "PYTHONPATH": str(Path(__file__).parent)}
+    program = [*as_user("65534"), sys.executable, "-c", serve]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(program, cwd=open_to_all / "authority", env=environment, **pipes) as running:
+        address = running.stdout.readline().strip()
+        assert psutil.Process(running.pid).uids().real == 65534
+        stamps = open_to_all / "notary" / "stamps"
+        code = (
+            "from pathlib import Path; from credit_review.adapters.anchors.timestamp import TimestampAnchor as T; "
+            f"a = T('authority', 'TSA Ltd', {address!r}, folder=Path({str(stamps)!r}), root=Path({str(root)!r}).read_bytes()); "
+            "a.keep('0001-0000000000000003', 'note'); print(a.held(), a.stamped_at('0001-0000000000000003'))"
+        )
+        kept = typed_as("12345", open_to_all / "notary", sys.executable, "-c", code)
+        looked = typed_as("12345", open_to_all / "notary", "cat", f"/proc/{running.pid}/mem")
+        running.stdin.close()
+    assert kept.stdout.strip() == "['note'] 2026-10-01 12:00:00+00:00", kept.stderr
+    assert looked.returncode != 0 and "Permission denied" in looked.stderr
 
 
 def typed_as(user, folder, *words):
