@@ -29,6 +29,12 @@ COLUMNS = (
 
 def upgrade() -> None:
     """Versions may change (their state), answers may not; scorecards that were submitted before enter as they stand."""
+    _create_versions()
+    _create_validations()
+    _take_over()
+
+
+def _create_versions() -> None:
     op.create_table(
         "model_version",
         sa.Column("digest", TEXT, nullable=False),
@@ -55,26 +61,7 @@ def upgrade() -> None:
         sa.Column("retired_at", MOMENT, nullable=True),
         sa.Column("retired_reason", TEXT, nullable=False),
         sa.Column("signature", TEXT, nullable=False),
-        sa.CheckConstraint("kind IN ('scorecard', 'challenger')", name=op.f("ck_model_version_kind_known")),
-        sa.CheckConstraint("status IN ('draft', 'validated', 'in_force', 'retired')", name=op.f("ck_model_version_status_known")),
-        sa.CheckConstraint("tier BETWEEN 1 AND 3", name=op.f("ck_model_version_tier_in_range")),
-        sa.CheckConstraint("version >= 1", name=op.f("ck_model_version_version_in_range")),
-        sa.CheckConstraint("developers <> ''", name=op.f("ck_model_version_has_a_developer")),
-        sa.CheckConstraint(
-            "(validated_by = '') = (report_digest = '') AND (validated_by = '') = (validated_at IS NULL)",
-            name=op.f("ck_model_version_validation_whole"),
-        ),
-        sa.CheckConstraint(
-            "validated_by <> '' OR status IN ('draft', 'retired') OR (status = 'in_force' AND tier > 1)",
-            name=op.f("ck_model_version_validated_before_use"),
-        ),
-        sa.CheckConstraint("status <> 'in_force' OR valid_from IS NOT NULL", name=op.f("ck_model_version_in_force_from_a_day")),
-        sa.CheckConstraint("(status = 'retired') = (retired_at IS NOT NULL)", name=op.f("ck_model_version_retired_by_somebody")),
-        sa.CheckConstraint(
-            "replace('|' || developers || '|', '|' || validated_by || '|', '') = '|' || developers || '|'",
-            name=op.f("ck_model_version_validated_by_another"),
-        ),
-        sa.CheckConstraint("valid_to >= valid_from", name=op.f("ck_model_version_ends_after_start")),
+        *_rules_of_versions(),
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_model_version")),
         sa.UniqueConstraint("model_id", "version", name="one_model_version"),
         sa.UniqueConstraint("digest", "developers", name="model_and_developers"),
@@ -87,6 +74,9 @@ def upgrade() -> None:
         sqlite_where=sa.text("status = 'in_force' AND valid_to IS NULL"),
         postgresql_where=sa.text("status = 'in_force' AND valid_to IS NULL"),
     )
+
+
+def _create_validations() -> None:
     op.create_table(
         "model_validation",
         sa.Column("digest", TEXT, nullable=False),
@@ -111,7 +101,32 @@ def upgrade() -> None:
     )
     for statement in insert_only_triggers("model_validation", op.get_bind().dialect.name):
         op.execute(statement)
-    _take_over()
+
+
+def _rules_of_versions() -> list[sa.CheckConstraint]:
+    """What the database itself refuses of a version, whoever writes it."""
+    return [
+        sa.CheckConstraint("kind IN ('scorecard', 'challenger')", name=op.f("ck_model_version_kind_known")),
+        sa.CheckConstraint("status IN ('draft', 'validated', 'in_force', 'retired')", name=op.f("ck_model_version_status_known")),
+        sa.CheckConstraint("tier BETWEEN 1 AND 3", name=op.f("ck_model_version_tier_in_range")),
+        sa.CheckConstraint("version >= 1", name=op.f("ck_model_version_version_in_range")),
+        sa.CheckConstraint("developers <> ''", name=op.f("ck_model_version_has_a_developer")),
+        sa.CheckConstraint(
+            "(validated_by = '') = (report_digest = '') AND (validated_by = '') = (validated_at IS NULL)",
+            name=op.f("ck_model_version_validation_whole"),
+        ),
+        sa.CheckConstraint(
+            "validated_by <> '' OR status IN ('draft', 'retired') OR (status = 'in_force' AND tier > 1)",
+            name=op.f("ck_model_version_validated_before_use"),
+        ),
+        sa.CheckConstraint("status <> 'in_force' OR valid_from IS NOT NULL", name=op.f("ck_model_version_in_force_from_a_day")),
+        sa.CheckConstraint("(status = 'retired') = (retired_at IS NOT NULL)", name=op.f("ck_model_version_retired_by_somebody")),
+        sa.CheckConstraint(
+            "replace('|' || developers || '|', '|' || validated_by || '|', '') = '|' || developers || '|'",
+            name=op.f("ck_model_version_validated_by_another"),
+        ),
+        sa.CheckConstraint("valid_to >= valid_from", name=op.f("ck_model_version_ends_after_start")),
+    ]
 
 
 def _take_over() -> None:
