@@ -403,7 +403,7 @@ PROPOSALS = _dataset(
     cap_recommended_minor   int?   cap by the bureau's recommendation
     cap_grade_minor         int?   ceiling of the grade
     cap_need_minor          int?   cap by need
-    secured_minor           int    part of valid security that policy adds to each cap but need, contained in them
+    secured_minor           int?   part of valid security that policy adds to each cap but need, contained in them
     binding_cap             str    the cap that held, empty when none
     substitutes             str    caps whose input was missing or stale, and policy's substitute, joined by |
     after_caps_minor        int?   after caps
@@ -419,7 +419,7 @@ PROPOSALS = _dataset(
     grade_name              str    what policy calls the grade
     grade_note              str    how the grade came about where the score's band alone did not decide: sentences joined by ;
     """,
-    later="grade_name grade_note",
+    later="grade_name grade_note secured_minor",
 )
 
 DATASETS: MappingProxyType[str, Dataset] = MappingProxyType(

@@ -429,3 +429,17 @@ def test_the_review_layer_writes_no_exception_that_has_no_words():
     from credit_review.review import release, request
 
     assert {proposing.ERP_DIFFERENCE, release.OVERRIDE, request.REQUESTED} <= set(codes.EXCEPTIONAL_WORDS)
+
+
+def test_proposals_of_an_earlier_version_are_read_with_what_was_added_since_missing(tmp_path):
+    import pyarrow.parquet as pq
+
+    from credit_review.adapters import files
+
+    path = tmp_path / "proposals.parquet"
+    files.write_frame(path, propose(*book(customer()), policy=changed(), as_of=AS_OF), PROPOSALS)
+    earlier = pq.read_table(path).drop_columns(["grade_name", "grade_note", "secured_minor"])
+    pq.write_table(earlier, path)
+    found = files.read_frame(path, PROPOSALS).iloc[0]
+    assert pd.isna(found["secured_minor"]) and found["to_minor"] == eur(120_000)
+    assert dict(explain(found.to_dict()))["Proposed limit"] == "increase to 120,000 EUR"
