@@ -340,15 +340,26 @@ def read_text(path: Path, *, known_as: str) -> str:
 
 
 def secret(name: str) -> str | None:
-    """A secret by name: environment CREDIT_REVIEW_<NAME>, else the file <name> in the folder CREDIT_REVIEW_SECRETS_DIR; None when unset."""
+    """A secret by name: environment CREDIT_REVIEW_<NAME>, else the file <name> in the folder CREDIT_REVIEW_SECRETS_DIR; None when unset.
+
+    Raises BadInput where this operating-system user may not read the file.
+    """
     value = os.environ.get(PREFIX + name)
     if value:
         return value
     folder = os.environ.get(PREFIX + "SECRETS_DIR")
     if folder:
         for candidate in (Path(folder) / name, Path(folder) / name.lower()):
-            if candidate.is_file():
+            try:
                 return candidate.read_text(encoding="utf-8").strip()
+            except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+                continue
+            except PermissionError:
+                raise BadInput(
+                    said("secret {name} may not be read by this operating-system user", name=name),
+                    expected=said("a file at {path}", path=candidate),
+                    next_step=said("run this as the user whom the secret belongs to"),
+                ) from None
     return None
 
 

@@ -102,7 +102,15 @@ def acting(config_services: Services, as_person: str = "") -> tuple[str, str]:
 
         key = settings.require_secret("TOKEN_KEY")
         return "token", tokens.account_of(token, key=key, now=config_services.clock.now())
-    return "os", pwd.getpwuid(os.getuid()).pw_name  # not $USER, which anybody can set
+    return "os", _os_account()
+
+
+def _os_account() -> str:
+    """The operating-system account's name, or its number where it has none, as in many a container; not $USER, which anybody can set."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
 
 
 def show_json(value: Any) -> None:
