@@ -17,6 +17,7 @@ import psutil
 import pytest
 from installed import install, set_in
 
+from flows.apply_limits import apply_limits
 from flows.periodic_review import periodic_review
 from flows.verify_audit_log import verify_audit_log
 from tasks import prepare
@@ -193,6 +194,23 @@ def test_the_audit_log_is_verified_with_a_warning_until_it_is_anchored(served, m
     run, artifacts = ran_here(client, verify_audit_log, config, monkeypatch)
     assert run.state.name == "Completed" and run.name == "verify the audit log"
     assert "consistent, not anchored" in run.state.message and "Warning" in artifacts["audit-log"].data
+
+
+def test_a_checkpoint_is_asked_for_once_limits_were_applied(served, monkeypatch):
+    """By the server's automation, in the notary's queue: held here, for nobody serves it as another user would."""
+    from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
+
+    config, client = served
+    notary = client.read_deployment_by_name("issue_checkpoint/issue_checkpoint")
+    client.request("PATCH", "/work_queues/{id}", path_params={"id": notary.work_queue_id}, json={"is_paused": True})
+    applied, _ = ran_here(client, apply_limits, config, monkeypatch)
+    assert applied.state.name == "Completed" and notary.work_queue_name == "notary"
+
+    def asked():
+        return client.read_flow_runs(deployment_filter=DeploymentFilter(id=DeploymentFilterId(any_=[notary.id])))
+
+    (run,) = until(asked, "the run that the server's automation starts")
+    assert (run.state.name, run.work_queue_name, run.created_by.type) == ("Scheduled", "notary", "AUTOMATION")
 
 
 def test_nobody_outside_is_told_that_the_server_runs(served):
