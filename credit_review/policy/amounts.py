@@ -1,0 +1,126 @@
+"""How a limit is computed, from need by caps, steps and rounding to an amount; and the longest payment terms."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from credit_review.policy.fields import Amount, Factor, Fraction, NotNegative, Part, Positive, Texts
+
+Otherwise = Literal["lower_ceiling", "no_increase", "ask_documents"]
+
+
+class RoundingStep(Part):
+    """Amounts up to `up_to` (null: all larger ones) are rounded down to a multiple of `step`, whole units of the account currency."""
+
+    up_to: Positive | None
+    step: Positive
+
+
+class SmallestChange(Part):
+    """A change below both `amount` and `fraction` of the present limit is not proposed."""
+
+    amount: Amount
+    fraction: Fraction
+
+
+class Step(Part):
+    """One review moves a limit at most `up_fraction` or `down_fraction` of it, and always up to `free_amount`."""
+
+    up_fraction: Factor
+    down_fraction: Fraction
+    free_amount: Amount
+
+
+class GradeLimits(Part):
+    """The formula and ceilings of one grade."""
+
+    need_factor: Factor
+    ceiling: Amount
+    net_worth_fraction: Factor
+    without_net_worth: Amount
+    without_recommendation: Amount
+
+
+class NetWorthCap(Part):
+    """Cap by tangible net worth; `otherwise` stands in when statements are missing or older than `max_age_days`."""
+
+    max_age_days: Positive
+    otherwise: Otherwise
+
+
+class RecommendationCap(Part):
+    """Cap by the bureau's recommended limit x `factor`."""
+
+    factor: Annotated[Factor, Field(gt=0)]
+    max_age_days: Positive
+    otherwise: Otherwise
+
+
+class NeedCap(Part):
+    """What happens when need cannot be computed."""
+
+    otherwise: Literal["no_increase", "ask_documents"]
+
+
+class SecurityRule(Part):
+    """What part of valid guarantees and other security is added to each cap but need: those caps bound what is at our own risk."""
+
+    raises_caps_by: Fraction
+
+
+class Caps(Part):
+    """The caps of a limit; none is ever skipped. Without `security` guarantees lessen own risk and raise no cap."""
+
+    net_worth: NetWorthCap
+    recommendation: RecommendationCap
+    need: NeedCap
+    security: SecurityRule = SecurityRule(raises_caps_by=Decimal(0))
+
+
+class NeedRules(Part):
+    """What need is: the figure by sales and terms, or the highest balance of 12 months where that is larger and policy says so."""
+
+    at_least_peak_balance: bool
+
+
+class WithoutNeed(Part):
+    """A first limit when the source has no sales: from exposure x `factor`, or none is proposed."""
+
+    action: Literal["exposure", "none"]
+    factor: Factor
+
+
+class ForbidIncrease(Part):
+    """Any of these and a limit may stay or fall, never rise."""
+
+    overdue_days_over: NotNegative
+    overdue_amount_over: Amount
+    grades: Texts
+    external_age_days_over: Positive | None
+    external_missing: bool
+    on_quarantined_rows: bool
+
+
+class LimitRules(Part):
+    """How a limit is computed."""
+
+    rounding: Annotated[tuple[RoundingStep, ...], Field(strict=False, min_length=1)]
+    minimum: Amount
+    maximum: Annotated[Amount, Field(gt=0)]
+    smallest_change: SmallestChange
+    step: Step
+    by_grade: dict[str, GradeLimits]
+    need: NeedRules
+    caps: Caps
+    without_need: WithoutNeed
+    forbid_increase: ForbidIncrease
+
+
+class TermsRules(Part):
+    """Longest net payment days by grade; the engine tightens to them for the grades of `tighten_when` and never loosens."""
+
+    by_grade: dict[str, NotNegative]
+    tighten_when: Texts

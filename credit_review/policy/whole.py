@@ -1,0 +1,72 @@
+"""A credit policy as one validated value, and what it says of one grade, customer or portfolio."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from fnmatch import fnmatchcase
+from typing import Annotated
+
+from pydantic import Field
+
+from credit_review.model.money import to_minor
+from credit_review.policy.amounts import LimitRules, TermsRules
+from credit_review.policy.classes import ClassRule
+from credit_review.policy.deciding import Approvals, ControlRules, FindingRules, StraightThrough, Worklist
+from credit_review.policy.fields import Part, Text
+from credit_review.policy.reviewing import NO_GRADE, ExposureRules, IntakeRules, OutcomeRules, ReviewRules
+from credit_review.policy.scores import GradeBand, ScoringRules
+
+
+class Policy(Part):
+    """A credit policy whose shape is right; `load` also proves that its rules fit together."""
+
+    version: Text
+    name: Text
+    control_currency: Text
+    review: ReviewRules
+    intake: IntakeRules
+    exposure: ExposureRules
+    outcome: OutcomeRules
+    grades: Annotated[tuple[GradeBand, ...], Field(strict=False, min_length=1)]
+    scoring: ScoringRules = ScoringRules()
+    limits: LimitRules
+    terms: TermsRules
+    classes: dict[str, ClassRule]
+    straight_through: StraightThrough
+    worklists: Annotated[tuple[Worklist, ...], Field(strict=False, min_length=1)]
+    approvals: Approvals
+    controls: ControlRules = ControlRules()
+    findings: FindingRules = FindingRules()
+
+    def minor(self, amount: Decimal) -> int:
+        """An amount of this policy in integer minor units of the control currency."""
+        return to_minor(amount, self.control_currency)
+
+    @property
+    def grade_names(self) -> tuple[str, ...]:
+        """Grades from best to worst."""
+        return tuple(band.grade for band in self.grades)
+
+    def grade_for(self, probability: float) -> str:
+        """The grade of a probability of the outcome (0..1): the first band it is below."""
+        return next(band.grade for band in self.grades if probability < band.below)
+
+    def grade_title(self, grade: str) -> str:
+        """The grade with its name, such as `A very good`; the grade alone where policy names none."""
+        name = next((band.name for band in self.grades if band.grade == grade), "")
+        return f"{grade} {name}" if name else grade
+
+    def months_for(self, grade: str, *, large: bool = False) -> int:
+        """Months between reviews for a grade (empty: not graded), the shorter of the two when the exposure is large."""
+        months = self.review.cadence_months[grade or NO_GRADE]
+        shortest = min(months, self.review.longest_months)
+        return min(shortest, self.review.large_exposure.months) if large else shortest
+
+    def notice_days(self, status: str) -> int:
+        """Working days from the decision on a reduction until it takes effect, for a customer of a credit status."""
+        notice = self.review.reduction_notice
+        return 0 if status in notice.at_once else notice.working_days
+
+    def analyst_for(self, portfolio: str) -> str:
+        """The person whose worklist holds proposals of this portfolio."""
+        return next(w.analyst for w in self.worklists if fnmatchcase(portfolio, w.portfolio))
