@@ -6,13 +6,16 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from credit_review import messages
+from credit_review import adverse, messages
 from credit_review.adapters.wiring import Services, open_chat, open_write_back
+from credit_review.errors import Refused
 from credit_review.model.records import OutboxEntry
 from credit_review.model.states import OutboxState, ProposalState
-from credit_review.review import apply, followup, keeping, models, owners, relay
+from credit_review.ports import UnitOfWork
+from credit_review.review import adverse_actions, apply, findings, followup, keeping, models, owners, relay
 from credit_review.review import sweep as sweeping
 from credit_review.review.outbox import ERP
+from credit_review.review.standing import policy_in_force
 from credit_review.words import marked, said
 from tasks.defaults import outside
 from tasks.prepare import services
@@ -91,9 +94,24 @@ def sweep(config: str) -> Effects:
     report = sweeping.sweep(opened.store, opened.clock, company=company)
     with opened.store.begin(interactive=False) as uow:
         over = models.retire_due(uow, on=opened.today(), now=opened.clock.now())
+        late = _late_notices(uow, opened, company)
         uow.commit()
     rows = [{"model": f"{one.model_id}/{one.version}", "outcome": "retired"} for one in over]
+    rows += [{"finding": one, "outcome": "notice overdue"} for one in late]
     return Effects(key="swept", title=said("Swept"), headline=report.text(), rows=rows)
+
+
+def _late_notices(uow: UnitOfWork, opened: Services, company: followup.Company) -> tuple[str, ...]:
+    """Findings that are new of notices to customers, or answers, which were not given in time."""
+    now = opened.clock.now()
+    try:
+        rules = policy_in_force(uow, now).adverse_action
+    except Refused:
+        return ()
+    found = adverse_actions.cases(uow, rules, zone=company.zone)
+    alarms = adverse_actions.overdue(found, opened.today(), adverse.clock_of(rules))
+    done = findings.open_for(uow, alarms, company, now)
+    return (*done.opened, *done.reopened)
 
 
 @outside(name="ask again", task_run_name="ask again")

@@ -60,6 +60,11 @@ class Action(StrEnum):
     OVERRIDE_APPROVED = "override.approved"
     RISK_RAISED = "risk.raised"
     RISK_KEPT = "risk.kept"
+    # notices to customers
+    ADVERSE_CLASSIFIED = "adverse.classified"
+    ADVERSE_NOTIFIED = "adverse.notified"
+    ADVERSE_REASONS_ASKED = "adverse.reasons_asked"
+    ADVERSE_REASONS_GIVEN = "adverse.reasons_given"
     # findings
     FINDING_OPENED = "finding.opened"
     FINDING_ASSIGNED = "finding.assigned"

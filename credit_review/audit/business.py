@@ -30,6 +30,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "credit_limit": ("version", "amount_minor", "terms_days", "effective_from", "effective_to"),
     "finding": ("state", "severity", "owner_id", "due", "remedied_by", "closed_by"),
     "model_version": ("status", "validated_by", "report_digest"),
+    "adverse_action": ("classified", "confirmed_by", "notice_due", "notified_on", "reasons_given_on", "retain_until"),
 }
 _KINDS = {
     Action.LIMIT_OPENED: "opening",
@@ -82,6 +83,8 @@ class Rebuilt:
             self._proposal(action, key, body, seq)
         elif action in _FINDINGS:
             self._finding(action, key, body, seq)
+        elif kind == "adverse":
+            self._adverse(key, body, seq)
         elif kind == "model" or (kind == "document" and data.get("kind") == "scorecard"):
             self._model(action, key, body, seq)
 
@@ -153,6 +156,14 @@ class Rebuilt:
         elif action == Action.MODEL_REJECTED and status == ModelStatus.DRAFT:
             validated_by = report = ""
         self._set("model_version", key, (status, validated_by, report), seq)
+
+    def _adverse(self, key: str, body: Mapping[str, Any], seq: int) -> None:
+        data = body["data"]
+        classified, confirmed_by, *_ = self.facts["adverse_action"].get(key, (None, None))
+        if "classified" in data:
+            classified, confirmed_by = data["classified"], body["actor"].removeprefix("person:")
+        days = (data[name] for name in COLUMNS["adverse_action"][2:])
+        self._set("adverse_action", key, (classified, confirmed_by, *days), seq)
 
     def _took_its_place(self, seq: int) -> None:
         for key, (status, *rest) in list(self.facts["model_version"].items()):

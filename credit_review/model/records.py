@@ -594,6 +594,34 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AdverseAction:
+    """What a person says a reduction or a refusal is to the customer, and what became of the notice [key: proposal_id].
+
+    `kind` is of `states.Unwelcome`, `suggested` and `classified` of `states.AdverseClass`; `reason` are words of the person where he
+    differs or the class needs them. `reasons_json` holds the principal reasons, up to four English sentences. Days are the company's:
+    `notice_due` and `retain_until` are None where the profile asks for neither; `asked_on` is when the customer asked for the reasons.
+    """
+
+    proposal_id: str
+    kind: str
+    profile: str
+    suggested: str
+    classified: str
+    reason: str
+    reasons_json: str
+    confirmed_by: str
+    confirmed_at: datetime
+    notice_due: date | None
+    notified_on: date | None
+    notified_by: str
+    letter_sha256: str
+    asked_on: date | None
+    reasons_due: date | None
+    reasons_given_on: date | None
+    retain_until: date | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AuditRow:
     """One row of audit_log [key: seq]; `body` is the exact text hashed, the other columns are copies for queries."""
 

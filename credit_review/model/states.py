@@ -143,6 +143,24 @@ class ClosedAs(StrEnum):
     PAST = "past"
 
 
+class AdverseClass(StrEnum):
+    """What a reduction or a refusal is to the customer, in the words of the rules on adverse action."""
+
+    ADVERSE = "adverse"
+    DELINQUENCY = "delinquency"
+    INACTIVITY = "inactivity"
+    AGREED = "agreed"
+    WHOLE_CLASS = "whole_class"
+    NOT_APPLICABLE = "not_applicable"
+
+
+class Unwelcome(StrEnum):
+    """What was decided against a customer: less than he had, or less than was asked for him."""
+
+    REDUCTION = "reduction"
+    REFUSAL = "refusal"
+
+
 class Assurance(StrEnum):
     """How sure we are that the person himself decides, weakest first."""
 

@@ -5,6 +5,7 @@ multiply money are Decimals with at most six decimals, so money is multiplied ex
 Every field is described in docs/policy-reference.md. No pandas here: the command line and the chat listener read policies too.
 """
 
+from credit_review.policy.adverse import AdverseRules as AdverseRules
 from credit_review.policy.amounts import LimitRules as LimitRules
 from credit_review.policy.classes import ClassRule as ClassRule
 from credit_review.policy.classes import Exclude as Exclude

@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import Field
 
 from credit_review.model.money import to_minor
+from credit_review.policy.adverse import AdverseRules
 from credit_review.policy.amounts import LimitRules, TermsRules
 from credit_review.policy.classes import ClassRule
 from credit_review.policy.deciding import Approvals, ControlRules, FindingRules, StraightThrough, Worklist
@@ -37,6 +38,7 @@ class Policy(Part):
     approvals: Approvals
     controls: ControlRules = ControlRules()
     findings: FindingRules = FindingRules()
+    adverse_action: AdverseRules = AdverseRules()
 
     def minor(self, amount: Decimal) -> int:
         """An amount of this policy in integer minor units of the control currency."""

@@ -27,6 +27,7 @@ review_app = typer.Typer(no_args_is_help=True, help="Run, resume, read and close
 people_app = typer.Typer(no_args_is_help=True, help="Our directory: people, their accounts, who stands in for whom.")
 audit_app = typer.Typer(no_args_is_help=True, help="The audit log.")
 evidence_app = typer.Typer(no_args_is_help=True, help="Evidence packs: what an auditor asks for, in one signed folder.")
+adverse_app = typer.Typer(no_args_is_help=True, help="What reductions and refusals are to the customer, and the notices about them.")
 finding_app = typer.Typer(no_args_is_help=True, help="What controls, audit samples and people found, until somebody else closes it.")
 sample_app = typer.Typer(no_args_is_help=True, help="Audit samples: drawn from the log, and projected once concluded.")
 db_app = typer.Typer(no_args_is_help=True, help="The database.")
@@ -42,6 +43,7 @@ app.add_typer(slack_app, name="slack", rich_help_panel="Run")
 app.add_typer(conditions_app, name="conditions", rich_help_panel="Work")
 app.add_typer(people_app, name="people", rich_help_panel="Govern")
 app.add_typer(audit_app, name="audit", rich_help_panel="Audit")
+app.add_typer(adverse_app, name="adverse", rich_help_panel="Work")
 app.add_typer(finding_app, name="finding", rich_help_panel="Audit")
 audit_app.add_typer(sample_app, name="sample")
 app.add_typer(evidence_app, name="evidence", rich_help_panel="Audit")
@@ -998,6 +1000,100 @@ def audit_coaching(
     from deployments.cli import coaching
 
     coaching.show(config, period, person=person, as_person=as_person, as_json=as_json)
+
+
+Decided = Annotated[str, typer.Argument(metavar="PROPOSAL", help="Proposal id, as `adverse list` shows it.")]
+OnDay = Annotated[datetime | None, typer.Option("--on", formats=["%Y-%m-%d"], help="The day it happened. Default: today.")]
+
+
+def _day(at: datetime | None) -> date | None:
+    return at.date() if at else None
+
+
+@adverse_app.command("list")
+def adverse_list(
+    everything: Annotated[bool, typer.Option("--all", help="Those for which nothing more is owed as well.")] = False,
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_json: JsonOption = False,
+) -> None:
+    """Decided reductions and refusals for which something is owed: a person's word, notice, reasons. Those due first first."""
+    from deployments.cli import adverse
+
+    adverse.list_cases(config, everything=everything, as_json=as_json)
+
+
+@adverse_app.command("show")
+def adverse_show(proposal: Decided, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+    """One reduction or refusal: what it is to the customer, its principal reasons, and its days."""
+    from deployments.cli import adverse
+
+    adverse.show(config, proposal, as_json=as_json)
+
+
+@adverse_app.command("confirm")
+def adverse_confirm(
+    proposals: Annotated[list[str], typer.Argument(metavar="PROPOSAL...", help="Proposal ids, as `adverse list` shows them.")],
+    as_class: Annotated[
+        str,
+        typer.Option("--as-class", help="adverse, delinquency, inactivity, agreed, whole_class, not_applicable. Default: as suggested."),
+    ] = "",
+    reason: Annotated[str, typer.Option(help="Why, where it is not what was suggested.")] = "",
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_person: AsOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Say what reductions or refusals are to their customers, as suggested or otherwise. All that are named, or none."""
+    from deployments.cli import adverse
+
+    adverse.confirm(config, proposals, as_class=as_class, reason=reason, as_person=as_person, as_json=as_json)
+
+
+@adverse_app.command("letter")
+def adverse_letter(
+    proposal: Decided,
+    out: Annotated[Path | None, typer.Option(help="A file that is not there yet. Default: the terminal.")] = None,
+    language: Annotated[str, typer.Option(help="en or zh_CN. Default: the customer's region's by policy, else the company's.")] = "",
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """A draft of the notice in the customer's language, with the principal reasons."""
+    from deployments.cli import adverse
+
+    adverse.letter(config, proposal, out=out, language=language)
+
+
+@adverse_app.command("notified")
+def adverse_notified(
+    proposal: Decided,
+    on: OnDay = None,
+    file: Annotated[Path | None, typer.Option(help="The letter as it was sent: its SHA-256 is kept.")] = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_person: AsOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Record that the customer was given notice."""
+    from deployments.cli import adverse
+
+    adverse.notified(config, proposal, on=_day(on), file=file, as_person=as_person, as_json=as_json)
+
+
+@adverse_app.command("asked")
+def adverse_asked(
+    proposal: Decided, on: OnDay = None, config: ConfigOption = DEFAULT_CONFIG, as_person: AsOption = "", as_json: JsonOption = False
+) -> None:
+    """Record that the customer asked for the reasons in writing: they are due then, and the file is kept for longer."""
+    from deployments.cli import adverse
+
+    adverse.asked(config, proposal, on=_day(on), as_person=as_person, as_json=as_json)
+
+
+@adverse_app.command("answered")
+def adverse_answered(
+    proposal: Decided, on: OnDay = None, config: ConfigOption = DEFAULT_CONFIG, as_person: AsOption = "", as_json: JsonOption = False
+) -> None:
+    """Record that the reasons were given in writing."""
+    from deployments.cli import adverse
+
+    adverse.answered(config, proposal, on=_day(on), as_person=as_person, as_json=as_json)
 
 
 FindingId = Annotated[str, typer.Argument(metavar="FINDING", help="Finding id, as `finding list` shows it.")]

@@ -23,14 +23,15 @@ from deployments.cli import frame, main, reviewing
 ROOT = Path(__file__).parents[2]
 HEAVY = ("prefect", "pandas", "great_expectations", "sklearn", "sqlalchemy", "matplotlib", "slack_bolt", "numpy", "alembic")
 ANSWERS = {
-    "adopt", "apply", "audit checkpoint", "audit coaching", "audit controls", "audit entries", "audit sample draw",
-    "audit sample project", "audit special", "audit verify", "canaries", "conditions list", "decide", "defer", "deliveries list",
-    "deliveries requeue", "differences list", "differences settle", "doctor", "evidence pack", "exclude", "finding assign",
-    "finding close", "finding list", "finding open", "finding remedy", "finding reopen", "finding show", "follow-up", "inbox",
-    "override", "path", "people delegate", "people delegations", "people end-delegation", "people list", "release", "replay", "report",
-    "request", "review close", "review confirm", "review list", "review resume", "review run", "review show", "risk-kept",
-    "scorecard compare", "scorecard compare-challenger", "scorecard inventory", "scorecard monitor", "scorecard publish",
-    "scorecard register", "scorecard retire", "scorecard show", "scorecard validate", "show",
+    "adopt", "adverse answered", "adverse asked", "adverse confirm", "adverse list", "adverse notified", "adverse show", "apply",
+    "audit checkpoint", "audit coaching", "audit controls", "audit entries", "audit sample draw", "audit sample project",
+    "audit special", "audit verify", "canaries", "conditions list", "decide", "defer", "deliveries list", "deliveries requeue",
+    "differences list", "differences settle", "doctor", "evidence pack", "exclude", "finding assign", "finding close", "finding list",
+    "finding open", "finding remedy", "finding reopen", "finding show", "follow-up", "inbox", "override", "path", "people delegate",
+    "people delegations", "people end-delegation", "people list", "release", "replay", "report", "request", "review close",
+    "review confirm", "review list", "review resume", "review run", "review show", "risk-kept", "scorecard compare",
+    "scorecard compare-challenger", "scorecard inventory", "scorecard monitor", "scorecard publish", "scorecard register",
+    "scorecard retire", "scorecard show", "scorecard validate", "show",
 }  # fmt: skip
 """Commands whose answer a script would read."""
 

@@ -20,6 +20,7 @@ _KEYS = {
     "limit_change": ("change_id",),
     "credit_limit": ("account_id",),
     "finding": ("finding_id",),
+    "adverse_action": ("proposal_id",),
     "model_version": ("digest",),
 }
 

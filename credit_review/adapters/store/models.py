@@ -836,6 +836,39 @@ class Finding(Base):
     )
 
 
+class AdverseAction(Base):
+    """What reductions and refusals are to the customer, as a person confirmed it, and the notices about them."""
+
+    __tablename__ = "adverse_action"
+    proposal_id: Mapped[Key]
+    kind: Mapped[str]
+    profile: Mapped[str]
+    suggested: Mapped[str]
+    classified: Mapped[str]
+    reason: Mapped[str]
+    reasons_json: Mapped[str]
+    confirmed_by: Mapped[str]
+    confirmed_at: Mapped[datetime]
+    notice_due: Mapped[date | None]
+    notified_on: Mapped[date | None]
+    notified_by: Mapped[str]
+    letter_sha256: Mapped[str]
+    asked_on: Mapped[date | None]
+    reasons_due: Mapped[date | None]
+    reasons_given_on: Mapped[date | None]
+    retain_until: Mapped[date | None]
+    __table_args__ = (
+        _refers("proposal_id", "limit_proposal"),
+        _one_of("kind", states.Unwelcome),
+        _one_of("suggested", states.AdverseClass),
+        _one_of("classified", states.AdverseClass),
+        CheckConstraint("(notified_on IS NULL) = (notified_by = '')", name="notified_by_somebody"),
+        CheckConstraint("(asked_on IS NULL) = (reasons_due IS NULL)", name="reasons_have_a_day"),
+        CheckConstraint("reasons_given_on IS NULL OR asked_on IS NOT NULL", name="reasons_were_asked"),
+        Index("ix_adverse_action_notice_due", "notice_due"),
+    )
+
+
 # --- messages in and out ------------------------------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,176 @@
+"""Adverse action: what a reduction or a refusal is to the customer, when notice is due, and the letter. Data, not legal advice.
+
+US Regulation B, 12 CFR 1002.2(c), 1002.9 and 1002.12, as far as they bear on trade credit; sources in docs/adverse-action.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from types import MappingProxyType
+from typing import Any
+
+from credit_review.hearing import heard
+from credit_review.limits.codes import CAP_WORDS, Cap
+from credit_review.model.money import Money
+from credit_review.model.states import AdverseClass, CreditStatus, Unwelcome
+from credit_review.policy import AdverseRules
+from credit_review.words import Said, Words, marked, said, unpacked
+
+MOST_REASONS = 4
+"""Principal reasons a notice names: more are not helpful to the customer (comment 9(b)(2)-1)."""
+
+_IN_DEFAULT = (CreditStatus.LEGAL, CreditStatus.INSOLVENT)
+_HOLDS = marked("{amount} (this one holds)")
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Days of one jurisdiction: to give notice, in which the customer may ask for reasons, to give them, and to keep the file.
+
+    `retention_if_asked` holds where the customer asked.
+    """
+
+    notice: int
+    may_ask: int
+    reasons: int
+    retention: int
+    retention_if_asked: int
+
+
+CLOCKS: Mapping[str, Clock] = MappingProxyType(
+    {"us_trade_credit": Clock(notice=30, may_ask=60, reasons=30, retention=60, retention_if_asked=365)}
+)
+"""By profile of the policy. 30 days satisfy "a reasonable time" (comment 9(a)(3)-1); 1002.9(a)(3)(ii); 1002.12(b)(4)."""
+
+CLASS_WORDS: Mapping[str, str] = MappingProxyType(
+    {
+        AdverseClass.ADVERSE: said("adverse action"),
+        AdverseClass.DELINQUENCY: said("connected with current delinquency"),
+        AdverseClass.INACTIVITY: said("inactivity"),
+        AdverseClass.AGREED: said("agreed by the customer"),
+        AdverseClass.WHOLE_CLASS: said("change to substantially all of a class"),
+        AdverseClass.NOT_APPLICABLE: said("not applicable"),
+    }
+)
+KIND_WORDS: Mapping[str, str] = MappingProxyType({Unwelcome.REDUCTION: said("reduction"), Unwelcome.REFUSAL: said("refusal")})
+
+NEED_A_REASON = (AdverseClass.AGREED, AdverseClass.WHOLE_CLASS, AdverseClass.NOT_APPLICABLE)
+"""Classes that rest on something which is not on record here, so whoever chooses them says what."""
+
+
+def clock_of(rules: AdverseRules) -> Clock | None:
+    """The clock of a policy's profile with the days that the policy sets itself; None where no notice is owed."""
+    given = CLOCKS.get(rules.profile)
+    if given is None:
+        return None
+    kept = rules.retention_days or given.retention
+    return Clock(
+        notice=rules.notice_days or given.notice,
+        may_ask=given.may_ask,
+        reasons=rules.reasons_days or given.reasons,
+        retention=kept,
+        retention_if_asked=max(kept, given.retention_if_asked),
+    )
+
+
+def unwelcome(packet: Mapping[str, Any], *, applied: bool) -> Unwelcome | None:
+    """What a decided packet was to the customer: applied with less than before, or asked for and not (fully) given; None otherwise."""
+    asked = (packet.get("request") or {}).get("amount_minor")
+    had, to = packet.get("from_minor"), packet["to_minor"]
+    if asked is not None and asked > (had or 0):
+        return None if applied and to >= asked else Unwelcome.REFUSAL
+    before, after = packet.get("from_terms_days"), packet.get("terms_days")
+    tighter = before is not None and after is not None and after < before
+    return Unwelcome.REDUCTION if applied and had is not None and (to < had or (to == had and tighter)) else None
+
+
+def suggested(packet: Mapping[str, Any], kind: Unwelcome, rules: AdverseRules) -> AdverseClass:
+    """What the record lets one think it is. Delinquency is current delinquency of this account (comment 2(c)(2)(ii)-2), and a refusal of
+    what was asked for is adverse whatever is overdue. Agreement, and a change to a whole class, are never on record here."""
+    if kind == Unwelcome.REFUSAL:
+        return AdverseClass.ADVERSE
+    if packet["status"] == CreditStatus.DORMANT:
+        return AdverseClass.INACTIVITY
+    oldest = packet["facts"].get("oldest_dpd_days") or 0
+    late = (packet["overdue_minor"] or 0) > 0 and oldest >= rules.delinquent_days
+    return AdverseClass.DELINQUENCY if late or packet["status"] in _IN_DEFAULT else AdverseClass.ADVERSE
+
+
+_CAUSES: Mapping[str, str] = MappingProxyType(
+    {
+        Cap.NET_WORTH: said("the limit is bounded by the equity that your statements show"),
+        Cap.RECOMMENDATION: said("the limit is bounded by what an external report recommends"),
+        Cap.GRADE: said("the limit is bounded by what we grant at your standing"),
+    }
+)
+
+
+def principal_reasons(packet: Mapping[str, Any]) -> tuple[str, ...]:
+    """Up to four reasons as English sentences: the cap that held, then those of the score or the class, as the packet has them."""
+    held = [_CAUSES[cap] for cap in _CAUSES if _holds(packet, CAP_WORDS[cap])]
+    return tuple(str(one) for one in dict.fromkeys([*held, *packet["reasons"]]))[:MOST_REASONS]
+
+
+def _holds(packet: Mapping[str, Any], cap: str) -> bool:
+    for label, figure in packet["derivation"]:
+        read, value = unpacked(label), unpacked(figure)
+        if isinstance(read, Said) and isinstance(value, Said) and read.args.get("cap") == cap and value.template == _HOLDS:
+            return True
+    return False
+
+
+# --- the clock ------------------------------------------------------------------------------------------------------------------------
+
+
+def notice_due(classified: AdverseClass, clock: Clock | None, decided: date) -> date | None:
+    """The last day of the notice; None where none is owed."""
+    return decided + timedelta(days=clock.notice) if clock and classified == AdverseClass.ADVERSE else None
+
+
+def retained_until(clock: Clock | None, since: date, *, asked: bool) -> date | None:
+    """How long the file is kept, counted from the notice, or from the decision while there is none."""
+    return since + timedelta(days=clock.retention_if_asked if asked else clock.retention) if clock else None
+
+
+def may_ask_until(clock: Clock, notified: date) -> date:
+    """The last day on which the customer may ask for the reasons in writing."""
+    return notified + timedelta(days=clock.may_ask)
+
+
+def reasons_due(clock: Clock, asked: date) -> date:
+    """The last day of the answer to a customer who asked for the reasons in writing."""
+    return asked + timedelta(days=clock.reasons)
+
+
+# --- the letter -----------------------------------------------------------------------------------------------------------------------
+
+
+def letter(
+    packet: Mapping[str, Any], kind: Unwelcome, reasons: Sequence[str], words: Words, *, company: str, on: date, clock: Clock | None
+) -> str:
+    """A draft of the notice as plain text in the reader's language; `reasons` as `principal_reasons` gives them."""
+    w = words
+    lines = [company, w.day(on), "", str(packet["customer_name"] or packet["customer_id"]), "", *_what(packet, kind, w), ""]
+    if reasons:
+        lines += [w.say(said("The principal reasons are:")), *(f"- {w.say(heard(one))}" for one in reasons), ""]
+    if clock:
+        until = may_ask_until(clock, on)
+        lines += [w.say(said("If you ask us in writing by {day}, we send you the reasons in writing.", day=until)), ""]
+    return "\n".join([*lines, w.say(said("Draft of a notice: read it, and sign it, before it is sent."))]) + "\n"
+
+
+def _what(packet: Mapping[str, Any], kind: Unwelcome, w: Words) -> list[str]:
+    currency, had, to = packet["currency"], packet.get("from_minor"), packet["to_minor"]
+    if kind == Unwelcome.REFUSAL:
+        asked = Money(packet["request"]["amount_minor"], currency)
+        told = [said("We cannot grant the credit limit of {asked} that was asked for.", asked=asked)]
+        if had is not None:
+            told.append(said("Your limit before was {amount}.", amount=Money(had, currency)))
+    else:
+        amounts = {"to": Money(to, currency), "had": Money(had or 0, currency)}
+        told = [said("We have reviewed your credit limit: it is {to} instead of {had}.", **amounts)] if to != had else []
+        if packet.get("terms_days") is not None and packet.get("terms_days") != packet.get("from_terms_days"):
+            told.append(said("Invoices are payable within {days} days.", days=packet["terms_days"]))
+    return [w.say(one) for one in told]

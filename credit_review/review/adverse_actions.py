@@ -1,0 +1,257 @@
+"""Reductions and refusals that await a person's word on what they are to the customer, and the notices that follow.
+
+The functions write and append entries; the caller commits. What is decided here never changes a limit.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, tzinfo
+from typing import Any
+
+from credit_review import adverse
+from credit_review.audit import Action
+from credit_review.controls.alarm import Alarm, Severity
+from credit_review.errors import BadInput, Conflict, Refused
+from credit_review.model.records import AdverseAction, Proposal, Review
+from credit_review.model.states import AdverseClass, Direction, ProposalState, ReviewKind, Unwelcome
+from credit_review.policy import AdverseRules
+from credit_review.ports import Entry, UnitOfWork
+from credit_review.review.directory import active_person
+from credit_review.review.naming import actor
+from credit_review.review.standing import matrix_in_force, policy_in_force
+from credit_review.words import said
+
+NOTICE_OVERDUE = "notice_overdue"
+"""Control of the findings of notices and answers that were not given in time."""
+NOT_YOURS = "adverse.not_yours"
+
+_ENDED = (ProposalState.APPLIED, ProposalState.REJECTED, ProposalState.EXPIRED)
+_MAY_LOWER = (Direction.DOWN, Direction.SAME)
+"""Directions of proposals of a review that take something away: an amount, or days to pay."""
+_LONGEST_TEXT = 2000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A decided proposal that went against its customer: what it was, since when, what it seems to be, and what was confirmed so far."""
+
+    proposal: Proposal
+    kind: Unwelcome
+    decided: date
+    suggested: AdverseClass
+    reasons: tuple[str, ...]
+    confirmed: AdverseAction | None = None
+
+    @property
+    def packet(self) -> dict[str, Any]:
+        """What was decided on."""
+        found: dict[str, Any] = json.loads(self.proposal.packet_json)
+        return found
+
+
+def cases(uow: UnitOfWork, rules: AdverseRules, *, zone: tzinfo, **filters: Any) -> list[Case]:
+    """Every decided proposal that went against its customer, oldest decision first. Empty where the policy names no jurisdiction."""
+    if rules.profile == "none":
+        return []
+    asked = [r.review_id for r in uow.find(Review, kind=ReviewKind.AD_HOC)]
+    lowered = uow.find(Proposal, state=ProposalState.APPLIED, direction=_MAY_LOWER, **filters)
+    found = {one.proposal_id: one for one in (*lowered, *(uow.find(Proposal, state=_ENDED, review_id=asked, **filters) if asked else ()))}
+    known = {one.proposal_id: one for one in uow.find(AdverseAction)}
+    made = (_case(one, rules, zone, known.get(key)) for key, one in sorted(found.items()))
+    return sorted((case for case in made if case is not None), key=lambda case: case.decided)
+
+
+def _case(proposal: Proposal, rules: AdverseRules, zone: tzinfo, confirmed: AdverseAction | None) -> Case | None:
+    packet = json.loads(proposal.packet_json)
+    kind = adverse.unwelcome(packet, applied=proposal.state == ProposalState.APPLIED)
+    if kind is None or proposal.decided_at is None:
+        return None
+    return Case(
+        proposal=proposal,
+        kind=kind,
+        decided=proposal.decided_at.astimezone(zone).date(),
+        suggested=adverse.suggested(packet, kind, rules),
+        reasons=adverse.principal_reasons(packet),
+        confirmed=confirmed,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clerk:
+    """Who answers about notices, at which moment, in which time zone; with the policy in force."""
+
+    person_id: str
+    now: datetime
+    zone: tzinfo
+    rules: AdverseRules
+
+    @classmethod
+    def admitted(cls, uow: UnitOfWork, person_id: str, now: datetime, zone: tzinfo) -> Clerk:
+        """The active person, who has a worklist or a tier. Refused otherwise, and where the policy names no jurisdiction."""
+        today = now.astimezone(zone).date()
+        policy, matrix = policy_in_force(uow, now), matrix_in_force(uow, now)
+        person = active_person(uow, person_id, on=today, known_at=now)
+        holders = {h.person for h in matrix.holders if h.on(today)}
+        if person_id not in {w.analyst for w in policy.worklists} | holders:
+            raise Refused(
+                NOT_YOURS, said("{name} has neither a worklist nor a tier", name=person.name),
+                expected=said("an analyst whom the policy names, or somebody who may approve"),
+            )  # fmt: skip
+        if policy.adverse_action.profile == "none":
+            raise Refused(
+                "adverse.no_profile", said("the policy names no jurisdiction, so no notice is owed"),
+                next_step=said("name one under `adverse_action` in policy.yaml; docs/adverse-action.md"),
+            )  # fmt: skip
+        return cls(person_id=person_id, now=now, zone=zone, rules=policy.adverse_action)
+
+    @property
+    def today(self) -> date:
+        """The company's day."""
+        return self.now.astimezone(self.zone).date()
+
+
+def classify(uow: UnitOfWork, proposal_id: str, by: Clerk, *, as_class: AdverseClass | None = None, reason: str = "") -> AdverseAction:
+    """What the person says it is: what was suggested, unless he says otherwise with a reason. Raises BadInput, or Refused when done."""
+    case = _found(uow, proposal_id, by)
+    if case.confirmed is not None:
+        raise Refused(
+            "adverse.classified",
+            said("{proposal} was classified on {day}", proposal=proposal_id, day=case.confirmed.confirmed_at.astimezone(by.zone).date()),
+            next_step=said("`credit-review adverse show {proposal}`", proposal=proposal_id),
+        )
+    chosen = as_class or case.suggested
+    _explained(chosen, case, reason)
+    clock = adverse.clock_of(by.rules)
+    made = AdverseAction(
+        proposal_id=proposal_id,
+        kind=case.kind,
+        profile=by.rules.profile,
+        suggested=case.suggested,
+        classified=chosen,
+        reason=reason,
+        reasons_json=json.dumps(list(case.reasons), ensure_ascii=False),
+        confirmed_by=by.person_id,
+        confirmed_at=by.now,
+        notice_due=adverse.notice_due(chosen, clock, case.decided),
+        notified_on=None,
+        notified_by="",
+        letter_sha256="",
+        asked_on=None,
+        reasons_due=None,
+        reasons_given_on=None,
+        retain_until=adverse.retained_until(clock, case.decided, asked=False),
+    )
+    if not uow.add_if_absent(made):
+        raise Conflict(said("{proposal} was classified meanwhile", proposal=proposal_id), next_step=said("read it again"))
+    about = {"kind": made.kind, "profile": made.profile, "suggested": made.suggested, "classified": made.classified}
+    _append(uow, Action.ADVERSE_CLASSIFIED, made, by, about, {"reason": reason} if reason else None)
+    return made
+
+
+def _explained(chosen: AdverseClass, case: Case, reason: str) -> None:
+    needed = chosen != case.suggested or chosen in adverse.NEED_A_REASON
+    if len(reason) > _LONGEST_TEXT or (needed and not reason.strip()):
+        words = adverse.CLASS_WORDS
+        raise BadInput(
+            said("this was suggested to be: {suggested}", suggested=words[case.suggested]),
+            expected=said("a reason of 1 to {most} characters for calling it: {chosen}", most=_LONGEST_TEXT, chosen=words[chosen]),
+        )
+
+
+def notified(uow: UnitOfWork, proposal_id: str, by: Clerk, *, on: date, letter_sha256: str) -> AdverseAction:
+    """That the customer was given notice on a day; the file is kept from then on. Raises BadInput or Refused."""
+    one = _confirmed(uow, proposal_id)
+    if one.notice_due is None or one.notified_on is not None:
+        raise Refused("adverse.no_notice", said("no notice is owed for {proposal}", proposal=proposal_id))
+    _past(on, one.confirmed_at.astimezone(by.zone).date(), by.today)
+    until = adverse.retained_until(adverse.clock_of(by.rules), on, asked=False)
+    to = {"notified_on": on, "notified_by": by.person_id, "letter_sha256": letter_sha256, "retain_until": until}
+    return _change(uow, Action.ADVERSE_NOTIFIED, one, by, to, {"letter": letter_sha256 or None})
+
+
+def asked(uow: UnitOfWork, proposal_id: str, by: Clerk, *, on: date) -> AdverseAction:
+    """That the customer asked in writing for the reasons: they are due then, the file is kept longer. Raises BadInput or Refused."""
+    one, clock = _confirmed(uow, proposal_id), adverse.clock_of(by.rules)
+    if one.classified != AdverseClass.ADVERSE or one.asked_on is not None or clock is None:
+        raise Refused("adverse.no_reasons", said("no reasons are owed for {proposal}", proposal=proposal_id))
+    _past(on, None, by.today)
+    until = adverse.retained_until(clock, one.notified_on or on, asked=True)
+    to = {"asked_on": on, "reasons_due": adverse.reasons_due(clock, on), "retain_until": until}
+    return _change(uow, Action.ADVERSE_REASONS_ASKED, one, by, to, {})
+
+
+def answered(uow: UnitOfWork, proposal_id: str, by: Clerk, *, on: date) -> AdverseAction:
+    """That the reasons were given in writing on a day. Raises BadInput or Refused."""
+    one = _confirmed(uow, proposal_id)
+    if one.asked_on is None or one.reasons_given_on is not None:
+        raise Refused("adverse.no_reasons", said("no reasons are owed for {proposal}", proposal=proposal_id))
+    _past(on, one.asked_on, by.today)
+    return _change(uow, Action.ADVERSE_REASONS_GIVEN, one, by, {"reasons_given_on": on}, {})
+
+
+def overdue(found: Iterable[Case], today: date, clock: adverse.Clock | None) -> Iterator[Alarm]:
+    """One alarm for each notice and each answer that is owed and late; one nobody classified counts as adverse until somebody has."""
+    for case in found:
+        one = case.confirmed
+        if one is None:
+            due, what = adverse.notice_due(case.suggested, clock, case.decided), "not_classified"
+        elif one.notice_due is not None and one.notified_on is None:
+            due, what = one.notice_due, "no_notice"
+        elif one.reasons_due is not None and one.reasons_given_on is None:
+            due, what = one.reasons_due, "no_reasons"
+        else:
+            continue
+        if due is not None and due < today:
+            facts = {"what": what, "due": due.isoformat()}
+            yield Alarm(control=NOTICE_OVERDUE, subject=f"proposal:{case.proposal.proposal_id}", severity=Severity.HIGH, facts=facts)
+
+
+def _found(uow: UnitOfWork, proposal_id: str, by: Clerk) -> Case:
+    of = cases(uow, by.rules, zone=by.zone, proposal_id=proposal_id)
+    if not of:
+        raise BadInput(
+            said("{proposal} is no decided reduction or refusal", proposal=proposal_id),
+            expected=said("an id that `credit-review adverse list` shows"),
+        )
+    return of[0]
+
+
+def _confirmed(uow: UnitOfWork, proposal_id: str) -> AdverseAction:
+    one = uow.get(AdverseAction, proposal_id=proposal_id, lock=True)
+    if one is None:
+        raise BadInput(
+            said("{proposal} was not classified", proposal=proposal_id),
+            next_step=said("`credit-review adverse confirm {proposal}`", proposal=proposal_id),
+        )
+    return one
+
+
+def _past(on: date, earliest: date | None, today: date) -> None:
+    if on > today or (earliest is not None and on < earliest):
+        days = said("a day from {first} to {last}", first=earliest, last=today) if earliest else said("a day up to {last}", last=today)
+        raise BadInput(said("{day} cannot be the day", day=on), expected=days)
+
+
+def _change(
+    uow: UnitOfWork, action: Action, one: AdverseAction, by: Clerk, to: dict[str, Any], about: Mapping[str, str | None]
+) -> AdverseAction:
+    where = {"proposal_id": one.proposal_id, "notified_on": one.notified_on, "asked_on": one.asked_on}
+    if uow.change(AdverseAction, where=where, to=to) != 1:
+        raise Conflict(said("{proposal} changed meanwhile", proposal=one.proposal_id), next_step=said("read it again"))
+    done = replace(one, **to)
+    _append(uow, action, done, by, about, None)
+    return done
+
+
+_DAYS: Sequence[str] = ("notice_due", "notified_on", "asked_on", "reasons_due", "reasons_given_on", "retain_until")
+
+
+def _append(
+    uow: UnitOfWork, action: Action, one: AdverseAction, by: Clerk, about: Mapping[str, str | None], payload: dict[str, str] | None
+) -> None:
+    days = {name: day.isoformat() if (day := getattr(one, name)) else None for name in _DAYS}
+    data = {**about, **days}
+    uow.append(Entry(action=action, actor=actor(by.person_id), entity=f"adverse:{one.proposal_id}", data=data, payload=payload))

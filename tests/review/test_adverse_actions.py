@@ -1,0 +1,231 @@
+"""Adverse action: what is suggested, what a person confirms, and what is owed to the customer by when; on both databases."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import date, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from decision_world import NOON, POLICY_TEXT, TODAY, World, digest_of, document, person, review
+from hypothesis import given
+from hypothesis import strategies as st
+
+from credit_review import adverse, audit
+from credit_review.adapters.store.business import compare_with_tables
+from credit_review.audit import Action
+from credit_review.errors import BadInput, Refused
+from credit_review.model.money import Money
+from credit_review.model.records import AdverseAction
+from credit_review.model.states import AdverseClass, ProposalState, Unwelcome
+from credit_review.policy import AdverseRules
+from credit_review.review import adverse_actions
+from credit_review.review.adverse_actions import Clerk
+from credit_review.words import packed, said, words_for
+
+ZONE = ZoneInfo("Europe/Berlin")
+RULES = AdverseRules(profile="us_trade_credit")
+CLOCK = adverse.clock_of(RULES)
+US_POLICY = POLICY_TEXT.replace("profile: none ", "profile: us_trade_credit ")
+
+
+def packet_of(**fields):
+    """A packet of a reduction from 50,000 to 20,000 EUR of a customer that pays in time."""
+    known = {
+        "customer_id": "c-1", "customer_name": "Anvil GmbH", "status": "active", "currency": "EUR", "from_minor": 50_000_00,
+        "to_minor": 20_000_00, "from_terms_days": 30, "terms_days": 30, "overdue_minor": 0, "facts": {"oldest_dpd_days": None},
+        "reasons": ["use of the credit limit", "length of the business relationship"], "derivation": [], "request": None,
+    }  # fmt: skip
+    return known | fields
+
+
+LATE = {"overdue_minor": 4_000_00, "facts": {"oldest_dpd_days": 45}}
+ASKED = {"request": {"amount_minor": 90_000_00, "reason": "order"}, "to_minor": 90_000_00}
+
+
+@pytest.mark.parametrize(
+    ("fields", "applied", "kind"),
+    [
+        ({}, True, Unwelcome.REDUCTION),
+        ({}, False, None),  # a reduction that did not happen
+        ({"to_minor": 60_000_00}, True, None),
+        ({"to_minor": 50_000_00, "terms_days": 14}, True, Unwelcome.REDUCTION),
+        ({"to_minor": 60_000_00, "terms_days": 14}, True, None),  # more of one for less of the other
+        ({"from_minor": None, "from_terms_days": None}, True, None),
+        (ASKED, True, None),
+        (ASKED, False, Unwelcome.REFUSAL),
+        (ASKED | {"to_minor": 70_000_00}, True, Unwelcome.REFUSAL),  # a counter-offer, which only the customer can accept
+        (ASKED | {"request": {"amount_minor": 20_000_00}, "to_minor": 20_000_00}, True, Unwelcome.REDUCTION),
+    ],
+)
+def test_what_goes_against_a_customer_is_less_than_he_had_or_less_than_was_asked(fields, applied, kind):
+    assert adverse.unwelcome(packet_of(**fields), applied=applied) == kind
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, AdverseClass.ADVERSE),
+        (LATE, AdverseClass.DELINQUENCY),
+        (LATE | {"facts": {"oldest_dpd_days": 29}}, AdverseClass.ADVERSE),
+        (LATE | {"overdue_minor": 0}, AdverseClass.ADVERSE),  # past delinquency is none
+        ({"status": "dormant"}, AdverseClass.INACTIVITY),
+        ({"status": "insolvent"}, AdverseClass.DELINQUENCY),
+        ({"status": "blocked"}, AdverseClass.ADVERSE),
+    ],
+)
+def test_a_cut_of_who_pays_in_time_is_adverse_and_of_who_is_late_now_it_is_not(fields, expected):
+    assert adverse.suggested(packet_of(**fields), Unwelcome.REDUCTION, RULES) == expected
+    assert adverse.suggested(packet_of(**fields), Unwelcome.REFUSAL, RULES) == AdverseClass.ADVERSE
+
+
+def test_the_cap_that_held_is_the_first_reason_and_there_are_at_most_four():
+    held = [
+        packed(said("Cap: {cap}", cap=said("part of tangible net worth"))),
+        packed(said("{amount} (this one holds)", amount=Money(1, "EUR"))),
+    ]
+    found = adverse.principal_reasons(packet_of(derivation=[held], reasons=["a", "b", "c", "d"]))
+    assert found == ("the limit is bounded by the equity that your statements show", "a", "b", "c")
+    assert adverse.principal_reasons(packet_of()) == ("use of the credit limit", "length of the business relationship")
+
+
+@given(decided=st.dates(date(2020, 1, 1), date(2100, 1, 1)), classified=st.sampled_from(AdverseClass))
+def test_notice_is_owed_for_adverse_action_alone_and_files_are_longer_kept_for_who_asked(decided, classified):
+    due = adverse.notice_due(classified, CLOCK, decided)
+    assert (due == decided + timedelta(days=30)) if classified == AdverseClass.ADVERSE else due is None
+    assert adverse.notice_due(classified, None, decided) is None
+    assert adverse.retained_until(CLOCK, decided, asked=True) - adverse.retained_until(CLOCK, decided, asked=False) == timedelta(305)
+
+
+def test_days_of_the_policy_replace_those_of_the_profile():
+    own = adverse.clock_of(AdverseRules(profile="us_trade_credit", notice_days=10, reasons_days=5, retention_days=3650))
+    assert (own.notice, own.reasons, own.retention, own.retention_if_asked) == (10, 5, 3650, 3650)
+    assert adverse.clock_of(AdverseRules(notice_days=10)) is None
+
+
+@pytest.mark.parametrize(
+    ("language", "expected"),
+    [
+        ("en", ["20,000 EUR instead of 50,000 EUR", "The principal reasons are:", "- use of the credit limit", "by 30 Nov 2026"]),
+        ("zh_CN", ["现为 20,000 EUR，原为 50,000 EUR", "主要原因如下：", "- 信用额度使用率", "2026年11月30日"]),
+    ],
+)
+def test_the_letter_says_what_changed_and_why_in_the_customers_language(language, expected):
+    reasons = adverse.principal_reasons(packet_of())
+    words = words_for(language=language)
+    text = adverse.letter(packet_of(), Unwelcome.REDUCTION, reasons, words, company="Example Trading", on=TODAY, clock=CLOCK)
+    assert text.startswith("Example Trading\n") and "Anvil GmbH" in text
+    assert [one for one in expected if one not in text] == [], text
+    assert ("credit limit" in text) == (language == "en"), text
+    refused = adverse.letter(packet_of(**ASKED), Unwelcome.REFUSAL, (), words, company="X", on=TODAY, clock=None)
+    assert "90,000 EUR" in refused and "2026年11月30日" not in refused
+
+
+# --- on record ------------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def world(store, clock):
+    clock.set(NOON)
+    made = World(store)
+    made.write(document(US_POLICY, "policy", adopted_at=NOON - timedelta(days=1)), person("p-outsider"))
+    return made
+
+
+def decided(world, customer="c-1", **fields):
+    """A reduction that was applied, or a proposal in another state."""
+    packet = audit.canonical(packet_of(customer_id=customer) | fields.pop("packet", {}))
+    given = {"state": ProposalState.APPLIED, "decided_at": NOON, "packet_json": packet, "digest": digest_of(packet)} | fields
+    return world.propose(customer, to=20_000_00, **given)
+
+
+def act(world, what, proposal, *, who="p-analyst", now=NOON, **fields):
+    with world.store.begin() as uow:
+        done = what(uow, proposal, Clerk.admitted(uow, who, now, ZONE), **fields)
+        uow.commit()
+    return done
+
+
+def listed(world, rules=RULES):
+    with world.store.read() as uow:
+        return adverse_actions.cases(uow, rules, zone=ZONE)
+
+
+def test_reductions_and_refused_requests_are_listed_and_nothing_else(world):
+    world.write(replace(review(), review_id="r-2", kind="ad_hoc", scope="c-3"))
+    cut = decided(world)
+    decided(world, "c-2", state=ProposalState.REJECTED)  # a reduction that did not happen is risk kept
+    refused = decided(world, "c-3", review_id="r-2", state=ProposalState.REJECTED, packet=ASKED)
+    decided(world, "c-4", state=ProposalState.PENDING, decided_at=None)
+    found = {one.proposal.proposal_id: (one.kind, one.suggested) for one in listed(world)}
+    assert found == {cut: (Unwelcome.REDUCTION, AdverseClass.ADVERSE), refused: (Unwelcome.REFUSAL, AdverseClass.ADVERSE)}
+    assert listed(world, AdverseRules()) == []
+
+
+def test_a_person_confirms_gives_notice_and_answers_and_the_log_says_each_of_it(world):
+    key = decided(world)
+    done = act(world, adverse_actions.classify, key)
+    assert (done.classified, done.notice_due, done.retain_until) == ("adverse", TODAY + timedelta(30), TODAY + timedelta(60))
+    later = NOON + timedelta(days=10)
+    act(world, adverse_actions.notified, key, now=later, on=later.date(), letter_sha256="ab" * 32)
+    act(world, adverse_actions.asked, key, now=later, on=later.date())
+    last = act(world, adverse_actions.answered, key, now=later, on=later.date())
+    assert last.retain_until == later.date() + timedelta(365) and last.reasons_due == later.date() + timedelta(30)
+    actions = [e["action"] for e in world.entries(entity=f"adverse:{key}")]
+    assert actions == [Action.ADVERSE_CLASSIFIED, Action.ADVERSE_NOTIFIED, Action.ADVERSE_REASONS_ASKED, Action.ADVERSE_REASONS_GIVEN]
+    assert [one.what for one in compare_with_tables(world.store.engine) if one.what.startswith("adverse")] == []
+    assert json.loads(world.one(AdverseAction).reasons_json) == ["use of the credit limit", "length of the business relationship"]
+
+
+def test_another_class_than_suggested_needs_a_reason_and_is_said_once(world):
+    key = decided(world)
+    with pytest.raises(BadInput, match="adverse action"):
+        act(world, adverse_actions.classify, key, as_class=AdverseClass.AGREED)
+    done = act(world, adverse_actions.classify, key, as_class=AdverseClass.AGREED, reason="his letter of 3 October")
+    assert done.notice_due is None and world.entries(Action.ADVERSE_CLASSIFIED)[0]["data"]["suggested"] == "adverse"
+    with pytest.raises(Refused, match="was classified"):
+        act(world, adverse_actions.classify, key)
+    with pytest.raises(Refused, match="no notice is owed"):
+        act(world, adverse_actions.notified, key, on=TODAY, letter_sha256="")
+    with pytest.raises(Refused, match="no reasons are owed"):
+        act(world, adverse_actions.asked, key, on=TODAY)
+
+
+def test_who_has_neither_worklist_nor_tier_and_what_was_not_decided_are_refused(world):
+    key = decided(world)
+    with pytest.raises(Refused, match="neither a worklist nor a tier"):
+        act(world, adverse_actions.classify, key, who="p-outsider")
+    with pytest.raises(BadInput, match="no decided reduction"):
+        act(world, adverse_actions.classify, "pr-none")
+    with pytest.raises(BadInput, match="was not classified"):
+        act(world, adverse_actions.notified, key, on=TODAY, letter_sha256="")
+    act(world, adverse_actions.classify, key)
+    for day in (TODAY - timedelta(1), TODAY + timedelta(1)):
+        with pytest.raises(BadInput, match="cannot be the day"):
+            act(world, adverse_actions.notified, key, on=day, letter_sha256="")
+
+
+def test_what_is_late_is_an_alarm_until_it_was_done(world):
+    key = decided(world)
+
+    def late(after):
+        return [a.facts["what"] for a in adverse_actions.overdue(listed(world), TODAY + timedelta(days=after), CLOCK)]
+
+    assert late(30) == [] and late(31) == ["not_classified"]
+    act(world, adverse_actions.classify, key)
+    assert late(30) == [] and late(31) == ["no_notice"]
+    act(world, adverse_actions.notified, key, on=TODAY, letter_sha256="")
+    assert late(31) == []
+    act(world, adverse_actions.asked, key, on=TODAY)
+    assert late(31) == ["no_reasons"]
+    act(world, adverse_actions.answered, key, on=TODAY)
+    assert late(400) == []
+
+
+def test_a_policy_without_a_jurisdiction_asks_nobody(store, clock):
+    clock.set(NOON)
+    world = World(store)
+    key = decided(world)
+    with pytest.raises(Refused, match="names no jurisdiction"):
+        act(world, adverse_actions.classify, key)
