@@ -31,6 +31,7 @@ _SHOWN_ERRORS = 10
 Path = tuple[str | int, ...]
 M = TypeVar("M", bound=BaseModel)
 
+_INK = re.compile(r"\S")
 _NULL = re.compile(r"(?:~|null|)\Z")
 _BOOL = re.compile(r"(?:true|false)\Z")
 _INT = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,39})\Z")
@@ -42,6 +43,8 @@ _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")
 class Document:
     """A parsed document: its text, its plain data, the 1-based line of each path, and the SHA-256 (hex) of the UTF-8 text.
 
+    `starts` is where in the text each text value begins, counted in characters from 0.
+
     Equal texts share their data, so nobody changes it.
     """
 
@@ -50,6 +53,7 @@ class Document:
     data: dict[str, Any] = field(repr=False)
     lines: Mapping[Path, int] = field(repr=False)
     digest: str
+    starts: Mapping[Path, int] = field(repr=False)
 
 
 class _Composer(yaml.SafeLoader):
@@ -101,8 +105,9 @@ def _parsed(text: str, name: str) -> Document:
     root = _compose(text, name)
     if not isinstance(root, MappingNode):
         raise BadInput(said("{name}: the document is not a mapping", name=name), expected=said("`key: value` lines at the top level"))
-    data = _value(root, (), lines, name)
-    return Document(name, text, data, lines, sha256(raw).hexdigest())
+    starts: dict[Path, int] = {}
+    data = _value(root, (), lines, starts, name)
+    return Document(name, text, data, lines, sha256(raw).hexdigest(), starts)
 
 
 def check(document: Document, model: type[M]) -> M:
@@ -129,12 +134,40 @@ def field_path(path: Path) -> str:
     return out or "(top level)"
 
 
-def where(document: Document, path: Path) -> str:
-    """`policy.yaml line 12, grades[1].below`, with the line of the nearest part that exists."""
+def where(document: Document, path: Path, *, at: int | None = None) -> str:
+    """`policy.yaml line 12, grades[1].below`, with the line of the nearest part that exists.
+
+    With `at`, a character of the text there counted from 0, line and column are those of that character.
+    """
+    if at is not None and path in document.starts:
+        line, column = _position(document, path, at)
+        return said("{name} line {line} column {column}, {field}", name=document.name, line=line, column=column, field=field_path(path))
     known = path
     while known not in document.lines:
         known = known[:-1]
     return said("{name} line {line}, {field}", name=document.name, line=document.lines[known], field=field_path(path))
+
+
+def _position(document: Document, path: Path, at: int) -> tuple[int, int]:
+    """Line and column, from 1, of a character of a text value: folding moves and drops white space only, so all else is counted."""
+    text, index = document.text, document.starts[path]
+    if text[index] in "|>":
+        index = text.index("\n", index)
+    elif text[index] in "\"'":
+        index += 1
+    value: Any = document.data
+    for part in path:
+        value = value[part]
+    for _ in range(len("".join(value[:at].split()))):
+        index = _inked(text, index) + 1
+    found = _inked(text, index) if value[at:].strip() else index
+    return text.count("\n", 0, found) + 1, found - text.rfind("\n", 0, found)
+
+
+def _inked(text: str, index: int) -> int:
+    """The first place from `index` on that is not white space."""
+    found = _INK.search(text, index)
+    return found.start() if found else len(text)
 
 
 def _encoded(text: str, name: str) -> bytes:
@@ -170,19 +203,22 @@ def _compose(text: str, name: str) -> Node | None:
         ) from None
 
 
-def _value(node: Node, path: Path, lines: dict[Path, int], name: str) -> Any:
+def _value(node: Node, path: Path, lines: dict[Path, int], starts: dict[Path, int], name: str) -> Any:
     if isinstance(node, MappingNode):
-        return _mapping(node, path, lines, name)
+        return _mapping(node, path, lines, starts, name)
     if isinstance(node, SequenceNode):
         out = []
         for i, child in enumerate(node.value):
             lines[(*path, i)] = child.start_mark.line + 1
-            out.append(_value(child, (*path, i), lines, name))
+            out.append(_value(child, (*path, i), lines, starts, name))
         return out
-    return _scalar(node, path, name)
+    value = _scalar(node, path, name)
+    if isinstance(value, str):
+        starts[path] = node.start_mark.index
+    return value
 
 
-def _mapping(node: MappingNode, path: Path, lines: dict[Path, int], name: str) -> dict[str, Any]:
+def _mapping(node: MappingNode, path: Path, lines: dict[Path, int], starts: dict[Path, int], name: str) -> dict[str, Any]:
     out: dict[str, Any] = {}
     for key_node, value_node in node.value:
         line = key_node.start_mark.line + 1
@@ -200,7 +236,7 @@ def _mapping(node: MappingNode, path: Path, lines: dict[Path, int], name: str) -
                 next_step=said("remove one of the two; nobody can tell which one was meant"),
             )
         lines[(*path, key)] = line
-        out[key] = _value(value_node, (*path, key), lines, name)
+        out[key] = _value(value_node, (*path, key), lines, starts, name)
     return out
 
 

@@ -141,7 +141,7 @@ class Workspace:
     @staticmethod
     def plain_document(name: str, text: str) -> Document:
         """A document by its text alone, for what is not YAML."""
-        return Document(name, text, {}, MappingProxyType({}), sha256(text.encode()).hexdigest())
+        return Document(name, text, {}, MappingProxyType({}), sha256(text.encode()).hexdigest(), MappingProxyType({}))
 
     def policy(self) -> Policy:
         """The review's policy."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from types import MappingProxyType
 
+from credit_review.policy.formula.vocabulary import INPUTS
 from credit_review.words import listed, marked, said
 
 SEPARATOR = "|"
@@ -22,6 +23,7 @@ class Forbids(StrEnum):
     NET_WORTH = "net_worth_unknown"
     RECOMMENDATION = "recommendation_unknown"
     NEED = "need_unknown"
+    INPUT = "input_unknown"
     NOT_GRADED = "not_graded"
     VIEW = "view_missing"
 
@@ -33,6 +35,7 @@ class Cap(StrEnum):
     NET_WORTH = "net_worth"
     RECOMMENDATION = "recommendation"
     GRADE = "grade_ceiling"
+    FORMULA = "formula"
 
 
 class Exceptional(StrEnum):
@@ -50,7 +53,10 @@ class Exceptional(StrEnum):
 CLASS_PREFIX = "class_"
 """Reason code of a limit that a class rule decided: this and the credit status, such as `class_insolvent`."""
 
-MISSING, STALE = "missing", "stale"
+MISSING, STALE, UNDEFINED = "missing", "stale", "undefined"
+
+FORMULA = "formula"
+"""What PROPOSALS.substitutes calls the policy's own formula where it divides by zero or its result is too large."""
 
 FORBIDS_WORDS: MappingProxyType[str, str] = MappingProxyType(
     {
@@ -63,6 +69,7 @@ FORBIDS_WORDS: MappingProxyType[str, str] = MappingProxyType(
         Forbids.NET_WORTH: said("net worth is missing or too old"),
         Forbids.RECOMMENDATION: said("the bureau's recommendation is missing or too old"),
         Forbids.NEED: said("need cannot be computed, since the source has neither sales with terms nor cleared items"),
+        Forbids.INPUT: said("a figure that policy's formula uses is missing or too old, or the formula has no result"),
         Forbids.NOT_GRADED: said("the customer has no grade"),
         Forbids.VIEW: said("one of the two views of the customer is missing"),
     }
@@ -74,6 +81,7 @@ CAP_WORDS: MappingProxyType[str, str] = MappingProxyType(
         Cap.NET_WORTH: said("part of tangible net worth"),
         Cap.RECOMMENDATION: said("the bureau's recommendation"),
         Cap.GRADE: said("ceiling of the grade"),
+        Cap.FORMULA: said("policy's formula"),
     }
 )
 
@@ -92,8 +100,11 @@ EXCEPTIONAL_WORDS: MappingProxyType[str, str] = MappingProxyType(
 OTHERWISE_WORDS: MappingProxyType[str, str] = MappingProxyType(
     {
         "lower_ceiling": said("the lower ceiling of the grade stands in"),
+        "at_most": said("policy's lower ceiling stands in"),
         "no_increase": said("no increase"),
         "ask_documents": said("no increase, and the customer is asked for the documents"),
+        "use": said("policy's figure stands in"),
+        "quarantine": said("no proposal"),
     }
 )
 
@@ -102,12 +113,15 @@ BY_PEAK = marked("need {amount} (highest balance of 12 months) x {factor} (grade
 BY_NEED = marked("need {amount} x {factor} (grade {grade})")
 BY_EXPOSURE = marked("need not computable: exposure {amount} x {factor} (grade {grade})")
 BY_PART = marked("need not computable: exposure {amount} x {part} x {factor} (grade {grade})")
+BY_RULE = marked("policy's formula: {expression}")
+RULE_BY_EXPOSURE = marked("policy's formula has no result: exposure {amount} x {part} x {factor} (grade {grade})")
+RULE_MAY_FALL = marked("policy's formula has no result: the limit in force may stay or fall")
 STARTS = marked("starter limit {amount} of class {status}")
 FALLS = marked("unused by class {status}: down to {amount}")
 NOTHING = marked("class {status}: no credit")
 MAY_FALL = marked("need not computable: the limit in force may stay or fall")
 STAYS = marked("no grade: the limit in force stays")
-FORMULAS = (BY_PEAK, BY_NEED, BY_PART, BY_EXPOSURE, STARTS, FALLS, NOTHING, MAY_FALL, STAYS)
+FORMULAS = (BY_PEAK, BY_NEED, BY_PART, BY_EXPOSURE, RULE_BY_EXPOSURE, RULE_MAY_FALL, BY_RULE, STARTS, FALLS, NOTHING, MAY_FALL, STAYS)
 """The formula in words with its figures, as PROPOSALS.formula holds it."""
 
 
@@ -144,10 +158,19 @@ def substitute(cap: str, why: str, otherwise: str) -> str:
     return f"{cap}:{why}:{otherwise}"
 
 
+def lets_nothing_stand_in(entry: str) -> bool:
+    """Whether an entry of PROPOSALS.substitutes forbids an increase, since no figure stands in for the one that is missing."""
+    return entry.rpartition(":")[2] not in ("lower_ceiling", "use")
+
+
 def substitute_words(entry: str) -> str:
     """One entry of PROPOSALS.substitutes in plain words."""
     cap, why, otherwise = entry.split(":")
-    stands_in = OTHERWISE_WORDS[otherwise]
+    own = cap in INPUTS and cap not in CAP_WORDS
+    stands_in = OTHERWISE_WORDS["at_most" if own and otherwise == "lower_ceiling" else otherwise]
+    name = INPUTS[cap].words if own else CAP_WORDS[cap]
+    if why == UNDEFINED:
+        return said("{cap} has no result, since it divides by 0 or is too large: {instead}", cap=name, instead=stands_in)
     if why == MISSING:
-        return said("{cap} is missing: {instead}", cap=CAP_WORDS[cap], instead=stands_in)
-    return said("{cap} is too old: {instead}", cap=CAP_WORDS[cap], instead=stands_in)
+        return said("{cap} is missing: {instead}", cap=name, instead=stands_in)
+    return said("{cap} is too old: {instead}", cap=name, instead=stands_in)

@@ -13,10 +13,12 @@ import numpy as np
 import pandas as pd
 
 from credit_review.limits.arrays import NO_CAP, Flags, Ints, Maybe, any_of, least, ppm, times, times_up
-from credit_review.limits.codes import MISSING, STALE, Cap, Forbids, substitute
+from credit_review.limits.codes import FORMULA, MISSING, STALE, Cap, Forbids, lets_nothing_stand_in, substitute
+from credit_review.limits.formula import Outcome, outcome
 from credit_review.limits.rows import Rows
 from credit_review.limits.rules import Rules
 from credit_review.policy import VIEWS
+from credit_review.policy.formula.vocabulary import INPUTS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +37,8 @@ class Caps:
     """The formula's result, each cap, the smallest of all, and which customers have which substitute (`net_worth:missing:lower_ceiling`).
 
     `after` starts from the limit in force where the formula has no result; it is unknown where there is neither. `hard` is the smallest
-    cap but need, NO_CAP where there is none. `secured` is the part of valid security that each of these caps holds already.
+    cap but need, NO_CAP where there is none. `secured` is the part of valid security that each of these caps holds already. `own` is what
+    the policy's own formula gave, where it has one; `need` is then its result.
     """
 
     formula: Maybe
@@ -49,6 +52,7 @@ class Caps:
     after: Maybe
     binding: pd.Series[str]
     substitutes: dict[str, Flags]
+    own: Outcome | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +86,9 @@ def caps(rows: Rows, rules: Rules, classes: Classes) -> Caps:
     limits = rules.policy.limits
     wanted = rows.graded & ~classes.zero & ~classes.unused
     needs = wanted & ~classes.starter
-    need = Maybe.where(rows.need.known & needs, times(np.maximum(rows.need.value, 0), rules.need_factor[rows.grade]))
+    own = outcome(rules.formula, rows, rules, needs) if rules.formula else None
+    usual = Maybe.where(rows.need.known & needs, times(np.maximum(rows.need.value, 0), rules.need_factor[rows.grade]))
+    need = own.limit if own else usual
     formula, from_exposure = _formula(rows, rules, classes, need)
     net_worth, net_worth_lacks = _net_worth_cap(rows, rules, wanted)
     recommended, recommended_lacks = _recommendation_cap(rows, rules, wanted)
@@ -91,8 +97,9 @@ def caps(rows: Rows, rules: Rules, classes: Classes) -> Caps:
     net_worth, recommended, grade = (Maybe.where(cap.known, cap.value + secured) for cap in (net_worth, recommended, grade))
     hard: dict[str, Maybe] = {Cap.NET_WORTH: net_worth, Cap.RECOMMENDATION: recommended, Cap.GRADE: grade}
     start = Maybe.where(formula.known | rows.limit.known, formula.otherwise(rows.limit.value))
-    after, binding = least({Cap.NEED: need, **hard, "": start})
+    after, binding = least({Cap.FORMULA if own else Cap.NEED: need, **hard, "": start})
     lacks_need = {substitute(Cap.NEED, MISSING, limits.caps.need.otherwise): needs & ~rows.need.known}
+    lacks = own.lacks if own else lacks_need
     return Caps(
         formula=formula,
         from_exposure=from_exposure,
@@ -104,7 +111,8 @@ def caps(rows: Rows, rules: Rules, classes: Classes) -> Caps:
         hard=least(hard)[0].otherwise(NO_CAP),
         after=after.only(start.known),  # caps alone are no reason to grant anything
         binding=binding,
-        substitutes=lacks_need | net_worth_lacks | recommended_lacks,
+        substitutes=lacks | net_worth_lacks | recommended_lacks,
+        own=own,
     )
 
 
@@ -117,8 +125,8 @@ def forbids(rows: Rows, rules: Rules, classes: Classes, found: Caps) -> dict[str
     grown = ~classes.starter
     nothing = np.zeros(len(rows), dtype=bool)
 
-    def unknown(cap: Cap) -> Flags:
-        parts = [flag for entry, flag in found.substitutes.items() if entry.startswith(f"{cap}:") and not entry.endswith(":lower_ceiling")]
+    def unknown(*names: str) -> Flags:
+        parts = [flag for entry, flag in found.substitutes.items() if lets_nothing_stand_in(entry) and entry.split(":")[0] in names]
         return any_of(len(rows), *parts) & grown
 
     return {
@@ -131,6 +139,7 @@ def forbids(rows: Rows, rules: Rules, classes: Classes, found: Caps) -> dict[str
         Forbids.NET_WORTH: unknown(Cap.NET_WORTH),
         Forbids.RECOMMENDATION: unknown(Cap.RECOMMENDATION),
         Forbids.NEED: unknown(Cap.NEED),
+        Forbids.INPUT: unknown(FORMULA, *(name for name in INPUTS if name != Cap.NEED)),
         Forbids.NOT_GRADED: ~rows.graded & grown,
         Forbids.VIEW: _without_view(rows, rules) & grown,
     }

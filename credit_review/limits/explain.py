@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from typing import Any
 
 from credit_review.hearing import heard, heard_as
 from credit_review.limits.codes import CAP_WORDS, FORMULAS, GRADE_NOTES, SEPARATOR, Cap, substitute_words, words
 from credit_review.model.money import Money
+from credit_review.policy.formula.vocabulary import INPUTS
 from credit_review.words import listed, marked, said
 
 FITS_THE_RULE = said("Fits the straight-through rule")
@@ -61,12 +64,38 @@ def _start(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             said("Need"),
             said("{need}: {terms} by sales and terms, highest balance of 12 months {peak}", need=need, terms=terms, peak=peak),
         )
+    yield from _derivation(row)
     result = _known(row["formula_minor"])
     formula = heard_as(str(row["formula"]), FORMULAS)
     yield (
         said("Formula"),
         formula if result is None else said("{formula} = {amount}", formula=formula, amount=Money(result, row["currency"])),
     )
+
+
+def _derivation(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Each input and step of the policy's own formula with its figure, in the order of the computation."""
+    for entry in filter(None, str(row.get("derivation") or "").split(SEPARATOR)):
+        name, figure, unit = _ENTRY.match(entry).groups()  # type: ignore[union-attr]
+        label = INPUTS[name].words if name in INPUTS else said("{step} (step of the formula)", step=name.replace("_", " "))
+        yield label, _figure(figure, unit, str(row["currency"]))
+
+
+_ENTRY = re.compile(r"(\w+)=(-?\d*):(\w+)\Z")
+
+
+def _figure(figure: str, unit: str, currency: str) -> str:
+    if not figure:
+        return said("not known")
+    if unit == "money":
+        return said("{amount}", amount=Money(int(figure), currency))
+    if unit == "truth":
+        return said("true") if figure == "1" else said("false")
+    number = format((Decimal(figure) / 1_000_000).normalize(), "f")
+    return said(_UNITS[unit], number=number) if unit in _UNITS else number
+
+
+_UNITS = {"days": marked("{number} days"), "months": marked("{number} months")}
 
 
 def _caps(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

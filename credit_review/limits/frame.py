@@ -14,12 +14,14 @@ from credit_review.fx import RateTable
 from credit_review.limits import codes, engine
 from credit_review.limits.arrays import Flags, Ints, Maybe, among, amount_texts, any_of, joined, pick
 from credit_review.limits.codes import CLASS_PREFIX, SEPARATOR, Exceptional
+from credit_review.limits.formula import shown
 from credit_review.limits.rows import Rows, aligned, gather
 from credit_review.limits.rules import Rules, compile_rules
 from credit_review.model.frames import PANDAS, PROPOSALS
 from credit_review.model.money import format_minor
 from credit_review.model.states import CustomerState, Direction
 from credit_review.policy import Policy
+from credit_review.policy.formula.vocabulary import INPUTS
 from credit_review.words import marked
 
 _EMPTY: dict[str, Any] = {"str": "", "int": 0, "int?": pd.NA, "float": np.nan, "bool": False}
@@ -60,7 +62,7 @@ def _reviewed(rows: Rows, rules: Rules, top: Flags) -> pd.DataFrame:
     )
     frame = pd.DataFrame(columns)
     _judge(frame, rows, rules, _exceptional(rows, caps, top), result)
-    return _refused(frame, rows, rules, result)
+    return _refused(frame, rows, rules, caps, result)
 
 
 def _facts(rows: Rows, policy: Policy) -> dict[str, Any]:
@@ -110,6 +112,7 @@ def _figures(rows: Rows, rules: Rules, classes: engine.Classes, caps: engine.Cap
         "cap_recommended_minor": caps.recommendation.column(),
         "cap_grade_minor": caps.grade.column(),
         "cap_need_minor": caps.need.column(),
+        "derivation": _derivation(caps, len(rows)),
         "secured_minor": caps.secured,
         "binding_cap": caps.binding,
         "substitutes": joined(caps.substitutes),
@@ -119,6 +122,19 @@ def _figures(rows: Rows, rules: Rules, classes: engine.Classes, caps: engine.Cap
         "to_minor": result.to.column(),
         "to_terms_days": result.terms.column(),
     }
+
+
+def _derivation(caps: engine.Caps, size: int) -> pd.Series[Any]:
+    """Inputs and steps of the policy's own formula with their figures, `name=figure:unit` joined by |; the loop only writes text."""
+    if caps.own is None:
+        return pd.Series([""] * size, dtype="str")
+    parts = []
+    for name, (kind, found) in caps.own.figures.items():
+        start, end = f"{name}=", f":{shown(kind)}"
+        known = found.known.tolist()
+        parts.append([f"{start}{v}{end}" if k else f"{start}{end}" for v, k in zip(found.value.tolist(), known, strict=True)])
+    texts = np.array([SEPARATOR.join(one) for one in zip(*parts, strict=True)], dtype=object)
+    return pd.Series(np.where(caps.own.asked, texts, ""), dtype="str")
 
 
 def _effects(rows: Rows, rules: Rules, result: engine.Result) -> dict[str, Any]:
@@ -188,10 +204,16 @@ _RAISES = marked("policy {version}: increase of at most {increase} to at most {l
 _LOWERS = marked("policy {version}: reduction of at most {reduction}, grades {grades}")
 
 
-def _refused(frame: pd.DataFrame, rows: Rows, rules: Rules, result: engine.Result) -> pd.DataFrame:
-    """Customers for whom nothing can be proposed become quarantined and keep what they have: no rate, or neither need nor limit."""
+def _refused(frame: pd.DataFrame, rows: Rows, rules: Rules, caps: engine.Caps, result: engine.Result) -> pd.DataFrame:
+    """Customers for whom nothing can be proposed become quarantined and keep what they have: no rate, neither need nor limit, or a figure
+    of the policy's formula without which policy proposes nothing."""
     for c, reason in rules.without_rate.items():
         _quarantine(frame, rows.currency == c, f"{MISSING_RATE}: {_INCOMPARABLE.format(reason=reason)}")
+    for entry, flags in caps.substitutes.items():
+        name, _, action = entry.split(":")
+        if action == "quarantine":
+            without = _WITHOUT.format(figure=INPUTS[name].words)
+            _quarantine(frame, flags & (frame["state"] == CustomerState.REVIEWED).to_numpy(), f"{NO_PROPOSAL}: {without}")
     text = f"{NO_PROPOSAL}: {_NO_FIGURE}"
     _quarantine(frame, ~result.to.known & (frame["state"] == CustomerState.REVIEWED).to_numpy(), text)
     return frame
@@ -199,6 +221,8 @@ def _refused(frame: pd.DataFrame, rows: Rows, rules: Rules, result: engine.Resul
 
 _INCOMPARABLE = marked("{reason}, so policy amounts cannot be compared with this account; add the rate and review again")
 _NO_FIGURE = marked("no limit on file, and need cannot be computed (neither sales with terms nor cleared items in source, or no grade)")
+
+_WITHOUT = marked("policy proposes nothing without this figure, which is missing or too old: {figure}")
 
 _KEPT = {
     "customer_id", "group_id", "currency", "grade", "points", "pd_fraction", "from_minor", "from_terms_days", "exposure_minor",
@@ -272,14 +296,19 @@ def _formula_texts(rows: Rows, rules: Rules, classes: engine.Classes, caps: engi
     shown = np.where(needed, np.maximum(rows.need.value, 0), np.where(caps.from_exposure, rows.exposure, caps.formula.value))
     kinds = _kind(classes, caps, needed)
     extra = policy.limits.without_need.factor
-    by_exposure = codes.BY_PART if extra != 1 else codes.BY_EXPOSURE
+    by_exposure = codes.RULE_BY_EXPOSURE if rules.formula else codes.BY_PART if extra != 1 else codes.BY_EXPOSURE
+    may_fall = codes.RULE_MAY_FALL if rules.formula else codes.MAY_FALL
     by_peak = (rows.need.value > rows.need_by_terms.otherwise(-1)).tolist()
+    own = rules.formula
+    rule = codes.BY_RULE.format(expression=" ".join(own.steps[-1].text.split())) if own else ""
     said: list[str] = []
     for kind, text, c, g, s, peak in zip(
         kinds.tolist(), amount_texts(shown, unit), rows.currency.tolist(), rows.grade.tolist(), rows.status.tolist(), by_peak, strict=True
     ):
         amount = f"{text} {rows.currencies[c]}"
-        if kind == _NEED:
+        if kind == _NEED and own:
+            said.append(rule)
+        elif kind == _NEED:
             by_need = codes.BY_PEAK if peak else codes.BY_NEED
             said.append(by_need.format(amount=amount, factor=factors[g], grade=names[g]))
         elif kind == _EXPOSURE:
@@ -291,7 +320,7 @@ def _formula_texts(rows: Rows, rules: Rules, classes: engine.Classes, caps: engi
         elif kind == _ZERO:
             said.append(codes.NOTHING.format(status=rules.statuses[s]))
         else:
-            said.append(codes.MAY_FALL if g >= 0 else codes.STAYS)
+            said.append(may_fall if g >= 0 else codes.STAYS)
     return pd.Series(said, dtype="str")
 
 

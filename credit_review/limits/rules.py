@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -13,6 +13,10 @@ from credit_review.fx import MissingRate, RateTable
 from credit_review.limits.arrays import Flags, Ints, ppm
 from credit_review.model.money import EXPONENTS
 from credit_review.policy import Policy, Starter, UnusedDown
+from credit_review.policy.formula.compiled import Formula, constant
+from credit_review.policy.formula.tree import Literal, walk
+from credit_review.policy.formula.units import MONEY
+from credit_review.policy.formula.vocabulary import INPUTS
 from credit_review.words import marked
 
 _DAYS_A_MONTH = 365.25 / 12
@@ -54,6 +58,10 @@ class Rules:
     down_to: Ints  # [c, s]
     unused_days: Ints  # [s]
     action: tuple[str, ...]  # [s]
+    formula: Formula | None
+    stand_ins: Mapping[str, Literal]  # by input of the formula, what policy has stand in where it is missing
+    at_most: Mapping[str, Ints]  # [c] by input of the formula
+    literals: Mapping[Decimal, Ints]  # [c] by amount that stands in the formula
 
     @property
     def statuses(self) -> tuple[str, ...]:
@@ -72,7 +80,7 @@ def compile_rules(policy: Policy, currencies: Sequence[str], *, rates: RateTable
         ]
         return np.array(table, dtype=np.int64).reshape(len(currencies), len(values))
 
-    limits, through = policy.limits, policy.straight_through
+    limits, through, formula = policy.limits, policy.straight_through, policy.formula()
     grades = [limits.by_grade[name] for name in policy.grade_names]
     classes = list(policy.classes.values())
     starters = [rule if isinstance(rule, Starter) else None for rule in classes]
@@ -81,6 +89,9 @@ def compile_rules(policy: Policy, currencies: Sequence[str], *, rates: RateTable
         *(limits.maximum, limits.minimum, limits.smallest_change.amount, limits.step.free_amount),
         *(limits.forbid_increase.overdue_amount_over, through.up_to_limit, through.up_to_increase, through.reductions_up_to),
     ).T
+    stand_ins = dict(_stand_ins(policy, formula))
+    stated = list(_stated(formula, stand_ins))
+    most = {name: rule.at_most for name, rule in limits.inputs.items() if rule.at_most is not None}
     return Rules(
         policy=policy,
         currencies=tuple(currencies),
@@ -110,7 +121,24 @@ def compile_rules(policy: Policy, currencies: Sequence[str], *, rates: RateTable
         down_to=amounts(*(rule.down_to if rule else Decimal(0) for rule in unused)),
         unused_days=_ints(int(rule.unused_months * _DAYS_A_MONTH) if rule else 0 for rule in unused),
         action=tuple(rule.action for rule in classes),
+        formula=formula,
+        stand_ins=stand_ins,
+        at_most=dict(zip(most, amounts(*most.values()).T, strict=True)),
+        literals=dict(zip(stated, amounts(*stated).T, strict=True)),
     )
+
+
+def _stand_ins(policy: Policy, formula: Formula | None) -> Iterator[tuple[str, Literal]]:
+    for name in formula.inputs if formula else ():
+        rule = policy.input_rule(name)
+        if rule.use is not None:
+            yield name, constant(rule.use, INPUTS[name].kind, currency=policy.control_currency)
+
+
+def _stated(formula: Formula | None, stand_ins: Mapping[str, Literal]) -> Iterator[Decimal]:
+    """Each amount that stands in a formula or for one of its inputs, once."""
+    nodes = [*(node for step in formula.steps for node in walk(step.tree)), *stand_ins.values()] if formula else []
+    yield from dict.fromkeys(node.value for node in nodes if isinstance(node, Literal) and node.unit == MONEY)
 
 
 def _without_rate(policy: Policy, currencies: Sequence[str], rates: RateTable | None, as_of: date) -> list[tuple[int, str]]:

@@ -14,6 +14,7 @@ from credit_review.messages.forms import INPUT
 from credit_review.messages.text import Block, Message, cleaned, escaped, field, header, lines, modal, section, text_input
 from credit_review.model.records import Proposal
 from credit_review.model.states import ConditionKind, ProposalState
+from credit_review.policy.formula.vocabulary import INPUTS
 from credit_review.words import Words, listed, marked, said
 
 REQUEST_FORM = "credit_review_request_form"
@@ -109,9 +110,16 @@ _DOCUMENTS = {
     (Cap.RECOMMENDATION, STALE): said("a newer external report"),
     (Cap.NEED, MISSING): said("sales expected in a year, with payment terms"),
 }
+_OF_AGE = {"net_worth_age_days": Cap.NET_WORTH, "statements_age_days": Cap.NET_WORTH, "external_age_days": Cap.RECOMMENDATION}
+_OF_INPUT = {name: cap for name, one in INPUTS.items() if (cap := _OF_AGE.get(one.age))} | {
+    "sales_12m": Cap.NEED,
+    "need_by_terms": Cap.NEED,
+}
+"""The cap that rests on the same document as an input of the policy's own formula."""
 
 
 def missing_documents(packet: Mapping[str, Any]) -> list[str]:
     """Documents whose absence held the engine back, in words: what a customer could send."""
     entries = (entry.split(":") for entry in packet.get("substitutes", ()))
-    return list(dict.fromkeys(_DOCUMENTS[Cap(cap), why] for cap, why, _ in entries if (cap, why) in _DOCUMENTS))
+    asked = ((_OF_INPUT.get(name, name), why) for name, why, _ in entries)
+    return list(dict.fromkeys(_DOCUMENTS[Cap(cap), why] for cap, why in asked if (cap, why) in _DOCUMENTS))

@@ -418,8 +418,9 @@ PROPOSALS = _dataset(
     analyst                 str    portfolio whose analyst releases it
     grade_name              str    what policy calls the grade
     grade_note              str    how the grade came about where the score's band alone did not decide: sentences joined by ;
+    derivation              str    inputs and steps of policy's own formula: `name=figure:unit` joined by |, units minor or millionths
     """,
-    later="grade_name grade_note secured_minor",
+    later="grade_name grade_note secured_minor derivation",
 )
 
 DATASETS: MappingProxyType[str, Dataset] = MappingProxyType(

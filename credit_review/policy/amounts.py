@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from credit_review.policy.fields import Amount, Factor, Fraction, NotNegative, Part, Positive, Texts
+from credit_review.policy.fields import Amount, Factor, Fraction, NotNegative, Part, Positive, Text, Texts
 
 Otherwise = Literal["lower_ceiling", "no_increase", "ask_documents"]
 
@@ -104,8 +104,21 @@ class ForbidIncrease(Part):
     on_quarantined_rows: bool
 
 
+class InputRule(Part):
+    """What holds where an input of the formula is missing or older than `max_age_days`.
+
+    `use` stands in for it; `lower_ceiling` gives at most `at_most`; the others allow no increase, ask for documents as well, or propose
+    nothing.
+    """
+
+    max_age_days: Positive | None = None
+    otherwise: Literal["use", "lower_ceiling", "no_increase", "ask_documents", "quarantine"] = "no_increase"
+    use: Text | None = None
+    at_most: Amount | None = None
+
+
 class LimitRules(Part):
-    """How a limit is computed."""
+    """How a limit is computed. Without a `formula` of its own, the policy's is need x need_factor of the grade."""
 
     rounding: Annotated[tuple[RoundingStep, ...], Field(strict=False, min_length=1)]
     minimum: Amount
@@ -117,6 +130,8 @@ class LimitRules(Part):
     caps: Caps
     without_need: WithoutNeed
     forbid_increase: ForbidIncrease
+    formula: dict[str, Text] = Field(default_factory=dict)
+    inputs: dict[str, InputRule] = Field(default_factory=dict)
 
 
 class TermsRules(Part):

@@ -10,10 +10,14 @@ from credit_review.documents import Path
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Rules that do not fit together: where, and what is wrong and expected in one sentence."""
+    """Rules that do not fit together: where, and what is wrong and expected in one sentence.
+
+    `at` is the character of a formula, counted from 0, where the field is one.
+    """
 
     path: Path
     text: str
+    at: int | None = None
 
 
 Found = Iterator[Problem]

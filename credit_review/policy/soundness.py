@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from credit_review.documents import ONE_A_LINE, Document, check, where
 from credit_review.errors import BadInput
-from credit_review.policy import sound_amounts, sound_names
+from credit_review.policy import sound_amounts, sound_formulas, sound_names
 from credit_review.policy.problems import Found, Problem
 from credit_review.policy.whole import Policy
 from credit_review.words import listed, said
@@ -18,7 +18,7 @@ def load(document: Document) -> Policy:
     found = problems(policy)
     if found:
         raise BadInput(
-            listed([said("{where}: {fault}", where=where(document, p.path), fault=p.text) for p in found], by=ONE_A_LINE),
+            listed([said("{where}: {fault}", where=where(document, p.path, at=p.at), fault=p.text) for p in found], by=ONE_A_LINE),
             next_step=said("correct {name}, then run `credit-review check policy.yaml` again", name=document.name),
         )
     return policy
@@ -38,6 +38,8 @@ _RULES: tuple[Callable[[Policy], Found], ...] = (
     sound_names.cadence,
     sound_amounts.rounding,
     sound_amounts.amount_rules,
+    sound_formulas.formula,
+    sound_formulas.inputs,
     sound_amounts.forbid,
     sound_amounts.straight_through,
     sound_names.exposure,

@@ -10,10 +10,11 @@ from pydantic import Field
 
 from credit_review.model.money import to_minor
 from credit_review.policy.adverse import AdverseRules
-from credit_review.policy.amounts import LimitRules, TermsRules
+from credit_review.policy.amounts import InputRule, LimitRules, TermsRules
 from credit_review.policy.classes import ClassRule
 from credit_review.policy.deciding import Approvals, ControlRules, FindingRules, StraightThrough, Worklist
 from credit_review.policy.fields import Part, Text
+from credit_review.policy.formula.compiled import Formula, compiled
 from credit_review.policy.reviewing import NO_GRADE, ExposureRules, IntakeRules, OutcomeRules, ReviewRules
 from credit_review.policy.scores import GradeBand, ScoringRules
 
@@ -68,6 +69,22 @@ class Policy(Part):
         """Working days from the decision on a reduction until it takes effect, for a customer of a credit status."""
         notice = self.review.reduction_notice
         return 0 if status in notice.at_once else notice.working_days
+
+    def formula(self) -> Formula | None:
+        """The policy's own limit formula, read and checked; None where the limit is need x need_factor. Raises StepFault."""
+        if not self.limits.formula:
+            return None
+        return compiled(self.limits.formula, currency=self.control_currency, grades=self.grade_names, statuses=tuple(self.classes))
+
+    def input_rule(self, name: str) -> InputRule:
+        """What holds where an input of the formula is missing or old: the policy's rule for it, or that of the cap on the same figure."""
+        caps = self.limits.caps
+        plain = {
+            "need": InputRule(otherwise=caps.need.otherwise),
+            "tangible_net_worth": InputRule(max_age_days=caps.net_worth.max_age_days),
+            "recommended_limit": InputRule(max_age_days=caps.recommendation.max_age_days),
+        }
+        return self.limits.inputs.get(name) or plain.get(name) or InputRule()
 
     def analyst_for(self, portfolio: str) -> str:
         """The person whose worklist holds proposals of this portfolio."""

@@ -12,6 +12,9 @@ from pydantic import BaseModel
 
 from credit_review.limits import codes
 from credit_review.policy import ClassRule, Policy
+from credit_review.policy.amounts import InputRule
+from credit_review.policy.formula.units import Word
+from credit_review.policy.formula.vocabulary import INPUTS
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/policy-reference.md").read_text()
@@ -58,3 +61,13 @@ def test_every_code_on_a_proposal_is_documented():
 def test_the_starter_policy_comments_every_section():
     text = (ROOT / "deployments/starter/policy.yaml").read_text()
     assert set(yaml.safe_load(text)) == set(Policy.model_fields)
+
+
+def test_every_input_of_formulas_is_documented_with_its_unit():
+    for name, one in INPUTS.items():
+        unit = "a word" if isinstance(one.kind, Word) else one.kind.words
+        assert f"\n| {name} | {unit} | {one.words} |" in PAGE
+
+
+def test_every_rule_for_a_missing_input_is_documented():
+    assert all(f"`{action}`" in PAGE for action in get_args(InputRule.model_fields["otherwise"].annotation))
