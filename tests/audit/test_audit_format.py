@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections import OrderedDict
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from enum import IntEnum
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given, settings
@@ -165,6 +168,22 @@ def test_the_edges_of_the_profile_are_accepted():
     assert audit.canonical([2**53 - 1, -(2**53 - 1), True, (1, 2)]) == "[9007199254740991,-9007199254740991,true,[1,2]]"
     assert audit.canonical({"b": "\x7f\u2028é😀", "a": "\x00\n", "B": {}}) == '{"B":{},"a":"\\u0000\\n","b":"\x7f\u2028é😀"}'
     assert audit.canonical(nested(32)) == "[" * 32 + "]" * 32
+
+
+class Four(IntEnum):
+    FOUR = 4
+
+
+class Pair(NamedTuple):
+    one: object
+    other: object
+
+
+def test_values_of_derived_types_have_the_text_of_what_they_derive_from():
+    value = {Action.RUN_STARTED: [Action.RUN_FAILED, Four.FOUR, Pair("a", 1)], "k": OrderedDict(b=1, a="é")}
+    assert audit.canonical(value) == '{"k":{"a":"é","b":1},"run.started":["run.failed",4,["a",1]]}'
+    with pytest.raises(NotCanonical):
+        audit.canonical({"a": Pair("a", 1.0)})
 
 
 @pytest.mark.parametrize("text", [
