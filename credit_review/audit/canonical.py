@@ -38,16 +38,16 @@ def canonical(value: Any) -> str:
     return canonical_bytes(value).decode()
 
 
-def canonical_bytes(value: Any) -> bytes:
-    """The UTF-8 bytes of `canonical(value)`. Raises NotCanonical."""
-    if not _is_plain(value, MAX_DEPTH):
-        return _exact(value)
+def canonical_bytes(value: Any, level: int = 1) -> bytes:
+    """The UTF-8 bytes of `canonical(value)`, for a value that will stand at this level of nesting. Raises NotCanonical."""
+    if not _is_plain(value, MAX_DEPTH + 1 - level):
+        return _exact(value, level)
     try:
         found = orjson.dumps(value, option=_QUICK)
     except TypeError:  # a key that is no text, an integer too large, half a surrogate pair: named there
-        return _exact(value)
+        return _exact(value, level)
     if not found.isascii():
-        _check(value, 1)  # keys are ASCII where all is
+        _check(value, level)  # keys are ASCII where all is
     return found
 
 
@@ -62,9 +62,9 @@ def _is_plain(value: Any, levels: int) -> bool:
     return levels > 1 and all(_is_plain(one, levels - 1) for one in inner if type(one) not in _SCALARS)
 
 
-def _exact(value: Any) -> bytes:
+def _exact(value: Any, level: int) -> bytes:
     """The same bytes by the standard library, for values the quick way does not take; raises NotCanonical for what the profile forbids."""
-    _check(value, 1)
+    _check(value, level)
     try:
         return _encode(value).encode()
     except UnicodeEncodeError:
@@ -128,12 +128,18 @@ def parse_canonical(text: str) -> Any:
     Comparing with the re-encoded text finds duplicate keys, spaces, other escapes and other number forms all at once.
     """
     try:
-        value = orjson.loads(text)
-        if canonical_bytes(value) == text.encode():
-            return value
+        value = read_canonical(text.encode())
     except (ValueError, NotCanonical):
-        pass  # what is wrong with it is said below
-    return _parse_exact(text)
+        return _parse_exact(text)  # which says what is wrong
+    return value
+
+
+def read_canonical(text: bytes, level: int = 1) -> Any:
+    """The value of canonical bytes that stand at this level of nesting. Raises NotCanonical or ValueError for any others."""
+    value = orjson.loads(text)
+    if canonical_bytes(value, level) != text:
+        raise NotCanonical("not canonical JSON", expected="sorted unique keys, no spaces, shortest escapes")
+    return value
 
 
 def _parse_exact(text: str) -> Any:

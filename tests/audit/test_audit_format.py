@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from credit_review import audit
-from credit_review.audit import Action, Frontier, NotCanonical, TamperedEntry
+from credit_review.audit import Action, Frontier, NotCanonical, TamperedEntry, checking
 from credit_review.audit.checking import ACTION_FORM
 from credit_review.errors import BadInput
 from credit_review.ports import Entry
@@ -426,3 +426,69 @@ def test_any_single_change_of_a_character_is_found(data):
         head = changed
     with pytest.raises(TamperedEntry):
         audit.verify_rows(rows, payloads, head)
+
+
+PIECES = [
+    "",
+    '"',
+    "\\",
+    "\\u0041",
+    " ",
+    "0",
+    "1.0",
+    "-0",
+    "1e3",
+    ",",
+    "{",
+    "}",
+    "[]",
+    ":",
+    "é",
+    "\x00",
+    '"seq":5,',
+    '"pay":"' + "ab" * 32 + '",',
+    "null",
+]
+
+
+@given(st.data())
+@settings(max_examples=400, deadline=None)
+def test_an_entry_hashed_again_gets_the_same_verdict_quickly_and_after_a_closer_look(data):
+    rows, payloads, head = log_of(LONGER[: data.draw(st.sampled_from([2, 3, 6]), label="entries")])
+    body, last = rows[-1].body, len(rows) - 1
+    at, piece = data.draw(st.integers(0, len(body)), label="at"), data.draw(st.sampled_from(PIECES), label="piece")
+    body = body[:at] + piece + body[at + data.draw(st.integers(0, 3), label="taken") :]
+    column = data.draw(
+        st.sampled_from([{}, {"actor": "person:p-é"}, {"entity": 'a"b'}, {"ts": "yesterday"}, {"action": "Run.x"}]), label="column"
+    )
+    rows[last] = replace(rows[last], body=body, leaf=audit.leaf_hash(body), **column)
+    frontier = Frontier()
+    for row in rows:
+        frontier.append(row.leaf)
+    head = replace(head, leaf=rows[last].leaf, frontier=frontier.to_json())
+
+    def found():
+        try:
+            return audit.verify_rows(rows, payloads, head)
+        except TamperedEntry as error:
+            return error.seq, error.text()
+
+    quickly = found()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checking._Verifier, "_as_written", lambda *_: None)
+        assert found() == quickly
+
+
+def test_a_sound_log_needs_no_closer_look_but_at_its_first_entry(monkeypatch):
+    rows, payloads, head = log_of(LONGER)
+    looked = []
+    monkeypatch.setattr(checking, "_sound_body", lambda seq, row, look=checking._sound_body: looked.append(seq) or look(seq, row))
+    audit.verify_rows(rows, payloads, head)
+    assert looked == [0]
+
+
+def test_data_nests_one_level_less_than_the_entry_around_it():
+    deepest = replace(LONGER[0], data={"x": nested(30)})
+    audit.verify_rows(*log_of([*LONGER, deepest]))
+    with pytest.raises(NotCanonical, match="deeply"):
+        log_of([replace(LONGER[0], data={"x": nested(31)})])
