@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, NoReturn
+
+import orjson
 
 from credit_review.errors import BadInput
 
@@ -24,6 +26,8 @@ class NotCanonical(BadInput):
 
 
 _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+_QUICK = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER
+_SCALARS = frozenset({str, int, bool, type(None)})
 
 
 def canonical(value: Any) -> str:
@@ -31,13 +35,40 @@ def canonical(value: Any) -> str:
 
     Equals RFC 8785 (JCS) on this profile. Strings, integers, booleans, None, lists, tuples and dicts only.
     """
-    _check(value, 1)
-    text = _encode(value)
+    return canonical_bytes(value).decode()
+
+
+def canonical_bytes(value: Any, level: int = 1) -> bytes:
+    """The UTF-8 bytes of `canonical(value)`, for a value that will stand at this level of nesting. Raises NotCanonical."""
+    if not _is_plain(value, MAX_DEPTH + 1 - level):
+        return _exact(value, level)
     try:
-        text.encode("utf-8")
+        found = orjson.dumps(value, option=_QUICK)
+    except TypeError:  # a key that is no text, an integer too large, half a surrogate pair: named there
+        return _exact(value, level)
+    if not found.isascii():
+        _check(value, level)  # keys are ASCII where all is
+    return found
+
+
+def _is_plain(value: Any, levels: int) -> bool:
+    """Whether `value` is made of nothing but dicts, lists and scalars of exactly these types, in at most so many levels."""
+    kind = type(value)
+    if kind is not dict and kind is not list:
+        return kind in _SCALARS
+    inner = value.values() if kind is dict else value
+    if _SCALARS.issuperset(map(type, inner)):
+        return levels > 0
+    return levels > 1 and all(_is_plain(one, levels - 1) for one in inner if type(one) not in _SCALARS)
+
+
+def _exact(value: Any, level: int) -> bytes:
+    """The same bytes by the standard library, for values the quick way does not take; raises NotCanonical for what the profile forbids."""
+    _check(value, level)
+    try:
+        return _encode(value).encode()
     except UnicodeEncodeError:
         raise NotCanonical("text with half a surrogate pair cannot be logged", expected="well-formed Unicode text") from None
-    return text
 
 
 def _check(value: Any, depth: int) -> None:
@@ -45,10 +76,12 @@ def _check(value: Any, depth: int) -> None:
     if isinstance(value, dict):
         _check_depth(depth)
         _check_keys(value)
-        _check_inner(value.values(), depth)
+        for inner in value.values():
+            _check(inner, depth + 1)
     elif isinstance(value, list | tuple):
         _check_depth(depth)
-        _check_inner(value, depth)
+        for inner in value:
+            _check(inner, depth + 1)
     elif value is None or isinstance(value, str | bool):
         return
     elif isinstance(value, int):
@@ -59,19 +92,6 @@ def _check(value: Any, depth: int) -> None:
             f"{value!r:.40} of type {type(value).__name__} cannot be logged",
             expected="text, integers, booleans, None, lists and dicts; rates and scores as decimal text, money in minor units",
         )
-
-
-_TEXTS = {str}
-
-
-def _check_inner(values: Iterable[Any], depth: int) -> None:
-    for inner in values:
-        kind = type(inner)  # most values are plain text or small integers: spare the call, once per value of a million entries
-        if kind is str or (kind is int and -MAX_INT <= inner <= MAX_INT):
-            continue
-        if kind is list and depth < MAX_DEPTH and set(map(type, inner)) <= _TEXTS:
-            continue
-        _check(inner, depth + 1)
 
 
 def _check_depth(depth: int) -> None:
@@ -107,6 +127,22 @@ def parse_canonical(text: str) -> Any:
 
     Comparing with the re-encoded text finds duplicate keys, spaces, other escapes and other number forms all at once.
     """
+    try:
+        value = read_canonical(text.encode())
+    except (ValueError, NotCanonical):
+        return _parse_exact(text)  # which says what is wrong
+    return value
+
+
+def read_canonical(text: bytes, level: int = 1) -> Any:
+    """The value of canonical bytes that stand at this level of nesting. Raises NotCanonical or ValueError for any others."""
+    value = orjson.loads(text)
+    if canonical_bytes(value, level) != text:
+        raise NotCanonical("not canonical JSON", expected="sorted unique keys, no spaces, shortest escapes")
+    return value
+
+
+def _parse_exact(text: str) -> Any:
     try:
         value = _decode(text)
         again = canonical(value)

@@ -5,12 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from credit_review.audit.actions import Action
-from credit_review.audit.canonical import NotCanonical, is_hash, parse_canonical, parse_timestamp
-from credit_review.audit.entries import ACTOR_LENGTH, ENTITY_LENGTH, FORMAT_VERSION, GENESIS_PREV, GENESIS_TS, is_name
-from credit_review.audit.tree import Frontier, TamperedEntry, leaf_hash, payload_hash
+from credit_review.audit.canonical import NotCanonical, is_hash, parse_canonical, parse_timestamp, read_canonical
+from credit_review.audit.entries import (
+    ACTOR_LENGTH,
+    ENTITY_LENGTH,
+    FORMAT_VERSION,
+    GENESIS_PREV,
+    GENESIS_TS,
+    after_data,
+    before_data,
+    is_name,
+)
+from credit_review.audit.tree import Frontier, TamperedEntry, leaf_hash, leaf_of, payload_hash
 from credit_review.model.records import AuditHead, AuditPayload, AuditRow
 
 _KEYS = frozenset({"v", "seq", "prev", "ts", "action", "actor", "entity", "data"})
@@ -85,7 +95,7 @@ class _Verifier:
         seq = self._frontier.size
         if row.seq != seq or isinstance(row.seq, bool):
             raise TamperedEntry(seq, f"missing: the next entry stored is {row.seq!r:.40}")
-        body = _sound_body(seq, row)
+        body = (self._as_written(seq, row) if seq > self._since.size else None) or _sound_body(seq, row)
         if body["prev"] != self._prev:
             raise TamperedEntry(seq, f"does not follow entry {seq - 1}", expected=f"prev {self._prev}")
         if body["ts"] < self._ts:
@@ -126,6 +136,39 @@ class _Verifier:
             kept=self._kept,
         )
 
+    def _as_written(self, seq: int, row: AuditRow) -> dict[str, Any] | None:
+        """The body of a row that holds, byte for byte, what its columns make an entry; None where the closer look has to say what is wrong.
+
+        Around `data` the body is then what the columns say it is, so `data` is all that has to be read.
+        """
+        if row.prev != self._prev or not (row.ts == self._ts or _is_later(row.ts, self._ts)):
+            return None
+        around = _opening(row.action, row.actor) if type(row.action) is str is type(row.actor) else b""
+        if not around or type(row.entity) is not str or not is_name(row.entity, ENTITY_LENGTH):
+            return None
+        try:
+            text = row.body.encode()
+            pay = None
+            rest = after_data(row.entity, pay, row.prev, seq, row.ts)
+            if not text.endswith(rest):
+                pay = _pay_of(text)
+                rest = after_data(row.entity, pay, row.prev, seq, row.ts)
+            data = read_canonical(text[len(around) : len(text) - len(rest)], level=2)
+        except (AttributeError, ValueError, NotCanonical):
+            return None
+        if leaf_of(text) != row.leaf or not text.startswith(around) or not text.endswith(rest) or type(data) is not dict:
+            return None
+        body = {
+            "v": FORMAT_VERSION,
+            "seq": seq,
+            "prev": row.prev,
+            "ts": row.ts,
+            "action": row.action,
+            "actor": row.actor,
+            "entity": row.entity,
+        }
+        return body | {"data": data} | ({} if pay is None else {"pay": pay})
+
     def _check_payload(self, seq: int, pay: str | None) -> None:
         stored = self._payload if self._payload is not None and self._payload.seq == seq else None
         if stored is not None:
@@ -152,6 +195,27 @@ class _Verifier:
         for name, value in expected.items():
             if found[name] != value:
                 raise TamperedEntry(None, f"the head's {name} is {found[name]!r:.80}", expected=f"{value!r:.80}")
+
+
+@lru_cache(maxsize=1024)
+def _opening(action: str, actor: str) -> bytes:
+    """What stands before `data` in a body of this action and actor; empty when these cannot stand in one."""
+    return before_data(action, actor) if ACTION_FORM.fullmatch(action) and is_name(actor, ACTOR_LENGTH) else b""
+
+
+def _is_later(ts: Any, before: str) -> bool:
+    """Whether `ts` is a real moment after `before`."""
+    try:
+        return type(ts) is str and ts > before and parse_timestamp(ts) is not None
+    except NotCanonical:
+        return False
+
+
+def _pay_of(text: bytes) -> str | None:
+    """What may be the commitment to a payload in a body; None when that is no hash."""
+    at = text.rfind(b',"pay":"')
+    found = text[at + 8 : at + 72].decode("ascii", "replace")
+    return found if at >= 0 and is_hash(found) else None
 
 
 def _sound_body(seq: int, row: AuditRow) -> dict[str, Any]:

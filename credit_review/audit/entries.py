@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from credit_review.audit.actions import Action
-from credit_review.audit.canonical import canonical, timestamp
-from credit_review.audit.tree import Frontier, leaf_hash, payload_hash
+from credit_review.audit.canonical import canonical, canonical_bytes, timestamp
+from credit_review.audit.tree import Frontier, leaf_of, payload_hash
 from credit_review.errors import BadInput
 from credit_review.model.records import AuditHead, AuditPayload, AuditRow
 from credit_review.ports import Entry
@@ -48,26 +49,31 @@ def build(head: AuditHead, entries: Sequence[Entry], *, now: datetime, salt: Cal
     payloads: list[AuditPayload] = []
     prev = head.leaf
     for seq, entry in enumerate(entries, start=head.size):
-        data = _data(entry, wall=wall if ts != wall else None)
-        body: dict[str, Any] = {
-            "v": FORMAT_VERSION, "seq": seq, "prev": prev, "ts": ts,
-            "action": _action(entry.action),
-            "actor": _name(entry.actor, ACTOR_LENGTH, "actor"), "entity": _name(entry.entity, ENTITY_LENGTH, "entity"), "data": data,
-        }  # fmt: skip
+        data = canonical_bytes(_data(entry, wall=wall if ts != wall else None), level=2)
+        action, pay = _action(entry.action), None
+        actor, entity = _name(entry.actor, ACTOR_LENGTH, "actor"), _name(entry.entity, ENTITY_LENGTH, "entity")
         if entry.payload is not None:
             stored = AuditPayload(seq=seq, salt=salt(), payload=canonical(dict(entry.payload)))
-            body["pay"] = payload_hash(str(stored.salt), str(stored.payload))
+            pay = payload_hash(str(stored.salt), str(stored.payload))
             payloads.append(stored)
-        row = _row(canonical(body), body)
-        frontier.append(row.leaf)
-        rows.append(row)
-        prev = row.leaf
+        body = before_data(action, actor) + data + after_data(entity, pay, prev, seq, ts)
+        leaf = leaf_of(body)
+        frontier.append(leaf)
+        rows.append(AuditRow(seq=seq, prev=prev, leaf=leaf, action=action, actor=actor, entity=entity, ts=ts, body=body.decode()))
+        prev = leaf
     return Built(tuple(rows), tuple(payloads), AuditHead(id=1, size=frontier.size, leaf=prev, ts=ts, frontier=frontier.to_json()))
 
 
-def _row(text: str, body: Mapping[str, Any]) -> AuditRow:
-    copies = {name: body[name] for name in ("seq", "prev", "action", "actor", "entity", "ts")}
-    return AuditRow(**copies, leaf=leaf_hash(text), body=text)
+@lru_cache(maxsize=1024)
+def before_data(action: str, actor: str) -> bytes:
+    """What stands in a body before `data`: keys are in order of their characters. Raises NotCanonical."""
+    return b'{"action":' + canonical_bytes(action) + b',"actor":' + canonical_bytes(actor) + b',"data":'
+
+
+def after_data(entity: str, pay: str | None, prev: str, seq: int, ts: str) -> bytes:
+    """What stands in a body after `data`; `prev`, `pay` and `ts` need no escapes. Raises NotCanonical."""
+    paid = "" if pay is None else f',"pay":"{pay}"'
+    return b',"entity":' + canonical_bytes(entity) + f'{paid},"prev":"{prev}","seq":{seq},"ts":"{ts}","v":{FORMAT_VERSION}}}'.encode()
 
 
 def _data(entry: Entry, *, wall: str | None) -> dict[str, Any]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from hashlib import sha256
 
 from credit_review.audit.canonical import NotCanonical, canonical, is_hash, parse_canonical
 from credit_review.errors import Tampered
@@ -21,17 +21,22 @@ class TamperedEntry(Tampered):
 
 def leaf_hash(body: str) -> str:
     """Hex SHA-256(0x00 || UTF-8 body): the next entry's `prev` and the RFC 6962 leaf."""
-    return hashlib.sha256(b"\0" + body.encode("utf-8")).hexdigest()
+    return leaf_of(body.encode("utf-8"))
+
+
+def leaf_of(body: bytes) -> str:
+    """`leaf_hash` of a body as UTF-8 bytes."""
+    return sha256(b"\0" + body).hexdigest()
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
     """RFC 6962 inner node: SHA-256(0x01 || left || right)."""
-    return hashlib.sha256(b"\1" + left + right).digest()
+    return sha256(b"\1" + left + right).digest()
 
 
 def payload_hash(salt: str, payload: str) -> str:
     """Hex SHA-256(32 raw salt bytes || UTF-8 payload), the commitment `pay` of an entry; `salt` is 64 hex characters."""
-    return hashlib.sha256(bytes.fromhex(salt) + payload.encode("utf-8")).hexdigest()
+    return sha256(bytes.fromhex(salt) + payload.encode("utf-8")).hexdigest()
 
 
 @dataclass(slots=True)
@@ -54,7 +59,7 @@ class Frontier:
     def root(self) -> str:
         """Hex Merkle root of all leaves so far; SHA-256 of nothing when there are none."""
         if not self.roots:
-            return hashlib.sha256(b"").hexdigest()
+            return sha256(b"").hexdigest()
         root = self.roots[-1]
         for left in reversed(self.roots[:-1]):
             root = node_hash(left, root)

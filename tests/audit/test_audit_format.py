@@ -5,17 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections import OrderedDict
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from enum import IntEnum
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from credit_review import audit
-from credit_review.audit import Action, Frontier, NotCanonical, TamperedEntry
+from credit_review.audit import Action, Frontier, NotCanonical, TamperedEntry, checking
 from credit_review.audit.checking import ACTION_FORM
 from credit_review.errors import BadInput
 from credit_review.ports import Entry
@@ -165,6 +168,22 @@ def test_the_edges_of_the_profile_are_accepted():
     assert audit.canonical([2**53 - 1, -(2**53 - 1), True, (1, 2)]) == "[9007199254740991,-9007199254740991,true,[1,2]]"
     assert audit.canonical({"b": "\x7f\u2028é😀", "a": "\x00\n", "B": {}}) == '{"B":{},"a":"\\u0000\\n","b":"\x7f\u2028é😀"}'
     assert audit.canonical(nested(32)) == "[" * 32 + "]" * 32
+
+
+class Four(IntEnum):
+    FOUR = 4
+
+
+class Pair(NamedTuple):
+    one: object
+    other: object
+
+
+def test_values_of_derived_types_have_the_text_of_what_they_derive_from():
+    value = {Action.RUN_STARTED: [Action.RUN_FAILED, Four.FOUR, Pair("a", 1)], "k": OrderedDict(b=1, a="é")}
+    assert audit.canonical(value) == '{"k":{"a":"é","b":1},"run.started":["run.failed",4,["a",1]]}'
+    with pytest.raises(NotCanonical):
+        audit.canonical({"a": Pair("a", 1.0)})
 
 
 @pytest.mark.parametrize("text", [
@@ -407,3 +426,69 @@ def test_any_single_change_of_a_character_is_found(data):
         head = changed
     with pytest.raises(TamperedEntry):
         audit.verify_rows(rows, payloads, head)
+
+
+PIECES = [
+    "",
+    '"',
+    "\\",
+    "\\u0041",
+    " ",
+    "0",
+    "1.0",
+    "-0",
+    "1e3",
+    ",",
+    "{",
+    "}",
+    "[]",
+    ":",
+    "é",
+    "\x00",
+    '"seq":5,',
+    '"pay":"' + "ab" * 32 + '",',
+    "null",
+]
+
+
+@given(st.data())
+@settings(max_examples=400, deadline=None)
+def test_an_entry_hashed_again_gets_the_same_verdict_quickly_and_after_a_closer_look(data):
+    rows, payloads, head = log_of(LONGER[: data.draw(st.sampled_from([2, 3, 6]), label="entries")])
+    body, last = rows[-1].body, len(rows) - 1
+    at, piece = data.draw(st.integers(0, len(body)), label="at"), data.draw(st.sampled_from(PIECES), label="piece")
+    body = body[:at] + piece + body[at + data.draw(st.integers(0, 3), label="taken") :]
+    column = data.draw(
+        st.sampled_from([{}, {"actor": "person:p-é"}, {"entity": 'a"b'}, {"ts": "yesterday"}, {"action": "Run.x"}]), label="column"
+    )
+    rows[last] = replace(rows[last], body=body, leaf=audit.leaf_hash(body), **column)
+    frontier = Frontier()
+    for row in rows:
+        frontier.append(row.leaf)
+    head = replace(head, leaf=rows[last].leaf, frontier=frontier.to_json())
+
+    def found():
+        try:
+            return audit.verify_rows(rows, payloads, head)
+        except TamperedEntry as error:
+            return error.seq, error.text()
+
+    quickly = found()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checking._Verifier, "_as_written", lambda *_: None)
+        assert found() == quickly
+
+
+def test_a_sound_log_needs_no_closer_look_but_at_its_first_entry(monkeypatch):
+    rows, payloads, head = log_of(LONGER)
+    looked = []
+    monkeypatch.setattr(checking, "_sound_body", lambda seq, row, look=checking._sound_body: looked.append(seq) or look(seq, row))
+    audit.verify_rows(rows, payloads, head)
+    assert looked == [0]
+
+
+def test_data_nests_one_level_less_than_the_entry_around_it():
+    deepest = replace(LONGER[0], data={"x": nested(30)})
+    audit.verify_rows(*log_of([*LONGER, deepest]))
+    with pytest.raises(NotCanonical, match="deeply"):
+        log_of([replace(LONGER[0], data={"x": nested(31)})])
