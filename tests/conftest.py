@@ -241,7 +241,7 @@ def start_prefect(folder):
     atexit.unregister(server.stop)  # other workers may need it when this one has ended
     with closing(sqlite3.connect(database)) as old, closing(sqlite3.connect(folder / "migrated.db")) as new:
         old.backup(new)
-    (folder / "server.json").write_text(json.dumps({"url": server.api_url, "pid": server.server_process.pid}))
+    (folder / "server.json").write_text(json.dumps({"url": server.api_url, "port": port, "pid": server.server_process.pid}))
 
 
 def users_of_prefect(folder):

@@ -24,6 +24,10 @@ CHAPTERS = (
     "The audit log is verified",
     "Where to look, what to type next",
 )
+SECRET = "zz-canary-secret-zz"
+SECRETS = (
+    "ERP_URL", "SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET", "TOKEN_KEY", "OIDC_CLIENT_SECRET", "STEP_UP_KEY",
+)  # fmt: skip
 PROGRAM = Path(sys.executable).parent / "credit-review"
 
 
@@ -35,6 +39,7 @@ def told(tmp_path_factory):
         **os.environ,
         "PREFECT_HOME": str(folder / "prefect"),
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+        **{f"CREDIT_REVIEW_{name}": SECRET for name in SECRETS},
     }
     done = subprocess.run(
         [PROGRAM, "demo", "--folder", folder / "demo", "--customers", "120"],
@@ -119,6 +124,14 @@ def test_an_auditor_s_folder_is_one_line_to_type(told):
     done = subprocess.run(["bash", "-c", f"{typed} --no-replay"], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     assert (folder / "evidence" / "index.html").is_file() and (folder / "evidence" / "manifest.note").is_file()
+
+
+def test_no_secret_of_its_environment_is_kept_or_told_and_none_reaches_prefect(told):
+    """The API that it starts inherits its environment."""
+    folder, story, working = told
+    held = {path: path.read_bytes() for path in folder.parent.rglob("*") if path.is_file()}
+    assert folder.parent / "prefect" / "prefect.db" in held
+    assert [path for path, found in held.items() if SECRET.encode() in found] == [] and SECRET not in story + working
 
 
 def test_what_it_says_to_look_at_and_to_type_next_is_there(told):

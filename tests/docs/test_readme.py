@@ -1,4 +1,7 @@
-"""The README's commands, run as they stand there, in order, by somebody with a small ledger; what cannot run here says which test does."""
+"""The README's commands, run as they stand there, in order, by somebody with a small ledger; what cannot run here says which test does.
+
+One process answers all of them, see tests/at_hand.py.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,11 @@ import json
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.at_hand import credit_review_at_hand
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -44,16 +48,17 @@ def blocks(text, kind):
 
 def bash(folder, server, *commands):
     environment = {name: value for name, value in os.environ.items() if not name.startswith("CREDIT_REVIEW_")}
-    environment |= {"PREFECT_API_URL": server, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    return subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", "\n".join(commands)],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=900,
-        check=False,
-    )
+    environment["PREFECT_API_URL"] = server
+    with credit_review_at_hand(folder / "bin", environment) as at_hand:
+        return subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", "\n".join(commands)],
+            cwd=folder,
+            env=environment | {"PATH": f"{at_hand}:{os.environ['PATH']}"},
+            capture_output=True,
+            text=True,
+            timeout=900,
+            check=False,
+        )
 
 
 def test_every_block_of_commands_is_run_by_a_test():

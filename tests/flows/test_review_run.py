@@ -1,24 +1,29 @@
-"""A review through the command line, under Prefect's own API: what it leaves in Prefect's database, and what it must not."""
+"""A review through the command line, under Prefect's own API: what it leaves in Prefect's database, and what it must not.
+
+Commands run in this process, under the test session's server; that they start by themselves and bring their own server, test_demo.py shows.
+"""
 
 from __future__ import annotations
 
 import csv
+import io
 import json
-import os
 import sqlite3
-import subprocess
 import sys
+from contextlib import closing, redirect_stderr, redirect_stdout
 from datetime import date
-from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from prefect.events.worker import EventsWorker
+from prefect.settings import PREFECT_HOME, PREFECT_LOCAL_STORAGE_PATH, temporary_settings
 
 from credit_review.adapters.store import schema
 from credit_review.adapters.wiring import open_services
 from credit_review.model.states import DocumentOfRecord
 from credit_review.review import directory
 from deployments import demo_company
-from deployments.cli import governing, starting
+from deployments.cli import governing, main, starting
 
 AS_OF = date(2026, 9, 30)
 MARKER = "Zzmarkername"
@@ -38,10 +43,10 @@ pytestmark = pytest.mark.prefect
 
 
 @pytest.fixture(scope="module")
-def ran(tmp_path_factory, prefect_home):
-    """An installation whose customers all have marker names, reviewed once by `credit-review review run` in a process of its own."""
+def ran(tmp_path_factory, prefect_server, prefect_session):
+    """An installation whose customers all have marker names, reviewed once by `credit-review review run`, and all files of Prefect."""
     folder = tmp_path_factory.mktemp("installation")
-    config, home = folder / "config", prefect_home(folder / "prefect")
+    config, home = folder / "config", folder / "prefect"
     starting.write_starter(config)
     demo_company.write(config / "ledger", seed=3, as_of=AS_OF, customers=60)
     _mark(config / "ledger" / "customers.csv")
@@ -61,9 +66,11 @@ def ran(tmp_path_factory, prefect_home):
                 person = governing.me(opened, uow, person_id)
                 governing.adopt_text(opened, uow, person, kind=kind, name=name, text=(config / name).read_text())
                 uow.commit()
-    done = command(config, home, "review", "run", "--as-of", AS_OF.isoformat())
+    with temporary_settings({PREFECT_HOME: home, PREFECT_LOCAL_STORAGE_PATH: home / "storage"}):
+        done = command(config, "review", "run", "--as-of", AS_OF.isoformat())
     assert done.returncode == 0, done.stderr[-3000:]
-    return config, home, done
+    EventsWorker.drain_all()
+    return config, [prefect_server, home], done
 
 
 def _mark(path):
@@ -75,20 +82,29 @@ def _mark(path):
         csv.writer(file).writerows(rows)
 
 
-def command(config, home, *words):
-    environment = {
-        **os.environ,
-        "PREFECT_HOME": str(home),
-        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
-        **CANARIES,
-    }
-    program = [str(Path(sys.executable).parent / "credit-review"), *words, "--config", str(config)]
-    return subprocess.run(program, capture_output=True, text=True, timeout=900, env=environment, check=False)
+def command(config, *words):
+    """A command through the program's entry point, with every secret in the environment."""
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        for name, value in CANARIES.items():
+            patch.setenv(name, value)
+        patch.setattr(sys, "argv", ["credit-review", *words, "--config", str(config)])
+        with pytest.raises(SystemExit) as ended:
+            main.run()
+            sys.exit(0)
+    return SimpleNamespace(returncode=ended.value.code or 0, stdout=out.getvalue(), stderr=err.getvalue())
 
 
-def prefect_rows(home, query):
-    with sqlite3.connect(home / "prefect.db") as connection:
-        return connection.execute(query).fetchall()
+@pytest.fixture(scope="module")
+def rows(ran, prefect_server):
+    """Asks Prefect's own database: the flow run that made the review (id, name, tags) and its artifacts (key, type, data)."""
+    config, _, _ = ran
+    (folder,) = (config / "data" / "reviews").iterdir()
+    port = json.loads((prefect_server / "server.json").read_text())["port"]
+    with closing(sqlite3.connect(prefect_server / f"{port}.db")) as connection:
+        runs = connection.execute("SELECT id, name, tags FROM flow_run WHERE tags LIKE ?", (f"%review:{folder.name}%",)).fetchall()
+        made = connection.execute("SELECT key, type, data FROM artifact WHERE flow_run_id = ?", (runs[0][0],)).fetchall()
+    return runs, made
 
 
 def test_it_says_what_happened_and_where_the_report_is(ran):
@@ -102,8 +118,8 @@ def test_it_says_what_happened_and_where_the_report_is(ran):
 
 
 def test_prefects_database_holds_no_name_and_no_secret(ran):
-    config, home, done = ran
-    held = b"".join(path.read_bytes() for path in home.rglob("*") if path.is_file())
+    config, homes, done = ran
+    held = b"".join(path.read_bytes() for home in homes for path in home.rglob("*") if path.is_file())
     assert len(held) > 100_000
     assert MARKER.encode() not in held and SECRET.encode() not in held
     kept = b"".join(path.read_bytes() for path in config.rglob("*") if path.is_file())
@@ -111,9 +127,8 @@ def test_prefects_database_holds_no_name_and_no_secret(ran):
     assert SECRET not in done.stdout + done.stderr
 
 
-def test_an_auditor_reads_the_run_in_prefect_alone(ran):
-    _, home, _ = ran
-    found = prefect_rows(home, "SELECT key, type, data FROM artifact")
+def test_an_auditor_reads_the_run_in_prefect_alone(rows):
+    _, found = rows
     artifacts = {key: (kind, json.loads(data) if isinstance(data, str) else data) for key, kind, data in found}
     assert {"summary", "proposals", "quarantine", "coverage", "report", "snapshot"} <= set(artifacts)
     assert "60 customers" in artifacts["summary"][1]
@@ -123,11 +138,9 @@ def test_an_auditor_reads_the_run_in_prefect_alone(ran):
         assert 0 < len(rows) <= 100
 
 
-def test_the_run_is_named_as_a_sentence_and_tagged_with_the_review(ran):
-    config, home, _ = ran
-    ((name, tags),) = prefect_rows(home, "SELECT name, tags FROM flow_run")
-    (folder,) = (config / "data" / "reviews").iterdir()
-    assert name == f"review all as of {AS_OF}" and f"review:{folder.name}" in json.loads(tags)
+def test_the_run_is_named_as_a_sentence_and_tagged_with_the_review(rows):
+    ((_, name, tags),), _ = rows
+    assert name == f"review all as of {AS_OF}" and len(json.loads(tags)) == 1
 
 
 def test_the_manifest_names_every_input_by_its_digest(ran):
@@ -140,14 +153,14 @@ def test_the_manifest_names_every_input_by_its_digest(ran):
 
 
 def test_the_audit_log_is_consistent_and_not_anchored(ran):
-    config, home, _ = ran
-    verified = command(config, home, "audit", "verify")
+    config, _, _ = ran
+    verified = command(config, "audit", "verify")
     assert verified.returncode == 2 and "consistent, not anchored" in verified.stdout
 
 
 def test_what_was_approved_by_rule_is_applied_once_and_reaches_the_drop_folder(ran):
-    config, home, _ = ran
-    first, second = command(config, home, "apply"), command(config, home, "apply")
+    config, _, _ = ran
+    first, second = command(config, "apply"), command(config, "apply")
     assert first.returncode == second.returncode == 0, first.stderr
     assert "0 applied" in second.stdout
     dropped = {path.name for path in (config / "erp_drop").glob("*.csv")}
@@ -155,6 +168,6 @@ def test_what_was_approved_by_rule_is_applied_once_and_reaches_the_drop_folder(r
 
 
 def test_the_inbox_of_the_analyst_lists_drafts(ran):
-    config, home, _ = ran
-    shown = command(config, home, "inbox", "--as", "p-analyst", "--json")
+    config, _, _ = ran
+    shown = command(config, "inbox", "--as", "p-analyst", "--json")
     assert shown.returncode == 0 and json.loads(shown.stdout)["release"]
