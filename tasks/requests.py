@@ -35,6 +35,7 @@ def understand(
     reason: str,
     person_id: str,
     emergency: bool = False,
+    layer: str = "",
 ) -> requests.Request:
     """The request, checked before any work is done for it. Refused when its person may not ask, or it makes no sense.
 
@@ -51,6 +52,7 @@ def understand(
         until=until,
         terms_days=terms_days,
         emergency=emergency,
+        layer=layer,
     )
     with opened.store.read() as uow:
         requests.check_request(uow, asked, opened.clock.now())

@@ -91,6 +91,15 @@ def reports(rows: pd.DataFrame, customers: pd.DataFrame, *, as_of: date, rates: 
     )
 
 
+def why_not(rows: pd.DataFrame, customers: pd.DataFrame, features: pd.DataFrame, *, as_of: date) -> Any:
+    """Why each COVER row does not count whatever its days, as a sentence; empty where its conditions hold."""
+    customer = positions(rows["customer_id"], pd.Index(customers["customer_id"]))
+    return np.where(_terms_allow(rows, customers, customer), "", TERMS_TOO_LONG)
+
+
+TERMS_TOO_LONG = marked("the customer's payment terms are not known, or longer than the cover allows")
+
+
 def _flags(at: Ints, count: int) -> Flags:
     flags: Flags = np.zeros(count, dtype=bool)
     flags[at] = True

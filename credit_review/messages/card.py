@@ -10,13 +10,14 @@ from typing import Any
 
 from credit_review.authority import Judgement, Standing
 from credit_review.limits.codes import EXCEPTIONAL_WORDS
+from credit_review.limits.layer_words import LAYER_WORDS
 from credit_review.limits.own_risk import own_risk_if_used
 from credit_review.messages.effect import effect_line, tells_when
 from credit_review.messages.screen import SCREEN, height_of
 from credit_review.messages.text import LONGEST_RUN, Block, Message, button, buttons, cleaned, escaped, header, lines, notes, value_of
 from credit_review.model.money import Money, exponent
 from credit_review.model.records import ApprovalCondition, AuditRow, Decision, Proposal
-from credit_review.model.states import Asked, Assurance, ConditionKind, ConditionState, ProposalState, ReasonCode, Verdict
+from credit_review.model.states import Asked, Assurance, ConditionKind, ConditionState, Layer, ProposalState, ReasonCode, Verdict
 from credit_review.words import Words, listed, marked, said, said_many
 
 APPROVE, APPROVE_TYPED, APPROVE_OUTSIDE = "credit_review_approve", "credit_review_approve_typed", "credit_review_approve_outside"
@@ -182,6 +183,9 @@ def asked_briefly(proposal: Proposal, name: str, words: Words) -> str:
 
 
 def _asked(who: str, to: Money, had: Money | None, proposal: Proposal, words: Words) -> str:
+    layer = json.loads(proposal.packet_json).get("layer", Layer.BASE)
+    if layer not in (Layer.BASE, Layer.TEMPORARY):
+        return _asked_bound(who, to, had, LAYER_WORDS[layer], proposal.effective_to)
     if (end := proposal.effective_to) is not None:
         if had is None:
             return said("{who}: temporary limit {to} until {day}", who=who, to=to, day=end)
@@ -199,6 +203,13 @@ def _asked(who: str, to: Money, had: Money | None, proposal: Proposal, words: Wo
         text = marked("{who}: {had} to {to} ({change}), terms {before} to {after}")
         return said(text, who=who, had=had, to=to, change=change, before=before, after=after)
     return said("{who}: {had} to {to} ({change})", who=who, had=had, to=to, change=change)
+
+
+def _asked_bound(who: str, to: Money, had: Money | None, kind: str, end: date | None) -> str:
+    now = said("none") if had is None else said("{amount}", amount=had)
+    if end is not None:
+        return said("{who}: {kind} {to} until {day} (now {had})", who=who, kind=kind, to=to, day=end, had=now)
+    return said("{who}: {kind} {to} (now {had})", who=who, kind=kind, to=to, had=now)
 
 
 def figures(packet: Mapping[str, Any], words: Words) -> list[tuple[str, str]]:

@@ -81,7 +81,7 @@ class ChangeKind(StrEnum):
 
 
 class Layer(StrEnum):
-    """Kind of limit account. Base and temporary have behaviour; the others are stored facts."""
+    """Kind of limit account. Base and temporary grant; ceiling, segment and group bound; insured cover comes from its file."""
 
     BASE = "base"
     TEMPORARY = "temporary"

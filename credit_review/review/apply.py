@@ -16,6 +16,7 @@ from credit_review.authority import Code, Judgement, Standing, approvals, by_rul
 from credit_review.calendar import WEEKDAYS, WorkingCalendar
 from credit_review.errors import BadInput, Conflict, CreditReviewError, Refused
 from credit_review.fx import MissingRate
+from credit_review.limits.layers import in_force_on
 from credit_review.model.records import CreditLimit, LimitAccount, LimitChange, OutboxEntry, Proposal, RiskKept
 from credit_review.model.states import ChangeKind, OutboxState, ProposalState
 from credit_review.ports import Clock, Entry, Store, UnitOfWork
@@ -25,7 +26,7 @@ from credit_review.review.ending import end, scorecard_of, withdraw_apply
 from credit_review.review.naming import short_id
 from credit_review.review.outbox import APPLY, apply_key
 from credit_review.review.owners import notice_days, takes_effect
-from credit_review.review.standing import gather, in_force_on, lock_group, matrix_in_force, no_rate
+from credit_review.review.standing import gather, lock_group, matrix_in_force, no_rate
 from credit_review.words import said
 
 APPLIER = "system:apply"

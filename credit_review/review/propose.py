@@ -76,8 +76,13 @@ class ProposalDraft:
     account_id: str = field(init=False)
 
     def __post_init__(self) -> None:
-        account = account_id("customer", self.customer_id, self.legal_entity, self.layer, self.currency)
+        account = account_id(*self.subject, self.legal_entity, self.layer, self.currency)
         object.__setattr__(self, "account_id", account)
+
+    @property
+    def subject(self) -> tuple[str, str]:
+        """Whose limit it is, kind and id: a group limit is the group's, a shared pool; every other one the customer's."""
+        return ("group", self.group_id or self.customer_id) if self.layer == Layer.GROUP else ("customer", self.customer_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,8 +294,8 @@ def account_of(draft: ProposalDraft) -> LimitAccount:
     """The account record of a draft."""
     return LimitAccount(
         account_id=draft.account_id,
-        subject_kind="customer",
-        subject_id=draft.customer_id,
+        subject_kind=draft.subject[0],
+        subject_id=draft.subject[1],
         legal_entity=draft.legal_entity,
         layer=draft.layer,
         currency=draft.currency,

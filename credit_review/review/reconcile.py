@@ -9,12 +9,12 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from itertools import islice
 
 from credit_review.audit import Action
+from credit_review.limits.layers import in_force_on
 from credit_review.model.records import CreditLimit, ErpDifference, LimitAccount, LimitChange, OutboxEntry
 from credit_review.model.states import ChangeKind, OutboxState
 from credit_review.ports import Clock, Entry, Store, UnitOfWork, WriteBack
 from credit_review.review.naming import short_id
 from credit_review.review.outbox import ERP
-from credit_review.review.standing import in_force_on
 
 RECONCILER = "system:reconcile"
 _ACCOUNTS_AT_ONCE = 500

@@ -13,6 +13,7 @@ from datetime import date, datetime
 
 from credit_review.audit import canonical
 from credit_review.errors import BadInput, Refused
+from credit_review.limits.layers import ALL
 from credit_review.model.money import format_minor
 from credit_review.model.records import CreditLimit, LimitAccount, Maker, OutboxEntry, Proposal, Review
 from credit_review.model.states import OPEN_PROPOSAL_STATES, Layer, ReviewKind, ReviewState
@@ -31,6 +32,9 @@ STOPPED = said("it stopped; the risk team finds the cause in the run")
 REQUESTED = "requested"
 """Exception: a person asked for it."""
 
+BOUNDS = (Layer.CEILING, Layer.SEGMENT, Layer.GROUP)
+"""Layers that a person may ask for beside the limit itself: they only lower it."""
+
 _SCOPE = "customer:"
 _PROPOSED = (ReviewState.PROPOSED, ReviewState.ROUTED, ReviewState.SETTLED, ReviewState.CLOSED)
 _BEFORE_PROPOSAL = (ReviewState.DRAFT, ReviewState.SNAPSHOTTED, ReviewState.VALIDATED, ReviewState.SCORED)
@@ -40,7 +44,8 @@ _BEFORE_PROPOSAL = (ReviewState.DRAFT, ReviewState.SNAPSHOTTED, ReviewState.VALI
 class Request:
     """What a person asks for. `amount_minor` None: what the engine finds; `until`: a temporary limit that ends on that day.
 
-    `terms_days` None keeps the terms. `today` is the company's day. `emergency`: it is put in force before it is approved.
+    `terms_days` None keeps the terms. `today` is the company's day. `emergency`: it is put in force before it is approved. `layer` is
+    empty for the limit itself (base, or temporary with an end), else a bound: ceiling, segment or group, whose shared pool it is.
     """
 
     customer_id: str
@@ -51,6 +56,12 @@ class Request:
     until: date | None = None
     terms_days: int | None = None
     emergency: bool = False
+    layer: str = ""
+
+    @property
+    def of_layer(self) -> str:
+        """The layer asked for."""
+        return self.layer or (Layer.BASE if self.until is None else Layer.TEMPORARY)
 
 
 def request_scope(uow: UnitOfWork, customer_id: str, as_of: date) -> str:
@@ -129,10 +140,9 @@ def check_possible(uow: UnitOfWork, request: Request) -> None:
     accounts = {a.account_id: a for a in uow.find(LimitAccount, subject_kind="customer", subject_id=request.customer_id)}
     if not accounts:
         return
-    layer = Layer.BASE if request.until is None else Layer.TEMPORARY
-    _nothing_open(uow, request.customer_id, sorted(i for i, a in accounts.items() if a.layer == layer))
+    _nothing_open(uow, request.customer_id, sorted(i for i, a in accounts.items() if a.layer == request.of_layer))
     base = [limit for limit in uow.find(CreditLimit, account_id=sorted(accounts)) if accounts[limit.account_id].layer == Layer.BASE]
-    if request.until is not None and request.amount_minor is not None and len(base) == 1:
+    if request.of_layer == Layer.TEMPORARY and request.amount_minor is not None and len(base) == 1:
         _above_base(request.amount_minor, base[0].amount_minor, accounts[base[0].account_id].currency)
 
 
@@ -150,7 +160,27 @@ def check_request(uow: UnitOfWork, request: Request, now: datetime) -> None:
         )
     if request.until is not None and request.amount_minor is None:
         raise BadInput(said("a temporary limit without an amount"), expected=said("--amount with --until"))
+    _check_bound(request)
     active_person(uow, request.person_id, on=request.today, known_at=now)
+
+
+def _check_bound(request: Request) -> None:
+    """A ceiling, segment or group limit has an amount of its own, and no payment terms: those belong to the limit itself."""
+    if not request.layer:
+        return
+    if request.layer not in BOUNDS:
+        raise BadInput(
+            said("layer {layer}", layer=request.layer),
+            expected=said("one of {layers}, or none for the limit itself", layers=", ".join(BOUNDS)),
+            next_step=said("change --layer"),
+        )
+    if request.amount_minor is None:
+        raise BadInput(said("a limit of layer {layer} without an amount", layer=request.layer), expected=said("--amount with --layer"))
+    if request.terms_days is not None or request.emergency:
+        raise BadInput(
+            said("a limit of layer {layer} has no payment terms and no emergency", layer=request.layer),
+            next_step=said("leave --layer out to change the limit itself"),
+        )
 
 
 def propose_request(uow: UnitOfWork, review_id: str, engine: ProposalDraft, request: Request, now: datetime) -> Proposal:
@@ -221,18 +251,24 @@ def _asked(engine: ProposalDraft, request: Request, uow: UnitOfWork) -> Proposal
             "terms_days": request.terms_days,
             "reason": request.reason,
             **({"emergency": 1} if request.emergency else {}),
+            **({"layer": request.layer} if request.layer else {}),
         },
     )
-    return draft if request.until is None else _temporary(draft, request.until, present, uow)
+    if request.of_layer == Layer.BASE:
+        return draft
+    if request.of_layer == Layer.TEMPORARY:
+        _above_base(draft.to_minor, present, draft.currency)
+        return _of_layer(replace(draft, layer=Layer.TEMPORARY, effective_to=request.until), uow)
+    bound = replace(draft, layer=request.layer, legal_entity=ALL, effective_to=request.until, terms_days=None, from_terms_days=None)
+    return _of_layer(bound, uow)
 
 
-def _temporary(draft: ProposalDraft, until: date, base_minor: int | None, uow: UnitOfWork) -> ProposalDraft:
-    _above_base(draft.to_minor, base_minor, draft.currency)
-    temporary = replace(draft, layer=Layer.TEMPORARY, effective_to=until)
-    limit = uow.get(CreditLimit, account_id=temporary.account_id)
+def _of_layer(draft: ProposalDraft, uow: UnitOfWork) -> ProposalDraft:
+    """The draft against what its own account has in force."""
+    limit = uow.get(CreditLimit, account_id=draft.account_id)
     amount, terms = (limit.amount_minor, limit.terms_days) if limit else (None, None)
     way = direction_of(from_minor=amount, to_minor=draft.to_minor, from_terms_days=terms, terms_days=draft.terms_days)
-    return replace(temporary, from_minor=amount, from_terms_days=terms, direction=way)
+    return replace(draft, from_minor=amount, from_terms_days=terms, direction=way)
 
 
 def _above_base(minor: int, base_minor: int | None, currency: str) -> None:
@@ -249,7 +285,19 @@ def _above_base(minor: int, base_minor: int | None, currency: str) -> None:
         )
 
 
+def _one_pool(uow: UnitOfWork, draft: ProposalDraft) -> None:
+    """A group has one pool: a second one in another currency would only hide which of them holds."""
+    other = [a for a in uow.find(LimitAccount, subject_kind="group", subject_id=draft.subject[1]) if a.account_id != draft.account_id]
+    if draft.layer == Layer.GROUP and other:
+        raise Refused(
+            "request.other_pool",
+            said("group {group} has its shared pool in {currency}", group=draft.subject[1], currency=other[0].currency),
+            expected=said("a customer of the group whose account is in {currency}", currency=other[0].currency),
+        )
+
+
 def _free(uow: UnitOfWork, draft: ProposalDraft) -> None:
+    _one_pool(uow, draft)
     if unchanged(draft):
         raise Refused(
             "request.no_change",

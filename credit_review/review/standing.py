@@ -16,6 +16,7 @@ from credit_review.authority import Asking, Matrix, Standing, load
 from credit_review.documents import parse
 from credit_review.errors import Refused
 from credit_review.fx import MissingRate, RateTable
+from credit_review.limits.layers import in_force_on
 from credit_review.model.records import (
     Absence,
     ConflictOfInterest,
@@ -140,12 +141,6 @@ def lock_group(uow: UnitOfWork, proposal: Proposal, now: datetime, *, zone: tzin
     return locked
 
 
-def in_force_on(changes: Iterable[LimitChange], day: date) -> LimitChange | None:
-    """Of one account's changes the one that holds on `day`: the newest version begun by then whose end has not come."""
-    holding = (c for c in changes if c.effective_from <= day and (c.effective_to is None or c.effective_to > day))
-    return max(holding, key=lambda c: c.version, default=None)
-
-
 def _persons(uow: UnitOfWork, ids: Collection[str], today: date, now: datetime) -> dict[str, Person]:
     found = uow.facts(Person, valid_at=today, known_at=now, person_id=sorted(i for i in ids if i))
     return {p.person_id: p for p in found}
@@ -160,18 +155,27 @@ class _Groups:
     @classmethod
     def read(cls, uow: UnitOfWork, proposals: Sequence[Proposal], today: date, now: datetime) -> _Groups:
         """Memberships valid today as known now; where none is on record, the group that the proposal states."""
-        customers = sorted({p.customer_id for p in proposals})
-        stated = {m.customer_id: m.group_id for m in uow.facts(GroupMembership, valid_at=today, known_at=now, customer_id=customers)}
-        group_of = {p.proposal_id: stated.get(p.customer_id, p.group_id or p.customer_id) for p in proposals}
-        groups = sorted(set(group_of.values()))
-        # Membership is asked by customer, whose newest row counts: by group, a customer who has left would still be found in it.
-        ever = sorted({m.customer_id for m in uow.find(GroupMembership, group_id=groups)} | set(groups))
-        current = {m.customer_id: m.group_id for m in uow.facts(GroupMembership, valid_at=today, known_at=now, customer_id=ever)}
-        inside: dict[str, set[str]] = {g: set() if current.get(g, g) != g else {g} for g in groups}
-        for customer, group in current.items():
-            if group in inside:
-                inside[group].add(customer)
-        return cls({p.proposal_id: frozenset(inside[group_of[p.proposal_id]] | {p.customer_id}) for p in proposals})
+        found = members_of(uow, {p.proposal_id: (p.customer_id, p.group_id) for p in proposals}, today, now)
+        return cls({key: members for key, (_, members) in found.items()})
+
+
+def members_of(
+    uow: UnitOfWork, customers: Mapping[str, tuple[str, str]], today: date, now: datetime
+) -> dict[str, tuple[str, frozenset[str]]]:
+    """By key (customer and the group it is said to belong to): the group, and the ids whose accounts count together, the group's own
+    among them. Memberships are those valid on the day as known now; where none is on record, what is said."""
+    ids = sorted({customer for customer, _ in customers.values()})
+    stated = {m.customer_id: m.group_id for m in uow.facts(GroupMembership, valid_at=today, known_at=now, customer_id=ids)}
+    group_of = {key: stated.get(customer, group or customer) for key, (customer, group) in customers.items()}
+    groups = sorted(set(group_of.values()))
+    # Membership is asked by customer, whose newest row counts: by group, a customer who has left would still be found in it.
+    ever = sorted({m.customer_id for m in uow.find(GroupMembership, group_id=groups)} | set(groups))
+    current = {m.customer_id: m.group_id for m in uow.facts(GroupMembership, valid_at=today, known_at=now, customer_id=ever)}
+    inside: dict[str, set[str]] = {g: set() if current.get(g, g) != g else {g} for g in groups}
+    for customer, group in current.items():
+        if group in inside:
+            inside[group].add(customer)
+    return {key: (group_of[key], frozenset(inside[group_of[key]] | {customers[key][0]})) for key in customers}
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,8 +238,11 @@ class _Book:
         )
 
     def other_limits(self, proposal: Proposal, members: frozenset[str]) -> int:
-        """What the group's other accounts may owe, in control currency."""
+        """What the group's other accounts may owe, in control currency; nothing beside a bound, which grants nobody anything and of which
+        a group's own is all that the group may owe."""
         total = 0
+        if self.accounts[proposal.account_id].layer not in ADDED_UP:
+            return total
         for account in self._of(members):
             if account.account_id != proposal.account_id:
                 total += self._converted(self._committed(account.account_id, _cutoff(proposal)), account.currency)

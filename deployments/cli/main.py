@@ -36,6 +36,8 @@ slack_app = typer.Typer(no_args_is_help=True, help="Slack: the listener, and a s
 conditions_app = typer.Typer(no_args_is_help=True, help="What approved limits wait for.")
 deliveries_app = typer.Typer(no_args_is_help=True, help="What could not be delivered to the ERP or to Slack, and was given up.")
 differences_app = typer.Typer(no_args_is_help=True, help="Where the ERP holds another limit than is in force here.")
+limit_app = typer.Typer(no_args_is_help=True, help="The limit in force, from all its layers.")
+app.add_typer(limit_app, name="limit", rich_help_panel="Work")
 app.add_typer(review_app, name="review", rich_help_panel="Review")
 app.add_typer(deliveries_app, name="deliveries", rich_help_panel="Run")
 app.add_typer(differences_app, name="differences", rich_help_panel="Run")
@@ -230,6 +232,9 @@ def request(
         datetime | None, typer.Option("--until", formats=["%Y-%m-%d"], help="A temporary limit: the day on which it reverts by itself.")
     ] = None,
     terms: Annotated[int | None, typer.Option(min=0, max=365, help="Net days asked for.")] = None,
+    layer: Annotated[
+        str, typer.Option(help="A bound instead of the limit itself: ceiling, segment, or group (a shared pool of all its members).")
+    ] = "",
     config: ConfigOption = DEFAULT_CONFIG,
     as_person: AsOption = "",
     as_json: JsonOption = False,
@@ -237,8 +242,25 @@ def request(
     """Ask for a limit outside the schedule: a new customer, a temporary increase (--until), an early review. Who asks never approves."""
     from deployments.cli import reviewing
 
-    asked = reviewing.Asked(customer=customer, amount=amount, reason=reason, until=until.date() if until else None, terms=terms)
+    end = until.date() if until else None
+    asked = reviewing.Asked(customer=customer, amount=amount, reason=reason, until=end, terms=terms, layer=layer)
     reviewing.request(config, asked, as_person=as_person, as_json=as_json)
+
+
+@limit_app.command("show")
+def limit_show(
+    customer: Annotated[str, typer.Argument(help="Our customer id.")],
+    as_of: Annotated[
+        datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"], help="The limit on this day, past or to come; default: today.")
+    ] = None,
+    legal_entity: Annotated[str, typer.Option(help="For sales by this company of ours; default: by all of them together.")] = "ALL",
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_json: JsonOption = False,
+) -> None:
+    """The effective limit and our own risk on a day: every layer, what it does and why, in force from and until."""
+    from deployments.cli import limit_layers
+
+    limit_layers.show(config, customer, as_of.date() if as_of else None, legal_entity, as_json=as_json)
 
 
 @app.command(rich_help_panel="Work")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import date, datetime
 from typing import Any
 
 from credit_review.adapters.snapshot import open_snapshot
 from credit_review.adapters.workspace import Workspace
 from credit_review.errors import BadInput, CreditReviewError, Refused
+from credit_review.limits.layer_words import LAYER_WORDS
 from credit_review.messages import notices
 from credit_review.messages.card import OUTCOMES, outcome_of
 from credit_review.messages.text import Message, as_written, cleaned
@@ -18,7 +20,7 @@ from credit_review.model.states import OPEN_PROPOSAL_STATES, CustomerState, Revi
 from credit_review.ports import UnitOfWork
 from credit_review.review.manifest import from_json
 from credit_review.review.personal import has_right, is_customer
-from credit_review.review.standing import matrix_in_force, policy_in_force
+from credit_review.review.standing import matrix_in_force, members_of, policy_in_force
 from credit_review.words import Words, said
 from deployments.slack_listener.office import Office
 
@@ -105,7 +107,7 @@ def _no_fit(wanted: str, rows: list[dict[Any, Any]]) -> BadInput:
 
 
 def _facts(office: Office, uow: UnitOfWork, customer: str, review: Review | None) -> list[tuple[str, str]]:
-    facts = list(_limits(uow, customer))
+    facts = list(_limits(uow, customer, office.services.today(), office.services.clock.now()))
     if review is not None:
         facts += _of_review(office, customer, review)
     for one in uow.find(Proposal, customer_id=customer, state=tuple(OPEN_PROPOSAL_STATES), order_by=("created_at",)):
@@ -116,11 +118,13 @@ def _facts(office: Office, uow: UnitOfWork, customer: str, review: Review | None
     return facts
 
 
-def _limits(uow: UnitOfWork, customer: str) -> Iterator[tuple[str, str]]:
+def _limits(uow: UnitOfWork, customer: str, today: date, now: datetime) -> Iterator[tuple[str, str]]:
+    group, _ = members_of(uow, {customer: (customer, "")}, today, now)[customer]
     accounts = uow.find(LimitAccount, subject_kind="customer", subject_id=customer)
+    accounts += uow.find(LimitAccount, subject_kind="group", subject_id=group)
     limits = {c.account_id: c for c in uow.find(CreditLimit, account_id=[a.account_id for a in accounts])} if accounts else {}
     for account in accounts:
-        label = said("Limit in force ({layer}, {entity})", layer=said(account.layer), entity=account.legal_entity)
+        label = said("Limit in force ({layer}, {entity})", layer=LAYER_WORDS[account.layer], entity=account.legal_entity)
         yield label, _limit(limits.get(account.account_id), account.currency)
     if not accounts:
         yield said("Limit in force"), said("none on file")

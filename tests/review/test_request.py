@@ -9,10 +9,13 @@ import pytest
 from lifecycle_world import AS_OF, NOON, RULES, TODAY, Ledger, World, draft
 
 from credit_review.errors import BadInput, Refused
-from credit_review.model.records import Maker, Proposal
+from credit_review.messages.card import asked
+from credit_review.model.records import LimitAccount, Maker, Proposal
 from credit_review.model.states import ReviewState
 from credit_review.review import lifecycle, request, route
 from credit_review.review.request import Request
+from credit_review.review.standing import gather, matrix_in_force
+from credit_review.words import Words
 
 UNTIL = TODAY + timedelta(days=30)
 
@@ -69,6 +72,37 @@ def test_a_temporary_limit_must_be_above_the_base_limit(world):
         world.do(request.propose_request, review, draft("c-1"), asks(until=UNTIL), NOON)
 
 
+@pytest.mark.parametrize("layer", ["ceiling", "segment"])
+def test_a_bound_is_asked_for_beside_the_limit_with_its_own_account_and_without_terms(world, layer):
+    review = scored(world)
+    world.limit("c-1", 40_000_00)
+    proposal = world.do(request.propose_request, review, draft("c-1"), asks(layer=layer, amount_minor=30_000_00, until=UNTIL), NOON)
+    assert proposal.account_id == draft("c-1", layer=layer).account_id
+    assert (proposal.from_minor, proposal.terms_days, proposal.effective_to) == (None, None, UNTIL)
+
+
+def test_a_group_limit_is_one_account_of_the_group_whichever_member_asks(world):
+    pools = [draft(customer, group_id="g-1", layer="group") for customer in ("c-1", "c-2")]
+    assert pools[0].account_id == pools[1].account_id and pools[0].subject == ("group", "g-1")
+    review = scored(world)
+    proposal = world.do(request.propose_request, review, draft("c-1", group_id="g-1"), asks(layer="group"), NOON)
+    account = world.one(LimitAccount, account_id=proposal.account_id)
+    assert (account.subject_kind, account.subject_id, proposal.customer_id) == ("group", "g-1", "c-1")
+    text = asked(proposal, "Müller", Words("en"))
+    assert text == "Müller (c-1): group limit (shared pool) 40,000 EUR (now none)"
+    with pytest.raises(Refused, match="shared pool in EUR"):
+        world.do(request.propose_request, review, draft("c-1", group_id="g-1", currency="USD"), asks(layer="group"), NOON)
+
+
+def test_authority_for_a_shared_pool_is_asked_for_the_pool_alone_and_not_for_its_members_limits_once_more(world):
+    world.limit("c-1", 400_000_00)
+    review = scored(world)
+    proposal = world.do(request.propose_request, review, draft("c-1"), asks(layer="group", amount_minor=500_000_00), NOON)
+    with world.store.read() as uow:
+        standing = gather(uow, proposal.proposal_id, matrix_in_force(uow, NOON), NOON)
+    assert standing.group_limit_minor == 500_000_00
+
+
 def test_a_request_never_goes_straight_through(world):
     review = scored(world)
     world.limit("c-1", 20_000_00)
@@ -107,6 +141,9 @@ def test_what_is_in_force_already_is_refused(world):
         ({"amount_minor": -1}, BadInput),
         ({"until": TODAY}, BadInput),
         ({"until": UNTIL, "amount_minor": None}, BadInput),
+        ({"layer": "insured"}, BadInput),
+        ({"layer": "ceiling", "amount_minor": None}, BadInput),
+        ({"layer": "ceiling", "terms_days": 60}, BadInput),
         ({"person_id": "p-nobody"}, Refused),
         ({"customer_id": "c-2"}, BadInput),
     ],

@@ -1,0 +1,107 @@
+"""What stands beside limits on record: what customers owe and which cover they have, from the files of the newest review of the book."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from credit_review.adapters.reviewed import WITH_RESULTS, of_book
+from credit_review.adapters.snapshot import Snapshot, open_snapshot
+from credit_review.adapters.workspace import Workspace
+from credit_review.exposure import backing
+from credit_review.fx import MissingRate, RateTable
+from credit_review.limits.layers import MILLION, SECURITY, LayerLimit
+from credit_review.model.frames import bucket_of
+from credit_review.model.money import Money
+from credit_review.model.records import Review
+from credit_review.model.states import Layer
+from credit_review.ports import UnitOfWork
+from credit_review.review.manifest import Manifest, from_json
+from credit_review.words import said
+
+_KINDS = {"insured_limit": Layer.INSURED, "guarantee": SECURITY}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """Of a review: its label and day, what customers owe by id, and the cover of the one asked about, in its account's currency."""
+
+    label: str
+    as_of: date
+    owed: Mapping[str, Money]
+    cover: tuple[LayerLimit, ...]
+
+
+def newest_of_book(uow: UnitOfWork, on: date) -> Review | None:
+    """The newest review of the book with results, as of a day not after `on`."""
+    found = [r for r in uow.find(Review, state=WITH_RESULTS, order_by=("as_of", "started_at")) if of_book(r) and r.as_of <= on]
+    return found[-1] if found else None
+
+
+def beside(data: Path, review: Review, customer_id: str, others: Collection[str], currency: str) -> Beside:
+    """Exposures of a customer and the others of its group, and its cover in `currency`. Raises Tampered where files are missing."""
+    workspace, manifest = Workspace(data, review.review_id), from_json(review.manifest_json)
+    snapshot = open_snapshot(workspace.snapshots / manifest.snapshot)
+    return Beside(
+        label=review.label,
+        as_of=review.as_of,
+        owed=_owed(workspace, manifest, {customer_id, *others}),
+        cover=_cover(workspace, snapshot, bucket_of(customer_id, manifest.bucket_count), customer_id, currency, review.as_of),
+    )
+
+
+def _owed(workspace: Workspace, manifest: Manifest, customers: Collection[str]) -> dict[str, Money]:
+    by_bucket: dict[int, list[str]] = defaultdict(list)
+    for customer in customers:
+        by_bucket[bucket_of(customer, manifest.bucket_count)].append(customer)
+    found: dict[str, Money] = {}
+    for bucket, ids in by_bucket.items():
+        rows = workspace.read("features", bucket)
+        rows = rows[rows["customer_id"].isin(ids)]
+        columns = (rows[name].tolist() for name in ("customer_id", "exposure_minor", "currency"))
+        found |= {customer: Money(int(minor), currency) for customer, minor, currency in zip(*columns, strict=True)}
+    return found
+
+
+def _cover(workspace: Workspace, snapshot: Snapshot, bucket: int, customer_id: str, currency: str, as_of: date) -> tuple[LayerLimit, ...]:
+    rows = snapshot.frame("cover", bucket)
+    rows = rows[(rows["customer_id"] == customer_id) & rows["valid_from"].notna()].reset_index(drop=True)
+    if not len(rows):
+        return ()
+    master, features = snapshot.frame("customers", bucket), workspace.read("features", bucket)
+    own, figures = (f[f["customer_id"] == customer_id].reset_index(drop=True) for f in (master, features))
+    stopped = backing.why_not(rows, own, figures, as_of=as_of)
+    rates = RateTable.from_frame(snapshot.whole("rates"))
+    records = zip(rows.to_dict("records"), stopped.tolist(), strict=True)
+    return tuple(one for row, why in records for one in _layers(row, why, currency, rates, as_of))
+
+
+def _layers(row: Mapping[Any, Any], stopped: str, currency: str, rates: RateTable, as_of: date) -> list[LayerLimit]:
+    """The dated layers that one row of cover is."""
+    minor, text, stated = 0, "", Money(int(row["amount_minor"]), str(row["currency"]))
+    try:
+        found = rates.convert(stated.minor, base=stated.currency, quote=currency, on=as_of)
+    except MissingRate as error:
+        stopped = stopped or error.what
+    else:
+        minor = found.minor
+        if stated.currency != currency:
+            text = said("{amount} at {rate} of {day} ({source})", amount=stated, rate=found.rate, day=found.rate_date, source=found.source)
+    fraction = row["cover_fraction"]
+    return [
+        LayerLimit(
+            layer=_KINDS[row["kind"]],
+            key=f"{row['kind']}:{row['reference']}",
+            amount_minor=minor,
+            effective_from=row["valid_from"].date(),
+            effective_to=None if row["valid_to"] != row["valid_to"] else row["valid_to"].date(),
+            currency=stated.currency,
+            covered_ppm=0 if fraction != fraction else round(min(max(fraction, 0), 1) * MILLION),
+            stopped=stopped,
+            converted=text,
+        )
+    ]

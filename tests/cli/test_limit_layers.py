@@ -1,0 +1,73 @@
+"""`limit show` on a reviewed installation: the effective limit figure by figure, on a day, and what is known to come."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from office import NOON
+
+from credit_review.model.records import CreditLimit, GroupMembership, LimitAccount, LimitChange
+from credit_review.review.naming import account_id
+
+TODAY = NOON.date()
+
+
+def base_account(office):
+    """A customer with a limit and an exposure, alone in its group."""
+    accounts = office.find(LimitAccount, layer="base", currency="EUR")
+    members = {m.customer_id for m in office.find(GroupMembership)} | {m.group_id for m in office.find(GroupMembership)}
+    limits = {c.account_id: c for c in office.find(CreditLimit)}
+    return next((a, limits[a.account_id]) for a in accounts if a.subject_id not in members and limits[a.account_id].amount_minor)
+
+
+def opened(office, kind, subject, layer, minor, *, start, end=None, currency="EUR", entity="ALL"):
+    account = LimitAccount(
+        account_id=account_id(kind, subject, entity, layer, currency),
+        subject_kind=kind,
+        subject_id=subject,
+        legal_entity=entity,
+        layer=layer,
+        currency=currency,
+    )
+    change = LimitChange(
+        change_id=f"open-{account.account_id}", account_id=account.account_id, version=1, kind="opening", proposal_id=None,
+        reverses_id=None, snapshot_digest="0" * 64, old_minor=None, new_minor=minor, old_terms_days=None, new_terms_days=None,
+        effective_from=start, effective_to=end, applied_by="test", applied_at=NOON,
+    )  # fmt: skip
+    with office.opened.store.begin() as uow:
+        uow.add(account)
+        uow.add(change)
+        uow.commit()
+
+
+def test_the_limit_in_force_is_shown_figure_by_figure_with_its_days_and_what_each_layer_does(office):
+    account, limit = base_account(office)
+    customer, had = account.subject_id, limit.amount_minor
+    end = TODAY + timedelta(days=30)
+    opened(office, "customer", customer, "temporary", had + 5_000_00, start=TODAY, end=end, entity=account.legal_entity)
+    opened(office, "group", customer, "group", had + 2_000_00, start=TODAY)
+    shown = office.run("limit", "show", customer).fine().out
+    assert "group limit (shared pool)" in shown and "stands instead of the base limit while it lasts" in shown
+    assert "binds: of the shared pool the other members owe 0 EUR" in " ".join(shown.split())
+    assert f"from {TODAY} until {end}" in shown
+    found = office.run("limit", "show", customer, "--json").fine().json
+    assert (found["effective_minor"], found["effective_to"]) == (had + 2_000_00, end.isoformat())
+    effects = {row["layer"]: row["effect"] for row in found["layers"]}
+    assert (effects["base"], effects["temporary"], effects["group"]) == ("beside", "instead", "binds")
+    later = office.run("limit", "show", customer, "--as-of", end.isoformat(), "--json").fine().json
+    assert later["effective_minor"] == had, "the temporary limit reverts by itself, whether or not anything has run"
+
+
+def test_a_figure_kept_in_another_currency_says_rate_day_and_source(office):
+    account, limit = base_account(office)
+    opened(office, "customer", account.subject_id, "ceiling", 1_000_00, start=TODAY, currency="GBP")
+    found = office.run("limit", "show", account.subject_id, "--json").fine().json
+    (ceiling,) = (row for row in found["layers"] if row["layer"] == "ceiling")
+    assert found["effective_minor"] == ceiling["amount_minor"] < limit.amount_minor
+    assert ceiling["converted"].startswith("1,000 GBP at ") and "2026-09" in ceiling["converted"]
+
+
+@pytest.mark.parametrize("command", [("limit", "show", "nobody")])
+def test_an_unknown_customer_is_named(reviewed, command):
+    reviewed.run(*command).refused(3, "customer nobody has no limit account")
