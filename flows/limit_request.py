@@ -21,14 +21,15 @@ def limit_request(
     terms_days: int | None = None,
     emergency: bool = False,
     layer: str = "",
+    appeals: str = "",
 ) -> State[str]:
     """Review one customer as of today and propose what the person asks for; that person is its maker and never approves it.
 
     `amount` is as typed, in the currency of the customer's account; empty asks for what the engine finds. `emergency` says that the
     person puts it in force next, to be approved afterwards; the flow itself puts nothing in force. `layer` is a bound that is asked for
-    instead of the limit itself: ceiling, segment or group.
+    instead of the limit itself: ceiling, segment or group. `appeals` is a refused request that this one appeals against.
     """
-    request = requests.understand(config, customer_id, amount, until, terms_days, reason, person_id, emergency, layer)
+    request = requests.understand(config, customer_id, amount, until, terms_days, reason, person_id, emergency, layer, appeals)
     review = requests.open_review(config, request)
     with tags(review.tag), prepare.failing_is_recorded(review):
         prepare.tag_this_run(review)

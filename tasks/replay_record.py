@@ -179,6 +179,8 @@ def _requested(run: Replay, past: Past, key: str, step: Step) -> list[Proposal]:
         until=date.fromisoformat(asked["until"]) if asked["until"] else None,
         terms_days=asked["terms_days"],
         emergency=bool(asked.get("emergency")),
+        layer=asked.get("layer", ""),
+        appeals=asked.get("appeals", ""),
     )
     return [requests.requested(past, run.review, engine, request, step.at)]
 

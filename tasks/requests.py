@@ -36,6 +36,7 @@ def understand(
     person_id: str,
     emergency: bool = False,
     layer: str = "",
+    appeals: str = "",
 ) -> requests.Request:
     """The request, checked before any work is done for it. Refused when its person may not ask, or it makes no sense.
 
@@ -53,6 +54,7 @@ def understand(
         terms_days=terms_days,
         emergency=emergency,
         layer=layer,
+        appeals=appeals,
     )
     with opened.store.read() as uow:
         requests.check_request(uow, asked, opened.clock.now())

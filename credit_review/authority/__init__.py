@@ -28,10 +28,10 @@ from credit_review.authority.matrix import (
     tier_for,
     tier_of_risk,
 )
-from credit_review.authority.standing import SYSTEM, Asking, Standing
+from credit_review.authority.standing import APPEAL, SYSTEM, Asking, Standing
 
 __all__ = [
-    "FIRST_LIMIT", "SYSTEM", "Asking", "Code", "Emergency", "Judgement", "Matrix", "Offices", "Requirement", "Standing", "Tier",
+    "APPEAL", "FIRST_LIMIT", "SYSTEM", "Asking", "Code", "Emergency", "Judgement", "Matrix", "Offices", "Requirement", "Standing", "Tier",
     "approvals", "asked_first", "by_rule", "faults", "judge", "load", "next_asked", "recheck", "requirement", "signers", "signing_tier",
     "tier_for", "tier_of_risk",
 ]  # fmt: skip

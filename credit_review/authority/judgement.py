@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from credit_review.authority.matrix import Matrix, Requirement, at_tier, tier_for
-from credit_review.authority.standing import SYSTEM, Asking, Standing
+from credit_review.authority.standing import APPEAL, SYSTEM, Asking, Standing
 from credit_review.model.records import Decision
 from credit_review.model.states import Asked, Assurance, ProposalState, Verdict
 from credit_review.words import Said, marked, said
@@ -214,6 +214,9 @@ def _proposal_refusal(standing: Standing, asking: Asking, now: datetime) -> tupl
 
 
 def _maker_refusal(standing: Standing, asking: Asking) -> tuple[Code, str] | None:
+    appeal = APPEAL in standing.proposal.exceptional.split("|")
+    if appeal and asking.person_id in _makers(standing) - {standing.proposal.proposer_id}:
+        return Code.OWN_PROPOSAL, said("you refused what this appeals against, or changed it; somebody else decides it")
     if asking.person_id in _makers(standing):
         return Code.OWN_PROPOSAL, said("you made or changed this proposal; somebody else decides it")
     if asking.on_behalf_of in _makers(standing):

@@ -11,6 +11,8 @@ from credit_review.model.records import CreditLimit, Decision, Delegation, Perso
 from credit_review.model.states import Assurance, Layer
 
 SYSTEM = "system"
+APPEAL = "appeal"
+"""Exception of a proposal that appeals against a refusal; those who refused are among its makers."""
 """Proposer of a review's pure output, which no person touched."""
 
 

@@ -47,6 +47,7 @@ class Exceptional(StrEnum):
     QUARANTINED_ROWS = "quarantined_rows"
     OVERRIDE = "override"
     REQUESTED = "requested"
+    APPEAL = "appeal"
     ERP_DIFFERENCE = "erp_difference"
 
 
@@ -93,6 +94,7 @@ EXCEPTIONAL_WORDS: MappingProxyType[str, str] = MappingProxyType(
         Exceptional.QUARANTINED_ROWS: said("quarantined rows were added to the exposure"),
         Exceptional.OVERRIDE: said("a person changed the engine's figure"),
         Exceptional.REQUESTED: said("a person asked for it outside a review"),
+        Exceptional.APPEAL: said("was refused before, and is appealed against"),
         Exceptional.ERP_DIFFERENCE: said("the ERP holds another limit than the one we applied"),
     }
 )

@@ -12,7 +12,7 @@ STORED_WORDS = (
     marked("snapshotted"), marked("validated"), marked("scored"), marked("proposed"), marked("routed"), marked("settled"), marked("closed"),
     marked("failed"), marked("up"), marked("down"), marked("same"), marked("approve"), marked("reject"), marked("return"),
     marked("counter"), marked("comment"), marked("attachment"),
-    marked("question"), marked("requested"), marked("released"), marked("amended"),
+    marked("question"), marked("requested"), marked("refused_before"), marked("released"), marked("amended"),
     marked("counter_offer"), marked("answered"), marked("policy"), marked("authority"), marked("scorecard"), marked("mapping"),
     marked("reduction"), marked("group limit"), marked("increases 12m"), marked("exceptional"), marked("first limit"),
     marked("as routed"), marked("no rate"), marked("need"), marked("net worth"), marked("recommendation"), marked("grade ceiling"),

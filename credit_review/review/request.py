@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from credit_review.audit import canonical
+from credit_review.authority import APPEAL
 from credit_review.errors import BadInput, Refused
 from credit_review.limits.layers import ALL
 from credit_review.model.money import format_minor
-from credit_review.model.records import CreditLimit, LimitAccount, Maker, OutboxEntry, Proposal, Review
-from credit_review.model.states import OPEN_PROPOSAL_STATES, Layer, ReviewKind, ReviewState
+from credit_review.model.records import CreditLimit, Decision, InboxEntry, LimitAccount, Maker, OutboxEntry, Proposal, Review
+from credit_review.model.states import OPEN_PROPOSAL_STATES, Layer, ProposalState, ReviewKind, ReviewState, Verdict
 from credit_review.ports import UnitOfWork
 from credit_review.review.addressing import Destinations
 from credit_review.review.directory import active_person
@@ -32,6 +33,9 @@ STOPPED = said("it stopped; the risk team finds the cause in the run")
 REQUESTED = "requested"
 """Exception: a person asked for it."""
 
+REFUSED_BEFORE = "refused_before"
+"""How those who refused a request came to be makers of its appeal, which they may not decide for that."""
+
 BOUNDS = (Layer.CEILING, Layer.SEGMENT, Layer.GROUP)
 """Layers that a person may ask for beside the limit itself: they only lower it."""
 
@@ -46,6 +50,7 @@ class Request:
 
     `terms_days` None keeps the terms. `today` is the company's day. `emergency`: it is put in force before it is approved. `layer` is
     empty for the limit itself (base, or temporary with an end), else a bound: ceiling, segment or group, whose shared pool it is.
+    `appeals` is the refused request that this one appeals against, decided by others than those who refused it.
     """
 
     customer_id: str
@@ -57,6 +62,7 @@ class Request:
     terms_days: int | None = None
     emergency: bool = False
     layer: str = ""
+    appeals: str = ""
 
     @property
     def of_layer(self) -> str:
@@ -140,6 +146,8 @@ def check_possible(uow: UnitOfWork, request: Request) -> None:
     accounts = {a.account_id: a for a in uow.find(LimitAccount, subject_kind="customer", subject_id=request.customer_id)}
     if not accounts:
         return
+    if request.appeals:
+        refused_request(uow, request)
     _nothing_open(uow, request.customer_id, sorted(i for i, a in accounts.items() if a.layer == request.of_layer))
     base = [limit for limit in uow.find(CreditLimit, account_id=sorted(accounts)) if accounts[limit.account_id].layer == Layer.BASE]
     if request.of_layer == Layer.TEMPORARY and request.amount_minor is not None and len(base) == 1:
@@ -242,7 +250,7 @@ def _asked(engine: ProposalDraft, request: Request, uow: UnitOfWork) -> Proposal
         terms_days=wanted,
         effective_from=request.today,
         direction=direction_of(from_minor=present, to_minor=to, from_terms_days=terms, terms_days=wanted),
-        exceptional=(*engine.exceptional, REQUESTED),
+        exceptional=(*engine.exceptional, REQUESTED, *((APPEAL,) if request.appeals else ())),
         straight_through_rule="",
         request={
             "by": request.person_id,
@@ -252,6 +260,7 @@ def _asked(engine: ProposalDraft, request: Request, uow: UnitOfWork) -> Proposal
             "reason": request.reason,
             **({"emergency": 1} if request.emergency else {}),
             **({"layer": request.layer} if request.layer else {}),
+            **({"appeals": request.appeals} if request.appeals else {}),
         },
     )
     if request.of_layer == Layer.BASE:
@@ -330,5 +339,48 @@ def _store(uow: UnitOfWork, review: Review, draft: ProposalDraft, engine: Propos
     proposal = _record(uow, review, draft, engine, request, now)
     uow.add(proposal)
     uow.add(Maker(proposal_id=proposal.proposal_id, person_id=request.person_id, how=REQUESTED, at=now))
+    if request.appeals:
+        _appeal(uow, proposal, request, now)
     uow.append(created_entry(proposal, review.manifest_digest, request.person_id))
     return proposal
+
+
+def refused_request(uow: UnitOfWork, request: Request) -> Proposal:
+    """What is appealed against: a request for the same customer that people rejected, no appeal itself, never appealed against before.
+
+    Refused otherwise.
+    """
+    old = uow.get(Proposal, proposal_id=request.appeals)
+    asked = (json.loads(old.packet_json).get("request") or {}) if old is not None and old.customer_id == request.customer_id else {}
+    if old is None or not asked or old.state != ProposalState.REJECTED or not _refusers(uow, old):
+        raise Refused(
+            "request.nothing_refused",
+            said("{proposal} is no refused request for customer {customer}", proposal=request.appeals, customer=request.customer_id),
+            expected=said("the id of a request that somebody rejected"),
+        )
+    if asked.get("appeals") or uow.get(InboxEntry, delivery_key=_appeal_key(old.proposal_id)) is not None:
+        raise Refused(
+            "request.appealed",
+            said("{proposal} was appealed against before, or is an appeal itself", proposal=old.proposal_id),
+            expected=said("one appeal for each refused request"),
+            next_step=said("ask anew with `credit-review request` once something has changed"),
+        )
+    return old
+
+
+def _appeal(uow: UnitOfWork, proposal: Proposal, request: Request, now: datetime) -> None:
+    """Takes the one appeal there is, and keeps those who refused from deciding it."""
+    old = refused_request(uow, request)
+    uow.add(InboxEntry(delivery_key=_appeal_key(old.proposal_id), outcome_json=canonical({"appeal": proposal.proposal_id}), at=now))
+    others = _refusers(uow, old) - {request.person_id}
+    uow.add(*(Maker(proposal_id=proposal.proposal_id, person_id=one, how=REFUSED_BEFORE, at=now) for one in sorted(others)))
+
+
+def _appeal_key(proposal_id: str) -> str:
+    return f"appeal:{proposal_id}"
+
+
+def _refusers(uow: UnitOfWork, proposal: Proposal) -> set[str]:
+    """The people who rejected a proposal, and those in whose name they did."""
+    found = uow.find(Decision, proposal_id=proposal.proposal_id, verdict=Verdict.REJECT)
+    return {person for one in found for person in (one.approver_id, one.on_behalf_of) if person}

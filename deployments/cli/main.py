@@ -235,6 +235,9 @@ def request(
     layer: Annotated[
         str, typer.Option(help="A bound instead of the limit itself: ceiling, segment, or group (a shared pool of all its members).")
     ] = "",
+    appeal: Annotated[
+        str, typer.Option(help="A refused request that this one appeals against; others than those who refused decide.")
+    ] = "",
     config: ConfigOption = DEFAULT_CONFIG,
     as_person: AsOption = "",
     as_json: JsonOption = False,
@@ -243,7 +246,7 @@ def request(
     from deployments.cli import reviewing
 
     end = until.date() if until else None
-    asked = reviewing.Asked(customer=customer, amount=amount, reason=reason, until=end, terms=terms, layer=layer)
+    asked = reviewing.Asked(customer=customer, amount=amount, reason=reason, until=end, terms=terms, layer=layer, appeals=appeal)
     reviewing.request(config, asked, as_person=as_person, as_json=as_json)
 
 

@@ -335,6 +335,7 @@ class Asked:
     terms: int | None = None
     emergency: bool = False
     layer: str = ""
+    appeals: str = ""
 
 
 def request(config: Path, asked: Asked, *, as_person: str, as_json: bool) -> None:
@@ -350,7 +351,7 @@ def _reviewed(config: Path, asked: Asked, person_id: str) -> Review:
     before = _newest(config)
     words = {"customer_id": asked.customer, "amount": asked.amount, "until": asked.until, "terms_days": asked.terms}
     about = {"config": str(config.resolve()), **words, "reason": asked.reason, "person_id": person_id, "emergency": asked.emergency}
-    about["layer"] = asked.layer
+    about |= {"layer": asked.layer, "appeals": asked.appeals}
     with watched():
         from flows.limit_request import limit_request
         from tasks import requests

@@ -57,6 +57,25 @@ def test_a_temporary_increase_is_decided_by_somebody_else_applied_and_reverts_by
     assert office.run("audit", "verify").code == 2
 
 
+def test_who_refused_a_request_does_not_decide_its_appeal_and_another_may(office):
+    account, base = steady(office)
+    customer, wanted = account.subject_id, f"{(base.amount_minor or 0) // 100 + 6000:,} EUR"
+    office.run("request", customer, "--amount", wanted, "--reason", "a large order", who="p-deputy").refused(4, "p-deputy")
+    office.run("request", customer, "--amount", wanted, "--reason", "a large order", who="p-analyst").fine()
+    (old,) = office.find(Proposal, customer_id=customer)
+    office.run("release", old.proposal_id, who="p-analyst").fine()
+    office.run("request", customer, "--appeal", old.proposal_id, "--reason", "too early", who="p-analyst").refused(4, "no refused request")
+    office.run("decide", old.proposal_id, "reject", "--reason", "too much", who="p-manager").fine()
+    ask = ("request", customer, "--amount", wanted, "--reason", "the order is signed now", "--appeal", old.proposal_id)
+    office.run(*ask, who="p-analyst").fine()
+    (appeal,) = (p for p in office.find(Proposal, customer_id=customer) if p.proposal_id != old.proposal_id)
+    assert "appealed against" in office.run("show", appeal.proposal_id).fine().out
+    office.run("release", appeal.proposal_id, who="p-analyst").fine()
+    own = office.run("decide", appeal.proposal_id, "approve", who="p-manager")
+    assert own.code == 4 and "you refused what this appeals against" in own.out
+    office.run("decide", appeal.proposal_id, "approve", who="p-cfo").fine()
+
+
 def newcomer(office, number="0000777700", currency="EUR"):
     """A customer entered in the master after the last review, with no ledger row and no limit."""
     path = office.config / "ledger" / "customers.csv"

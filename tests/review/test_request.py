@@ -10,7 +10,7 @@ from lifecycle_world import AS_OF, NOON, RULES, TODAY, Ledger, World, draft
 
 from credit_review.errors import BadInput, Refused
 from credit_review.messages.card import asked
-from credit_review.model.records import LimitAccount, Maker, Proposal
+from credit_review.model.records import Decision, LimitAccount, Maker, Proposal
 from credit_review.model.states import ReviewState
 from credit_review.review import lifecycle, request, route
 from credit_review.review.request import Request
@@ -196,3 +196,48 @@ def test_a_customer_may_ask_twice_on_a_day(world):
     scored(world)
     assert world.ask(request.request_scope, "c-1", AS_OF) == "customer:c-1#2"
     assert world.ask(request.request_scope, "c-11", AS_OF) == "customer:c-11#1"
+
+
+def refused(world, **asked):
+    """A request that the controller rejected, and the review in which to ask again."""
+    review = scored(world)
+    old = world.do(request.propose_request, review, draft("c-1", had=None), asks(**asked), NOON)
+    no = {"approver_id": "p-controller", "on_behalf_of": "p-cfo", "proposer_id": "p-deputy", "verdict": "reject", "digest": old.digest}
+    about = {"tier": "T1", "reason": "too much", "channel": "cli", "delivery_key": f"no-{old.proposal_id}", "at": NOON}
+    with world.store.begin() as uow:
+        uow.add(Decision(proposal_id=old.proposal_id, **no, **about))
+        uow.change(Proposal, where={"proposal_id": old.proposal_id}, to={"state": "rejected"})
+        uow.commit()
+    return old.proposal_id
+
+
+def again(world, number):
+    return world.review(kind="ad_hoc", scope=f"customer:c-1#{number}").review_id
+
+
+def test_a_refused_request_is_appealed_against_once_and_not_decided_by_who_refused_it(world):
+    old = refused(world)
+    made = world.do(request.propose_request, again(world, 2), draft("c-1", had=None), asks(appeals=old), NOON)
+    assert made.exceptional == "requested|appeal" and json.loads(made.packet_json)["request"]["appeals"] == old
+    makers = {m.person_id: m.how for m in world.find(Maker, proposal_id=made.proposal_id)}
+    assert makers == {"p-deputy": "requested", "p-controller": "refused_before", "p-cfo": "refused_before"}
+    with world.store.begin() as uow:
+        uow.change(Proposal, where={"proposal_id": made.proposal_id}, to={"state": "expired"})
+        uow.commit()
+    third = again(world, 3)
+    for proposal in (old, made.proposal_id):  # neither a second time, nor against an appeal
+        with pytest.raises(Refused, match=r"appealed against before|no refused request"):
+            world.do(request.propose_request, third, draft("c-1", had=None), asks(appeals=proposal), NOON)
+
+
+def test_only_what_people_rejected_for_that_customer_is_appealed_against(world):
+    review = scored(world)
+    open_one = world.do(request.propose_request, review, draft("c-1", had=None), asks(), NOON)
+    with world.store.read() as uow:
+        for asked_for in (
+            asks(appeals=open_one.proposal_id),
+            asks(appeals="p-none"),
+            asks(appeals=open_one.proposal_id, customer_id="c-2"),
+        ):
+            with pytest.raises(Refused, match="no refused request"):
+                request.refused_request(uow, asked_for)
