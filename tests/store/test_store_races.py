@@ -21,7 +21,7 @@ from sqlalchemy import text
 from store_rows import NOW, account, decision, effect, maker, proposal, put, review
 
 from credit_review.adapters.clock import SystemClock
-from credit_review.adapters.store import schema
+from credit_review.adapters.store import engine, schema
 from credit_review.adapters.store.engine import WRITE_BUDGET, open_engine
 from credit_review.adapters.store.log import SqlLog
 from credit_review.adapters.store.models import Base
@@ -403,6 +403,30 @@ def test_a_click_waits_for_all_its_locks_together_as_long_as_for_one(postgres_st
         uow.commit()
     for thread in holders:
         thread.join()
+
+
+class Silent:
+    """What a network that dropped a connection shows of it: nothing."""
+
+    def register(self, *_):
+        pass
+
+    def poll(self, *_):
+        return []
+
+
+@pytest.mark.parametrize("by", ["the server, which says so", "a network that says nothing"])
+def test_a_connection_that_ended_while_nobody_used_it_is_replaced(postgres_store, postgres_administrator, monkeypatch, by):
+    """A server that was restarted must not cost the next person's click."""
+    put(postgres_store, account("acc-1"))
+    if by.startswith("a network"):
+        monkeypatch.setattr(engine.select, "poll", Silent)
+        monkeypatch.setattr(engine, "IDLE_AND_TRUSTED", 0.0)
+    database = postgres_store.engine.url.database
+    postgres_administrator.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s", [database])
+    put(postgres_store, account("acc-2"), entries=[ENTRY])
+    with postgres_store.read() as uow:
+        assert len(uow.find(LimitAccount)) == 2
 
 
 # --- roles of PostgreSQL -----------------------------------------------------------------------------------------------------------

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import select
+import time
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DisconnectionError, NoSuchModuleError
 
 from credit_review.errors import BadInput, Unavailable
 from credit_review.words import said
 
+IDLE_AND_TRUSTED = 5.0
+"""Seconds after which an idle connection to PostgreSQL is asked whether it lives before it is used."""
+_IDLE_SINCE = "credit_review_idle_since"
 WRITE_BUDGET = "credit_review_write_budget"
 """Execution option of a connection: seconds it may wait for locks, or None for one that only reads."""
 
@@ -54,11 +59,14 @@ def open_engine(url: str) -> Engine:
         event.listen(engine, "begin", _begin_sqlite)
         return engine
     try:
-        engine = create_engine(parsed, pool_pre_ping=True, pool_size=10, max_overflow=20)
+        engine = create_engine(parsed, pool_size=10, max_overflow=20)
     except (NoSuchModuleError, ModuleNotFoundError) as error:
         raise Unavailable(
             said("the PostgreSQL driver is missing: {error}", error=str(error)), next_step=said("install psycopg[binary]")
         ) from None
+    event.listen(engine, "connect", _prepare_postgresql)
+    event.listen(engine, "checkin", _note_idle)
+    event.listen(engine, "checkout", _require_server)
     event.listen(engine, "begin", _begin_postgresql)
     return engine
 
@@ -90,14 +98,45 @@ def _begin_sqlite(connection: Connection) -> None:
     cursor.close()
 
 
+def _prepare_postgresql(dbapi: Any, _record: object) -> None:
+    # the driver would begin transactions by a statement of its own, and each statement is a round trip to the server
+    dbapi.autocommit = True
+
+
+def _note_idle(_dbapi: object, record: Any) -> None:
+    record.info[_IDLE_SINCE] = time.monotonic()
+
+
+def _require_server(dbapi: Any, record: Any, _proxy: object) -> None:
+    """Ask a connection that may have been closed meanwhile whether it lives; it is replaced where it does not.
+
+    A server that goes away says so on the connection. Only a network that drops idle connections says nothing: hence the time.
+    """
+    try:
+        watched = select.poll()
+        watched.register(dbapi.fileno(), select.POLLIN)
+        idle = time.monotonic() - record.info.get(_IDLE_SINCE, time.monotonic())
+        if watched.poll(0) or idle > IDLE_AND_TRUSTED:
+            dbapi.execute("SELECT 1")
+    except dbapi.Error:
+        raise DisconnectionError from None
+
+
 def _begin_postgresql(connection: Connection) -> None:
     budget = connection.get_execution_options().get(WRITE_BUDGET)
     if budget is None:
-        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-    else:
-        bound_waits(connection, budget)
+        connection.exec_driver_sql("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        return
+    driver: Any = connection.connection.driver_connection
+    prepares, driver.prepare_threshold = driver.prepare_threshold, None  # two statements in one message cannot be prepared
+    connection.exec_driver_sql(f"BEGIN; {_bound(budget)}")
+    driver.prepare_threshold = prepares
 
 
 def bound_waits(connection: Connection, seconds: float) -> None:
     """PostgreSQL: from now on a statement of this transaction waits so long for a lock, and then fails."""
-    connection.exec_driver_sql(f"SET LOCAL lock_timeout = {max(int(seconds * 1000), 1)}")
+    connection.exec_driver_sql(_bound(seconds))
+
+
+def _bound(seconds: float) -> str:
+    return f"SET LOCAL lock_timeout = {max(int(seconds * 1000), 1)}"

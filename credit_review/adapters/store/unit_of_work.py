@@ -21,7 +21,6 @@ from credit_review.adapters.store.patience import BATCH_BUDGET, INTERACTIVE_BUDG
 from credit_review.adapters.store.refusals import translated
 from credit_review.adapters.store.statements import (
     LARGEST_MEMBERSHIP,
-    all_fields,
     as_row,
     change_statement,
     column_of,
@@ -45,17 +44,31 @@ from credit_review.ports import Clock, Entry
 
 R = TypeVar("R")
 
+BOUND_SLACK = 0.05
+"""Seconds by which waits of a person's transaction may end late."""
+HEAD = shape_of({"id": 1})
+MOVING = ("size", "leaf", "ts", "frontier")
+"""What of the log's head an append changes."""
+
 
 class SqlUnitOfWork:
     """One transaction. After a refusal (Conflict) or an outage it is spent: nothing of it can be stored any more."""
 
     def __init__(
-        self, connection: Connection, clock: Clock, *, writes: bool, close: Callable[[], None], patience: Patience | None = None
+        self,
+        connection: Connection,
+        clock: Clock,
+        *,
+        writes: bool,
+        close: Callable[[], None],
+        patience: Patience | None = None,
+        bound: float = 0.0,
     ) -> None:
         self._connection = connection
         self._clock = clock
         self._writes = writes
         self._patience = patience
+        self._bound = bound
         self._close = close
         self._entries: list[Entry] = []
         self._spent = ""
@@ -195,14 +208,14 @@ class SqlUnitOfWork:
         return seqs
 
     def _append_entries(self) -> tuple[int, ...]:
-        heads = table_of(AuditHead)
-        row = self._connection.execute(all_fields(AuditHead).where(heads.c.id == 1).with_for_update()).one_or_none()
+        row = self._connection.execute(selection(AuditHead, HEAD, ("id",), None, True), {"where_id": 1}).one_or_none()
         if row is None:
             raise Unavailable("the audit log has no head", expected="a database made by this program", next_step="credit-review db upgrade")
         # the only clock reading, taken under the head's lock: entries can never be out of order in time
         built = audit.build(AuditHead(**row._mapping), self._entries, now=self._clock.now(), salt=lambda: secrets.token_hex(32))
         self._insert(built.rows)
-        self._connection.execute(update(heads).where(heads.c.id == 1).values(as_row(built.head)))
+        moved = {f"to_{name}": getattr(built.head, name) for name in MOVING}
+        self._connection.execute(change_statement(AuditHead, HEAD, MOVING), {"where_id": 1, **moved})
         if built.payloads:
             self._insert(built.payloads)
         return tuple(one.seq for one in built.rows)
@@ -212,10 +225,14 @@ class SqlUnitOfWork:
     def _bound_waits(self) -> None:
         """Before a statement that may wait for a lock: all waits of a person's transaction together end when its patience does.
 
-        PostgreSQL bounds each wait by itself; SQLite waits only at the beginning.
+        PostgreSQL bounds each wait by itself; SQLite waits only at the beginning. A bound a little too long is kept: setting it is a
+        round trip to the server.
         """
         if self._patience is not None and self._connection.dialect.name == "postgresql":
-            bound_waits(self._connection, self._patience.left())
+            left = self._patience.left()
+            if self._bound - left > BOUND_SLACK:
+                bound_waits(self._connection, left)
+                self._bound = left
 
     def _must_write(self, record: type[Any], *, by_append: bool = False) -> None:
         if not self._writes:
@@ -259,9 +276,11 @@ class SqlStore:
         with ExitStack() as held:
             if self._queue is not None:
                 held.enter_context(self._queue.turn(interactive=interactive, budget=patience.left()))
-            connection = self._connect(held, patience.left())
+            bound = patience.left()
+            connection = self._connect(held, bound)
+            hurried = patience if interactive else None
             # the place in the queue goes back with the commit, not with the end of the caller's block
-            yield SqlUnitOfWork(connection, self._clock, writes=True, close=held.close, patience=patience if interactive else None)
+            yield SqlUnitOfWork(connection, self._clock, writes=True, close=held.close, patience=hurried, bound=bound)
 
     @contextmanager
     def read(self) -> Iterator[SqlUnitOfWork]:
