@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
+
+MOST_TOLD = 200
+"""Characters of an unforeseen error's own words that are kept."""
+_HIDDEN = "…"
+_SECRETS = (
+    (re.compile(r"(?<=://)[^\s@/]*(?=@)"), _HIDDEN),
+    (re.compile(r"(?i)((?:password|passwd|pwd|secret|token|key)[\"']?\s*[=:]\s*)\S+"), rf"\g<1>{_HIDDEN}"),
+    (re.compile(r"(?=[\w+=-]*\d)(?=[\w+=-]*[A-Za-z])[\w+=-]{20,}"), _HIDDEN),
+)
+"""What may be a secret in words that are not ours: sign-in data of a URL, what is called a secret, long runs of letters and digits."""
 
 
 class CreditReviewError(Exception):
@@ -32,6 +43,14 @@ class CreditReviewError(Exception):
         if self.next_step:
             lines.append(f"  next: {self.next_step}")
         return "\n".join(lines)
+
+
+def unforeseen(error: BaseException) -> str:
+    """Kind and first words of an error that is none of ours, at most MOST_TOLD characters: no traceback, nothing that may be a secret."""
+    words = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+    for secret, instead in _SECRETS:
+        words = secret.sub(instead, words)
+    return f"{type(error).__name__}: {words[:MOST_TOLD]}" if words else type(error).__name__
 
 
 def _as_raised(kind: type[CreditReviewError], fields: dict[str, Any]) -> CreditReviewError:

@@ -30,6 +30,24 @@ COVER_COLUMNS = (
     "customer_number", "kind", "reference", "amount", "currency", "cover_fraction", "valid_from", "valid_to", "max_terms_days",
 )  # fmt: skip
 RATE_COLUMNS = ("rate_date", "base", "quote", "rate", "source")
+STATEMENT_COLUMNS = (
+    "customer_number",
+    "period_end",
+    "received",
+    "kind",
+    "audited",
+    "currency",
+    "total_assets",
+    "current_assets",
+    "current_liabilities",
+    "total_liabilities",
+    "equity",
+    "retained_earnings",
+    "sales",
+    "ebit",
+    "interest_expense",
+    "net_income",
+)
 TOTALS_COLUMNS = ("dataset", "currency", "document_type", "rows", "amount", "original_amount")
 
 COMPANY = "1000"
@@ -173,6 +191,20 @@ def write(folder: Path, seed: int, as_of: date, customers: int = 500) -> dict[st
     paths["posted_through"] = folder / "posted_through.txt"
     paths["posted_through"].write_text(f"{as_of.isoformat()}\n", encoding="utf-8")
     return paths
+
+
+def write_statements(folder: Path, seed: int, as_of: date, customers: int = 500) -> Path:
+    """The path of statements.csv: yearly statements of about half the customers that `write` makes of these arguments, in thousands.
+
+    Public bodies, groups' own companies and customers that bought once publish none; one set does not balance, as in real files.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    found = [row for c in _customers(seed, as_of, customers) for row in _statements(_random(f"{seed}:statements:{c.number}"), c, as_of)]
+    if found:
+        equity = STATEMENT_COLUMNS.index("equity")
+        odd = _random(f"{seed}:statements").randrange(len(found))
+        found[odd][equity] = str(int(found[odd][equity]) + 1 + int(found[odd][equity]) // 10)
+    return _save(folder / "statements.csv", STATEMENT_COLUMNS, found)
 
 
 def _random(stream: str) -> _Random:
@@ -605,3 +637,38 @@ def _rates(rng: _Random, as_of: date) -> list[list[str]]:
             if day.weekday() < 5:
                 out.append([_day(day), "EUR", quote, f"{level[quote]:.4f}", "central bank reference rate"])
     return out
+
+
+def _statements(rng: _Random, c: Customer, as_of: date) -> list[list[str]]:
+    """A customer's statements of the last years, each received some months after its year; weaker where the hidden risk was high."""
+    if c.segment == "Public" or c.status in ("intercompany", "one_off", "new") or rng.random() < 0.4:
+        return []
+    kind = "private_manufacturer" if c.segment == "Manufacturing" else "non_manufacturer"
+    audited = rng.choice(("audited", "audited", "reviewed", "unaudited"))
+    size = max(200.0, c.sales * rng.uniform(4, 30) / 1000)
+    turnover, blur = rng.uniform(0.9, 2.1), rng.gauss(0, 0.35)
+    out = []
+    for year in range(as_of.year - YEARS - 1, as_of.year):
+        end = date(year, 12, 31)
+        received = end + timedelta(days=rng.randint(95, 210))
+        if received > as_of:
+            continue
+        level = c.risk[_month(end, as_of)] + blur + rng.gauss(0, 0.2)
+        size *= 1 + c.growth / 2
+        figures = _balance(rng, size, turnover, level)
+        out.append([c.number, _day(end), _day(received), kind, audited, c.currency, *map(str, figures)])
+    return out
+
+
+def _balance(rng: _Random, size: float, turnover: float, level: float) -> list[int]:
+    """Assets, current assets, current liabilities, liabilities, equity, retained earnings, sales, EBIT, interest and profit, thousands."""
+    assets = round(size)
+    owed = round(assets * min(0.97, 0.9 / (1 + math.exp(-0.3 - 0.55 * level))))
+    due = round(owed * rng.uniform(0.5, 0.8))
+    current = round(assets * rng.uniform(0.4, 0.7))
+    equity = assets - owed
+    sales = round(assets * turnover)
+    ebit = round(assets * (0.09 - 0.05 * level + rng.gauss(0, 0.02)))
+    interest = round(owed * 0.035)
+    profit = round((ebit - interest) * (0.75 if ebit > interest else 1.0))
+    return [assets, current, due, owed, equity, round(equity * rng.uniform(0.3, 0.8)), sales, ebit, interest, profit]

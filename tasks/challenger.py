@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from credit_review import limits, policy, receivables, report, scoring
 from credit_review.adapters import challengers, files, reading
-from credit_review.errors import BadInput, CreditReviewError, Refused
+from credit_review.errors import BadInput, CreditReviewError, Refused, unforeseen
 from credit_review.model.frames import STATES
 from credit_review.review import models
 from credit_review.review.shadow import ShadowRun, record_shadow
@@ -74,8 +74,19 @@ def _result(plan: Plan) -> dict[str, Any]:
             said("{what}; next: {next_step}", what=error.what, next_step=error.next_step) if error.next_step else error.what
         )
     except Exception as error:  # a review does not stop for what decides nothing
-        result["why"] = packed(said("the challenger failed ({error})", error=type(error).__name__))
+        result["why"] = packed(_unexpected(error, prepare.services(plan.config).settings.challenger, result["challenger"]))
     return result
+
+
+def _unexpected(error: Exception, file: str, digest: str) -> str:
+    """What an error that nobody foresaw said, of which file, and what to do: no traceback, and nothing that may be a secret."""
+    return said(
+        "the challenger {file} (digest {digest}) failed: {error}; next: `credit-review scorecard register {file} --kind challenger` reads "
+        "it apart and names what is wrong with it; where it finds nothing, fit it anew",
+        file=file,
+        digest=digest[:12] or said("unknown"),
+        error=unforeseen(error),
+    )
 
 
 def _held(opened: Services) -> challengers.Held:

@@ -158,6 +158,7 @@ def _data(
         facts=facts,
         customers=snapshot.whole("customers"),
         features=workspace.read_all("features", plan.buckets),
+        scores=workspace.read_all("scores", plan.buckets),
         proposals=frame,
         portfolio=tuple(figures.portfolio(plan)),
         certificate=_certificate(plan),

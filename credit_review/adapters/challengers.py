@@ -73,8 +73,11 @@ def write(path: Path, fitted: Fitted) -> str:
 def read(path: Path, *, known_as: str) -> Held:
     """The challenger whose description this is. Raises BadInput for a file that is missing, none of ours, or not the model described."""
     beside = path.with_suffix(cards.MODEL_SUFFIX)
-    text = _bytes(path, known_as).decode("utf-8", "replace")
+    raw = _bytes(path, known_as)
+    text = raw.decode("utf-8", "replace")
     card = cards.load(text, known_as=known_as)
+    if text.encode() != raw:  # its digest would be another than that of the file
+        raise BadInput(said("{file} is no UTF-8 text", file=known_as), expected=cards.wanted())
     name = f"{Path(known_as).stem}{cards.MODEL_SUFFIX}"
     model = _bytes(beside, name)
     cards.require_model(card, model, known_as=name)
@@ -103,6 +106,17 @@ def require_registered(held: Held, registered: Callable[[str], Any]) -> None:
             expected=said("a version that the model inventory has in force, under a signature we accept"),
             next_step=said("`credit-review scorecard inventory` lists what is; one that was checked is published by `scorecard publish`"),
         )
+
+
+def require_readable(held: Held) -> None:
+    """Return if the challenger gives a probability for a customer of whom nothing is known, in a process apart. Raises BadInput otherwise.
+
+    Whatever its files claim, this process builds nothing of the model.
+    """
+    import pandas as pd
+
+    unknown = {one.name: "" if isinstance(one, cards.CategoryFeature) else float("nan") for one in held.card.features}
+    predict(held, pd.DataFrame([unknown]))
 
 
 def predict(held: Held, frame: pd.DataFrame, *, memory: int = MOST_MEMORY, seconds: int = MOST_SECONDS) -> NDArray[np.float64]:

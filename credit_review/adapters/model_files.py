@@ -49,6 +49,12 @@ class ModelFiles:
         texts = (path.read_text(encoding="utf-8") for path in every)
         return next((sha256(text.encode()).hexdigest() for text in texts if report_digest in text), "")
 
+    def kept(self, model: str, what: str, digest: str) -> str | None:
+        """A kept text by its whole digest; None where none is kept, or where it is not what was written."""
+        path = self.path(model, what, digest)
+        text = path.read_text(encoding="utf-8", errors="replace") if _DIGEST.fullmatch(digest) and path.is_file() else None
+        return text if text is not None and sha256(text.encode()).hexdigest() == digest else None
+
     def read(self, model: str, what: str, digest: str) -> tuple[str, str]:
         """A kept text by the beginning of its digest, and the whole digest. Raises BadInput for none, Tampered for a changed one."""
         folder = self.data / "models" / model[:16]

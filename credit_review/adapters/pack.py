@@ -46,8 +46,8 @@ from credit_review.words import Words, said
 
 UNREPEATABLE = ("E02", "E03", "E04", "E11", "E12", "E14")
 """Numbers whose files depend on more than the log's first entries: proofs, replays, files of the data folder, anchors."""
-OF_TODAY = ("E07-controls.csv", "E17-controls.csv")
-"""And files of what controls say today."""
+OF_TODAY = ("E07-controls.csv", "E17-controls.csv", "E18-model.csv")
+"""And files of what controls say today, and of the model cards and reports that are kept."""
 
 
 class Folder:
@@ -157,6 +157,8 @@ class Work:
     def add(self, one: Artefact, rows: Iterable[Row], told: Telling) -> None:
         """Write an artefact and remember how it was made: by the queries that ran since the one before."""
         count = self.folder.rows(one.file, one.columns, rows)
+        for name, text in sorted(told.beside.items()):
+            self.folder.text(name, text)
         repeatable = one.number not in UNREPEATABLE and one.file not in OF_TODAY
         digest = self.folder.files[one.file]
         self.made.append(Made.of(one, told, self.record.queries(), rows=count, digest=digest, repeatable=repeatable))

@@ -119,6 +119,11 @@ def digest(text: str) -> str:
     return sha256(text.encode()).hexdigest()
 
 
+def wanted() -> str:
+    """What is expected of a file that should be a challenger, as a sentence to show."""
+    return said("a challenger as `credit-review scorecard fit --challenger` writes it")
+
+
 def load(text: str, *, known_as: str) -> Challenger:
     """The challenger a text describes. Raises BadInput naming file and field."""
     try:
@@ -128,12 +133,10 @@ def load(text: str, *, known_as: str) -> Challenger:
         place = ".".join(str(part) for part in first["loc"]) or said("the whole file")
         raise BadInput(
             said("{file}, {field}: {problem}", file=known_as, field=place, problem=first["msg"]),
-            expected=said("a challenger as `credit-review scorecard fit --challenger` writes it"),
+            expected=wanted(),
         ) from None
     except (ValueError, RecursionError):
-        raise BadInput(
-            said("{file} is not JSON", file=known_as), expected=said("a challenger as `credit-review scorecard fit --challenger` writes it")
-        ) from None
+        raise BadInput(said("{file} is not JSON", file=known_as), expected=wanted()) from None
 
 
 def require_model(card: Challenger, data: bytes, *, known_as: str) -> None:

@@ -84,6 +84,10 @@ class Record(Protocol):
         """A JSON file of the data folder, by its parts; None where there is none that can be read."""
         ...
 
+    def kept(self, model: str, what: str, digest: str) -> str | None:
+        """The `card` or `validation` report of a version with this SHA-256; None where none is kept that is still what was written."""
+        ...
+
     def alarms(self) -> Sequence[Alarm]:
         """What the controls that watch find in the record today."""
         ...
@@ -101,11 +105,13 @@ class Record(Protocol):
 class Telling:
     """What an artefact found out beside its rows: `notes` are sentences for its line on the index page, `figures` go to the manifest.
 
-    `exceptions` counts what an auditor must look at, None where nothing was examined for any.
+    `exceptions` counts what an auditor must look at, None where nothing was examined for any. `beside` has texts of files that its rows
+    name, by their name in the pack.
     """
 
     notes: list[str] = field(default_factory=list)
     figures: dict[str, Any] = field(default_factory=dict)
+    beside: dict[str, str] = field(default_factory=dict)
     exceptions: int | None = None
 
 

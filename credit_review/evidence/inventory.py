@@ -47,9 +47,10 @@ def models(record: Record, telling: Telling) -> Iterator[Row]:
         if ended and ended <= start:
             continue
         made = life.drafted.data["developers"] if life.drafted else authors.get(one.subject, [])
-        lacks = _lacks(life, made, signed=signed)
+        kept = _kept(record, telling, one.subject, life)
+        lacks = _lacks(life, made, signed=signed) + [f"{name}_file" for name, place in kept.items() if place is None]
         lacking += bool(lacks)
-        yield [*_itself(record, one, life, ended), *_answered(one, life, made), values(lacks)]
+        yield [*_itself(record, one, life, ended), *_answered(one, life, made), *kept.values(), values(lacks)]
     telling.exceptions = lacking
     if lacking:
         telling.notes.append(
@@ -77,6 +78,18 @@ def _lives(record: Record) -> dict[str, _Life]:
         life.card = str(one.data.get("card") or life.card)
         life.tier = one.data.get("tier", life.tier)
     return lives
+
+
+def _kept(record: Record, telling: Telling, model: str, life: _Life) -> dict[str, str | None]:
+    """Where card and accepted report of a version lie in the pack: empty where the log names none, None where what it names is not kept."""
+    report = str(life.accepted.data.get("report") or "") if life.accepted else ""
+    found: dict[str, str | None] = {}
+    for name, what, digest, suffix in (("card", "card", life.card, "html"), ("report", "validation", report, "json")):
+        text = record.kept(model, what, digest) if digest else ""
+        found[name] = f"models/{digest}.{suffix}" if text else text
+        if text:
+            telling.beside[f"models/{digest}.{suffix}"] = text
+    return found
 
 
 _LIFE = (
@@ -141,12 +154,13 @@ MODELS = Artefact(
     columns=(
         "entry", "at", "name", "digest", "model", "version", "tier", "owner", "valid_from", "ended_at", "kind", "outcome", "outcome_words",
         "trained_on", "evaluation", "card_sha256", "developers", "validation_entry", "validated_at", "validated_by", "authority",
-        "report_sha256", "rejections", "adopters", "independent_adopters", "published_by", "signed_by", "lacks",
+        "report_sha256", "rejections", "adopters", "independent_adopters", "published_by", "signed_by", "card_file", "report_file",
+        "lacks",
     ),
     rows=models,
     none=said("no model was in force in the period"),
     lacks=said(
-        "Cards and validation reports are files, in the folder models of the installation's data: ask for those of the digests here. How a "
-        "model does in use is in the monthly monitoring report."
+        "Model cards and validation reports lie in the folder models, each under its SHA-256; card_file or report_file in the last column: "
+        "the installation keeps none of the digest that was signed for. How a model does in use is in the monthly monitoring report."
     ),
 )  # fmt: skip

@@ -20,7 +20,7 @@ _QUARTER_DAYS = 91.3125
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Override:
-    """A figure of the engine that a person replaced: an amendment or a counter-offer, minor units of one account."""
+    """A figure of the engine that a person replaced: an amendment, a counter-offer or an emergency; minor units of one account."""
 
     person_id: str
     role: str

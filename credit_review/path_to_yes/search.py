@@ -7,8 +7,9 @@ from dataclasses import dataclass, fields, replace
 from itertools import combinations
 from typing import Any
 
-from credit_review.limits.codes import SEPARATOR, Cap, Forbids
+from credit_review.limits.codes import SEPARATOR, VIEW_NOTES, Cap, Forbids
 from credit_review.path_to_yes.changes import Change, Customer, Payable, after, payable
+from credit_review.scoring.factors import FACTORS
 
 MOST_NET_WORTH = 100
 """Net worth beyond this many times the limit asked for is no realistic answer."""
@@ -25,6 +26,8 @@ class Path:
     `now_minor` is the engine's limit as things are; `change` None means that nothing is needed (`now_minor` reaches `asked_minor`) or
     that nothing helps. `reaches_minor` is the limit after `change`: at least `asked_minor`, or the most that can be reached. `stops`
     is the PROPOSALS row that says why it is no more, None where the limit asked for is reached. `pays` are the invoices of the change.
+    `statements_days`: statements at most so many days old would add the financial view, which is missing and which policy combines; None
+    where it is known, or decides nothing. What they reach is no part of `reaches_minor`: nobody knows their figures.
     """
 
     currency: str
@@ -34,6 +37,7 @@ class Path:
     change: Change | None
     pays: tuple[Payable, ...]
     stops: Mapping[str, Any] | None
+    statements_days: int | None = None
 
     @property
     def reached(self) -> bool:
@@ -57,9 +61,11 @@ def find(customer: Customer, asked_minor: int) -> Path:
     target = min(asked_minor, max(found, default=-1))
     if target <= (-1 if now is None else now):
         stops = None if now is not None and now >= asked_minor else (rows or [start])[-1]
+        days = None if stops is None else _statements_days(customer, start)
         return Path(
-            currency=customer.currency, asked_minor=asked_minor, now_minor=now, reaches_minor=now, change=None, pays=(), stops=stops
-        )
+            currency=customer.currency, asked_minor=asked_minor, now_minor=now, reaches_minor=now, change=None, pays=(), stops=stops,
+            statements_days=days,
+        )  # fmt: skip
     best = next(at for at, limit in enumerate(found) if limit >= target)
     change = _least(customer, target, _joined(largest, tries[best]), bills)
     row = _row(after(customer, [change]), 0)
@@ -71,7 +77,16 @@ def find(customer: Customer, asked_minor: int) -> Path:
         change=change,
         pays=tuple(bill for bill in bills if bill.row_key in {*change.pay, *change.settle}),
         stops=None if target >= asked_minor else row,
+        statements_days=_statements_days(customer, start),
     )
+
+
+def _statements_days(customer: Customer, row: Mapping[str, Any]) -> int | None:
+    """How old statements may be that would add the financial view; None where it is known, decides nothing, or looks at no statements."""
+    rules, notes = customer.policy.scoring, str(row["grade_note"]).split("; ")
+    missing = VIEW_NOTES["financial"] in notes or VIEW_NOTES["both"] in notes
+    looked_at = any(FACTORS[factor.name].view == "financial" for factor in customer.scorecard.factors)
+    return rules.statements.max_age_days if missing and looked_at and rules.combine != "behaviour" else None
 
 
 def _largest(customer: Customer, asked: int, bills: Sequence[Payable], start: Mapping[str, Any]) -> dict[str, Change]:

@@ -19,8 +19,24 @@ MOST_NAMED = 12
 def sentences(path: Path, *, accounts_max_age_days: int, licensed: bool = True) -> list[str]:
     """What it takes, the first sentence saying whether the limit asked for is reached, one sentence for each thing to do after it.
 
+    The last one names statements that would add a missing view, of which no limit can be promised.
+
     Where figures of external reports may not be shown (`licensed`), a cap by them is named without its amount.
     """
+    return [*_reached(path, accounts_max_age_days, licensed=licensed), *_besides(path)]
+
+
+def _besides(path: Path) -> list[str]:
+    if path.statements_days is None:
+        return []
+    sentence = marked(
+        "besides, statements not older than {days} days would add the financial standing, which is not known; their figures decide whether "
+        "the limit rises or falls, so that no amount can be promised before they are here"
+    )
+    return [said(sentence, days=path.statements_days)]
+
+
+def _reached(path: Path, accounts_max_age_days: int, *, licensed: bool) -> list[str]:
     asked = Money(path.asked_minor, path.currency)
     now = said("no limit") if path.now_minor is None else said("{amount}", amount=Money(path.now_minor, path.currency))
     if path.stops is None and path.change is None:

@@ -143,6 +143,7 @@ class ReportData:
 
     - `customers`, `features`, `proposals`: the whole book; every customer of the certificate has a proposals row with its state. Once
       the review is routed, `straight_through` says what was approved by rule on record; a rule without it was not enough.
+    - `scores`: SCORES of the whole book, for the two views under each proposal; None leaves them out.
     - `portfolio`: PortfolioFigures per account currency.
     - `previous_grades`: grade by customer id of the last review, for grade migration; None when there was no earlier review.
     - `routes`: frame with the columns of ROUTES; None before routing.
@@ -164,6 +165,7 @@ class ReportData:
     proposals: pd.DataFrame
     portfolio: tuple[PortfolioFigures, ...]
     certificate: Certificate
+    scores: pd.DataFrame | None = None
     verdicts: tuple[Verdict, ...] = ()
     quarantine: pd.DataFrame | None = None
     duplicates: pd.DataFrame | None = None

@@ -10,6 +10,7 @@ from credit_review.hearing import heard
 from credit_review.limits import explain
 from credit_review.limits.codes import CLASS_PREFIX, words
 from credit_review.limits.explain import FITS_THE_RULE
+from credit_review.report import two_views
 from credit_review.report.named import named, names
 from credit_review.report.table import Table, cut, num
 from credit_review.report.text import DASH, count, joined, known, major, percent, whole
@@ -51,6 +52,7 @@ class Line:
     reasons: str
     why: tuple[tuple[str, str], ...]
     why_title: str
+    views: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +103,12 @@ def blocks(data: ReportData) -> tuple[list[CurrencyBlock], str]:
     everything = by_size(changes(data.proposals), data.order_rates)
     chosen = shown(everything)
     explained = set(chosen["customer_id"].head(SHOW_ALL_UP_TO))
-    called, routes = names(data), _routes(data)
+    called, routes, seen = names(data), _routes(data), two_views.rows(data)
     found = []
     for currency in _currencies(everything):
         rows = everything[everything["currency"].eq(currency)]
         records: list[dict[str, Any]] = chosen[chosen["currency"].eq(currency)].to_dict("records")  # type: ignore[assignment]
-        lines = [_line(r, called, routes, explained) for r in records]
+        lines = [_line(r, called, routes, explained, seen.get(r["customer_id"])) for r in records]
         found.append(CurrencyBlock(currency, lines, _totals(rows, currency), _block_heading(rows, len(lines), currency)))
     return found, _listed(everything, chosen)
 
@@ -141,9 +143,11 @@ def _totals(rows: pd.DataFrame, currency: str) -> tuple[str, ...]:
     return (*(whole(s, currency) for s in sums), whole(int(rows["change_minor"].sum()), currency, signed=True))
 
 
-def _line(row: dict[str, Any], called: Mapping[str, str], routes: Mapping[str, str], explained: set[str]) -> Line:
-    currency = row["currency"]
-    before = row["from_minor"]
+def _line(
+    row: dict[str, Any], called: Mapping[str, str], routes: Mapping[str, str], explained: set[str], seen: Mapping[str, Any] | None
+) -> Line:
+    currency, before = row["currency"], row["from_minor"]
+    views = two_views.told(seen, str(row.get("grade_note") or ""))
     return Line(
         name=called.get(row["customer_id"], ""),
         customer_id=row["customer_id"],
@@ -159,14 +163,15 @@ def _line(row: dict[str, Any], called: Mapping[str, str], routes: Mapping[str, s
         terms=_terms(row),
         route=_route(row, routes),
         reasons=reason_words(row["reason_codes"]),
-        why=tuple(_derivation(row)) if row["customer_id"] in explained else (),
+        why=tuple(_derivation(row, {two_views.LABEL} if views else set())) if row["customer_id"] in explained else (),
         why_title=said("Why {amount}", amount=whole(row["to_minor"], currency)),
+        views=views,
     )
 
 
-def _derivation(row: dict[str, Any]) -> list[tuple[str, str]]:
-    """The steps of `limits.explain` without what the line above already says."""
-    above = {"Limit in force", "Grade", "Proposed limit", "Payment terms", str(FITS_THE_RULE)}
+def _derivation(row: dict[str, Any], views: set[str]) -> list[tuple[str, str]]:
+    """The steps of `limits.explain` without what the lines above already say."""
+    above = {"Limit in force", "Grade", "Proposed limit", "Payment terms", str(FITS_THE_RULE), *views}
     return [(label, text) for label, text in explain(row) if label not in above]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
 from statistics import median
@@ -19,7 +19,10 @@ from credit_review.model.records import AuditRow, Decision, Maker, Note, PacketO
 from credit_review.model.states import Verdict
 from credit_review.monitoring.overrides import QUARTERS, Hindsight, Override, became
 from credit_review.ports import UnitOfWork
+from credit_review.words import marked
 
+EMERGENCY = str(marked("emergency"))
+"""Role of who raised a limit before its approval."""
 LEAST = 10
 """Fewer cases than this say more about chance than about a person."""
 
@@ -95,7 +98,7 @@ def gather(uow: UnitOfWork, first: date, last: date, zone: tzinfo) -> tuple[list
     notes = uow.find(Note, proposal_id=ids, kind="amendment", order_by=("at",)) if ids else []
     why = {n.proposal_id: n.text for n in notes}
     changed = _amendments([e for e in amended if inside(_moment(e))], proposals, as_of, why)
-    overrides = [*changed, *_counters(uow, decisions, proposals, as_of)]
+    overrides = [*changed, *_counters(uow, decisions, proposals, as_of), *_emergencies(uow, inside, as_of)]
     return sorted(cases, key=lambda c: (c.at, c.person_id)), overrides
 
 
@@ -148,6 +151,21 @@ def _counters(
         old, new = proposals[one.proposal_id], by.get(one.proposal_id)
         if new is not None and new.to_minor != old.to_minor:
             yield _override(one.approver_id, "approver", old, as_of, before=old.to_minor, after=new.to_minor, reason=one.reason)
+
+
+def _emergencies(uow: UnitOfWork, inside: Callable[[datetime], bool], as_of: Mapping[str, date]) -> Iterator[Override]:
+    """Limits put in force before their approval, whatever became of that: against the engine's figure, or what stood where it had none."""
+    made = [e for e in (json.loads(row.body) for row in uow.find(AuditRow, action=Action.LIMIT_OVERRIDE)) if inside(_moment(e))]
+    asked = {p.proposal_id: p for p in uow.find(Proposal, proposal_id=sorted({e["data"]["proposal"] for e in made}))} if made else {}
+    for entry in made:
+        found = asked.get(entry["data"]["proposal"])
+        if found is None:
+            continue
+        before = found.engine_minor if found.engine_minor is not None else found.from_minor or 0
+        reason = (json.loads(found.packet_json).get("request") or {}).get("reason", "")
+        if before != found.to_minor:
+            person = str(entry["actor"].partition(":")[2])
+            yield _override(person, EMERGENCY, found, as_of, before=before, after=found.to_minor, reason=reason)
 
 
 def _override(person: str, role: str, found: Proposal, as_of: Mapping[str, date], *, before: int, after: int, reason: str) -> Override:

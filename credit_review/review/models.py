@@ -14,15 +14,18 @@ from typing import Any
 
 from credit_review.audit import Action
 from credit_review.audit.notes import SigningKey, VerificationKey
+from credit_review.controls.alarm import Alarm, Severity
 from credit_review.errors import BadInput, Conflict, Refused
 from credit_review.model.records import ModelValidation, ModelVersion, Person
 from credit_review.model.states import MODEL_NEXT, ModelKind, ModelStatus, ModelVerdict
 from credit_review.ports import Entry, UnitOfWork
 from credit_review.review.directory import active_person, called
+from credit_review.review.findings import open_for
 from credit_review.review.naming import SYSTEM, actor
 from credit_review.review.publishing import note, require_signature, signed_by
 from credit_review.review.signing import Office, require_office
 from credit_review.review.standing import matrix_in_force
+from credit_review.review.working import Company
 from credit_review.words import listed, marked, said
 
 SCORECARD, CHALLENGER = "scorecard", "challenger"
@@ -34,6 +37,8 @@ VALIDATED_FIRST = frozenset({DECIDES_BY_FIT})
 """Tiers of which a version must be validated before it comes into force (docs/decisions/0014)."""
 OWN = "model.own"
 """Code of what a developer is refused about his own model."""
+REJECTED_IN_USE = "model_rejected"
+"""Control of the finding that a validator rejected a version which is in force."""
 INDEPENDENT = "independent"
 """In what right somebody validates where the matrix names nobody for it."""
 
@@ -241,13 +246,15 @@ def validate(
     by: str,
     on: date,
     now: datetime,
+    company: Company,
     card_digest: str = "",
 ) -> ModelVersion:
     """The version after somebody who did not make it answered a validation report: validated, or a draft again.
 
     `card_digest` is the model card written with that report, the version's own from then on.
 
-    A version in force stays in force whatever the answer, and stands on the newest accepted one; `doubted` tells those last rejected.
+    A version in force stays in force whatever the answer, and stands on the newest accepted one; `doubted` tells those last rejected, and
+    a finding is opened for each.
     Refused for a developer, for somebody without the right, and for a retired version.
     """
     version = of(uow, digest)
@@ -275,7 +282,22 @@ def validate(
     data = {"model": version.model_id, "version": version.version, "from": version.status, "to": done.status}
     data |= {"report": report_digest, "card": done.card_digest or None, "authority": authority, "developers": version.developers.split("|")}
     _append(uow, action, done, by, data, {"comment": answer.comment})
+    if verdict == ModelVerdict.REJECTED and done.status == ModelStatus.IN_FORCE:
+        alarm = _rejected(done, report_digest)
+        open_for(uow, [alarm], company, now, by=by, texts={alarm.key: answer.comment})
     return done
+
+
+def _rejected(version: ModelVersion, report_digest: str) -> Alarm:
+    """What speaks against a version in force; about its developers, so that none of them closes it. Its owner answers for it."""
+    facts: dict[str, str | int] = {"model": f"{version.model_id}/{version.version}", "tier": version.tier, "report": report_digest}
+    made_by = [one for one in version.developers.split("|") if not one.startswith(SYSTEM)]
+    return Alarm(
+        control=REJECTED_IN_USE,
+        subject=f"model:{version.digest}",
+        severity=Severity.MEDIUM if version.tier == DECIDES_NOTHING else Severity.HIGH,
+        facts=facts | {"owner": version.owner_id} | ({"developers": "|".join(made_by)} if made_by else {}),
+    )
 
 
 def _answered(uow: UnitOfWork, version: ModelVersion, answer: ModelValidation) -> ModelVersion:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 EVERYONE = "everyone"
 
-_ROLES = {"analyst": marked("as analyst"), "approver": marked("as approver")}
+_ROLES = {"analyst": marked("as analyst"), "approver": marked("as approver"), coaching.EMERGENCY: marked("in emergencies")}
 _WHAT = {
     "release": marked("{n} released"),
     "approve": marked("{n} approved"),

@@ -22,6 +22,7 @@ from credit_review.ports import UnitOfWork
 from credit_review.review import adopt as adoption
 from credit_review.review import models, publishing
 from credit_review.review.models import Described
+from credit_review.review.working import Company
 from credit_review.words import marked, said
 from deployments.cli import governing
 from deployments.cli.frame import joined, names_of, services, show_json, show_pairs, show_table, tell
@@ -149,7 +150,9 @@ def _recorded(
 
 
 def _next_for(version: ModelVersion, name: str) -> None:
-    if version.tier in models.VALIDATED_FIRST and not version.validated_by:
+    if version.kind == ModelKind.CHALLENGER:
+        tell(said("next: somebody who did not make it signs it with `credit-review scorecard publish {name} --key KEY`", name=name))
+    elif version.tier in models.VALIDATED_FIRST and not version.validated_by:
         tell(said("next: somebody who did not make it runs `credit-review scorecard validate {name}`", name=name))
     else:
         tell(said("next: two people run `credit-review adopt {name}`", name=name))
@@ -164,6 +167,7 @@ def register(
     path = file if file.exists() else opened.settings.path(str(file))
     if not path.is_file():
         raise BadInput(said("{known_as} is missing", known_as=str(file)), expected=said("a file at {path}", path=path))
+    content = _challenger(path, str(file)) if chosen == ModelKind.CHALLENGER else {}
     with opened.store.begin() as uow:
         person = governing.me(opened, uow, as_person)
         by, now = person.person_id, opened.clock.now()
@@ -177,7 +181,7 @@ def register(
             version = _recorded(opened, uow, person, path, text, described, developers)
         else:
             version = models.register(
-                uow, digest=digest, kind=chosen, content={"name": path.name}, developers=list(developers) or [by], by=by, now=now,
+                uow, digest=digest, kind=chosen, content=content, developers=list(developers) or [by], by=by, now=now,
                 described=described,
             )  # fmt: skip
         uow.commit()
@@ -187,6 +191,15 @@ def register(
     tell(said("{model} is on record as {status}", model=models.named(version), status=said(models.STATUSES[ModelStatus(version.status)])))
     if version.status == ModelStatus.DRAFT:
         _next_for(version, path.name)
+
+
+def _challenger(path: Path, known_as: str) -> dict[str, Any]:
+    """What a challenger's description says of itself, once a process apart has read its model and asked it. Raises BadInput otherwise."""
+    from credit_review.adapters import challengers
+
+    held = challengers.read(path, known_as=known_as)
+    challengers.require_readable(held)
+    return held.card.model_dump(mode="json", include={"kind", "name", "trained_on"})
 
 
 def _kind(name: str) -> ModelKind:
@@ -246,7 +259,7 @@ def answer(config: Path, wanted: str, *, accept: bool, reject: bool, report: str
         _, whole = files.read(version.digest, REPORT, report)
         done = models.validate(
             uow, version.digest, verdict=verdict, report_digest=whole, comment=reason, by=person.person_id, on=opened.today(),
-            now=opened.clock.now(), card_digest=files.card_with(version.digest, whole),
+            now=opened.clock.now(), company=_company(opened), card_digest=files.card_with(version.digest, whole),
         )  # fmt: skip
         uow.commit()
     if as_json:
@@ -259,6 +272,12 @@ def answer(config: Path, wanted: str, *, accept: bool, reject: bool, report: str
             tell(said("next: two people run `credit-review adopt {name}`", name=opened.settings.scorecard))
     else:
         tell(said("{model}: report {report} rejected; it is {status}", **about))
+        if done.status == ModelStatus.IN_FORCE:
+            tell(said("a finding stands until its owner retires it or remedies what speaks against it: `credit-review finding list`"))
+
+
+def _company(opened: Services) -> Company:
+    return Company(calendar=opened.settings.working_days(), zone=opened.settings.zone)
 
 
 def examined_and_accepted(opened: Services, fitted: Fitted, *, developer: str, validator: str, reason: str) -> Written | None:
@@ -281,7 +300,7 @@ def examined_and_accepted(opened: Services, fitted: Fitted, *, developer: str, v
         with opened.store.begin() as uow:
             models.validate(
                 uow, version.digest, verdict=ModelVerdict.ACCEPTED, report_digest=written.report_digest, comment=reason, by=validator,
-                on=opened.today(), now=opened.clock.now(), card_digest=written.card_digest,
+                on=opened.today(), now=opened.clock.now(), company=_company(opened), card_digest=written.card_digest,
             )  # fmt: skip
             uow.commit()
     return written

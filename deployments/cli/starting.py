@@ -17,7 +17,7 @@ from credit_review import authority
 from credit_review.adapters import posting
 from credit_review.adapters import settings as configuration
 from credit_review.errors import BadInput, CreditReviewError
-from credit_review.model.records import PersonAccount
+from credit_review.model.records import ModelVersion, PersonAccount
 from credit_review.model.states import DocumentOfRecord
 from credit_review.review import manifest
 from credit_review.words import listed, marked, said
@@ -37,6 +37,8 @@ _TOKENS = {
 }
 
 SCORECARD = "scorecard.json"
+EXPIRES_SOON_DAYS = 90
+"""So many days before a scorecard's last one `doctor` speaks of it: fit, validation and adoption take people their time."""
 
 WRITTEN_BY_INIT = marked("the expert scorecard that `credit-review init` wrote")
 
@@ -260,6 +262,7 @@ def _record(settings: configuration.Settings) -> Iterator[Finding]:
             yield _signed_in(opened, uow)
             yield from _tiers(settings, frozenset(p.person_id for p in active), opened.today())
         yield from _adopted(opened, uow)
+        yield from _dates(opened, uow)
 
 
 def _tiers(settings: configuration.Settings, active: frozenset[str], today: date) -> Iterator[Finding]:
@@ -317,6 +320,39 @@ def _adopted(opened: Services, uow: UnitOfWork) -> Iterator[Finding]:
             yield wrong(said("adoption of {name}", name=name), error)
         else:
             yield Finding(said("adoption of {name}", name=name), True, said("in force (digest {digest})", digest=digest[:12]))
+
+
+def _dates(opened: Services, uow: UnitOfWork) -> Iterator[Finding]:
+    """Whether the scorecard that the settings name holds today by its own dates, and for how long."""
+    from credit_review import scoring
+
+    name, today = opened.settings.scorecard, opened.today()
+    try:
+        text = configuration.read_text(opened.settings.path(name), known_as=name)
+        card = scoring.load(text)
+    except CreditReviewError:
+        return  # said already, where the document itself is checked
+    subject = said("dates of {name}", name=name)
+    if card.valid_from is not None and today < card.valid_from:
+        mend = said("name the scorecard that holds today under `scorecard` in settings.yaml until then")
+        yield Finding(subject, False, said("holds only from {day} on", day=card.valid_from), mend)
+    elif card.valid_to is None:
+        yield Finding(subject, True, said("no last day"))
+    else:
+        yield _end(uow, subject, manifest.digest_of(text), card.valid_to, today)
+
+
+def _end(uow: UnitOfWork, subject: str, digest: str, end: date, today: date) -> Finding:
+    """What is to be said of a scorecard's last day; one that another takes the place of by then needs nothing."""
+    left = (end - today).days
+    if left > EXPIRES_SOON_DAYS:
+        return Finding(subject, True, said("holds until before {day}", day=end))
+    version = uow.get(ModelVersion, digest=digest)
+    if left > 0 and version is not None and version.valid_to is not None and version.valid_to <= end:
+        return Finding(subject, True, said("holds until {day}, when another version takes its place", day=version.valid_to))
+    found = said("expires in {n} days, on {day}", n=left, day=end) if left > 0 else said("expired: it held until before {day}", day=end)
+    mend = said("fit the next one with `credit-review scorecard fit`, have it validated and adopt it; it takes the place of this one")
+    return Finding(subject, False, found, mend)
 
 
 def _write_back(settings: configuration.Settings) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from collections.abc import Sequence
@@ -46,6 +47,8 @@ TO_SHOW = (
     ("authority.yaml", "group_limit_up_to: 3000000,", "group_limit_up_to: 900000, "),
 )
 """What the demo sets otherwise than the starter, so that there is something to see: approving several at once, and the highest tier."""
+STATEMENTS = re.compile(r"^# statements:.*?(?=^\n)", re.MULTILINE | re.DOTALL)
+"""The starter's mapping of statements, which the demo switches on: its company has some."""
 ADOPTERS = ("p-cfo", "p-manager")
 VALIDATOR = "p-controller"
 WHY_VALID = marked("Ranks and is calibrated on its own history; made-up customers, so nothing more is claimed.")
@@ -132,6 +135,8 @@ def _build(config: Path, customers: int, as_of: date) -> None:
             text = (config / name).read_text(encoding="utf-8")
             (config / name).write_text(text.replace(starter, shown), encoding="utf-8")
         demo_company.write(config / "ledger", seed=SEED, as_of=as_of, customers=customers)
+        demo_company.write_statements(config / "ledger", seed=SEED, as_of=as_of, customers=customers)
+        _switch_on_statements(config / "mapping.yaml")
         for name in ("data", "erp_drop"):
             (config / name).mkdir()
         opened = services(config)
@@ -143,6 +148,11 @@ def _build(config: Path, customers: int, as_of: date) -> None:
     opened.settings.path(opened.settings.scorecard).write_text(fitted.text, encoding="utf-8")
     scorecards.examined_and_accepted(opened, fitted, developer="p-analyst", validator=VALIDATOR, reason=language.say(WHY_VALID))
     _adopt_all(opened)
+
+
+def _switch_on_statements(mapping: Path) -> None:
+    text = mapping.read_text(encoding="utf-8")
+    mapping.write_text(STATEMENTS.sub(lambda found: re.sub("^# ", "", found[0], flags=re.MULTILINE), text), encoding="utf-8")
 
 
 def _adopt_all(opened: Services) -> None:

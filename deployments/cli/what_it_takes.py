@@ -68,6 +68,7 @@ def _plain(found: Found) -> dict[str, object]:
         "net_worth_minor": change.net_worth_minor if change else None,
         "recommended_minor": change.recommended_minor if change else None,
         "guarantee_minor": change.guarantee_minor if change else None,
+        "statements_days": found.statements_days,
     }
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 import sys
+from datetime import date
 from hashlib import sha256
 from pathlib import Path
 
@@ -12,8 +14,10 @@ import pytest
 from office import AS_OF, CLOCK, NOON, run
 
 from credit_review.adapters import challengers
-from credit_review.challenger import columns, fitting
-from credit_review.model.records import AuditRow, Proposal, Review
+from credit_review.challenger import card, columns, fitting
+from credit_review.errors import unforeseen
+from credit_review.model.records import AuditRow, ModelVersion, Proposal, Review
+from deployments import demo_company
 from tasks import assess, challenger, outcome, prepare, training
 
 sys.path.append(str(Path(__file__).parents[1] / "scoring"))
@@ -146,6 +150,38 @@ def test_the_comparison_for_a_script_has_money_in_control_currency(compared):
     assert found["challenger_minor"] - found["scorecard_minor"] == found["higher_minor"] + found["lower_minor"]
 
 
+def test_once_the_outcome_window_is_over_the_comparison_holds_both_against_what_came_true(compared, tmp_path):
+    """The ledger of 13 months later, in which the customers the challenger thought worst became insolvent."""
+    office, _, review = compared
+    other, later = office.copy(tmp_path / "config"), date(2027, 10, 31)
+    folder = other.config / "ledger"
+    demo_company.write(folder, seed=3, as_of=later, customers=45)
+    shadow = prepare.plan_of(str(other.config), review).workspace.read(challenger.SCORES)
+    judged = shadow[~shadow["set_aside"]].sort_values("pd_fraction")["customer_id"].tolist()
+    ruined = {one.rjust(10, "0") for one in judged[-8:]}
+    with (folder / "customers.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        insolvent = row["customer_number"] in ruined
+        row.update({"credit_status": "I", "status_since": "2027-02-01"} if insolvent else {"credit_status": "A", "status_since": ""})
+    with (folder / "customers.csv").open("w", encoding="utf-8", newline="") as file:
+        out = csv.DictWriter(file, list(rows[0]))
+        out.writeheader()
+        out.writerows(rows)
+    found = other.run("scorecard", "compare-challenger", review, "--as-of", later.isoformat(), "--json").fine().json
+    known = found["outcomes"]
+    assert known["until"] == "2027-09-30" and known["customers"] > 30 and known["bad"] >= 8 and found["why_unknown"] is None
+    assert known["AUC"]["challenger"][0] > 0.8
+    for measure in ("AUC", "Brier score", "calibration error"):
+        of = {name: known[measure][name] for name in ("scorecard", "challenger", "difference")}
+        assert of["difference"][0] == pytest.approx(of["challenger"][0] - of["scorecard"][0])
+        assert all(low <= value <= high for value, low, high in of.values())
+    page = (other.config / "data" / "reviews" / review / "challenger.html").read_text(encoding="utf-8")
+    assert "challenger less scorecard" in page and f"{known['bad']} of them with the outcome" in page
+    early = other.run("scorecard", "compare-challenger", review, "--as-of", "2027-09-29", "--json").fine().json
+    assert early["outcomes"] is None and "2027-09-30" in early["why_unknown"]
+
+
 def test_a_changed_result_is_not_compared(compared, tmp_path):
     office, _, review = compared
     other = office.copy(tmp_path / "config")
@@ -199,7 +235,55 @@ def test_whatever_else_goes_wrong_with_a_challenger_stops_no_review(office, file
     monkeypatch.setattr(challengers, "predict", lambda *_: 1 / 0)
     review = office.one(Review).review_id
     challenger.ride(prepare.plan_of(str(office.config), review))
-    assert entries(office, review)[0]["why"] == "the challenger failed (ZeroDivisionError)"
+    (entry,) = entries(office, review)
+    digest = sha256((files / "challenger.json").read_bytes()).hexdigest()
+    named = f"the challenger challenger.json (digest {digest[:12]}) failed: ZeroDivisionError: division by zero; next: "
+    assert entry["why"].startswith(f"{named}`credit-review scorecard register challenger.json --kind challenger`")
+    assert entry["challenger"] == digest
+
+
+SECRETS = "postgresql://scoring:hunter2@db/x refused, password=hunter2 and xoxb-0123456789-abcdefghij did not help"
+
+
+def test_the_words_of_an_unforeseen_error_are_kept_without_secrets_or_traceback():
+    told = unforeseen(RuntimeError(f"\n{SECRETS}\n  File x.py, line 3"))
+    assert told == "RuntimeError: postgresql://…@db/x refused, password=… and … did not help"
+    assert unforeseen(ValueError()) == "ValueError" and len(unforeseen(KeyError("a " * 500))) < 250
+    assert unforeseen(KeyError("group_id")) == "KeyError: 'group_id'"
+
+
+# --- what is registered ---------------------------------------------------------------------------------------------------------------
+
+
+def refused_files(folder, made):
+    """Files that are no readable challenger, each with the words of its refusal."""
+    (folder / "notes.json").write_text('{"name": "notes"}')
+    yield "notes.json", "notes.json, format: ", "a challenger as `credit-review scorecard fit --challenger` writes it"
+    (folder / "scan.json").write_bytes(b"\x80\x04\x95 pickled")
+    yield "scan.json", "scan.json is not JSON", "a challenger as"
+    challengers.write(folder / "lonely.json", made)
+    (folder / "lonely.skops").unlink()
+    yield "lonely.json", "lonely.skops cannot be read", "a file at"
+    challengers.write(folder / "swapped.json", made)
+    (folder / "swapped.skops").write_bytes(b"other")
+    yield "swapped.json", "swapped.skops is not the model that its description names", "the file with SHA-256"
+    disguised = b"PK\x05\x06" + b"\0" * 18
+    about = made.card.model_copy(update={"model": card.ModelFile(sha256=sha256(disguised).hexdigest(), size=len(disguised))})
+    challengers.write(folder / "disguised.json", fitting.Fitted(about, disguised))
+    yield "disguised.json", "the challenger's model file is refused: it is no whole skops file", "a model file as"
+
+
+def test_only_a_readable_challenger_is_registered_and_the_refusal_names_file_and_what_is_expected(office, made, files):
+    for name, what, expected in refused_files(office.config, made):
+        done = office.run("scorecard", "register", name, "--kind", "challenger", who="p-analyst").refused(3, what)
+        assert expected in done.err
+    assert not office.find(ModelVersion, kind="challenger")
+    for one in files.iterdir():
+        shutil.copy(one, office.config / one.name)
+    done = office.run("scorecard", "register", "challenger.json", "--kind", "challenger", who="p-analyst").fine()
+    assert "next: somebody who did not make it signs it with `credit-review scorecard publish challenger.json" in done.out
+    version = office.one(ModelVersion, kind="challenger")
+    assert (version.title, version.tier) == (made.card.name, 3) and "480 rows of" in version.data
 
 
 def test_a_challenger_is_fitted_at_the_command_line_and_a_thin_history_is_refused(office, made, monkeypatch):

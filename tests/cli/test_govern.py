@@ -14,6 +14,7 @@ import pytest
 import yaml
 from office import CLOCK, DOCUMENTS, NOON, Office, run
 
+from credit_review import scoring
 from credit_review.adapters.store import schema
 from credit_review.model.records import ErpDifference, OutboxEntry
 from credit_review.model.states import OutboxState
@@ -134,7 +135,20 @@ def wrong(office, *said, code=3):
 
 
 def test_doctor_finds_a_reviewed_installation_in_order(reviewed):
-    assert reviewed.run("doctor").fine().out.count("ok    ") == 21
+    assert reviewed.run("doctor").fine().out.count("ok    ") == 22
+
+
+def test_doctor_names_a_scorecard_that_is_outside_its_dates_or_soon_will_be(office):
+    path, today = office.config / "scorecard.json", NOON.date()
+    card = scoring.load(path.read_text())
+    for first, end, words in (
+        (None, 91, "holds until before "), (None, 90, "expires in 90 days, on "), (None, 0, "expired: it held until before "),
+        (1, None, "holds only from "),
+    ):  # fmt: skip
+        dates = {name: n if n is None else today + timedelta(days=n) for name, n in (("valid_from", first), ("valid_to", end))}
+        path.write_text(scoring.dump(card.model_copy(update=dates)))
+        [found] = [one for one in office.run("doctor", "--json").json if one["subject"] == "dates of scorecard.json"]
+        assert found["found"].startswith(words) and found["ok"] is (end == 91) and bool(found["next_step"]) is not found["ok"]
 
 
 def test_doctor_names_a_missing_configuration(tmp_path):

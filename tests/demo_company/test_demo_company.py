@@ -160,3 +160,29 @@ def test_the_generator_shares_no_code_with_what_it_demonstrates():
     names = {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
     names |= {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
     assert not {n for n in names if n.split(".")[0] in ("credit_review", "expectations", "tasks", "flows", "deployments")}
+
+
+# --- statements -------------------------------------------------------------------------------------------------------------------
+
+
+def test_about_half_the_customers_publish_statements_that_balance_but_one_and_were_not_known_before_they_were_received(company, tmp_path):
+    path = demo_company.write_statements(tmp_path, SEED, AS_OF)
+    found, people = rows(path), {c["customer_number"]: c for c in rows(company["customers"])}
+    who = {row["customer_number"] for row in found}
+    assert who < set(people) and 0.35 * len(people) < len(who) < 0.65 * len(people)
+    assert not [n for n in who if people[n]["segment"] == "Public" or people[n]["credit_status"] in ("IC", "O", "N")]
+    odd = [r for r in found if int(r["equity"]) + int(r["total_liabilities"]) != int(r["total_assets"])]
+    assert len(odd) == 1
+    assert all(day(r["period_end"]) < day(r["received"]) <= AS_OF for r in found)
+    assert all(
+        int(r["current_assets"]) <= int(r["total_assets"]) and int(r["current_liabilities"]) <= int(r["total_liabilities"]) for r in found
+    )
+    assert path.read_bytes() == demo_company.write_statements(tmp_path / "again", SEED, AS_OF).read_bytes()
+
+
+def test_statements_are_weaker_where_customers_stopped_paying(company, tmp_path):
+    people = {c["customer_number"]: c["credit_status"] for c in rows(company["customers"])}
+    newest = {r["customer_number"]: r for r in rows(demo_company.write_statements(tmp_path, SEED, AS_OF))}
+    share = {bad: [int(r["total_liabilities"]) / int(r["total_assets"]) for n, r in newest.items() if (people[n] in "BLI") is bad]
+             for bad in (True, False)}  # fmt: skip
+    assert sum(share[True]) / len(share[True]) > sum(share[False]) / len(share[False]) + 0.05

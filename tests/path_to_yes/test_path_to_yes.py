@@ -115,6 +115,18 @@ def test_accounts_and_reports_are_asked_for_only_where_they_are_missing_or_old()
     assert found.reached and found.change.recommended_minor is not None and found.change.pay == ()
 
 
+def test_statements_are_named_where_the_view_they_would_add_is_missing_and_no_amount_is_promised_for_them():
+    late = [bill(1, days=45, amount=300_000)]
+    unseen = company(late)
+    assert find(unseen, 2_800_000).statements_days == 540 and "statements" in told(unseen, 2_800_000)[-1]
+    assert told(unseen, 2_800_000)[-1].startswith("besides, statements not older than 540 days would add the financial standing")
+    assert find(unseen, 1_000_000).statements_days is None, "nothing is needed"
+    assert find(company(late, report_age=30), 2_800_000).statements_days is None, "the bureau's report is known"
+    scoring_rules = unseen.policy.scoring.model_copy(update={"combine": "behaviour"})
+    alone = replace(unseen, policy=unseen.policy.model_copy(update={"scoring": scoring_rules}))
+    assert find(alone, 2_800_000).statements_days is None, "policy lets it decide nothing"
+
+
 def test_a_guarantee_helps_where_policy_counts_it():
     poor = {"worth": 2_000_000, "worth_age": 10, "report_age": 30}
     assert find(company(**poor), 2_500_000).change is None

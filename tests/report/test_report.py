@@ -19,6 +19,7 @@ from credit_review import report
 from credit_review.model.validation import ERROR, FAIL, Outcome, Verdict
 from credit_review.report import ControlTotal, RiskKeptLine, book, headline, movements
 from credit_review.report.text import clean, major, money, percent, whole
+from credit_review.words import Words
 from tasks import reporting
 
 
@@ -155,6 +156,42 @@ def test_each_proposal_shows_its_reasons_and_its_derivation():
     assert not re.search(r"\b[RM]\d\d\b", text), "reason codes stand in words"
     first = rows[rows["currency"].eq("EUR") & rows["formula"].ne("")].iloc[0]
     assert first["formula"] in text
+
+
+def seen_twice(rows):
+    """The book of the tests with both views scored: the first proposal by both, the second by behaviour alone."""
+    first, second = rows["customer_id"].iloc[:2]
+    scores = sample.scores(data().features, 3).assign(views="weighted", view_missing="", behaviour_points=540, behaviour_pd_fraction=0.021)
+    scores = scores.assign(financial_points=pd.array([498] * len(scores), dtype="Int64"), financial_pd_fraction=0.064)
+    alone = scores["customer_id"].eq(second)
+    scores.loc[alone, ["financial_points", "financial_pd_fraction"]] = pd.NA
+    scores.loc[alone, "view_missing"] = "financial"
+    facts = {"altman_model": "z_private", "altman_score": 1.13, "altman_zone": "distress", "statements_age_days": 214.0}
+    features = data().features.assign(average_days_late=11.5, cleared_count=38, external_grade="", external_age_days=float("nan"))
+    features.loc[features["customer_id"].eq(first), [*facts]] = [*facts.values()]
+    features.loc[features["customer_id"].eq(first), ["external_grade", "external_age_days"]] = ["C", 30.0]
+    notes = {first: "payment behaviour (540) and financial standing (498) together", second: "financial standing is not known"}
+    proposals = data().proposals.assign(grade_note=data().proposals["customer_id"].map(notes).fillna(""))
+    return first, second, replace(data(), scores=scores, features=features, proposals=proposals)
+
+
+def test_both_views_and_how_they_combined_stand_under_each_proposal_in_both_languages():
+    rows = movements.changes(data().proposals)
+    first, second, book_of_both = seen_twice(rows)
+    lines = {line.customer_id: line for block in movements.blocks(book_of_both)[0] for line in block.lines}
+    paying = "540 points, 2.1%; on average 11.5 days late over 38 paid invoices"
+    assert str(lines[first].views[0][1]).startswith(paying)
+    assert lines[first].views[1][1] == (
+        "498 points, 6.4%; Altman Z' 1.13, distress zone, statements 214 days old; external grade C, 30 days old"
+    )
+    assert str(lines[first].views[2][1]).endswith("; payment behaviour (540) and financial standing (498) together")
+    assert lines[second].views[1][1] == "not known, so the other view stands alone"
+    steps = [label for label, _ in lines[first].why]
+    assert steps and "How the grade came about" not in steps
+    english, chinese = (read(page) for page in report.pages(book_of_both, [Words(), Words(language="zh_CN")]))
+    assert english.text.count("Financial standing:") == english.text.count("Payment behaviour:") == len(rows)
+    assert chinese.text.count("财务状况：") == len(rows) and "Financial standing" not in chinese.text
+    assert "Payment behaviour:" not in read(page()).text, "a review without views says nothing of them"
 
 
 def many(count, exceptional):

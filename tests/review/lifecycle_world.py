@@ -269,6 +269,7 @@ _EXPLAINS = {
     "group": ("group.changed",),
     "rate": ("rate.recorded",),
     "batch": ("score.batch", "limit.openings_tied"),
+    "finding": ("finding.opened", "finding.assigned", "finding.remedied", "finding.closed", "finding.reopened"),
 }  # fmt: skip
 KIND_OF = {action: kind for kind, actions in _EXPLAINS.items() for action in actions}
 
@@ -294,6 +295,7 @@ _STATE = {
     "group": (records.GroupMembership, ("customer_id", "recorded_at"), ()),
     "rate": (records.Rate, ("base", "quote", "valid_from", "recorded_at"), ()),
     "batch": (records.ReviewBatch, ("review_id", "stage", "bucket"), ()),
+    "finding": (records.Finding, ("finding_id",), ("state", "owner_id", "times_reopened")),
 }
 
 

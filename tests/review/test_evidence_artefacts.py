@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, timedelta
+from pathlib import Path
 
 import pytest
 from decision_world import MATRIX_TEXT, NOON, TODAY, World, digest_of, document
@@ -49,7 +50,7 @@ def say(world, action, entity, by="person:p-cfo", told=None, at=None, **data):
     return seq
 
 
-def made(world, name, *, first=TODAY, last=TODAY, size=MAX_INT, replays=lambda _: None, alarms=tuple, data=None):
+def made(world, name, *, first=TODAY, last=TODAY, size=MAX_INT, replays=lambda _: None, alarms=tuple, data=Path("nowhere")):
     """An artefact's rows by column, and what it told."""
     one, told = BY_FILE[name], Telling()
     with world.store.engine.connect() as connection, connection.begin():
@@ -299,7 +300,7 @@ def test_only_the_first_entries_count_where_a_number_is_given(world):
 def test_every_query_is_remembered_with_its_parameters(world):
     change(world, "c-1")
     with world.store.engine.connect() as connection, connection.begin():
-        record = SqlRecord(connection, Period.of(TODAY, TODAY, UTC), MAX_INT, None)
+        record = SqlRecord(connection, Period.of(TODAY, TODAY, UTC), MAX_INT, Path("nowhere"))
         list(BY_FILE["E05-who-what-when"].rows(record, Telling()))
         asked = record.queries()
     assert len(asked) == 2 and all("FROM audit_log" in one["query"] and "POSTCOMPILE" not in one["query"] for one in asked)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from hashlib import sha256
 
 import pytest
 from lifecycle_world import NOON, TODAY, World
 from test_evidence_artefacts import made, say
 from test_models import REJECTED, adopted, answer, card, draft, published
 
+from credit_review.adapters.model_files import ModelFiles
 from credit_review.review import models
 from credit_review.review.models import Described
 
@@ -19,18 +21,39 @@ def world(store, clock):
     return World(store, clock)
 
 
-def test_a_version_is_listed_with_owner_validator_report_adopters_and_signature(world):
+CARD = sha256(b"<p>card").hexdigest()
+
+
+def test_a_version_is_listed_with_owner_validator_report_adopters_and_signature(world, tmp_path):
     text = card("First", trained_on={"rows": 9})
-    one = draft(world, text, developers=("p-three", "p-one"), described=Described(owner_id="p-cfo", card_digest="cd" * 32))
-    answer(world, one.digest)
+    one = draft(world, text, developers=("p-three", "p-one"), described=Described(owner_id="p-cfo", card_digest=CARD))
+    files = ModelFiles(tmp_path)
+    report = files.keep(one.digest, "validation", "{}")
+    assert files.keep(one.digest, "card", "<p>card") == CARD
+    answer(world, one.digest, report=report)
     adopted(world, one.digest)
     published(world, one.digest, by="p-two")
-    [row], told = made(world, "E18-model")
+    [row], told = made(world, "E18-model", data=tmp_path)
     assert (row["model"], row["version"], row["tier"], row["owner"], row["digest"]) == ("scorecard", 1, 1, "p-cfo", one.digest)
     assert (row["developers"], row["validated_by"], row["authority"]) == ("p-one|p-three", "p-analyst", "independent")
-    assert (row["report_sha256"], row["card_sha256"], row["rejections"]) == ("ab" * 32, "cd" * 32, 0)
+    assert (row["report_sha256"], row["card_sha256"], row["rejections"]) == (report, CARD, 0)
     assert (row["adopters"], row["independent_adopters"], row["published_by"]) == ("p-one|p-two", "p-two", "p-two")
     assert row["signed_by"].startswith("example.com/models+") and row["lacks"] == "" and told.exceptions == 0
+    assert told.beside == {f"models/{CARD}.html": "<p>card", f"models/{report}.json": "{}"}
+    assert (row["card_file"], row["report_file"]) == tuple(told.beside)
+
+
+def test_a_card_or_report_that_is_changed_or_gone_is_named_and_not_in_the_pack(world, tmp_path):
+    one = draft(world, described=Described(owner_id="p-cfo", card_digest=CARD))
+    files = ModelFiles(tmp_path)
+    files.keep(one.digest, "card", "<p>card")
+    answer(world, one.digest)
+    adopted(world, one.digest)
+    [row], told = made(world, "E18-model", data=tmp_path)
+    assert (row["lacks"], row["report_file"], list(told.beside)) == ("report_file", None, [f"models/{CARD}.html"])
+    files.path(one.digest, "card", CARD).write_text("<p>cards")
+    [row], told = made(world, "E18-model", data=tmp_path)
+    assert (row["lacks"], told.beside, told.exceptions) == ("card_file|report_file", {}, 1)
 
 
 def test_what_a_version_lacks_is_named(world):
@@ -40,7 +63,7 @@ def test_what_a_version_lacks_is_named(world):
     world.clock.set(NOON + timedelta(hours=1))
     answer(world, one.digest, by="p-cfo", verdict=REJECTED, now=NOON + timedelta(hours=1))
     [row], told = made(world, "E18-model")
-    assert (row["lacks"], told.exceptions) == ("validation_rejected_since", 1)
+    assert (row["lacks"], told.exceptions) == ("validation_rejected_since|report_file", 1)
 
 
 def test_a_forged_life_is_found(world):
@@ -72,7 +95,7 @@ def test_a_forged_life_is_found(world):
         to="in_force",
     )
     rows, told = made(world, "E18-model")
-    assert [row["lacks"] for row in rows] == ["independent_validator|owner", "validation|owner"] and told.exceptions == 2
+    assert [row["lacks"] for row in rows] == ["independent_validator|owner|report_file", "validation|owner"] and told.exceptions == 2
 
 
 def test_a_version_that_ended_before_the_period_is_not_in_it(world):

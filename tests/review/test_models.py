@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import date, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,17 +16,20 @@ from test_races import at_once
 from credit_review.adapters.store.business import compare_with_tables
 from credit_review.adapters.store.unit_of_work import open_store
 from credit_review.audit.notes import SigningKey
+from credit_review.calendar import WorkingCalendar
 from credit_review.errors import BadInput, Conflict, CreditReviewError, Refused
-from credit_review.model.records import GovernedDocument, ModelValidation, ModelVersion
+from credit_review.model.records import Finding, GovernedDocument, ModelValidation, ModelVersion
 from credit_review.model.states import MODEL_NEXT, DocumentOfRecord, ModelKind, ModelStatus, ModelVerdict
 from credit_review.review import adopt, models, publishing
 from credit_review.review.models import Described
+from credit_review.review.working import Company
 
 KEY = SigningKey.from_seed("example.com/models", b"k" * 32)
 OTHER = SigningKey.from_seed("example.com/others", b"o" * 32)
 REPORT = "ab" * 32
 ROUNDS = 3
 ACCEPTED, REJECTED = ModelVerdict.ACCEPTED, ModelVerdict.REJECTED
+COMPANY = Company(calendar=WorkingCalendar("DE"), zone=ZoneInfo("Europe/Berlin"))
 MIDNIGHT = "T00:00:00.000000Z"
 
 
@@ -48,7 +52,8 @@ def draft(world, text=None, *, developers=("p-three",), described=None):
 
 def answer(world, digest, by="p-analyst", verdict=ACCEPTED, *, report=REPORT, comment="ranks as it says", now=NOON):
     return world.do(
-        models.validate, digest, verdict=verdict, report_digest=report, comment=comment, by=by, on=now.date(), now=now
+        models.validate, digest, verdict=verdict, report_digest=report, comment=comment, by=by, on=now.date(), now=now,
+        company=COMPANY,
     )  # fmt: skip
 
 
@@ -164,6 +169,23 @@ def test_a_rejection_of_what_is_in_force_is_on_record_and_stops_nothing(world):
     adopted(world, one.digest)
     answer(world, one.digest, by="p-cfo", verdict=REJECTED, now=NOON + timedelta(days=1))
     assert usable(world, one.digest).validated_by == "p-analyst" and world.ask(models.doubted, one.digest)
+
+
+def test_a_rejection_of_what_is_in_force_is_a_finding_of_its_owner_that_no_developer_closes(world):
+    one = draft(world, described=Described(owner_id="p-cfo"))
+    answer(world, one.digest, verdict=REJECTED)
+    assert not world.find(Finding)
+    answer(world, one.digest, now=NOON + timedelta(hours=1))
+    adopted(world, one.digest)
+    ledger = Ledger(world)
+    answer(world, one.digest, verdict=REJECTED, comment="ranks by luck", now=NOON + timedelta(days=1))
+    assert ledger.check() == {"model": 1, "finding": 1}
+    found = world.one(Finding)
+    assert (found.control, found.subject, found.severity) == ("model_rejected", f"model:{one.digest}", "high")
+    assert (found.owner_id, found.about, found.text, found.opened_by) == ("p-cfo", "p-three", "ranks by luck", "p-analyst")
+    assert json.loads(found.facts_json)["report"] == REPORT
+    answer(world, one.digest, verdict=REJECTED, now=NOON + timedelta(days=2))
+    assert world.one(Finding) == found and compare_with_tables(world.store.engine) == []
 
 
 def test_a_validation_says_why(world):

@@ -28,9 +28,10 @@ from credit_review.documents import parse
 from credit_review.errors import BadInput, Conflict, Refused
 from credit_review.model.records import AuditRow, CreditLimit, Finding, LimitChange, Maker, OutboxEntry, Proposal
 from credit_review.model.states import ProposalState, Verdict
+from credit_review.monitoring.overrides import Hindsight, scored
 from credit_review.policy import ControlRules
 from credit_review.ports import Entry
-from credit_review.review import followup, override
+from credit_review.review import coaching, followup, override
 from credit_review.review.addressing import Destinations
 from credit_review.review.counter import CounterOffer
 from credit_review.review.ending import created_data
@@ -384,3 +385,20 @@ def test_the_shortest_limit_a_matrix_allows_outlasts_its_approval_where_weekends
 
     weekdays = replace(COMPANY.calendar, country="weekdays")
     assert weekdays.add_working_days(start, days) < start + timedelta(days=_days_of(days) + 1)
+
+
+# --- and in hindsight -----------------------------------------------------------------------------------------------------------------
+
+
+def test_an_override_stands_in_the_ledger_of_replaced_figures_and_is_scored_after_two_and_four_quarters(world):
+    put(world, asked(world, engine_minor=60_000_00))
+    put(world, asked(world, "c-2", engine_minor=None))  # where the engine had no figure, what stood
+    with world.store.read() as uow:
+        kept, none = coaching.gather(uow, TODAY, TODAY, COMPANY.zone)[1], coaching.gather(uow, date.min, date(2026, 1, 1), COMPANY.zone)[1]
+    assert none == []
+    assert {(o.person_id, o.role, o.customer_id, o.before_minor, o.after_minor) for o in kept} == {
+        ("p-analyst", "emergency", "c-1", 60_000_00, 90_000_00), ("p-analyst", "emergency", "c-2", 0, 90_000_00),
+    }  # fmt: skip
+    later = {("c-1", kept[0].as_of, 2): Hindsight("C", late=True), ("c-1", kept[0].as_of, 4): Hindsight("A", late=False)}
+    found = {one.quarters: one for one in scored(kept, later, "ABC", said={}, left_alone={}) if one.up}
+    assert [(found[q].made, found[q].late.bad, found[q].late.of) for q in (2, 4)] == [(2, 1, 1), (2, 0, 1)]

@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, func, select, text
 
+from credit_review.adapters.model_files import ModelFiles
 from credit_review.adapters.store import models
 from credit_review.audit import timestamp
 from credit_review.controls.alarm import Alarm
@@ -81,6 +82,11 @@ class SqlRecord:
             return None
         self._note(f"file {'/'.join(path)}", {"sha256": sha256(content).hexdigest()})
         return found if isinstance(found, dict) else None
+
+    def kept(self, model: str, what: str, digest: str) -> str | None:
+        """The `card` or `validation` report of a version with this SHA-256; None where none is kept that is still what was written."""
+        self._note(f"{what} of a model in the folder models", {"model": model, "sha256": digest})
+        return ModelFiles(self.data).kept(model, what, digest)
 
     def alarms(self) -> Sequence[Alarm]:
         """What the controls that watch find in the record today."""
