@@ -354,6 +354,30 @@ def _answer(c: Any, f: dict[str, Any], rules: Rules, *, top: bool) -> dict[str, 
     return found | _way(c, f, rules, hand, grade, top=top)
 
 
+def _of_segment(c: Any, f: Written, rules: Rules) -> Written:
+    """The policy as the first segment that the canary belongs to has it; a canary has no region and no business segment."""
+    policy = rules.policy
+    for segment in policy.get("segments") or ():
+        if _belongs(c, f, rules, segment["who"]):
+            own = {name: segment[name] for name in ("maximum", "step", "caps") if segment.get(name) is not None}
+            own["by_grade"] = {**policy["limits"]["by_grade"], **(segment.get("by_grade") or {})}
+            given = segment.get("inputs") or {}
+            if segment.get("formula"):
+                own |= {"formula": segment["formula"], "inputs": given}
+            else:
+                own["inputs"] = {**(policy["limits"].get("inputs") or {}), **given}
+            return {**policy, "limits": {**policy["limits"], **own}}
+    return policy
+
+
+def _belongs(c: Any, f: Written, rules: Rules, who: Written) -> bool:
+    exposure = _control(c, rules, f["exposure_minor"])
+    low, high = who.get("exposure_from"), who.get("exposure_below")
+    in_band = (low is None or exposure >= F(low) * rules.unit) and (high is None or exposure < F(high) * rules.unit)
+    lists = (("regions", ""), ("legal_entities", "ALL"), ("segments", ""), ("statuses", c.status))
+    return in_band and all(value in who[name] for name, value in lists if who.get(name))
+
+
 def _state(c: Any, f: Written, rules: Rules, hand: Written) -> str:
     if rules.policy["classes"][c.status]["action"] == "exclude":
         return "excluded"

@@ -112,6 +112,10 @@ SLOW = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
         "limits__step": {"up_fraction": 100, "down_fraction": 1, "free_amount": 5_000_000},
         "limits__smallest_change": {"amount": 0, "fraction": 0},
         "limits__forbid_increase__grades": ["E"],
+        "segments": [
+            {"name": "elsewhere", "who": {"regions": ["north"]}, "maximum": 5_000},
+            {"name": "large", "who": {"statuses": ["active"], "exposure_from": 20_000}, "formula": {"limit": "need / 3 + 1 EUR"}},
+        ],
     },
     base=600,
     currency="EUR",
