@@ -84,6 +84,8 @@ def _facts(c: Any, rules: Rules) -> dict[str, Any]:
             "external_pd_fraction": F(c.report.pd) if c.report else None,
             "external_age_days": c.report.age if c.report else None,
             "recommended_limit_minor": c.report.recommended if c.report else None,
+            "insured_minor": sum(_covered(one, exposure) for one in c.cover if one.kind != "guarantee"),
+            "cleared_count": sum(not i.broken and i.cleared is not None and i.cleared < 365 for i in c.invoices),
             "pays": any(not i.broken and (i.cleared is None or i.cleared < 365) for i in c.invoices),
         }
         | _accounts(c)
@@ -97,14 +99,16 @@ _WEIGHTS = (F("6.56"), F("3.26"), F("6.72"), F("1.05"))
 def _accounts(c: Any) -> dict[str, Any]:
     """What the newest accounts come to; nothing of Altman for a financial company."""
     if not c.accounts:
-        return dict.fromkeys(("age", "z2", "zone", "trend", "equity", "coverage", "liquid", "margin"))
+        return dict.fromkeys(("age", "z2", "altman_score", "zone", "trend", "equity", "coverage", "liquid", "margin"))
     new = c.accounts[0]
     scores = [_z2(one) for one in c.accounts]
     z2 = scores[0]
+    score, zone = _altman(new, z2)
     return {
         "age": new.age,
         "z2": z2,
-        "zone": _zone(new, z2),
+        "altman_score": score,
+        "zone": zone,
         "trend": _slope(c.accounts, scores) if len(scores) >= 3 and None not in scores else None,
         "equity": _six(new.assets - new.owed, new.assets),
         "coverage": _six(new.earned, new.interest),
@@ -125,8 +129,8 @@ def _z2(one: Any) -> F | None:
     return None if one.kind == "financial" else F(round(sum(w * p for w, p in zip(_WEIGHTS, parts, strict=True)) * 10**4), 10**4)
 
 
-def _zone(one: Any, z2: F | None) -> str | None:
-    """The zone by the model made for the kind of company; a listed one is worth its assets on the market."""
+def _altman(one: Any, z2: F | None) -> tuple[F | None, str | None]:
+    """Score and zone by the model made for the kind of company; a listed one is worth its assets on the market."""
     liquid, kept, earned, sold = ((F(n, one.assets)) for n in (one.current - one.due, one.kept, one.earned, one.sold))
     book, market = F(one.assets - one.owed, one.owed), F(one.assets, one.owed)
     score, low, high = {
@@ -138,7 +142,9 @@ def _zone(one: Any, z2: F | None) -> str | None:
         "emerging_market": (None if z2 is None else z2 + F("3.25"), "4.35", "5.85"),
         "financial": (None, "0", "0"),
     }[one.kind]  # fmt: skip
-    return None if score is None else "safe" if score > F(high) else "distress" if score < F(low) else "grey"
+    if score is None:
+        return None, None
+    return F(round(score * 10**4), 10**4), "safe" if score > F(high) else "distress" if score < F(low) else "grey"
 
 
 def _slope(accounts: Sequence[Any], scores: Sequence[Any]) -> F:
@@ -164,7 +170,9 @@ def _owed(c: Any, rules: Rules) -> dict[str, Any]:
         "open_items": sum(amount for amount, _ in aged),
         "unapplied_credits": others["credit_note"],
         "unbilled_deliveries": max(0, others["delivery"]),
+        "unbilled_deliveries_minor": max(0, others["delivery"]),
         "open_orders": max(0, others["order"]),
+        "open_orders_minor": max(0, others["order"]),
         "notes": max(0, others["note"]),
         "overdue_minor": sum(amount for amount, days in aged if days > 0),
         "oldest_dpd_days": max((days for _, days in aged), default=0),
@@ -286,14 +294,18 @@ def _already(f: Written, rule: Written, unit: int) -> int:
     return int(rule["points"]) if happened or f["status"] in rule["statuses"] else 0
 
 
-def _grade(points: int, scorecard: Written, policy: Written, missing: str, was: int | None) -> tuple[str, str]:
-    """The grade, and why it is another than its band's."""
+def _probability(points: int, scorecard: Written) -> float:
+    """The probability that the points stand for."""
     scale = scorecard["scale"]
     factor = float(scale["double_odds"]) / math.log(2)
     log_odds = (points - (float(scale["base_points"]) - factor * math.log(float(scale["base_odds"])))) / factor
     measured = scorecard["calibration"]
     slope, shift = (measured["slope"], measured["shift"]) if isinstance(measured, dict) else (1.0, measured)
-    probability = round(1 / (1 + math.exp(float(slope) * log_odds - float(shift))), 6)
+    return round(1 / (1 + math.exp(float(slope) * log_odds - float(shift))), 6)
+
+
+def _grade(probability: float, policy: Written, missing: str, was: int | None) -> tuple[str, str]:
+    """The grade, and why it is another than its band's."""
     scoring, bands = policy.get("scoring") or {}, policy["grades"]
     last, margin = len(bands) - 1, F(scoring.get("grade_margin", 0))
     place, why = next(n for n, band in enumerate(bands) if probability < float(band["below"])), ""
@@ -315,10 +327,11 @@ def _grade(points: int, scorecard: Written, policy: Written, missing: str, was: 
 def _answer(c: Any, f: dict[str, Any], rules: Rules, *, top: bool) -> dict[str, Any]:
     unit = rules.foreign_unit if c.foreign else rules.unit
     score = _scored(f, rules, unit)
-    grade, why = _grade(score["points"], rules.scorecard, rules.policy, score["view_missing"], c.was)
-    hand = by_hand(
-        f | {"grade": grade, "view_missing": score["view_missing"]}, rules.policy, rate=_rate(c, rules), unit=unit, policy_unit=rules.unit
-    )
+    probability = _probability(score["points"], rules.scorecard)
+    grade, why = _grade(probability, rules.policy, score["view_missing"], c.was)
+    measured = {name: value for name, (value, _) in _measures(f).items()}
+    scored = {"grade": grade, "view_missing": score["view_missing"], "points": score["points"], "pd_fraction": F(str(probability))}
+    hand = by_hand(measured | f | scored, rules.policy, rate=_rate(c, rules), unit=unit, policy_unit=rules.unit)
     found = {
         "state": _state(c, f, rules, hand),
         "quarantined_rows": sum(i.broken for i in c.invoices),
@@ -339,6 +352,30 @@ def _answer(c: Any, f: dict[str, Any], rules: Rules, *, top: bool) -> dict[str, 
         "forbids_increase": "|".join(sorted(hand["forbidden"])),
     }
     return found | _way(c, f, rules, hand, grade, top=top)
+
+
+def _of_segment(c: Any, f: Written, rules: Rules) -> Written:
+    """The policy as the first segment that the canary belongs to has it; a canary has no region and no business segment."""
+    policy = rules.policy
+    for segment in policy.get("segments") or ():
+        if _belongs(c, f, rules, segment["who"]):
+            own = {name: segment[name] for name in ("maximum", "step", "caps") if segment.get(name) is not None}
+            own["by_grade"] = {**policy["limits"]["by_grade"], **(segment.get("by_grade") or {})}
+            given = segment.get("inputs") or {}
+            if segment.get("formula"):
+                own |= {"formula": segment["formula"], "inputs": given}
+            else:
+                own["inputs"] = {**(policy["limits"].get("inputs") or {}), **given}
+            return {**policy, "limits": {**policy["limits"], **own}}
+    return policy
+
+
+def _belongs(c: Any, f: Written, rules: Rules, who: Written) -> bool:
+    exposure = _control(c, rules, f["exposure_minor"])
+    low, high = who.get("exposure_from"), who.get("exposure_below")
+    in_band = (low is None or exposure >= F(low) * rules.unit) and (high is None or exposure < F(high) * rules.unit)
+    lists = (("regions", ""), ("legal_entities", "ALL"), ("segments", ""), ("statuses", c.status))
+    return in_band and all(value in who[name] for name, value in lists if who.get(name))
 
 
 def _state(c: Any, f: Written, rules: Rules, hand: Written) -> str:

@@ -1,16 +1,20 @@
 """A second, slow way to compute limits: one customer at a time, exact fractions, written from docs/policy-reference.md and nothing else.
 
-It shares no code with the engine and imports nothing of this project. A customer is a mapping of features and grade, the policy a
-mapping as its file has it (numbers exact). Amounts go in and come out as minor units of the account currency.
+It shares no code with the engine and imports nothing of this project but the formula by hand beside it. A customer is a mapping of
+features and grade, the policy a mapping as its file has it (numbers exact). Amounts go in and come out as minor units of the account
+currency.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction as F
 from typing import Any
+
+from credit_review.canaries.own_formula import UNDEFINED, own_formula
 
 Facts = Mapping[str, Any]
 
@@ -27,6 +31,7 @@ class _Sheet:
     caps: dict[str, int] = field(default_factory=dict)
     forbidden: set[str] = field(default_factory=set)
     substitutes: set[str] = field(default_factory=set)
+    refused: bool = False
 
     def money(self, amount: Any) -> int:
         """A policy amount in account currency, half-even to the minor unit."""
@@ -83,7 +88,7 @@ def by_hand(c: Facts, policy: Facts, *, rate: F = F(1), unit: int = 100, policy_
     start = c["limit_minor"] if formula is None else formula
     after_caps = None if start is None else min([start, *sheet.caps.values()])
     _forbid(sheet)
-    if after_caps is None:
+    if after_caps is None or sheet.refused:
         return {"to": None, "after_caps": None, "forbidden": sheet.forbidden, "substitutes": sheet.substitutes}
     stepped, lowest = _step(sheet, after_caps)
     rounded = _round(sheet, stepped, lowest)
@@ -111,12 +116,103 @@ def _formula(s: _Sheet) -> int | None:
         return int(min(s.c["limit_minor"], max(s.money(s.rule["down_to"]), s.c["exposure_minor"])))
     if s.starter:
         return s.money(s.rule["starter_limit"])
-    if s.grade and s.need is not None:
+    own = _own(s) if s.limits.get("formula") and s.grade else None
+    if own is not None:
+        return own
+    if s.grade and s.need is not None and not s.limits.get("formula"):
         return math.floor(F(s.table["need_factor"]) * max(s.need, 0))
     if s.grade and s.first and without["action"] == "exposure":
         part: int = math.floor(F(without["factor"]) * s.c["exposure_minor"])
         return math.floor(F(s.table["need_factor"]) * part)
     return None
+
+
+_INPUTS = {
+    "need_by_terms": "need_minor", "peak_balance": "peak_balance_minor", "sales_12m": "sales_12m_minor", "exposure": "exposure_minor",
+    "own_risk": "own_risk_minor", "overdue": "overdue_minor", "disputed": "disputed_minor", "open_orders": "open_orders_minor",
+    "unbilled_deliveries": "unbilled_deliveries_minor", "insured": "insured_minor", "security": "security_minor",
+    "limit_in_force": "limit_minor", "recommended_limit": "recommended_limit_minor", "tangible_net_worth": "tangible_net_worth_minor",
+}  # fmt: skip
+_NUMBERS = {
+    "terms": "terms_days", "average_days_late": "average_days_late", "oldest_days_past_due": "oldest_dpd_days",
+    "days_since_last_invoice": "last_invoice_days", "external_age": "external_age_days", "net_worth_age": "net_worth_age_days",
+    "statements_age": "statements_age_days", "months_on_book": "months_on_book", "cleared_count": "cleared_count",
+    "utilisation": "utilisation_fraction", "overdue_fraction": "overdue_fraction", "external_probability": "external_pd_fraction",
+    "altman_score": "altman_score", "equity_ratio": "equity_ratio", "interest_coverage": "interest_coverage",
+    "current_ratio": "current_ratio", "net_margin": "net_margin", "points": "points", "probability": "pd_fraction",
+}  # fmt: skip
+_WORDS = {"grade": "grade", "status": "status", "external_grade": "external_grade", "altman_zone": "altman_zone"}
+_STATEMENTS = ("altman_score", "equity_ratio", "interest_coverage", "current_ratio", "net_margin", "altman_zone")
+_AGES = {
+    "recommended_limit": "external_age_days", "external_probability": "external_age_days", "external_grade": "external_age_days",
+    "tangible_net_worth": "net_worth_age_days", **dict.fromkeys(_STATEMENTS, "statements_age_days"),
+}  # fmt: skip
+_CAP_OF = {"recommended_limit": "recommendation", "tangible_net_worth": "net_worth"}
+_LETS_NOTHING = ("no_increase", "ask_documents", "quarantine")
+
+
+def _inputs(s: _Sheet) -> dict[str, Any]:
+    """What the policy's formula may use, by name; a missing figure is the set of its own name."""
+    table = s.table
+    found: dict[str, Any] = {
+        **{name: s.c.get(key) for name, key in {**_INPUTS, **_WORDS}.items()},
+        **{name: None if s.c.get(key) is None else round(F(s.c[key]) * 10**6) for name, key in _NUMBERS.items()},
+        "need": s.need,
+        "need_factor": round(F(table["need_factor"]) * 10**6),
+        "net_worth_fraction": round(F(table["net_worth_fraction"]) * 10**6),
+        "ceiling": s.money(table["ceiling"]),
+    }
+    return {name: frozenset({name}) if value in (None, "") or _old(s, name) else value for name, value in found.items()}
+
+
+def _input_rule(s: _Sheet, name: str) -> dict[str, Any]:
+    caps = s.limits["caps"]
+    usual = {"otherwise": caps["need"]["otherwise"] if name == "need" else "no_increase"}
+    if name in _CAP_OF:
+        usual["max_age_days"] = caps[_CAP_OF[name]]["max_age_days"]
+    own = (s.limits.get("inputs") or {}).get(name)
+    return {"otherwise": "no_increase", **own} if own is not None else usual
+
+
+def _old(s: _Sheet, name: str) -> bool:
+    most = _input_rule(s, name).get("max_age_days")
+    age = s.c.get(_AGES[name]) if name in _AGES else None
+    return most is not None and name in _AGES and (age is None or age > most)
+
+
+def _own(s: _Sheet) -> int | None:
+    """What the policy's own formula gives, and what of it is missing; None where nothing may stand in."""
+    steps, facts = s.limits["formula"], _inputs(s)
+    used = {word for text in steps.values() for word in re.findall(r"[a-z_0-9]+", re.sub(r"\"[^\"]*\"|'[^']*'", "", text))}
+    for name in sorted(used & facts.keys()):
+        rule = _input_rule(s, name)
+        if rule["otherwise"] == "use" and isinstance(facts[name], frozenset):
+            s.substitutes.add(f"{name}:{_why(s, name)}:use")
+            facts[name] = own_formula({"limit": rule["use"]}, {}, s.money)
+    result = own_formula(steps, facts, s.money)
+    if not isinstance(result, frozenset):
+        return int(max(result, 0))
+    return _stands_in(s, {name: "no_increase" if name == UNDEFINED else _input_rule(s, name)["otherwise"] for name in result})
+
+
+def _stands_in(s: _Sheet, lacks: Mapping[str, str]) -> int | None:
+    s.substitutes |= {f"{name}:{'undefined' if name == UNDEFINED else _why(s, name)}:{action}" for name, action in lacks.items()}
+    s.refused = "quarantine" in lacks.values()
+    if set(lacks.values()) == {"lower_ceiling"} and s.need is not None:
+        most = min(s.money(_input_rule(s, name)["at_most"]) for name in lacks)
+        return min(math.floor(F(s.table["need_factor"]) * max(s.need, 0)), most)
+    if set(lacks.values()) == {"lower_ceiling"}:
+        lacks = {**lacks, "need": s.limits["caps"]["need"]["otherwise"]}
+        s.substitutes.add(f"need:missing:{lacks['need']}")
+    held = {name for name, action in lacks.items() if action in _LETS_NOTHING}
+    s.forbidden |= {"need_unknown" if name == "need" else "input_unknown" for name in held}
+    return None
+
+
+def _why(s: _Sheet, name: str) -> str:
+    key = {**_INPUTS, **_WORDS, **_NUMBERS}.get(name, "")
+    there = s.need is not None if name == "need" else s.c.get(key) not in (None, "")
+    return "stale" if there and _old(s, name) else "missing"
 
 
 def _caps(s: _Sheet) -> None:
@@ -140,7 +236,7 @@ def _caps(s: _Sheet) -> None:
             s.forbidden.add(f"{name}_unknown")
     secured = math.floor(max(s.c["security_minor"], 0) * F(rules.get("security", {}).get("raises_caps_by", 0)))
     s.caps = {name: cap + secured for name, cap in s.caps.items()}
-    if not s.starter and s.need is None:
+    if not s.starter and s.need is None and not s.limits.get("formula"):
         s.substitutes.add(f"need:missing:{rules['need']['otherwise']}")
         s.forbidden.add("need_unknown")
 

@@ -15,6 +15,7 @@ import pandas as pd
 
 from credit_review import fx
 from credit_review.completeness.scope import ALL, CUSTOMERS, DUE, Scope, parse_scope
+from credit_review.completeness.segments import policy_segments
 from credit_review.errors import BadInput, ReviewStopped
 from credit_review.model.frames import PANDAS, STATES
 from credit_review.model.records import Deferral, Exclusion
@@ -31,6 +32,7 @@ HISTORY = ("customer_id", "as_of", "state", "grade", "dso_days")
 _MISSED = (CustomerState.QUARANTINED, CustomerState.DEFERRED)
 _SHOWN = 3
 _LARGE, _UNGRADED = marked("large exposure"), marked("not graded")
+_IN_SEGMENT = marked("segment {segment}, {why}")
 _ADDED = marked("reviewed with quarantined rows added to exposure: {rows}")
 _HELD = marked("quarantined rows: {rows}")
 _MORE = marked("{rows} and {count} more")
@@ -65,6 +67,7 @@ def assign_states(
     past = _past(history, as_of, frame["customer_id"])
     frame = frame.assign(**past)
     frame["large"] = _large(frame, features, policy, as_of, rates)
+    frame["policy_segment"] = policy_segments(frame, features, policy=policy, as_of=as_of, rates=rates)
     frame["next_review"] = _next_review(frame, policy)
     held = _held(frame, features, quarantine, policy, as_of, rates)
     states = [
@@ -162,7 +165,8 @@ def _large(frame: pd.DataFrame, features: pd.DataFrame | None, policy: Policy, a
 
 def _next_review(frame: pd.DataFrame, policy: Policy) -> pd.Series[Any]:
     """Last review plus the months of the grade it gave; the last day of a month where the day does not exist. NaT without a review."""
-    months = _text(frame[["last_grade", "large"]], lambda grade, large: str(_months(policy, str(grade), bool(large)))).astype("int64")
+    by = frame[["last_grade", "large", "policy_segment"]]
+    months = _text(by, lambda grade, large, segment: str(_months(policy.of_segment(segment), str(grade), bool(large)))).astype("int64")
     last = frame["last_review"].to_numpy().astype("datetime64[D]")
     month = last.astype("datetime64[M]")
     then = month + months.to_numpy().astype("timedelta64[M]")
@@ -189,19 +193,22 @@ def _excluded(frame: pd.DataFrame, exclusions: Sequence[Exclusion], policy: Poli
 def _outside(frame: pd.DataFrame, scope: Scope, policy: Policy, as_of: date) -> list[State]:
     """Customers the scope does not reach, and those it reaches that are not yet due."""
     last, following = _days(frame["last_review"]), _days(frame["next_review"])
-    when = pd.DataFrame({"last": last, "next": following, "grade": frame["last_grade"], "large": frame["large"]})
+    when = pd.DataFrame(
+        {"last": last, "next": following, "grade": frame["last_grade"], "large": frame["large"], "segment": frame["policy_segment"]}
+    )
     if scope.kind == DUE:
         later = frame["next_review"] > pd.Timestamp(as_of)
 
-        def rule(last: Any, following: Any, grade: Any, large: Any) -> str:
+        def rule(last: Any, following: Any, grade: Any, large: Any, segment: Any) -> str:
             why = _LARGE if large else marked("grade {grade}").format(grade=grade) if grade else _UNGRADED
-            months = _months(policy, str(grade), bool(large))
+            why = _IN_SEGMENT.format(segment=segment, why=why) if segment else why
+            months = _months(policy.of_segment(str(segment)), str(grade), bool(large))
             due = marked("last review {last}, next {next} ({why}: every {months} months)")
             return due.format(last=last, next=following, why=why, months=months)
 
         return [(CustomerState.NOT_DUE, later, _text(when, rule))]
 
-    def outside(last: Any, following: Any, _grade: Any, _large: Any) -> str:
+    def outside(last: Any, following: Any, *_of: Any) -> str:
         if not last:
             return marked("outside scope {scope}; never reviewed, due now").format(scope=scope.text)
         return marked("outside scope {scope}; last review {last}, next {next}").format(scope=scope.text, last=last, next=following)

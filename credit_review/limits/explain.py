@@ -58,6 +58,8 @@ def _start(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if row.get("grade_note"):
         notes = [heard_as(note, GRADE_NOTES) for note in str(row["grade_note"]).split("; ")]
         yield said("How the grade came about"), listed(notes, by=marked("{first}; {rest}"))
+    if row.get("policy_segment"):
+        yield said("Rules of segment"), str(row["policy_segment"])
     if _known(row["need_minor"]) is not None:
         need, terms, peak = (_amount(row, name) for name in ("need_minor", "need_by_terms_minor", "peak_balance_minor"))
         yield (

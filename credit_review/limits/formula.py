@@ -125,8 +125,10 @@ def _inputs(formula: Formula, rows: Rows, rules: Rules) -> _Inputs:
             there = (texts != "").to_numpy(dtype=bool)
             found.words[name] = texts, np.where(there & ~old, NOTHING, _BITS[name])
         else:
-            found.figures[name] = _figure(rows, rules, name, old)
-            there = found.figures[name].known | old
+            source = _source(rows, rules, name)
+            there = source.known
+            lacks = np.where(there & ~old, NOTHING, _BITS[name])
+            found.figures[name] = Figures(np.where(there & ~old, source.value, 0), lacks).bounded()
             if rule.otherwise == "use" and rule.use is not None:
                 found.stands_in[name] = ~found.figures[name].known
                 found.figures[name] = fixed.first_known(found.figures[name], _constant(rules.stand_ins[name], rows, rules))
@@ -143,19 +145,17 @@ def _stale(rows: Rows, one: Input, rule: InputRule) -> Flags:
     return old
 
 
-def _figure(rows: Rows, rules: Rules, name: str, old: Flags) -> Figures:
-    """An input as exact integers, missing where it is missing or old."""
-    one, bit = INPUTS[name], _BITS[name]
+def _source(rows: Rows, rules: Rules, name: str) -> Maybe:
+    """An input as exact integers, however old."""
+    one = INPUTS[name]
     if one.where == "need":
-        found = rows.need
-    elif one.where == "policy":
+        return rows.need
+    if one.where == "policy":
         by_grade = {"need_factor": rules.need_factor, "net_worth_fraction": rules.net_worth_fraction}
         value = rules.ceiling[rows.currency, rows.grade] if name == "ceiling" else by_grade[name][rows.grade]
-        found = Maybe.where(rows.graded, value)
-    else:
-        column = (rows.scores if one.where == "scores" else rows.features)[one.column]
-        found = Maybe.of(column) if one.kind == MONEY else _millionths(column)
-    return Figures(np.where(found.known & ~old, found.value, 0), np.where(found.known & ~old, NOTHING, bit)).bounded()
+        return Maybe.where(rows.graded, value)
+    column = (rows.scores if one.where == "scores" else rows.features)[one.column]
+    return Maybe.of(column) if one.kind == MONEY else _millionths(column)
 
 
 def _millionths(column: Any) -> Maybe:

@@ -42,9 +42,14 @@ def proposals(
 ) -> pd.DataFrame:
     """See `credit_review.limits.propose`."""
     rows = gather(features, scores, states, policy=policy)
-    rules = compile_rules(policy, rows.currencies, rates=rates, as_of=as_of)
-    reviewed = _reviewed(rows, rules, _top_groups(groups, rows, policy))
-    return _complete(reviewed, features, states)
+    top = _top_groups(groups, rows, policy)
+    parts = []
+    for name, mine in rows.of_segments([one.name for one in policy.segments]):
+        rules = compile_rules(policy.of_segment(name), rows.currencies, rates=rates, as_of=as_of)
+        parts.append(_reviewed(rows.only(mine), rules, top[mine]).assign(policy_segment=name))
+    if not parts:
+        parts.append(_reviewed(rows, compile_rules(policy, rows.currencies, rates=rates, as_of=as_of), top))
+    return _complete(pd.concat(parts, ignore_index=True), features, states)
 
 
 def _reviewed(rows: Rows, rules: Rules, top: Flags) -> pd.DataFrame:

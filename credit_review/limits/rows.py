@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,26 @@ class Rows:
     peak_balance: Maybe
     need: Maybe
     exposure: Ints
+    segment: pd.Series[Any]
+
+    def of_segments(self, known: Collection[str]) -> Iterator[tuple[str, Flags]]:
+        """Each segment of `known` that has customers here, and those; the others under an empty name."""
+        names = self.segment.where(self.segment.isin(list(known)), "")
+        for name in names.unique():
+            yield str(name), (names == name).to_numpy(dtype=bool)
+
+    def only(self, rows: Flags) -> Rows:
+        """These customers alone."""
+        plain: dict[str, Any] = {}
+        for one in fields(self):
+            value = getattr(self, one.name)
+            if isinstance(value, Maybe):
+                plain[one.name] = Maybe(value.value[rows], value.known[rows])
+            elif isinstance(value, np.ndarray):
+                plain[one.name] = value[rows]
+            elif isinstance(value, pd.Series | pd.DataFrame):
+                plain[one.name] = value[rows].reset_index(drop=True)
+        return replace(self, **plain)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -90,6 +110,7 @@ def gather(features: pd.DataFrame, scores: pd.DataFrame, states: pd.DataFrame, *
         peak_balance=peak,
         need=larger(by_terms, peak) if policy.limits.need.at_least_peak_balance else by_terms,
         exposure=found["exposure_minor"].to_numpy(dtype=np.int64),
+        segment=states.set_index("customer_id")["policy_segment"].reindex(ids).fillna("").astype("str").reset_index(drop=True),
     )
 
 

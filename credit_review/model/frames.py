@@ -369,8 +369,10 @@ STATES = _dataset(
     last_review        date  as-of date of the last review that reached this customer; missing when there is none
     next_review        date  day on which it is due again, by policy's cadence from the grade then known
     escalate           str   why a named person must look: quarantined or deferred again, or unreviewed too long; empty when not
+    policy_segment     str   segment of the policy whose rules hold for this customer; empty where the policy's own do
     """,
     bucketed=False,
+    later="policy_segment",
 )
 
 PROPOSALS = _dataset(
@@ -419,8 +421,9 @@ PROPOSALS = _dataset(
     grade_name              str    what policy calls the grade
     grade_note              str    how the grade came about where the score's band alone did not decide: sentences joined by ;
     derivation              str    inputs and steps of policy's own formula: `name=figure:unit` joined by |, units minor or millionths
+    policy_segment          str    segment of the policy whose rules made it; empty where the policy's own did
     """,
-    later="grade_name grade_note secured_minor derivation",
+    later="grade_name grade_note secured_minor derivation policy_segment",
 )
 
 DATASETS: MappingProxyType[str, Dataset] = MappingProxyType(

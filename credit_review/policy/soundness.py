@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from credit_review.documents import ONE_A_LINE, Document, check, where
 from credit_review.errors import BadInput
-from credit_review.policy import sound_amounts, sound_formulas, sound_names
+from credit_review.policy import sound_amounts, sound_formulas, sound_names, sound_segments
 from credit_review.policy.problems import Found, Problem
 from credit_review.policy.whole import Policy
 from credit_review.words import listed, said
@@ -26,7 +26,8 @@ def load(document: Document) -> Policy:
 
 def problems(policy: Policy) -> tuple[Problem, ...]:
     """Every inconsistency of a policy whose shape is right: gaps, overlaps, unknown names, rules that can never fire. Empty when sound."""
-    return tuple(problem for rule in _RULES for problem in rule(policy))
+    own = [problem for rule in _RULES for problem in rule(policy)]
+    return (*own, *sound_segments.inside(policy, _RULES))
 
 
 _RULES: tuple[Callable[[Policy], Found], ...] = (
@@ -46,4 +47,5 @@ _RULES: tuple[Callable[[Policy], Found], ...] = (
     sound_names.worklists,
     sound_names.approvals,
     sound_names.findings,
+    sound_segments.segments,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from fnmatch import fnmatchcase
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -17,6 +17,7 @@ from credit_review.policy.fields import Part, Text
 from credit_review.policy.formula.compiled import Formula, compiled
 from credit_review.policy.reviewing import NO_GRADE, ExposureRules, IntakeRules, OutcomeRules, ReviewRules
 from credit_review.policy.scores import GradeBand, ScoringRules
+from credit_review.policy.segments import SegmentRules
 
 
 class Policy(Part):
@@ -40,6 +41,7 @@ class Policy(Part):
     controls: ControlRules = ControlRules()
     findings: FindingRules = FindingRules()
     adverse_action: AdverseRules = AdverseRules()
+    segments: Annotated[tuple[SegmentRules, ...], Field(strict=False)] = ()
 
     def minor(self, amount: Decimal) -> int:
         """An amount of this policy in integer minor units of the control currency."""
@@ -85,6 +87,23 @@ class Policy(Part):
             "recommended_limit": InputRule(max_age_days=caps.recommendation.max_age_days),
         }
         return self.limits.inputs.get(name) or plain.get(name) or InputRule()
+
+    def of_segment(self, name: str) -> Policy:
+        """The policy as customers of the segment have it: its own rules in place of these. Without such a segment, this policy."""
+        segment = next((one for one in self.segments if one.name == name), None)
+        if segment is None:
+            return self
+        limits: dict[str, Any] = {"by_grade": {**self.limits.by_grade, **segment.by_grade}}
+        for field in ("maximum", "step", "caps"):
+            if getattr(segment, field) is not None:
+                limits[field] = getattr(segment, field)
+        if segment.formula:
+            limits |= {"formula": segment.formula, "inputs": segment.inputs}
+        elif segment.inputs:
+            limits["inputs"] = {**self.limits.inputs, **segment.inputs}
+        cadence = {**self.review.cadence_months, **segment.cadence_months}
+        review = self.review.model_copy(update={"cadence_months": cadence})
+        return self.model_copy(update={"limits": self.limits.model_copy(update=limits), "review": review, "segments": ()})
 
     def analyst_for(self, portfolio: str) -> str:
         """The person whose worklist holds proposals of this portfolio."""

@@ -62,6 +62,7 @@ NAMES: Mapping[str, str] = {
     "state_reason": marked("reason of the state"),
     "direction": marked("direction"),
     "formula_minor": marked("result of the formula"),
+    "policy_segment": marked("segment of the policy"),
     "derivation": marked("figures of policy's formula"),
     "cap_net_worth_minor": marked("cap by net worth"),
     "cap_recommended_minor": marked("cap by recommendation"),

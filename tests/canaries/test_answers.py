@@ -18,6 +18,8 @@ from book import STARTER, changed
 from credit_review import scoring
 from credit_review.adapters.workspace import Workspace
 from credit_review.model.states import DocumentOfRecord
+from credit_review.policy.formula.units import DAYS, MONEY, MONTHS, NUMBER
+from credit_review.policy.formula.vocabulary import INPUTS
 from tasks import canaries
 from tasks.plan import Plan
 
@@ -66,6 +68,23 @@ def _plain(value):
     return (int(value) if value == int(value) else float(value)) if isinstance(value, Decimal) else value
 
 
+def _of_every_input():
+    """Steps of a formula that uses each input there is; a missing one counts as a figure of its own."""
+    one = {MONEY: "first_known({0}, 1 EUR)", NUMBER: "7 EUR * first_known({0}, 0.5)", DAYS: "3 EUR * (first_known({0}, 9 days) / 1 day)",
+           MONTHS: "1 EUR * (first_known({0}, 2 months) / 1 month)"}  # fmt: skip
+    steps = {f"by_{name}": one[source.kind].format(name) for name, source in INPUTS.items() if source.kind in one}
+    words = {
+        "by_grade": ("grade", "A"),
+        "by_status": ("status", "new"),
+        "by_zone": ("altman_zone", "grey"),
+        "by_rating": ("external_grade", "2"),
+    }
+    steps |= {
+        step: f'if known({n}) and {n} = "{v}" then 100 EUR else if known({n}) then 40 EUR else 5 EUR' for step, (n, v) in words.items()
+    }
+    return steps | {"limit": f"({' + '.join(steps)}) / 40"}
+
+
 COMPANIES = {
     "edits": EDITS,
     "base": st.integers(480, 640),
@@ -74,7 +93,7 @@ COMPANIES = {
 SLOW = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 
 
-@settings(max_examples=3, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=2, deadline=None, suppress_health_check=SLOW)
 @example(
     edits={
         "scoring__combine": "worse_of",
@@ -84,6 +103,21 @@ SLOW = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
         "scoring__grade_margin": 0.5,
     },
     base=566,
+    currency="EUR",
+)
+@example(
+    edits={
+        "limits__formula": _of_every_input(),
+        "limits__rounding": [{"up_to": None, "step": 1}],
+        "limits__step": {"up_fraction": 100, "down_fraction": 1, "free_amount": 5_000_000},
+        "limits__smallest_change": {"amount": 0, "fraction": 0},
+        "limits__forbid_increase__grades": ["E"],
+        "segments": [
+            {"name": "elsewhere", "who": {"regions": ["north"]}, "maximum": 5_000},
+            {"name": "large", "who": {"statuses": ["active"], "exposure_from": 20_000}, "formula": {"limit": "need / 3 + 1 EUR"}},
+        ],
+    },
+    base=600,
     currency="EUR",
 )
 @given(**COMPANIES)

@@ -312,3 +312,14 @@ def test_a_customer_that_the_last_stage_quarantined_is_named_where_it_was_never_
     assert found.loc["c1", "escalate"] == "never reviewed, longest is 12 months; p-analyst to resolve"
     assert found.loc["c2", "escalate"] == "" and found.loc["c1", "state_reason"] == "missing_rate: none"
     assert found.loc["c3", "escalate"] == "quarantined or deferred 2 reviews in a row; p-analyst to resolve"
+
+
+def test_the_months_of_its_segment_hold_for_a_customer_and_the_reason_names_it():
+    rules = changed(segments=[{"name": "exports", "who": {"regions": ["south"]}, "cadence_months": {"B": 6}}])
+    history = [(c, "2026-01-31", "reviewed", "B") for c in ("c1", "c2")]
+    found = states({"customer_id": "c1", "region": "south"}, {"customer_id": "c2"}, history=history, scope="due", rules=rules)
+    assert found["state_reason"].tolist() == [
+        "last review 2026-01-31, next 2026-07-31 (segment exports, grade B: every 6 months)",
+        "last review 2026-01-31, next 2027-01-31 (grade B: every 12 months)",
+    ]
+    assert found["policy_segment"].tolist() == ["exports", ""]

@@ -77,20 +77,41 @@ POLICIES = st.fixed_dictionaries(
     }
 )
 
+INPUT_RULES = st.one_of(
+    st.sampled_from(["no_increase", "ask_documents", "quarantine"]).map(lambda action: {"otherwise": action}),
+    st.just({"otherwise": "use", "use": "7500 EUR"}),
+    st.just({"otherwise": "lower_ceiling", "at_most": 12_000}),
+)
+FORMULAS = st.sampled_from([
+    ({"limit": "need * need_factor"}, ("need",)),
+    ({"own": "12.5% * tangible_net_worth", "limit": 'if grade in ["A", "B"] then max(own, need) else min(own, need, 20000 EUR)'},
+     ("tangible_net_worth", "need")),
+    ({"late": "oldest_days_past_due > 30 days", "limit": "if late and known(need) then need / 3 else first_known(recommended_limit, need)"},
+     ("recommended_limit", "need")),
+    ({"limit": "ceiling * (recommended_limit / tangible_net_worth)"}, ("recommended_limit", "tangible_net_worth")),
+])  # fmt: skip
+
+
+@st.composite
+def own_formulas(draw):
+    """Edits that give a policy a formula of its own, and a rule for some of its inputs."""
+    steps, names = draw(FORMULAS)
+    rules = {name: draw(INPUT_RULES) for name in names if draw(st.booleans())}
+    dated = {name: rule | {"max_age_days": draw(st.sampled_from([365, 540]))} for name, rule in rules.items() if name != "need"}
+    return {"limits__formula": steps, "limits__inputs": rules | dated}
+
 
 def known(value):
     return None if pd.isna(value) else int(value)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(CUSTOMERS, min_size=8, max_size=24), POLICIES)
-def test_engine_and_hand_agree_to_the_minor_unit(drawn, edits):
+def agree(drawn, edits):
     rules = changed(**edits) if edits else STARTER
     customers = [customer(f"c{i:02}", **c) for i, c in enumerate(drawn)]
     frame = propose(*book(*customers), policy=rules, as_of=AS_OF, rates=RATES)
     plain = rules.model_dump()
     for c, row in zip(customers, frame.to_dict("records"), strict=True):
-        hand = by_hand(c, plain, rate=RATIO[c["currency"]], unit=UNIT[c["currency"]])
+        hand = by_hand(c | {"points": 500, "pd_fraction": 0.02}, plain, rate=RATIO[c["currency"]], unit=UNIT[c["currency"]])
         assert explain(row)
         if hand["to"] is None:
             assert row["state"] == "quarantined" and row["state_reason"].startswith("no proposal possible")
@@ -109,6 +130,18 @@ def test_engine_and_hand_agree_to_the_minor_unit(drawn, edits):
             "over": known(row["over_limit_minor"]),
         }
         assert got == hand
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(CUSTOMERS, min_size=8, max_size=24), POLICIES)
+def test_engine_and_hand_agree_to_the_minor_unit(drawn, edits):
+    agree(drawn, edits)
+
+
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(CUSTOMERS, min_size=8, max_size=24), POLICIES, own_formulas())
+def test_engine_and_hand_agree_on_a_formula_of_the_policys_own(drawn, edits, formula):
+    agree(drawn, edits | formula)
 
 
 @settings(max_examples=12, deadline=None)

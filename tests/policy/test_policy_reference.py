@@ -31,7 +31,8 @@ def fields(kind, path=""):
         yield from fields(inner[0], path)
     elif origin in (Union, types.UnionType) and any(isinstance(i, type) and issubclass(i, BaseModel) for i in inner):
         for one in inner:
-            yield from fields(one, path)
+            if one is not type(None):
+                yield from fields(one, path)
     elif origin is dict and list(fields(inner[1], path)) != [path]:
         yield from fields(inner[1], f"{path}.*")
     elif origin is tuple and list(fields(inner[0], path)) != [path]:
