@@ -303,6 +303,18 @@ class LimitRules(_Part):
     forbid_increase: ForbidIncrease
 
 
+class InsuranceRules(_Part):
+    """When cover counts, and how much may be at our own risk beside it.
+
+    `notice_days` holds where a withdrawal states none. `own_risk_up_to` caps a limit at what leaves no more than that at our own risk when
+    it is used in full; None: no such cap. `tasks_ahead_days` is how far ahead the calendar of tasks looks.
+    """
+
+    notice_days: Annotated[int, Field(ge=0, le=400)] = 30
+    own_risk_up_to: Amount | None = None
+    tasks_ahead_days: Annotated[int, Field(ge=1, le=400)] = 60
+
+
 class TermsRules(_Part):
     """Longest net payment days by grade; the engine tightens to them for the grades of `tighten_when` and never loosens."""
 
@@ -442,6 +454,7 @@ class Policy(_Part):
     approvals: Approvals
     controls: ControlRules = ControlRules()
     findings: FindingRules = FindingRules()
+    insurance: InsuranceRules = InsuranceRules()
 
     def minor(self, amount: Decimal) -> int:
         """An amount of this policy in integer minor units of the control currency."""

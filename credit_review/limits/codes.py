@@ -33,6 +33,7 @@ class Cap(StrEnum):
     NET_WORTH = "net_worth"
     RECOMMENDATION = "recommendation"
     GRADE = "grade_ceiling"
+    COVER = "cover"
 
 
 class Exceptional(StrEnum):
@@ -74,6 +75,7 @@ CAP_WORDS: MappingProxyType[str, str] = MappingProxyType(
         Cap.NET_WORTH: said("part of tangible net worth"),
         Cap.RECOMMENDATION: said("the bureau's recommendation"),
         Cap.GRADE: said("ceiling of the grade"),
+        Cap.COVER: said("own risk beside the cover that counts"),
     }
 )
 
