@@ -103,6 +103,7 @@ _CAUSES: Mapping[str, str] = MappingProxyType(
         Cap.NET_WORTH: said("the limit is bounded by the equity that your statements show"),
         Cap.RECOMMENDATION: said("the limit is bounded by what an external report recommends"),
         Cap.GRADE: said("the limit is bounded by what we grant at your standing"),
+        Cap.COVER: said("the limit is bounded by the insurance cover that counts"),
     }
 )
 

@@ -14,7 +14,7 @@ from expectations.promise import Condition, Context, Promise, Suite, among, betw
 if TYPE_CHECKING:
     import pandas as pd
 
-COVER_KINDS = ("insured_limit", "guarantee")
+COVER_KINDS = ("insured_limit", "discretionary_limit", "guarantee")
 
 
 def known_customer(frame: pd.DataFrame, context: Context) -> pd.Series[bool]:

@@ -15,5 +15,5 @@ def daily_follow_up(config: str = "config") -> State[str]:
     asked = effects.follow_up(config)
     delivered = effects.relay_outbox(config)
     reconciled = effects.reconcile(config)
-    artifacts.publish_effects(swept, asked, delivered, reconciled)
+    artifacts.publish_effects(swept, asked, delivered, reconciled, effects.insurance(config))
     return Completed(message=f"{swept.headline}; {asked.headline}; {delivered.headline}; {reconciled.headline}")

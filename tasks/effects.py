@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from credit_review import adverse, messages
 from credit_review.adapters.wiring import Services, open_chat, open_write_back
-from credit_review.errors import Refused
+from credit_review.errors import CreditReviewError, Refused
 from credit_review.model.records import OutboxEntry
 from credit_review.model.states import OutboxState, ProposalState
 from credit_review.ports import UnitOfWork
@@ -124,6 +124,25 @@ def follow_up(config: str) -> Effects:
     report = followup.follow_up(opened.store, opened.clock, company, to, limits_owner=settings.limits_owner)
     rows = [{"proposal": one, "outcome": "put before others"} for one in report.escalated]
     return Effects(key="asked-again", title=said("Asked again"), headline=report.text(), rows=rows)
+
+
+@outside(name="look up insurance tasks", task_run_name="look up insurance tasks")
+def insurance(config: str) -> Effects:
+    """What insurance asks for in the days ahead, by the newest review of the book; says so where its files are not to be had."""
+    from credit_review.adapters import layered
+
+    opened = services(config)
+    with opened.store.read() as uow:
+        review = layered.newest_of_book(uow, opened.today())
+    title = said("Insurance")
+    try:
+        found = layered.insurance_tasks(opened.settings.data, review) if review else []
+    except (CreditReviewError, OSError) as error:
+        return Effects(key="insurance", title=title, headline=said("not looked up: {why}", why=str(error)))
+    rows = [{"until": t.due.isoformat(), "customer": t.customer_id, "reference": t.reference, "task": t.kind} for t in found]
+    overdue = sum(t.due < opened.today() for t in found)
+    headline = said("{n} task(s) of insurance ahead, {overdue} of them overdue", n=len(rows), overdue=overdue)
+    return Effects(key="insurance", title=title, headline=headline, rows=rows)
 
 
 def _outside(opened: Services) -> relay.Outside:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 from credit_review.adapters.reviewed import WITH_RESULTS, of_book
 from credit_review.adapters.snapshot import Snapshot, open_snapshot
 from credit_review.adapters.workspace import Workspace
-from credit_review.exposure import backing
+from credit_review.exposure import backing, insurance
+from credit_review.exposure.insurance_tasks import Task, tasks
 from credit_review.fx import MissingRate, RateTable
 from credit_review.limits.layers import MILLION, SECURITY, LayerLimit
 from credit_review.model.frames import bucket_of
@@ -23,7 +24,7 @@ from credit_review.ports import UnitOfWork
 from credit_review.review.manifest import Manifest, from_json
 from credit_review.words import said
 
-_KINDS = {"insured_limit": Layer.INSURED, "guarantee": SECURITY}
+_KINDS = {"insured_limit": Layer.INSURED, "discretionary_limit": Layer.INSURED, "guarantee": SECURITY}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,31 +78,59 @@ def _cover(workspace: Workspace, snapshot: Snapshot, bucket: int, customer_id: s
     stopped = backing.why_not(rows, own, figures, as_of=as_of)
     rates = RateTable.from_frame(snapshot.whole("rates"))
     records = zip(rows.to_dict("records"), stopped.tolist(), strict=True)
-    return tuple(one for row, why in records for one in _layers(row, why, currency, rates, as_of))
+    notice = workspace.policy().insurance.notice_days
+    begins = insurance.effective_withdrawal(rows, notice).tolist()
+    return tuple(one for (row, why), day in zip(records, begins, strict=True) for one in _layers(row, why, day, currency, rates, as_of))
 
 
-def _layers(row: Mapping[Any, Any], stopped: str, currency: str, rates: RateTable, as_of: date) -> list[LayerLimit]:
-    """The dated layers that one row of cover is."""
-    minor, text, stated = 0, "", Money(int(row["amount_minor"]), str(row["currency"]))
+def _layers(row: Mapping[Any, Any], stopped: str, withdrawn: int, currency: str, rates: RateTable, as_of: date) -> list[LayerLimit]:
+    """The dated layers that one row of cover is: one, or one until a withdrawal takes effect and what stays after it."""
+    stated, kept = (Money(_int(row[name]), str(row["currency"])) for name in ("amount_minor", "reduced_to_minor"))
+    minor, text = 0, ""
     try:
-        found = rates.convert(stated.minor, base=stated.currency, quote=currency, on=as_of)
+        minor, text = _converted(stated, currency, rates, as_of)
+        rest, rest_text = _converted(kept, currency, rates, as_of)
     except MissingRate as error:
-        stopped = stopped or error.what
-    else:
-        minor = found.minor
-        if stated.currency != currency:
-            text = said("{amount} at {rate} of {day} ({source})", amount=stated, rate=found.rate, day=found.rate_date, source=found.source)
+        stopped, rest, rest_text = stopped or error.what, 0, ""
     fraction = row["cover_fraction"]
-    return [
-        LayerLimit(
-            layer=_KINDS[row["kind"]],
-            key=f"{row['kind']}:{row['reference']}",
-            amount_minor=minor,
-            effective_from=row["valid_from"].date(),
-            effective_to=None if row["valid_to"] != row["valid_to"] else row["valid_to"].date(),
-            currency=stated.currency,
-            covered_ppm=0 if fraction != fraction else round(min(max(fraction, 0), 1) * MILLION),
-            stopped=stopped,
-            converted=text,
-        )
-    ]
+    whole = LayerLimit(
+        layer=_KINDS[row["kind"]],
+        key=f"{row['kind']}:{row['reference']}",
+        amount_minor=minor,
+        effective_from=row["valid_from"].date(),
+        effective_to=None if row["valid_to"] != row["valid_to"] else row["valid_to"].date(),
+        currency=stated.currency,
+        covered_ppm=0 if fraction != fraction else round(min(max(fraction, 0), 1) * MILLION),
+        stopped=stopped,
+        converted=text,
+    )
+    if row["withdrawn_on"] != row["withdrawn_on"]:
+        return [whole]
+    day = date(1970, 1, 1) + timedelta(days=withdrawn)
+    return [whole, replace(whole, version=2, effective_from=day, amount_minor=min(rest, minor), converted=rest_text)]
+
+
+def _converted(amount: Money, currency: str, rates: RateTable, on: date) -> tuple[int, str]:
+    found = rates.convert(amount.minor, base=amount.currency, quote=currency, on=on)
+    if amount.currency == currency:
+        return found.minor, ""
+    return found.minor, said(
+        "{amount} at {rate} of {day} ({source})", amount=amount, rate=found.rate, day=found.rate_date, source=found.source
+    )
+
+
+def _int(value: Any) -> int:
+    return 0 if value is None or value != value else int(value)
+
+
+def insurance_tasks(data: Path, review: Review) -> list[Task]:
+    """The calendar of insurance as the review's files know it, as far ahead as its policy looks."""
+    workspace, manifest = Workspace(data, review.review_id), from_json(review.manifest_json)
+    snapshot, rules = open_snapshot(workspace.snapshots / manifest.snapshot), workspace.policy().insurance
+    found: list[Task] = []
+    for bucket in range(manifest.bucket_count):
+        rows = snapshot.frame("cover", bucket)
+        if len(rows):
+            figures = workspace.read("features", bucket)
+            found += tasks(rows, figures, as_of=review.as_of, ahead_days=rules.tasks_ahead_days, notice_days=rules.notice_days)
+    return sorted(found)

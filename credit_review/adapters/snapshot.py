@@ -6,7 +6,8 @@ any machine, with any Parquet writer. The bytes have their SHA-256 besides, chec
 
 Content of a table: one line with its column names and types (`name:type` joined by comma), then one line a row in key order. A field is
 text in double quotes (quotes doubled), a whole number in digits, `true` or `false`, a date as 2026-03-31, a fraction as the shortest
-decimal text that reads back the same in double quotes; a missing one is nothing at all. Fields are joined by comma, lines end with \\n. The
+decimal text that reads back the same in double quotes; a missing one is nothing at all. Fields are joined by comma, lines end with \\n.
+A column that a later version added (`Dataset.later`) stands in a table only where a row has a value in it. The
 digest of a snapshot is the SHA-256 of the canonical JSON of everything in snapshot.json but `digest` and `files`.
 """
 
@@ -20,7 +21,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -329,11 +330,19 @@ def open_snapshot(folder: Path) -> Snapshot:
 
 
 def content_digest(frame: pd.DataFrame, dataset: Dataset) -> str:
-    """SHA-256 (hex) over the values of a frame that is sorted by key, as the module's text says."""
+    """SHA-256 (hex) over the values of a frame that is sorted by key, as the module's text says.
+
+    A column added since counts only where a row has it, so that what was written before it keeps its digest.
+    """
+    dataset = replace(dataset, columns=tuple(c for c in dataset.columns if c.name not in dataset.later or _stated(frame[c.name])))
     digest = sha256((",".join(f"{c.name}:{c.dtype}" for c in dataset.columns) + "\n").encode())
     for piece in _lines(frame, dataset):
         digest.update(piece)
     return digest.hexdigest()
+
+
+def _stated(values: pd.Series[Any]) -> bool:
+    return bool((values.notna() & (values != "")).any())
 
 
 def _lines(frame: pd.DataFrame, dataset: Dataset) -> Iterator[bytes]:

@@ -71,6 +71,7 @@ def _facts(c: Any, rules: Rules) -> dict[str, Any]:
             "exposure_minor": exposure,
             "own_risk_minor": max(0, exposure - sum(_covered(one, exposure) for one in c.cover)),
             "security_minor": sum(_covered(one, exposure) for one in c.cover if one.kind == "guarantee"),
+            "cover_cap_minor": _cover_cap(c, policy, rules.unit, rate),
             "average_days_late": late,
             "days_late_trend": None if c.known.trend is None else F(c.known.trend),
             "sales_12m_minor": sales,
@@ -188,6 +189,19 @@ def _covered(one: Any, exposure: int) -> int:
     """Insurance is its share of the exposure under it, a guarantee its share of its amount; rounded down."""
     amount = min(one.amount, exposure) if one.kind == "insured_limit" else one.amount
     return math.floor(F(amount * one.percent, 100))
+
+
+def _cover_cap(c: Any, policy: Written, unit: int, rate: F) -> int | None:
+    """The largest limit of which, used in full, no more than policy's amount is our own; found by halving."""
+    most = (policy.get("insurance") or {}).get("own_risk_up_to")
+    if most is None:
+        return None
+    ours = round(F(most) * unit * rate)
+    low, high = 0, ours + sum(one.amount for one in c.cover) + 1
+    while high - low > 1:
+        tried = (low + high) // 2
+        low, high = (tried, high) if tried - sum(_covered(one, tried) for one in c.cover) <= ours else (low, tried)
+    return low
 
 
 # --- its score ------------------------------------------------------------------------------------------------------------------------

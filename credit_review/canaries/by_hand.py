@@ -236,6 +236,8 @@ def _caps(s: _Sheet) -> None:
             s.forbidden.add(f"{name}_unknown")
     secured = math.floor(max(s.c["security_minor"], 0) * F(rules.get("security", {}).get("raises_caps_by", 0)))
     s.caps = {name: cap + secured for name, cap in s.caps.items()}
+    if s.c.get("cover_cap_minor") is not None:
+        s.caps["cover"] = s.c["cover_cap_minor"]
     if not s.starter and s.need is None and not s.limits.get("formula"):
         s.substitutes.add(f"need:missing:{rules['need']['otherwise']}")
         s.forbidden.add("need_unknown")

@@ -73,7 +73,9 @@ def features(
     open_now = balances.balances(found.ledger, count, as_of=as_of, rules=rules)
     held = quarantined.added(quarantine, master, as_of=as_of, policy=policy, rates=rates)
     exposure = balances.parts_sum(rules.parts, open_now, capabilities) + held
-    backed = backing.cover(cover, master, exposure, as_of=as_of, rates=rates)
+    backed = backing.cover(
+        cover, master, exposure, as_of=as_of, rates=rates, oldest=open_now.oldest_dpd, ledger=found.ledger, policy=policy
+    )
     bucket = _Bucket(
         as_of=as_of,
         has=frozenset(capabilities),
@@ -162,6 +164,9 @@ def _open_columns(b: _Bucket) -> dict[str, Any]:
         "insured_minor": b.backed.insured,
         "security_minor": b.backed.security,
         "own_risk_minor": np.maximum(b.exposure - b.backed.insured - b.backed.security, 0),
+        "cover_cap_minor": nullable(b.backed.cap, b.backed.cap < 0),
+        "cover_caps": b.backed.caps,
+        "cover_notes": b.backed.notes,
         "oldest_dpd_days": now.oldest_dpd,
         "overdue_fraction": ratio(now.overdue, now.open_items, FRACTION_DECIMALS),
         "open_item_count": now.items,

@@ -10,8 +10,11 @@ import numpy as np
 import pandas as pd
 
 from credit_review import fx
+from credit_review.exposure import insurance as insurance_rules
 from credit_review.exposure.arrays import NO_DAY, Flags, Ints, day_number, day_numbers, sum_by
-from credit_review.exposure.ledger import positions, quarantine_rows
+from credit_review.exposure.insurance import CoverRows
+from credit_review.exposure.ledger import Ledger, positions, quarantine_rows
+from credit_review.policy import Policy
 from credit_review.words import marked
 
 _MILLION = 1_000_000
@@ -19,37 +22,123 @@ _MILLION = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Cover:
-    """Valid insurance and security by customer, account currency, with the rows left out."""
+    """Valid insurance and security by customer, account currency, with the rows left out; what limit it allows today and later
+    (`day=amount` joined by |), and what does not count and why (sentences joined by |)."""
 
     insured: Ints
     security: Ints
     quarantine: list[pd.DataFrame]
+    cap: Ints
+    caps: Any
+    notes: Any
 
 
-def cover(rows: pd.DataFrame, customers: pd.DataFrame, exposure: Ints, *, as_of: date, rates: fx.RateTable) -> Cover:
+def cover(
+    rows: pd.DataFrame,
+    customers: pd.DataFrame,
+    exposure: Ints,
+    *,
+    as_of: date,
+    rates: fx.RateTable,
+    oldest: Ints,
+    ledger: Ledger,
+    policy: Policy,
+) -> Cover:
     """Cover valid at as_of of COVER rows: from its first day (a row without one proves nothing) until the day before `valid_to`.
 
-    Cover with a longest term counts only where the customer's terms are known and not longer. Insurance is its fraction of the exposure
-    under the insured limit, the smallest fraction first when there are several, rounded down; a guarantee is its fraction of its amount.
+    It counts while its conditions hold (`insurance.conditions`); after a withdrawal it covers what was posted before. Insurance is its
+    fraction of the exposure under the insured limit, the smallest fraction first when there are several, rounded down; a guarantee is its
+    fraction of its amount. `oldest` are days past due of each customer's oldest open invoice.
     """
     rows = rows.sort_values(["cover_fraction", "reference", "kind"], kind="stable").reset_index(drop=True)
+    count, rules = len(customers), policy.insurance
+    found, left_out = _converted(rows, customers, oldest, rules.notice_days, as_of=as_of, rates=rates)
+    amount = np.maximum(found.amounts_on(day_number(as_of)), _posted_before(found, ledger, as_of))
+    insurance, security = found.insurance & (found.customer >= 0), ~found.insurance & (found.customer >= 0)
+    covered = _layers(found.customer[insurance], amount[insurance], exposure)
+    own_risk = _own_risk(customers, policy, as_of=as_of, rates=rates)
+    cap, steps = insurance_rules.caps(found, own_risk, count, as_of=as_of)
+    stated = "insurance" in policy.model_fields_set
+    return Cover(
+        insured=sum_by(found.customer[insurance], _share(covered, found.ppm[insurance]), count),
+        security=sum_by(found.customer[security], _share(amount[security], found.ppm[security]), count),
+        quarantine=left_out,
+        cap=np.where(own_risk == _NO_BOUND, _NO_BOUND, cap),
+        caps=steps if rules.own_risk_up_to is not None else np.full(count, "", dtype=object),
+        notes=insurance_rules.notes(rows, found, count, as_of=as_of) if stated else np.full(count, "", dtype=object),
+    )
+
+
+_NO_BOUND = -1
+"""Stands for no cap by cover: policy has none, or the currency no rate."""
+
+
+def _converted(
+    rows: pd.DataFrame, customers: pd.DataFrame, oldest: Ints, notice_days: int, *, as_of: date, rates: fx.RateTable
+) -> tuple[CoverRows, list[pd.DataFrame]]:
+    """Rows in account currency with the days they turn on; what could not be converted does not count and is quarantined."""
     customer = positions(rows["customer_id"], pd.Index(customers["customer_id"]))
     keys = rows["customer_id"] + "|" + rows["kind"] + "|" + rows["reference"]
-    valid = (customer >= 0) & _in_force(rows, as_of) & _terms_allow(rows, customers, customer)
-    amount, without, left_out = _in_account_currency(
-        rows, "amount_minor", "cover", keys, customers, customer, valid, as_of=as_of, rates=rates
+    start, end = insurance_rules.days_of(rows)
+    why = insurance_rules.conditions(rows, customer, customers["terms_days"], oldest, as_of=as_of)
+    today = day_number(as_of)
+    wanted = (customer >= 0) & (start <= today) & (today < end) & (why == "")
+
+    def amounts(column: str, wanted: Flags) -> tuple[Ints, Flags, list[pd.DataFrame]]:
+        return _in_account_currency(
+            rows, column, "cover", keys, customers=customers, customer=customer, wanted=wanted, as_of=as_of, rates=rates
+        )
+
+    amount, without, left_out = amounts("amount_minor", wanted)
+    later, _, _ = amounts("amount_minor", customer >= 0)
+    reduced, _, _ = amounts("reduced_to_minor", (customer >= 0) & rows["reduced_to_minor"].notna().to_numpy(dtype=bool))
+    fraction = np.clip(rows["cover_fraction"].fillna(0).to_numpy(dtype=np.float64), 0, 1)
+    found = CoverRows(
+        customer=np.where(without, -1, customer),
+        amount=np.where(wanted, amount, later),
+        reduced=reduced,
+        ppm=np.rint(fraction * _MILLION).astype(np.int64),
+        insurance=(rows["kind"] != "guarantee").to_numpy(dtype=bool),
+        start=start,
+        end=end,
+        withdrawn=insurance_rules.effective_withdrawal(rows, notice_days),
+        stopped=why,
     )
-    valid &= ~without
-    fraction = np.rint(np.clip(rows["cover_fraction"].fillna(0).to_numpy(dtype=np.float64), 0, 1) * _MILLION).astype(np.int64)
-    insurance = valid & (rows["kind"] == "insured_limit").to_numpy(dtype=bool)
-    security = valid & (rows["kind"] == "guarantee").to_numpy(dtype=bool)
-    count = len(customers)
-    covered = _layers(customer[insurance], np.maximum(amount[insurance], 0), exposure)
-    return Cover(
-        insured=sum_by(customer[insurance], _share(covered, fraction[insurance]), count),
-        security=sum_by(customer[security], _share(np.maximum(amount[security], 0), fraction[security]), count),
-        quarantine=left_out,
-    )
+    return found, left_out
+
+
+def _posted_before(found: CoverRows, ledger: Ledger, as_of: date) -> Ints:
+    """What withdrawn insurance still covers: open receivables posted before the withdrawal took effect, at most its old amount."""
+    today = day_number(as_of)
+    rows = np.flatnonzero(found.valid_on(today) & (today >= found.withdrawn) & found.insurance)
+    kept = np.zeros(len(found.amount), dtype=np.int64)
+    if not len(rows):
+        return kept
+    items = pd.DataFrame({"customer": ledger.customer, "posted": ledger.posted, "open": ledger.open})[ledger.receivable]
+    asked = pd.DataFrame({"row": rows, "customer": found.customer[rows], "withdrawn": found.withdrawn[rows]})
+    both = asked.merge(items, on="customer")
+    before = both[both["posted"] < both["withdrawn"]].groupby("row")["open"].sum().reindex(rows, fill_value=0)
+    kept[rows] = np.clip(before.to_numpy(dtype=np.int64), 0, np.maximum(found.amount[rows], 0))
+    return kept
+
+
+def _own_risk(customers: pd.DataFrame, policy: Policy, *, as_of: date, rates: fx.RateTable) -> Ints:
+    """What policy lets be at our own risk, in each customer's account currency; _NO_BOUND where there is no bound or no rate."""
+    most = policy.insurance.own_risk_up_to
+    if most is None:
+        return np.full(len(customers), _NO_BOUND, dtype=np.int64)
+    minor = pd.Series(policy.minor(most), index=customers.index, dtype="Int64")
+    control = pd.Series(policy.control_currency, index=customers.index, dtype="str")
+    converted, _ = fx.convert_column(minor, control, customers["currency"], on=as_of, rates=rates)
+    return converted.fillna(_NO_BOUND).to_numpy(dtype=np.int64, copy=True)
+
+
+def why_not(rows: pd.DataFrame, customers: pd.DataFrame, features: pd.DataFrame, *, as_of: date) -> Any:
+    """Why each COVER row does not count whatever its days, as a sentence; empty where its conditions hold. `customers` are rows of the
+    master, `features` rows of FEATURES in the same order."""
+    customer = positions(rows["customer_id"], pd.Index(customers["customer_id"]))
+    oldest = features["oldest_dpd_days"].to_numpy(dtype=np.int64)
+    return insurance_rules.conditions(rows.reset_index(drop=True), customer, customers["terms_days"], oldest, as_of=as_of)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +165,7 @@ def reports(rows: pd.DataFrame, customers: pd.DataFrame, *, as_of: date, rates: 
     keys = newest["customer_id"] + "|" + newest["provider"] + "|" + newest["report_date"].dt.strftime("%Y-%m-%d")
     stated = newest["recommended_limit_minor"].notna().to_numpy(dtype=bool)
     amount, without, left_out = _in_account_currency(
-        newest, "recommended_limit_minor", "external", keys, customers, at, stated, as_of=as_of, rates=rates
+        newest, "recommended_limit_minor", "external", keys, customers=customers, customer=at, wanted=stated, as_of=as_of, rates=rates
     )
     newest["recommended"] = pd.Series(pd.arrays.IntegerArray(amount, ~stated | without))
     placed = newest.set_index("at").reindex(range(len(customers)))
@@ -91,32 +180,10 @@ def reports(rows: pd.DataFrame, customers: pd.DataFrame, *, as_of: date, rates: 
     )
 
 
-def why_not(rows: pd.DataFrame, customers: pd.DataFrame, features: pd.DataFrame, *, as_of: date) -> Any:
-    """Why each COVER row does not count whatever its days, as a sentence; empty where its conditions hold."""
-    customer = positions(rows["customer_id"], pd.Index(customers["customer_id"]))
-    return np.where(_terms_allow(rows, customers, customer), "", TERMS_TOO_LONG)
-
-
-TERMS_TOO_LONG = marked("the customer's payment terms are not known, or longer than the cover allows")
-
-
 def _flags(at: Ints, count: int) -> Flags:
     flags: Flags = np.zeros(count, dtype=bool)
     flags[at] = True
     return flags
-
-
-def _in_force(rows: pd.DataFrame, as_of: date) -> Flags:
-    start, end, today = day_numbers(rows["valid_from"]), day_numbers(rows["valid_to"]), day_number(as_of)
-    flags: Flags = (start != NO_DAY) & (start <= today) & ((end == NO_DAY) | (today < end))
-    return flags
-
-
-def _terms_allow(rows: pd.DataFrame, customers: pd.DataFrame, customer: Ints) -> Flags:
-    longest = rows["max_terms_days"]
-    terms = customers["terms_days"].reindex(customer).set_axis(rows.index)
-    within = (terms <= longest).fillna(False).to_numpy(dtype=bool)
-    return longest.isna().to_numpy(dtype=bool) | within
 
 
 def _in_account_currency(
@@ -124,10 +191,10 @@ def _in_account_currency(
     column: str,
     dataset: str,
     keys: pd.Series[str],
+    *,
     customers: pd.DataFrame,
     customer: Ints,
     wanted: Flags,
-    *,
     as_of: date,
     rates: fx.RateTable,
 ) -> tuple[Ints, Flags, list[pd.DataFrame]]:

@@ -36,6 +36,7 @@ class Cap(StrEnum):
     RECOMMENDATION = "recommendation"
     GRADE = "grade_ceiling"
     FORMULA = "formula"
+    COVER = "cover"
 
 
 class Exceptional(StrEnum):
@@ -83,6 +84,7 @@ CAP_WORDS: MappingProxyType[str, str] = MappingProxyType(
         Cap.RECOMMENDATION: said("the bureau's recommendation"),
         Cap.GRADE: said("ceiling of the grade"),
         Cap.FORMULA: said("policy's formula"),
+        Cap.COVER: said("own risk beside the cover that counts"),
     }
 )
 

@@ -36,6 +36,8 @@ class Classes:
 class Caps:
     """The formula's result, each cap, the smallest of all, and which customers have which substitute (`net_worth:missing:lower_ceiling`).
 
+    `cover` is the largest limit that leaves no more than policy's own risk beside valid cover.
+
     `after` starts from the limit in force where the formula has no result; it is unknown where there is neither. `hard` is the smallest
     cap but need, NO_CAP where there is none. `secured` is the part of valid security that each of these caps holds already. `own` is what
     the policy's own formula gave, where it has one; `need` is then its result.
@@ -47,6 +49,7 @@ class Caps:
     net_worth: Maybe
     recommendation: Maybe
     grade: Maybe
+    cover: Maybe
     secured: Ints
     hard: Ints
     after: Maybe
@@ -95,7 +98,8 @@ def caps(rows: Rows, rules: Rules, classes: Classes) -> Caps:
     grade = Maybe.where(wanted, rules.ceiling[rows.currency, rows.grade])
     secured = np.where(wanted, times(np.maximum(rows.amounts("security_minor").value, 0), ppm(limits.caps.security.raises_caps_by)), 0)
     net_worth, recommended, grade = (Maybe.where(cap.known, cap.value + secured) for cap in (net_worth, recommended, grade))
-    hard: dict[str, Maybe] = {Cap.NET_WORTH: net_worth, Cap.RECOMMENDATION: recommended, Cap.GRADE: grade}
+    cover = rows.amounts("cover_cap_minor").only(wanted)
+    hard: dict[str, Maybe] = {Cap.NET_WORTH: net_worth, Cap.RECOMMENDATION: recommended, Cap.GRADE: grade, Cap.COVER: cover}
     start = Maybe.where(formula.known | rows.limit.known, formula.otherwise(rows.limit.value))
     after, binding = least({Cap.FORMULA if own else Cap.NEED: need, **hard, "": start})
     lacks_need = {substitute(Cap.NEED, MISSING, limits.caps.need.otherwise): needs & ~rows.need.known}
@@ -107,6 +111,7 @@ def caps(rows: Rows, rules: Rules, classes: Classes) -> Caps:
         net_worth=net_worth,
         recommendation=recommended,
         grade=grade,
+        cover=cover,
         secured=secured,
         hard=least(hard)[0].otherwise(NO_CAP),
         after=after.only(start.known),  # caps alone are no reason to grant anything

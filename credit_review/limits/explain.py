@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -23,6 +24,7 @@ _CAPS = (
     (Cap.NET_WORTH, "cap_net_worth_minor"),
     (Cap.RECOMMENDATION, "cap_recommended_minor"),
     (Cap.GRADE, "cap_grade_minor"),
+    (Cap.COVER, "cap_cover_minor"),
 )
 
 
@@ -102,12 +104,18 @@ _UNITS = {"days": marked("{number} days"), "months": marked("{number} months")}
 
 def _caps(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for cap, name in _CAPS:
-        if _known(row[name]) is not None:
+        if _known(row.get(name)) is not None:
             amount = _amount(row, name)
             text = said("{amount} (this one holds)", amount=amount) if row["binding_cap"] == cap else amount
             yield said("Cap: {cap}", cap=CAP_WORDS[cap]), text
     if _known(row["secured_minor"]):
         yield said("Added to these caps for valid security"), _amount(row, "secured_minor")
+    for entry in filter(None, str(row.get("cover_caps") or "").split(SEPARATOR)):
+        day, _, minor = entry.partition("=")
+        then = said("{amount}", amount=Money(int(minor), row["currency"]))
+        yield said("Cap by cover from {day} on", day=date.fromisoformat(day)), then
+    for note in filter(None, str(row.get("cover_notes") or "").split(SEPARATOR)):
+        yield said("Cover that does not count"), heard(note)
     for entry in filter(None, str(row["substitutes"]).split(SEPARATOR)):
         yield said("Missing data"), substitute_words(entry)
     if _known(row["after_caps_minor"]) is not None:

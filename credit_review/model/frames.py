@@ -122,7 +122,7 @@ COVER = _dataset(
     """
     customer_id     str    our id
     source_number   str    customer number in the file
-    kind            str    insured_limit or guarantee
+    kind            str    insured_limit, discretionary_limit or guarantee
     reference       str    policy or guarantee number
     amount_minor    int    insured limit or guaranteed amount
     currency        str    ISO 4217 code
@@ -130,7 +130,15 @@ COVER = _dataset(
     valid_from      date   first day of cover
     valid_to        date   day on which cover ends (not covered any more); missing when open-ended
     max_terms_days  int?   longest payment terms the cover allows
+    withdrawn_on         date  day on which the insurer announced a withdrawal or reduction; missing when there is none
+    notice_days          int?  days from then until it takes effect; missing: those of policy
+    reduced_to_minor     int?  what stays insured afterwards; missing: nothing
+    stop_overdue_days    int?  cover stops while the oldest open invoice is more days past due
+    report_overdue_days  int?  an invoice so many days past due must have been reported to the insurer
+    turnover_declared_to date  turnover is declared up to this day
+    declare_every_days   int?  turnover must be declared at least every so many days
     """,
+    later="""withdrawn_on notice_days reduced_to_minor stop_overdue_days report_overdue_days turnover_declared_to declare_every_days""",
 )
 
 STATEMENTS = _dataset(
@@ -309,8 +317,12 @@ FEATURES = _dataset(
     current_ratio              float  current assets over current liabilities
     net_margin                 float  net income over sales
     remarks                    str    what was written about the customer in policy's months, oldest first; empty where it is off
+    cover_cap_minor            int?   largest limit whose own risk, used in full, is within policy's insurance.own_risk_up_to
+    cover_caps                 str    what that becomes on days known to come: `day=amount` joined by |
+    cover_notes                str    cover that does not count and why, sentences joined by |
     """,
-    later="""remarks company_kind statements_audited statements_age_days altman_model altman_score altman_zone altman_z2 altman_z2_trend
+    later="""cover_cap_minor cover_caps cover_notes
+    remarks company_kind statements_audited statements_age_days altman_model altman_score altman_zone altman_z2 altman_z2_trend
     equity_ratio interest_coverage current_ratio net_margin""",
 )
 
@@ -422,8 +434,11 @@ PROPOSALS = _dataset(
     grade_note              str    how the grade came about where the score's band alone did not decide: sentences joined by ;
     derivation              str    inputs and steps of policy's own formula: `name=figure:unit` joined by |, units minor or millionths
     policy_segment          str    segment of the policy whose rules made it; empty where the policy's own did
+    cap_cover_minor         int?   cap by cover: largest limit whose own risk is within policy's bound
+    cover_caps              str    what that cap becomes on days known to come: `day=amount` joined by |
+    cover_notes             str    cover that does not count and why, sentences joined by |
     """,
-    later="grade_name grade_note secured_minor derivation policy_segment",
+    later="grade_name grade_note secured_minor derivation policy_segment cap_cover_minor cover_caps cover_notes",
 )
 
 DATASETS: MappingProxyType[str, Dataset] = MappingProxyType(

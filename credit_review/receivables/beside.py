@@ -27,7 +27,7 @@ from credit_review.model.states import CreditStatus, DocumentKind, Severity
 from credit_review.receivables import columns as col
 from credit_review.receivables.chunk import Chunk
 from credit_review.receivables.columns import Coded, Flags
-from credit_review.receivables.mapping import STATEMENT_ITEMS, Customers, External, Mapping, Remarks, StatedTotals, Statements
+from credit_review.receivables.mapping import STATEMENT_ITEMS, Cover, Customers, External, Mapping, Remarks, StatedTotals, Statements
 from credit_review.receivables.read import ACCOUNTING, DUPLICATE, ITEM, NUMBERS, QUARANTINED, UNATTRIBUTED, Raw, ReadResult, chunks
 from credit_review.words import marked, said
 
@@ -318,20 +318,24 @@ def _cover_chunk(chunk: Chunk, mapping: Mapping) -> _Fields:
     currency = chunk.currency()
     amount, _, nothing = chunk.money("amount", currency)
     chunk.fault(nothing & currency.each(bool, np.bool_), "amount", "amount_is_present", marked("the amount is missing"))
-    days, has_days = chunk.whole("max_terms_days")
+    reduced, has_reduced, _ = chunk.money("reduced_to", currency)
     fraction = _fraction(chunk, "cover_fraction", percent=False)
     values = {
         "customer_id": col.series(customer.replaced(str)),
         "source_number": col.series(number.replaced(str)),
-        "kind": col.series(chunk.codes("kind", frozenset({"insured_limit", "guarantee"}), "kind_is_known").replaced(str)),
+        "kind": col.series(chunk.codes("kind", Cover.coded["kind"], "kind_is_known").replaced(str)),
         "reference": col.series(chunk.texts("reference")),
         "amount_minor": amount,
         "currency": col.series(currency.replaced(str)),
         "cover_fraction": np.where(chunk.without("cover_fraction"), 1.0, fraction),
         "valid_from": chunk.days("valid_from", required=True),
         "valid_to": chunk.days("valid_to"),
-        "max_terms_days": col.nullable(days, has_days),
+        "withdrawn_on": chunk.days("withdrawn_on"),
+        "reduced_to_minor": col.nullable(reduced, has_reduced),
+        "turnover_declared_to": chunk.days("turnover_declared_to"),
     }
+    for name in ("max_terms_days", "notice_days", "stop_overdue_days", "report_overdue_days", "declare_every_days"):
+        values[name] = col.nullable(*chunk.whole(name))
     return values, number, customer
 
 

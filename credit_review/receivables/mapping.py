@@ -279,15 +279,23 @@ class External(Table):
     pd_unit: Literal["fraction", "percent"] = "fraction"
 
 
+COVER_KINDS = frozenset({"insured_limit", "discretionary_limit", "guarantee"})
+"""Kinds of cover: named by the insurer, within our own discretion, or promised by somebody else."""
+
+
 class Cover(Table):
-    """Insured limits and guarantees."""
+    """Insured limits and guarantees, with the conditions under which cover counts where the source states them."""
 
     dataset: ClassVar[str] = "cover"
     fields: ClassVar[frozenset[str]] = frozenset(
-        {"source_number", "kind", "reference", "amount", "currency", "cover_fraction", "valid_from", "valid_to", "max_terms_days"}
+        {
+            *("source_number", "kind", "reference", "amount", "currency", "cover_fraction", "valid_from", "valid_to", "max_terms_days"),
+            *("withdrawn_on", "notice_days", "reduced_to", "stop_overdue_days", "report_overdue_days", "turnover_declared_to"),
+            "declare_every_days",
+        }
     )
     required: ClassVar[tuple[str, ...]] = ("source_number", "kind", "reference", "amount", "currency", "valid_from")
-    coded: ClassVar[dict[str, frozenset[str]]] = {"kind": frozenset({"insured_limit", "guarantee"}), "currency": _CURRENCY}
+    coded: ClassVar[dict[str, frozenset[str]]] = {"kind": COVER_KINDS, "currency": _CURRENCY}
 
 
 STATEMENT_ITEMS = tuple(name.removesuffix("_minor") for name in STATEMENTS.names if name.endswith("_minor"))

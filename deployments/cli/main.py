@@ -38,6 +38,8 @@ deliveries_app = typer.Typer(no_args_is_help=True, help="What could not be deliv
 differences_app = typer.Typer(no_args_is_help=True, help="Where the ERP holds another limit than is in force here.")
 limit_app = typer.Typer(no_args_is_help=True, help="The limit in force, from all its layers.")
 app.add_typer(limit_app, name="limit", rich_help_panel="Work")
+insurance_app = typer.Typer(no_args_is_help=True, help="Credit insurance: what it asks for, by day.")
+app.add_typer(insurance_app, name="insurance", rich_help_panel="Work")
 app.add_typer(review_app, name="review", rich_help_panel="Review")
 app.add_typer(deliveries_app, name="deliveries", rich_help_panel="Run")
 app.add_typer(differences_app, name="differences", rich_help_panel="Run")
@@ -264,6 +266,18 @@ def limit_show(
     from deployments.cli import limit_layers
 
     limit_layers.show(config, customer, as_of.date() if as_of else None, legal_entity, as_json=as_json)
+
+
+@insurance_app.command("tasks")
+def insurance_tasks(
+    until: Annotated[datetime | None, typer.Option("--until", formats=["%Y-%m-%d"], help="Only tasks due by this day.")] = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_json: JsonOption = False,
+) -> None:
+    """What must be done until which day so that cover goes on: renewals, withdrawals, overdue reports, turnover declarations."""
+    from deployments.cli import insuring
+
+    insuring.show_tasks(config, until.date() if until else None, as_json=as_json)
 
 
 @app.command(rich_help_panel="Work")

@@ -71,3 +71,10 @@ def test_a_figure_kept_in_another_currency_says_rate_day_and_source(office):
 @pytest.mark.parametrize("command", [("limit", "show", "nobody")])
 def test_an_unknown_customer_is_named(reviewed, command):
     reviewed.run(*command).refused(3, "customer nobody has no limit account")
+
+
+def test_the_calendar_of_insurance_is_there_for_people_and_scripts(reviewed):
+    shown = reviewed.run("insurance", "tasks").fine().out
+    found = reviewed.run("insurance", "tasks", "--json").fine().json
+    assert shown.startswith(f"Insurance by 2026Q3 as of 2026-09-30: {len(found['tasks'])} task(s)")
+    assert found["tasks"] == sorted(found["tasks"], key=lambda task: (task["due"], task["customer_id"], task["reference"], task["kind"]))

@@ -16,7 +16,7 @@ from credit_review.adapters import files, snapshot
 from credit_review.adapters.reading import Book, read_book
 from credit_review.canaries import PREFIX
 from credit_review.errors import BadInput, ReviewStopped, Tampered
-from credit_review.model.frames import CUSTOMERS, ITEMS, bucket_of
+from credit_review.model.frames import COVER, CUSTOMERS, ITEMS, bucket_of
 
 HEADER = "key,number,type,posted,due,cleared,currency,amount,open,disputed\n"
 ROWS = [row(key=str(k), number=f"{k % 9:04d}", amount=f"{k + 1}.00", open=f"{k + 1}.00") for k in range(1, 41)]
@@ -101,6 +101,16 @@ def test_text_that_looks_like_other_fields_cannot_forge_a_digest(tmp_path: Path)
     one = frame.assign(document='a","b', legal_entity="")
     other = frame.assign(document="a", legal_entity='","b')
     assert len({snapshot.content_digest(f, ITEMS) for f in (frame, one, other)}) == 3
+
+
+def test_a_column_added_since_changes_no_digest_until_a_row_has_it() -> None:
+    row = {"customer_id": "C1", "kind": "guarantee", "reference": "g", "amount_minor": 100, "currency": "EUR", "cover_fraction": 1.0}
+    kinds = {"str": "str", "int": "int64", "int?": "Int64", "float": "float64", "date": "datetime64[s]"}
+    frame = pd.DataFrame([row], columns=list(COVER.names)).assign(source_number="")
+    frame = frame.astype({c.name: kinds[c.dtype] for c in COVER.columns})
+    before = replace(COVER, columns=tuple(c for c in COVER.columns if c.name not in COVER.later), later=frozenset())
+    assert snapshot.content_digest(frame, COVER) == snapshot.content_digest(frame, before)
+    assert snapshot.content_digest(frame.assign(notice_days=pd.array([30], dtype="Int64")), COVER) != snapshot.content_digest(frame, before)
 
 
 def test_a_changed_missing_or_cut_file_is_named(written: snapshot.Written) -> None:

@@ -46,6 +46,7 @@ CUSTOMERS = st.fixed_dictionaries(
         "terms_days": st.one_of(st.none(), st.sampled_from([0, 10, 14, 30, 60, 90])),
         "exposure_minor": amount,
         "security_minor": amount,
+        "cover_cap_minor": st.one_of(st.none(), st.none(), amount),
         "overdue_minor": amount,
         "oldest_dpd_days": st.sampled_from([0, 30, 31, 200]),
         "quarantined_minor": st.sampled_from([0, 0, 0, 500]),

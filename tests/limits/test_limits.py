@@ -431,6 +431,16 @@ def test_the_review_layer_writes_no_exception_that_has_no_words():
     assert {proposing.ERP_DIFFERENCE, release.OVERRIDE, request.REQUESTED} <= set(codes.EXCEPTIONAL_WORDS)
 
 
+def test_own_risk_beside_cover_caps_a_limit_and_the_proposal_says_from_when_and_which_cover_does_not_count():
+    why = "insured limit p1: it ended on 2026-06-01"
+    row = customer(cover_cap_minor=eur(90_000), cover_caps=f"2026-07-30={eur(40_000)}", cover_notes=why)
+    found = propose(*book(row), policy=changed(), as_of=AS_OF).iloc[0].to_dict()
+    assert (found["binding_cap"], found["to_minor"]) == ("cover", eur(90_000))
+    steps = dict(explain(found))
+    assert steps["Cap: own risk beside the cover that counts"] == "90,000 EUR (this one holds)"
+    assert (steps["Cap by cover from 2026-07-30 on"], steps["Cover that does not count"]) == ("40,000 EUR", why)
+
+
 def test_proposals_of_an_earlier_version_are_read_with_what_was_added_since_missing(tmp_path):
     import pyarrow.parquet as pq
 
