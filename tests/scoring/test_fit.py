@@ -155,8 +155,9 @@ def test_the_order_of_the_history_changes_no_byte(fitted):
     assert scoring.dump(again.scorecard) == scoring.dump(fitted.scorecard)
 
 
-@pytest.mark.parametrize("threads", ["1", "4"])
+@pytest.mark.parametrize("threads", ["1", pytest.param("4", marks=pytest.mark.soak)])
 def test_the_same_history_gives_the_same_bytes_in_another_process_with_other_threads(fitted, threads):
+    """This process fits on as many threads as the machine has cores, the other on one; `make soak` adds one on more than there are."""
     code = (
         "from datetime import date; from test_fit import TRAINING, POLICY; from credit_review import scoring;"
         "print(scoring.digest(scoring.fit(TRAINING, policy=POLICY, seed=1, valid_from=date(2025, 4, 1)).scorecard))"
