@@ -6,6 +6,9 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from enum import Enum
+from functools import lru_cache
+from itertools import chain
 from typing import Any, NoReturn
 
 import orjson
@@ -28,6 +31,8 @@ class NotCanonical(BadInput):
 _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
 _QUICK = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER
 _SCALARS = frozenset({str, int, bool, type(None)})
+_CONTAINERS = frozenset({dict, list, tuple})
+_KEY_BEYOND_ASCII = re.compile(rb'[\x80-\xff][^"]*":')
 
 
 def canonical(value: Any) -> str:
@@ -46,20 +51,29 @@ def canonical_bytes(value: Any, level: int = 1) -> bytes:
         found = orjson.dumps(value, option=_QUICK)
     except TypeError:  # a key that is no text, an integer too large, half a surrogate pair: named there
         return _exact(value, level)
-    if not found.isascii():
-        _check(value, level)  # keys are ASCII where all is
+    if not found.isascii() and (b"\\" in found or _KEY_BEYOND_ASCII.search(found)):
+        _check(value, level)  # an escape may hide where a key begins
     return found
 
 
 def _is_plain(value: Any, levels: int) -> bool:
-    """Whether `value` is made of nothing but dicts, lists and scalars of exactly these types, in at most so many levels."""
-    kind = type(value)
-    if kind is not dict and kind is not list:
-        return kind in _SCALARS
-    inner = value.values() if kind is dict else value
-    if _SCALARS.issuperset(map(type, inner)):
-        return levels > 0
-    return levels > 1 and all(_is_plain(one, levels - 1) for one in inner if type(one) not in _SCALARS)
+    """Whether `value` is made of nothing but dicts, lists, tuples, whole numbers, truths and text, in at most so many levels.
+
+    Looks at a level at a time: a call for each value would cost more than writing them.
+    """
+    inner = [value]
+    while not (kinds := set(map(type, inner))) <= _SCALARS:
+        if levels == 0 or not all(kind in _CONTAINERS or kind in _SCALARS or _is_text(kind) for kind in kinds):
+            return False
+        within = [one.values() if type(one) is dict else one for one in inner if type(one) in _CONTAINERS]
+        inner, levels = list(chain.from_iterable(within)), levels - 1
+    return True
+
+
+@lru_cache(maxsize=128)
+def _is_text(kind: Any) -> bool:
+    """Whether values of this class are text and nothing else, as sentences are that know their translation."""
+    return issubclass(kind, str) and not issubclass(kind, Enum)
 
 
 def _exact(value: Any, level: int) -> bytes:

@@ -174,16 +174,23 @@ class Four(IntEnum):
     FOUR = 4
 
 
+class Sentence(str):
+    __slots__ = ("meant",)
+
+
 class Pair(NamedTuple):
     one: object
     other: object
 
 
 def test_values_of_derived_types_have_the_text_of_what_they_derive_from():
-    value = {Action.RUN_STARTED: [Action.RUN_FAILED, Four.FOUR, Pair("a", 1)], "k": OrderedDict(b=1, a="é")}
+    value = {Action.RUN_STARTED: [Action.RUN_FAILED, Four.FOUR, Pair("a", 1)], "k": OrderedDict(b=1, a=Sentence("é"))}
     assert audit.canonical(value) == '{"k":{"a":"é","b":1},"run.started":["run.failed",4,["a",1]]}'
+    assert audit.canonical({"a": Sentence("é"), "b": (1, (Sentence("x"),))}) == '{"a":"é","b":[1,["x"]]}'
     with pytest.raises(NotCanonical):
         audit.canonical({"a": Pair("a", 1.0)})
+    with pytest.raises(NotCanonical):
+        audit.canonical({"a": {Sentence("é"): 1}})
 
 
 @pytest.mark.parametrize("text", [
