@@ -103,7 +103,7 @@ def blocks(data: ReportData) -> tuple[list[CurrencyBlock], str]:
     everything = by_size(changes(data.proposals), data.order_rates)
     chosen = shown(everything)
     explained = set(chosen["customer_id"].head(SHOW_ALL_UP_TO))
-    called, routes, seen = names(data), _routes(data), two_views.rows(data)
+    called, routes, seen = names(data), _routes(data), two_views.rows(data, set(chosen["customer_id"]))
     found = []
     for currency in _currencies(everything):
         rows = everything[everything["currency"].eq(currency)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from credit_review.hearing import heard_as
@@ -28,11 +28,11 @@ _OF_FEATURES = [
 _SEMICOLON = marked("{first}; {rest}")
 
 
-def rows(data: ReportData) -> dict[str, Mapping[str, Any]]:
-    """What both views are told from, by customer id; nothing where the scores say nothing of views (reviews of earlier versions)."""
+def rows(data: ReportData, shown: Collection[str]) -> dict[str, Mapping[str, Any]]:
+    """What both views are told from, by id of the customers shown; nothing where scores say nothing of views, as in earlier versions."""
     if data.scores is None:
         return {}
-    scored = data.scores[data.scores["views"].fillna("").ne("")]
+    scored = data.scores[data.scores["views"].fillna("").ne("") & data.scores["customer_id"].isin(list(shown))]
     both: pd.DataFrame = scored[[*_OF_SCORES, *_BY_VIEW]].merge(data.features[_OF_FEATURES], on="customer_id")
     return {str(row["customer_id"]): row for row in both.to_dict("records")}  # type: ignore[misc]
 

@@ -225,12 +225,17 @@ def bounded_logistic(columns: Floats, good: Ints, strength: float, *, free: int,
 
 
 def _chosen(loss: Floats, steps: Sequence[int], strengths: Sequence[float]) -> tuple[float, int]:
-    """Of all whose loss is within one standard error of the least: the fewest tables, then the strongest penalty."""
-    least = np.unravel_index(loss.mean(axis=0).argmin(), loss.shape[1:])
+    """The fewest tables that come within one standard error of the least loss, and the penalty of least loss with them.
+
+    Tables cost a reader something, so chance does not add one; a penalty costs nobody anything, and the strongest near the best gave away
+    AUC (docs/scoring.md).
+    """
+    mean = loss.mean(axis=0)
+    least = np.unravel_index(mean.argmin(), mean.shape)
     more = loss - loss[:, [least[0]], :][:, :, [least[1]]]
-    near = np.argwhere(more.mean(axis=0) <= more.std(axis=0) / math.sqrt(len(loss)))
-    step, strength = near[0]
-    return strengths[int(strength)], steps[int(step)]
+    near = (more.mean(axis=0) <= more.std(axis=0) / math.sqrt(len(loss))).any(axis=1)
+    step = int(np.flatnonzero(near)[0])
+    return strengths[int(mean[step].argmin())], steps[step]
 
 
 @dataclass(frozen=True, slots=True)

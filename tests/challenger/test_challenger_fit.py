@@ -1,10 +1,12 @@
 """A challenger's fit: goes the declared way, takes codes, repeats itself to the byte, and says how well it does on groups not seen."""
 
 import json
+import math
 import os
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
@@ -59,7 +61,36 @@ def test_the_description_is_readable_and_reads_back_the_same():
     plain = json.loads(text)
     assert plain["features"][0] == {"name": "late", "kind": "number", "direction": "higher_is_worse"}
     assert set(plain["libraries"]) == {"scikit-learn", "skops", "numpy"}
+    averaged = {name: plain["settings"].pop(name) for name in ("members", "rows_of_a_member", "slope", "shift")}
+    assert averaged["members"] == fitting.MEMBERS and averaged["slope"] > 0
     assert plain["settings"] in [one["settings"] for one in plain["tried"]]
+
+
+def test_the_model_file_holds_the_mean_of_all_sets_of_trees_put_to_scale():
+    frame, bad, _ = rows()
+    shown = columns.matrix(frame, fitted().card.features)
+    one_way = columns.constraints(fitted().card.features)
+    chosen = fitting._Chosen(QUICK[0], (), 0.7, -0.2)
+    with patch.object(fitting, "CANDIDATES", QUICK):
+        whole = fitting._averaged(shown, bad, one_way, chosen, 1)
+        alone = fitting._trees(shown, bad, one_way, QUICK[-1], 1).decision_function(shown)
+        draws = np.random.Generator(np.random.PCG64(1))
+        sets = [np.sort(draws.permutation(len(bad))[: math.ceil(0.8 * len(bad))]) for _ in range(fitting.MEMBERS)]
+        members = [fitting._trees(shown[d], bad[d], one_way, QUICK[0], 1 + n).decision_function(shown) for n, d in enumerate(sets)]
+    assert whole.decision_function(shown) == pytest.approx(0.7 * (alone + np.mean(members, axis=0)) / 2 - 0.2)
+    read = stored.unpacked(stored.packed(whole))
+    assert np.array_equal(read.predict_proba(shown), whole.predict_proba(shown))
+
+
+def test_probabilities_too_sure_of_themselves_are_put_to_scale_and_few_outcomes_scale_nothing():
+    rng = np.random.default_rng(3)
+    log_odds = rng.normal(-1, 1, 4000)
+    bad = (rng.random(4000) < 1 / (1 + np.exp(-log_odds))).astype(np.int64)
+    slope, shift = fitting._scale(3 * log_odds + 1, bad)
+    assert slope == pytest.approx(1 / 3, abs=0.03) and shift == pytest.approx(-1 / 3, abs=0.1)
+    few = np.zeros(4000, dtype=np.int64)
+    few[: fitting.LEAST_TO_SCALE - 1] = 1
+    assert fitting._scale(log_odds, few) == (1.0, 0.0) and fitting._scale(-log_odds, bad) == (1.0, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +119,7 @@ def test_the_ledgers_challenger_is_judged_in_time_and_leaves_out_what_the_scorec
     assert "average_days_late" in [one.name for one in made.card.features]
     (judged,) = made.card.judged
     assert judged.of == "Later period from 2025-03-31" and judged.rows == 160
-    assert 0.65 < judged.auc_low < judged.auc < judged.auc_high < 1
+    assert 0.6 < judged.auc_low < judged.auc < judged.auc_high < 1
     assert made.card.trained_on.customers == 160
     assert any("boosted trees that run in the shadow and decide nothing" in line for line in made.lines())
 
