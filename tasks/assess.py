@@ -19,7 +19,9 @@ from tasks.progress import stage
 if TYPE_CHECKING:
     import pandas as pd
 
+    from credit_review.exposure.assemble import FeatureResult
     from credit_review.model.records import Deferral, Exclusion
+    from credit_review.policy import Policy
     from tasks.plan import Plan
 
 SALES, RATES_USED = "sales_by_month", "rates_used"
@@ -46,23 +48,9 @@ def assess_bucket(plan: Plan, bucket: int) -> dict[str, Any]:
 
     workspace = plan.workspace
     policy = workspace.policy()
-    found = exposure.features(
-        validate.clean(plan, "items", bucket),
-        with_limits_in_force(plan, validate.clean(plan, "customers", bucket)),
-        validate.clean(plan, "external", bucket),
-        validate.clean(plan, "cover", bucket),
-        as_of=plan.as_of,
-        policy=policy,
-        rates=rates(plan),
-        capabilities=workspace.capabilities(),
-        statements=validate.clean(plan, "statements", bucket),
-        remarks=validate.clean(plan, "remarks", bucket),
-        quarantine=validate.refused_so_far(plan, bucket),
-    )
-    gated = gate.check("features", found.frame, context=Context(as_of=plan.as_of, grades=policy.grade_names))
+    found, gated = measured(plan, bucket, policy)
     workspace.write("features", gated.clean, bucket)
-    refused = pd.concat([found.quarantine, gated.quarantine], ignore_index=True)
-    workspace.write(validate.FEATURES_REFUSED, refused, bucket, of=QUARANTINE)
+    workspace.write(validate.FEATURES_REFUSED, refused(found, gated), bucket, of=QUARANTINE)
     workspace.write(SALES, found.sales_by_month, bucket)
     workspace.write(RATES_USED, found.rates_used, bucket)
     previous = completeness.last_grades(workspace.read("history"), plan.as_of)
@@ -71,6 +59,31 @@ def assess_bucket(plan: Plan, bucket: int) -> dict[str, Any]:
     scores["scorecard"] = pd.Series(workspace.document(DocumentOfRecord.SCORECARD).digest, index=scores.index, dtype="str")
     workspace.write("scores", scores, bucket)
     return gated.verdict.to_dict()
+
+
+def measured(plan: Plan, bucket: int, policy: Policy) -> tuple[FeatureResult, gate.GateResult]:
+    """Features of one bucket's customers by a policy, and those that passed the gate. Writes nothing."""
+    found = exposure.features(
+        validate.clean(plan, "items", bucket),
+        with_limits_in_force(plan, validate.clean(plan, "customers", bucket)),
+        validate.clean(plan, "external", bucket),
+        validate.clean(plan, "cover", bucket),
+        as_of=plan.as_of,
+        policy=policy,
+        rates=rates(plan),
+        capabilities=plan.workspace.capabilities(),
+        statements=validate.clean(plan, "statements", bucket),
+        remarks=validate.clean(plan, "remarks", bucket),
+        quarantine=validate.refused_so_far(plan, bucket),
+    )
+    return found, gate.check("features", found.frame, context=Context(as_of=plan.as_of, grades=policy.grade_names))
+
+
+def refused(found: FeatureResult, gated: gate.GateResult) -> pd.DataFrame:
+    """QUARANTINE rows that the feature stage left out."""
+    import pandas as pd
+
+    return pd.concat([found.quarantine, gated.quarantine], ignore_index=True)
 
 
 @task(name="add up groups", task_run_name="add up groups")

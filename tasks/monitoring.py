@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from credit_review import report, scoring
-from credit_review.adapters import files, reviewed
+from credit_review.adapters import files
 from credit_review.audit import Action
 from credit_review.controls.alarm import Alarm
-from credit_review.model.records import Review
 from credit_review.monitoring.overrides import QUARTERS
 from credit_review.ports import Entry
 from credit_review.review import coaching, findings
+from credit_review.review.book import reviews_of_book
 from credit_review.review.working import Company
 from credit_review.words import LANGUAGES, marked, said, said_many, words_for
 from tasks import hindsight, prepare
@@ -77,9 +77,8 @@ def monitor(config: str) -> Done:
 def _plans(config: str, opened: Services) -> list[Plan]:
     """Reviews of the book with scores, oldest first, one a day: of several the one started last."""
     with opened.store.read() as uow:
-        known = uow.find(Review, order_by=("as_of", "started_at"))
-    by_day = {r.as_of: r for r in known if reviewed.of_book(r) and r.state in reviewed.WITH_RESULTS}
-    plans = [prepare.plan_of(config, by_day[day].review_id) for day in sorted(by_day)]
+        known = reviews_of_book(uow)
+    plans = [prepare.plan_of(config, one.review_id) for one in known]
     return [one for one in plans if one.workspace.has("scores")][-MOST_REVIEWS:]
 
 

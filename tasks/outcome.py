@@ -134,9 +134,10 @@ def left(plan: Plan) -> dict[str, str]:
 
 def changes(plan: Plan, number: int, today: date) -> Iterator[ProposalDraft]:
     """Drafts of one bucket, for reviewed customers whose limit or terms would change; `today` is the company's day."""
+    from credit_review.limits.frame import changed
+
     frame = plan.workspace.read("proposals", number)
-    moved = frame["to_minor"].ne(frame["from_minor"]).fillna(True) | frame["to_terms_days"].ne(frame["from_terms_days"]).fillna(False)
-    return _drafts(plan, number, frame[(frame["state"] == CustomerState.REVIEWED) & moved], today)
+    return _drafts(plan, number, frame[changed(frame)], today)
 
 
 def draft_for(plan: Plan, customer_id: str, today: date) -> ProposalDraft | None:

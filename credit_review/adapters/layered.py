@@ -9,7 +9,6 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from credit_review.adapters.reviewed import WITH_RESULTS, of_book
 from credit_review.adapters.snapshot import Snapshot, open_snapshot
 from credit_review.adapters.workspace import Workspace
 from credit_review.exposure import backing, insurance
@@ -21,6 +20,7 @@ from credit_review.model.money import Money
 from credit_review.model.records import Review
 from credit_review.model.states import Layer
 from credit_review.ports import UnitOfWork
+from credit_review.review.book import reviews_of_book
 from credit_review.review.manifest import Manifest, from_json
 from credit_review.words import said
 
@@ -39,7 +39,7 @@ class Beside:
 
 def newest_of_book(uow: UnitOfWork, on: date) -> Review | None:
     """The newest review of the book with results, as of a day not after `on`."""
-    found = [r for r in uow.find(Review, state=WITH_RESULTS, order_by=("as_of", "started_at")) if of_book(r) and r.as_of <= on]
+    found = [r for r in reviews_of_book(uow) if r.as_of <= on]
     return found[-1] if found else None
 
 

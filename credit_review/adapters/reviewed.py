@@ -15,19 +15,14 @@ from credit_review.controls import dips
 from credit_review.controls.history import empty, typed
 from credit_review.errors import CreditReviewError, Tampered
 from credit_review.model.records import Review
-from credit_review.model.states import DocumentKind, ReviewState
+from credit_review.model.states import DocumentKind
 from credit_review.policy import Policy
 from credit_review.review import manifest as manifests
+from credit_review.review.book import WITH_RESULTS
 
 _ACTIVE_DAYS = 365
-WITH_RESULTS = (ReviewState.PROPOSED, ReviewState.ROUTED, ReviewState.SETTLED, ReviewState.CLOSED)
 _RECEIVABLE = [str(kind) for kind in (DocumentKind.INVOICE, DocumentKind.CREDIT_NOTE, DocumentKind.PAYMENT, DocumentKind.ON_ACCOUNT)]
 _NEVER = 2**62
-
-
-def of_book(review: Review) -> bool:
-    """Whether the review was of the book, not of one customer or a list."""
-    return ":" not in review.scope and review.state != ReviewState.SUPERSEDED
 
 
 def reviews(workspaces: Sequence[tuple[Review, Workspace]]) -> pd.DataFrame:

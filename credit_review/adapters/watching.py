@@ -19,6 +19,7 @@ from credit_review.errors import BadInput
 from credit_review.model.records import Review
 from credit_review.model.states import DocumentOfRecord
 from credit_review.policy import ControlRules, Policy
+from credit_review.review.book import WITH_RESULTS, of_book
 from credit_review.review.governed import in_force
 from credit_review.review.lifecycle import review_of
 from credit_review.words import said
@@ -74,7 +75,7 @@ def history_of(opened: Services, *, book: bool = True) -> History:
 
 def _of_newest(places: list[tuple[Review, Workspace]], rules: Policy | None, begun: date) -> dict[str, pd.DataFrame]:
     """Coverage and dips, from the newest review of the book that came to proposals."""
-    done = [(r, w) for r, w in places if reviewed.of_book(r) and r.state in reviewed.WITH_RESULTS]
+    done = [(r, w) for r, w in places if of_book(r) and r.state in WITH_RESULTS]
     if not done or rules is None:
         return {"coverage": empty("coverage"), "dips": empty("dips")}
     review, workspace = done[-1]

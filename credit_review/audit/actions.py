@@ -83,6 +83,7 @@ class Action(StrEnum):
     # rules, people, identities
     DOCUMENT_SUBMITTED = "document.submitted"
     DOCUMENT_ADOPTED = "document.adopted"
+    POLICY_CHANGE_REQUESTED = "policy.change_requested"
     POLICY_CHANGED = "policy.changed"
     AUTHORITY_CHANGED = "authority.changed"
     MAPPING_CHANGED = "mapping.changed"

@@ -52,6 +52,14 @@ def proposals(
     return _complete(pd.concat(parts, ignore_index=True), features, states)
 
 
+def changed(proposals: pd.DataFrame) -> pd.Series[bool]:
+    """Rows of PROPOSALS that change limit or terms of a reviewed customer: these become proposals."""
+    limit = proposals["to_minor"].ne(proposals["from_minor"]).fillna(True)
+    terms = proposals["to_terms_days"].ne(proposals["from_terms_days"]).fillna(False)
+    moved: pd.Series[bool] = ((proposals["state"] == CustomerState.REVIEWED) & (limit | terms)).astype(bool)
+    return moved
+
+
 def _reviewed(rows: Rows, rules: Rules, top: Flags) -> pd.DataFrame:
     classes = engine.classify(rows, rules)
     caps = engine.caps(rows, rules, classes)

@@ -128,6 +128,26 @@ class Adoption:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyChangeRequest:
+    """A policy change that was computed on past reviews and put before people [key: request_id]. Fact.
+
+    `old_digest` is the policy in force then, `new_digest` the governed document asked for; `reviews` are the ids of the reviews it was
+    computed on, joined by |. Report (HTML), list (CSV) and figures (JSON) are named by their SHA-256.
+    """
+
+    request_id: str
+    old_digest: str
+    new_digest: str
+    reviews: str
+    report_digest: str
+    list_digest: str
+    figures_digest: str
+    reason: str
+    requested_by: str
+    requested_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelVersion:
     """One version of a model in the inventory [key: digest]; `digest` is SHA-256 of its file, for a scorecard that of its document.
 

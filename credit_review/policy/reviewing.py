@@ -48,6 +48,7 @@ class ReviewRules(Part):
     reduction_notice: ReductionNotice
     bulk_lateness_hold: Annotated[float, Field(gt=0, lt=1)]
     scorecard_outside_its_dates: Literal["warn", "refuse"] = "warn"
+    policy_change_needs_request: bool = False
 
 
 class Tolerance(Part):

@@ -19,13 +19,14 @@ from credit_review.report.shadow import ChallengerFacts
 from credit_review.words import ENGLISH
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
 
     from credit_review.challenger.comparison import Comparison
     from credit_review.model.validation import Verdict
     from credit_review.monitoring.book import Monitored
+    from credit_review.policy_effect.result import PolicyDiff
     from credit_review.words import Words
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "monitoring_pages",
     "monitoring_summary",
     "pages",
+    "policy_diff_pages",
     "render",
     "safe_csv",
     "validation_page",
@@ -116,6 +118,18 @@ def challenger_figures(found: Comparison) -> dict[str, Any]:
     from credit_review.report.shadow import figures
 
     return figures(found)
+
+
+def policy_diff_pages(
+    found: PolicyDiff, readers: Sequence[Words], *, people: Mapping[str, str], list_digest: str, company: str, produced_at: str
+) -> list[str]:
+    """A policy change for the committee, as a page a reader, like `pages`, under `file_name("policy_diff", …)`.
+
+    `people` are names by person id, `list_digest` the SHA-256 of the list of all customers that differ.
+    """
+    from credit_review.report.page import policy_diff_pages as write
+
+    return write(found, readers, people=people, list_digest=list_digest, company=company, produced_at=produced_at)
 
 
 def file_name(page: str, language: str, company: str) -> str:

@@ -16,6 +16,7 @@ from credit_review.model.records import Adoption, GovernedDocument, Person, Pers
 from credit_review.model.states import DocumentOfRecord, ModelKind
 from credit_review.ports import Entry, UnitOfWork
 from credit_review.review import models
+from credit_review.review.change_request import require_request
 from credit_review.review.directory import active_person, called, record_account, record_person
 from credit_review.review.governed import in_force as in_force
 from credit_review.review.manifest import digest_of
@@ -93,8 +94,9 @@ def submit(
 def adopt(uow: UnitOfWork, digest: str, *, person_id: str, on: date, now: datetime) -> GovernedDocument:
     """The document after this person's adoption: in force (`adopted_at` set) once the second person has adopted it.
 
-    Adopting twice changes nothing. Refused for the only author, for somebody inactive and for an unknown digest, and of a scorecard
-    until it is validated where its tier asks for that. A scorecard in force takes the place of the one before (`models.put_in_force`).
+    Adopting twice changes nothing. Refused for the only author, for somebody inactive and for an unknown digest, of a scorecard until it
+    is validated where its tier asks for that, and of a policy without the change request that the one in force demands. A scorecard
+    in force takes the place of the one before (`models.put_in_force`).
     """
     document = uow.get(GovernedDocument, digest=digest, lock=True)
     if document is None:
@@ -109,17 +111,19 @@ def adopt(uow: UnitOfWork, digest: str, *, person_id: str, on: date, now: dateti
         )
     if document.kind == DocumentOfRecord.SCORECARD:
         models.require_ready(uow, models.known(uow, digest))
+    request = require_request(uow, document, now) if document.kind == DocumentOfRecord.POLICY else None
+    rests_on = {"request": request.request_id} if request else {}
     if not uow.add_if_absent(Adoption(digest=digest, person_id=person_id, at=now)):
         return document
     adopters = sorted({a.person_id for a in uow.find(Adoption, digest=digest)})
     enough = document.adopted_at is None and len(adopters) >= ADOPTERS
     if not enough or document.kind == DocumentOfRecord.SCORECARD:
-        _entry(uow, document, Action.DOCUMENT_ADOPTED, person_id, {"adopters": adopters})
+        _entry(uow, document, Action.DOCUMENT_ADOPTED, person_id, {"adopters": adopters, **rests_on})
     if not enough:
         return document
     before = in_force(uow, DocumentOfRecord(document.kind), now, name=document.name)
     uow.change(GovernedDocument, where={"digest": digest}, to={"adopted_at": now})
-    said_of = {"adopters": adopters, "replaces": before.digest if before else None}
+    said_of = {"adopters": adopters, "replaces": before.digest if before else None, **rests_on}
     if document.kind == DocumentOfRecord.SCORECARD:
         about, day = {"kind": document.kind, "name": document.name, **said_of}, models.first_day(models.written(document.content))
         models.put_in_force(uow, digest, valid_from=day, by=person_id, on=on, now=now, data=about)

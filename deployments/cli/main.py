@@ -40,6 +40,8 @@ limit_app = typer.Typer(no_args_is_help=True, help="The limit in force, from all
 app.add_typer(limit_app, name="limit", rich_help_panel="Work")
 insurance_app = typer.Typer(no_args_is_help=True, help="Credit insurance: what it asks for, by day.")
 app.add_typer(insurance_app, name="insurance", rich_help_panel="Work")
+policy_app = typer.Typer(no_args_is_help=True, help="The credit policy: what a change would do before anybody adopts it.")
+app.add_typer(policy_app, name="policy", rich_help_panel="Govern")
 app.add_typer(review_app, name="review", rich_help_panel="Review")
 app.add_typer(deliveries_app, name="deliveries", rich_help_panel="Run")
 app.add_typer(differences_app, name="differences", rich_help_panel="Run")
@@ -572,6 +574,37 @@ def check(
     from deployments.cli import governing
 
     governing.check_file(config, file, kind=kind)
+
+
+@policy_app.command("diff")
+def policy_diff(
+    documents: Annotated[list[str], typer.Argument(metavar="[OLD] NEW", help="Files, or digests on record; OLD: the policy in force.")],
+    review: Annotated[str, typer.Option("--review", metavar="REVIEW", help="Label or id of a review; default: the newest.")] = "",
+    reviews: Annotated[int, typer.Option("--reviews", min=1, max=40, help="That review and those before it, so many in all.")] = 1,
+    matrix: Annotated[tuple[str, str] | None, typer.Option(metavar="OLD NEW", help="Authority matrices; default: in force.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FOLDER", help="Folder of report and list; must not be there yet.")] = None,
+    request: Annotated[
+        str, typer.Option("--request", metavar="REASON", help="Put it on record as a change request, with the reason.")
+    ] = "",
+    author: Annotated[list[str] | None, typer.Option(metavar="PERSON", help="Who wrote NEW; repeat for several. Default: me.")] = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_person: AsOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """What a new policy would do, before it is published: limits, amounts, grades, tiers, approvers, notices and rules on past reviews.
+
+    Each review is computed again under both policies; what came of those customers since stands beside. Writes a report for the
+    committee and the list of all customers that differ.
+
+    Examples: `credit-review policy diff policy-2027.yaml --review 2026Q3 --reviews 4`;
+    `credit-review policy diff policy-2027.yaml --review 2026Q3 --request "ceilings follow the insurer's new limits"`.
+    """
+    from deployments.cli import policies
+
+    policies.diff(
+        config, documents, review=review, reviews=reviews, matrix=matrix, out=out, request=request, authors=author or [],
+        as_person=as_person, as_json=as_json,
+    )  # fmt: skip
 
 
 @people_app.command("account")

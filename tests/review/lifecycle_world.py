@@ -257,6 +257,7 @@ _EXPLAINS = {
     "access": ("access.changed",),
     "delegation": ("delegation.changed",),
     "document": ("document.submitted",),
+    "change_request": ("policy.change_requested",),
     "adoption": ("document.adopted", "policy.changed", "authority.changed", "mapping.changed"),
     "model": (
         "model.drafted", "model.described", "model.validated", "model.rejected", "model.registered", "model.published", "model.retired",
@@ -282,6 +283,7 @@ _STATE = {
     "delegation": (records.Delegation, ("delegation_id", "recorded_at"), ()),
     "document": (records.GovernedDocument, ("digest",), ()),
     "adoption": (records.Adoption, ("digest", "person_id"), ()),
+    "change_request": (records.PolicyChangeRequest, ("request_id",), ()),
     "model": (
         records.ModelVersion,
         ("digest",),

@@ -245,6 +245,30 @@ class Adoption(Base):
     __table_args__ = (_refers("digest", "governed_document"),)
 
 
+class PolicyChangeRequest(Base):
+    """Policy changes that were computed and put before people; insert-only."""
+
+    __tablename__ = "policy_change_request"
+    request_id: Mapped[Key]
+    old_digest: Mapped[str]
+    new_digest: Mapped[str]
+    reviews: Mapped[str]
+    report_digest: Mapped[Hash]
+    list_digest: Mapped[Hash]
+    figures_digest: Mapped[Hash]
+    reason: Mapped[str]
+    requested_by: Mapped[str]
+    requested_at: Mapped[datetime]
+    __table_args__ = (
+        CheckConstraint("requested_by <> ''", name="by_somebody"),
+        CheckConstraint("reason <> ''", name="says_why"),
+        CheckConstraint("old_digest <> new_digest", name="changes_something"),
+        CheckConstraint("reviews <> ''", name="on_a_review"),
+        _refers("old_digest", "governed_document", "digest", name="fk_policy_change_request_old"),
+        _refers("new_digest", "governed_document", "digest", name="fk_policy_change_request_new"),
+    )
+
+
 class ModelVersion(Base):
     """The model inventory: at most one version of a model in force without an end."""
 
@@ -1016,7 +1040,7 @@ INSERT_ONLY = frozenset(
         records.Person, records.PersonAccount, records.Delegation, records.CustomerAlias, records.GroupMembership, records.Rate,
         records.Deferral, records.Exclusion, records.Adoption, records.Maker, records.Decision, records.Note, records.LimitChange,
         records.PersonPreference, records.Absence, records.AccessRight, records.ConflictOfInterest, records.Addressee,
-        records.PacketOpening, records.ModelValidation,
+        records.PacketOpening, records.ModelValidation, records.PolicyChangeRequest,
     }
 )  # fmt: skip
 """Facts: a trigger refuses their change and deletion, a correction is a new row."""

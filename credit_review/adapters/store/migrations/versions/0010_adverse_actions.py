@@ -1,13 +1,13 @@
 """Adverse action: what reductions and refusals are to the customer, and the notices about them.
 
-Revision ID: 0012
+Revision ID: 0010
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0012"
-down_revision = "0008"
+revision = "0010"
+down_revision = "0009"
 branch_labels = None
 depends_on = None
 
