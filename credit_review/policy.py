@@ -52,6 +52,7 @@ _Exact = BeforeValidator(_exact)
 Amount = Annotated[Decimal, _Exact, Field(ge=0, le=90_000_000_000_000, allow_inf_nan=False)]
 Factor = Annotated[Decimal, _Exact, Field(ge=0, le=100, decimal_places=6, allow_inf_nan=False)]
 Fraction = Annotated[Decimal, _Exact, Field(ge=0, le=1, decimal_places=6, allow_inf_nan=False)]
+Band = Annotated[Decimal, _Exact, Field(ge=0, lt=1, decimal_places=6, allow_inf_nan=False)]
 Positive = Annotated[int, Field(gt=0)]
 NotNegative = Annotated[int, Field(ge=0)]
 Text = Annotated[str, Field(min_length=1)]
@@ -289,7 +290,8 @@ class ForbidIncrease(_Part):
 
 
 class LimitRules(_Part):
-    """How a limit is computed."""
+    """How a limit is computed. `currency_band`: how far a rate may move (fraction of it) before a limit in another currency than control
+    is proposed anew for that alone; 0: not at all."""
 
     rounding: Annotated[tuple[RoundingStep, ...], Field(strict=False, min_length=1)]
     minimum: Amount
@@ -301,6 +303,7 @@ class LimitRules(_Part):
     caps: Caps
     without_need: WithoutNeed
     forbid_increase: ForbidIncrease
+    currency_band: Band = Decimal(0)
 
 
 class InsuranceRules(_Part):
@@ -313,6 +316,13 @@ class InsuranceRules(_Part):
     notice_days: Annotated[int, Field(ge=0, le=400)] = 30
     own_risk_up_to: Amount | None = None
     tasks_ahead_days: Annotated[int, Field(ge=1, le=400)] = 60
+
+
+class GroupRules(_Part):
+    """Which members are bad for their group: those of these credit statuses or grades. The others get no increase while one is."""
+
+    bad_statuses: Texts = ()
+    bad_grades: Texts = ()
 
 
 class TermsRules(_Part):
@@ -455,6 +465,7 @@ class Policy(_Part):
     controls: ControlRules = ControlRules()
     findings: FindingRules = FindingRules()
     insurance: InsuranceRules = InsuranceRules()
+    groups: GroupRules = GroupRules()
 
     def minor(self, amount: Decimal) -> int:
         """An amount of this policy in integer minor units of the control currency."""
@@ -832,6 +843,14 @@ def _findings(policy: Policy) -> Found:
             yield Problem(("findings", "due_working_days", graver), most)
 
 
+def _group_rules(policy: Policy) -> Found:
+    for name, known in (("bad_statuses", tuple(str(s) for s in CreditStatus)), ("bad_grades", policy.grade_names)):
+        for i, one in enumerate(getattr(policy.groups, name)):
+            if one not in known:
+                text = said("{name} is not known; expected one of {known}", name=repr(one), known=", ".join(known))
+                yield Problem(("groups", name, i), text)
+
+
 def _worklists(policy: Policy) -> Found:
     patterns = [w.portfolio for w in policy.worklists]
     for i, pattern in enumerate(patterns):
@@ -857,6 +876,7 @@ _RULES: tuple[Callable[[Policy], Found], ...] = (
     _straight_through,
     _exposure,
     _worklists,
+    _group_rules,
     _approvals,
     _findings,
 )

@@ -24,6 +24,7 @@ class Forbids(StrEnum):
     NEED = "need_unknown"
     NOT_GRADED = "not_graded"
     VIEW = "view_missing"
+    GROUP = "group_member"
 
 
 class Cap(StrEnum):
@@ -52,6 +53,8 @@ CLASS_PREFIX = "class_"
 """Reason code of a limit that a class rule decided: this and the credit status, such as `class_insolvent`."""
 
 MISSING, STALE = "missing", "stale"
+CURRENCY_BAND = "currency_band"
+"""PROPOSALS.kept_by of a limit that another rate within policy's band would leave as it is."""
 
 FORBIDS_WORDS: MappingProxyType[str, str] = MappingProxyType(
     {
@@ -66,6 +69,7 @@ FORBIDS_WORDS: MappingProxyType[str, str] = MappingProxyType(
         Forbids.NEED: said("need cannot be computed, since the source has neither sales with terms nor cleared items"),
         Forbids.NOT_GRADED: said("the customer has no grade"),
         Forbids.VIEW: said("one of the two views of the customer is missing"),
+        Forbids.GROUP: said("another member of its group is one that policy calls bad for the group"),
     }
 )
 
