@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date
 from typing import Any
 
@@ -16,13 +17,20 @@ _AMOUNTS = ("exposure_minor", "overdue_minor", "limits_minor")
 
 
 def roll_up(
-    features: pd.DataFrame, *, rates: fx.RateTable, control_currency: str, as_of: date, other_limits: pd.DataFrame | None = None
+    features: pd.DataFrame,
+    *,
+    rates: fx.RateTable,
+    control_currency: str,
+    as_of: date,
+    other_limits: pd.DataFrame | None = None,
+    bad: Collection[str] = (),
 ) -> pd.DataFrame:
     """GROUPS of a FEATURES frame of all customers, sorted by group, whatever the order of the rows.
 
     Each member's figures are converted at the as_of rate, half-even once, then added: what a member pays early never hides what another
     owes late. A member that has no rate is listed in `unconverted` and is in no sum but `members` and `worst_dpd_days`.
     `other_limits` are limits in force beside `limit_minor`, such as temporary ones: customer_id, currency, amount_minor; they count too.
+    `bad` are the customers that policy calls bad for their group (`bad_members`).
     """
     own = features[["customer_id", "group_id", "currency", "exposure_minor", "overdue_minor", "oldest_dpd_days"]].reset_index(drop=True)
     own["limits_minor"] = features["limit_minor"].reset_index(drop=True)
@@ -39,7 +47,15 @@ def roll_up(
         missing |= without
     own.loc[missing, list(_AMOUNTS)] = 0
     own["unconverted"] = own["customer_id"].where(missing, "")
+    own["bad"] = own["customer_id"].where(own["customer_id"].isin(set(bad)), "")
     return _sums(own, control_currency)
+
+
+def bad_members(features: pd.DataFrame, scores: pd.DataFrame, *, statuses: Collection[str], grades: Collection[str]) -> list[str]:
+    """Ids of the customers with one of these credit statuses or grades, sorted."""
+    by_status = features.loc[features["status"].isin(list(statuses)), "customer_id"]
+    by_grade = scores.loc[scores["grade"].isin(list(grades)), "customer_id"]
+    return sorted({*by_status, *by_grade})
 
 
 def _other_limits(
@@ -69,8 +85,13 @@ def _sums(own: pd.DataFrame, currency: str) -> pd.DataFrame:
         limits_minor=("limits_minor", "sum"),
         worst_dpd_days=("oldest_dpd_days", "max"),
     ).reset_index()
-    unknown = own.loc[own["unconverted"] != "", ["group_id", "customer_id"]].sort_values(["group_id", "customer_id"])
-    names = unknown.groupby("group_id")["customer_id"].agg("|".join)
-    found["unconverted"] = names.reindex(found["group_id"], fill_value="").to_numpy(dtype=object)
+    found["unconverted"], found["bad_members"] = _ids(own, "unconverted", found), _ids(own, "bad", found)
     found["currency"] = currency
     return found[list(GROUPS.names)].astype({c.name: PANDAS[c.dtype] for c in GROUPS.columns})
+
+
+def _ids(own: pd.DataFrame, named: str, found: pd.DataFrame) -> Any:
+    """Of each group the ids of the members that a column names, joined by |."""
+    rows = own.loc[own[named] != "", ["group_id", "customer_id"]].sort_values(["group_id", "customer_id"])
+    joined = rows.groupby("group_id")["customer_id"].agg("|".join)
+    return joined.reindex(found["group_id"], fill_value="").to_numpy(dtype=object)

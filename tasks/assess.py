@@ -91,9 +91,12 @@ def roll_up_groups(plan: Plan) -> int:
     """Group figures of the whole book, written beside; returns how many groups there are."""
     workspace = plan.workspace
     features = workspace.read_all("features", plan.buckets)
-    control = workspace.policy().control_currency
-    other = workspace.read("other_limits")
-    found = groups.roll_up(features, rates=rates(plan), control_currency=control, as_of=plan.as_of, other_limits=other)
+    policy, other = workspace.policy(), workspace.read("other_limits")
+    named = policy.groups
+    bad = groups.bad_members(features, workspace.read_all("scores", plan.buckets), statuses=named.bad_statuses, grades=named.bad_grades)
+    found = groups.roll_up(
+        features, rates=rates(plan), control_currency=policy.control_currency, as_of=plan.as_of, other_limits=other, bad=bad
+    )
     workspace.write("groups", found)
     return len(found)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from credit_review import authority, completeness, fx, report
 from credit_review.adapters import files
 from credit_review.errors import Refused
+from credit_review.exposure.concentration import concentration
 from credit_review.hearing import heard
 from credit_review.model.frames import STATES
 from credit_review.model.money import format_minor
@@ -56,11 +57,26 @@ def write(plan: Plan) -> Summary:
         ("aliases.csv", plan.snapshot.joined_aliases(), said("every customer that stands under several numbers")),
     ):
         outputs.append((name, workspace.write_text(name, report.safe_csv(listed)), what))
+    listed_as = said("exposure by largest groups, segment and country")
+    outputs.append(("concentration.json", workspace.write_text("concentration.json", _concentration(plan)), listed_as))
     path = workspace.write("proposals", frame)
     outputs.append(("proposals.parquet", files.sha256_of(path), said("every customer, every figure")))
     data = _data(plan, record, proposals, risks, decisions, people, frame, quarantine, facts, outputs)
     written = _written(plan, "report", readers, report.pages(data, readers))
     return _summary(plan, record, proposals, frame, quarantine, written)
+
+
+def _concentration(plan: Plan) -> str:
+    """Concentration of the book as JSON."""
+    workspace = plan.workspace
+    found = concentration(
+        workspace.read_all("features", plan.buckets),
+        plan.snapshot.whole("customers"),
+        rates=assess.rates(plan),
+        control_currency=workspace.policy().control_currency,
+        as_of=plan.as_of,
+    )
+    return json.dumps(found, ensure_ascii=False, sort_keys=True, indent=1) + "\n"
 
 
 def readers_of(settings: Settings) -> list[Words]:
@@ -183,6 +199,7 @@ def _data(
         files=tuple(report.OutputFile(name=name, sha256=digest, what=what) for name, digest, what in outputs),
         manifest=_inputs(kept),
         manifest_digest=record.manifest_digest,
+        concentration=workspace.read_json("concentration.json"),
         run_facts=((said("code"), kept.code_commit), (said("libraries"), kept.lock_sha256[:12]), (said("buckets"), str(plan.buckets))),
     )
 

@@ -89,13 +89,17 @@ def by_hand(c: Facts, policy: Facts, *, rate: F = F(1), unit: int = 100, policy_
     after_caps = None if start is None else min([start, *sheet.caps.values()])
     _forbid(sheet)
     if after_caps is None or sheet.refused:
-        return {"to": None, "after_caps": None, "forbidden": sheet.forbidden, "substitutes": sheet.substitutes}
+        return {"to": None, "bounded": 0, "after_caps": None, "forbidden": sheet.forbidden, "substitutes": sheet.substitutes}
     stepped, lowest = _step(sheet, after_caps)
     rounded = _round(sheet, stepped, lowest)
-    result = _bounds(sheet, rounded)
+    bounded = _bounds(sheet, rounded)
+    result = _not_too_small(sheet, bounded)
     limit = c["limit_minor"]
+    if limit is not None and _within_band(sheet):
+        result = int(limit)
     return {
         "to": result,
+        "bounded": bounded,
         "formula": formula,
         "after_caps": after_caps,
         "after_step": stepped,
@@ -298,18 +302,36 @@ def _round(s: _Sheet, target: int, lowest: int) -> int:
 
 
 def _bounds(s: _Sheet, rounded: int) -> int:
-    rules, limit, result = s.limits, s.c["limit_minor"], rounded
+    rules, result = s.limits, rounded
     hard = min(s.caps.values(), default=None)
     most = s.money(rules["maximum"])
     if not s.zero and not s.unused:
         floors = [s.money(rules["minimum"]), *([hard] if hard is not None else []), *([_base(s)] if s.forbidden else [])]
         result = max(rounded, min(floors))
-    result = min(result, most)
-    if not s.first and not s.zero and not s.unused and limit <= most:
-        change, smallest = abs(result - limit), rules["smallest_change"]
+    return min(result, most)
+
+
+def _not_too_small(s: _Sheet, result: int) -> int:
+    limit = s.c["limit_minor"]
+    if not s.first and not s.zero and not s.unused and limit <= s.money(s.limits["maximum"]):
+        change, smallest = abs(result - limit), s.limits["smallest_change"]
         if change < s.money(smallest["amount"]) and change < limit * F(smallest["fraction"]):
             return int(limit)
     return result
+
+
+def _within_band(s: _Sheet) -> bool:
+    """Whether a rate within policy's band would leave the limit in force of an account in another currency as it is."""
+    band = F(s.limits.get("currency_band") or 0)
+    if not band or s.rate == 1:
+        return False
+    without = {**s.policy, "limits": {**s.limits, "currency_band": 0}}
+    rates = (s.rate / (1 + band), s.rate / (1 - band))
+    found = [by_hand(s.c, without, rate=rate, unit=s.unit, policy_unit=s.policy_unit)["bounded"] for rate in rates]
+    limit: int = s.c["limit_minor"]
+    nearest = min(max(limit, min(found)), max(found))
+    at_highest = _Sheet(s.c, without, rates[1], s.unit, s.policy_unit)
+    return _not_too_small(at_highest, nearest) == limit
 
 
 def _terms(s: _Sheet) -> int | None:

@@ -26,6 +26,7 @@ class Forbids(StrEnum):
     INPUT = "input_unknown"
     NOT_GRADED = "not_graded"
     VIEW = "view_missing"
+    GROUP = "group_member"
 
 
 class Cap(StrEnum):
@@ -59,6 +60,8 @@ MISSING, STALE, UNDEFINED = "missing", "stale", "undefined"
 
 FORMULA = "formula"
 """What PROPOSALS.substitutes calls the policy's own formula where it divides by zero or its result is too large."""
+CURRENCY_BAND = "currency_band"
+"""PROPOSALS.kept_by of a limit that another rate within policy's band would leave as it is."""
 
 FORBIDS_WORDS: MappingProxyType[str, str] = MappingProxyType(
     {
@@ -74,6 +77,7 @@ FORBIDS_WORDS: MappingProxyType[str, str] = MappingProxyType(
         Forbids.INPUT: said("a figure that policy's formula uses is missing or too old, or the formula has no result"),
         Forbids.NOT_GRADED: said("the customer has no grade"),
         Forbids.VIEW: said("one of the two views of the customer is missing"),
+        Forbids.GROUP: said("another member of its group is one that policy calls bad for the group"),
     }
 )
 

@@ -60,9 +60,10 @@ class Caps:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """Amounts after each step; `to` is unknown where nothing can be proposed."""
+    """Amounts after each step; `to` is unknown where nothing can be proposed, `bounded` is the last figure before the smallest change."""
 
     to: Maybe
+    bounded: Ints
     after_step: Maybe
     after_rounding: Maybe
     terms: Maybe
@@ -121,8 +122,11 @@ def caps(rows: Rows, rules: Rules, classes: Classes) -> Caps:
     )
 
 
-def forbids(rows: Rows, rules: Rules, classes: Classes, found: Caps) -> dict[str, Flags]:
-    """Each rule that forbids an increase, and the customers it holds for. For a starter limit missing data alone forbids nothing."""
+def forbids(rows: Rows, rules: Rules, classes: Classes, found: Caps, bad_group: Flags) -> dict[str, Flags]:
+    """Each rule that forbids an increase, and the customers it holds for. For a starter limit missing data alone forbids nothing.
+
+    `bad_group` are customers with another member in their group that policy calls bad for it.
+    """
     rule = rules.policy.limits.forbid_increase
     age = rows.floats("external_age_days")
     overdue = rows.amounts("overdue_minor").value > rules.overdue_over[rows.currency]
@@ -147,6 +151,7 @@ def forbids(rows: Rows, rules: Rules, classes: Classes, found: Caps) -> dict[str
         Forbids.INPUT: unknown(FORMULA, *(name for name in INPUTS if name != Cap.NEED)),
         Forbids.NOT_GRADED: ~rows.graded & grown,
         Forbids.VIEW: _without_view(rows, rules) & grown,
+        Forbids.GROUP: bad_group,
     }
 
 
@@ -172,7 +177,8 @@ def amounts(rows: Rows, rules: Rules, classes: Classes, found: Caps, forbidden: 
     bounded = _bounded(rows, rules, classes, rounded, np.minimum(found.hard, np.where(forbidden, base, NO_CAP)))
     possible = found.after.known
     return Result(
-        to=Maybe.where(possible, np.where(_too_small(rows, rules, classes, bounded), rows.limit.value, bounded)),
+        to=Maybe.where(possible, np.where(too_small(rows, rules, classes, bounded), rows.limit.value, bounded)),
+        bounded=bounded,
         after_step=Maybe.where(possible, stepped),
         after_rounding=Maybe.where(possible, rounded),
         terms=_terms(rows, rules, classes),
@@ -257,7 +263,16 @@ def _bounded(rows: Rows, rules: Rules, classes: Classes, amount: Ints, most: Int
     return np.minimum(np.where(classes.zero | classes.unused, amount, lifted), rules.maximum[c])
 
 
-def _too_small(rows: Rows, rules: Rules, classes: Classes, amount: Ints) -> Flags:
+def within_band(rows: Rows, classes: Classes, lowest: Ints, highest: Ints, at_highest: Rules) -> Flags:
+    """Limits in force that another rate within policy's band would leave as they are: they lie between the figures of the lowest and
+    the highest rate, or less than the smallest change beside them."""
+    now = rows.limit.value
+    nearest = np.clip(now, np.minimum(lowest, highest), np.maximum(lowest, highest))
+    kept: Flags = rows.limit.known & ((nearest == now) | too_small(rows, at_highest, classes, nearest))
+    return kept
+
+
+def too_small(rows: Rows, rules: Rules, classes: Classes, amount: Ints) -> Flags:
     """Changes below both parts of policy's smallest change; not asked of class rules, nor of a limit above the maximum."""
     now, c = rows.limit.value, rows.currency
     change = np.abs(amount - now)

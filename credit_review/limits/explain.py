@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from credit_review.hearing import heard, heard_as
-from credit_review.limits.codes import CAP_WORDS, FORMULAS, GRADE_NOTES, SEPARATOR, Cap, substitute_words, words
+from credit_review.limits.codes import CAP_WORDS, CURRENCY_BAND, FORMULAS, GRADE_NOTES, SEPARATOR, Cap, substitute_words, words
 from credit_review.model.money import Money
 from credit_review.policy.formula.vocabulary import INPUTS
 from credit_review.words import listed, marked, said
@@ -125,6 +125,8 @@ def _caps(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def _guards(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if row["forbids_increase"] and row["direction"] != "new":  # a first limit is no increase
         yield said("No increase, because"), words(str(row["forbids_increase"]))
+    if row.get("bad_members"):
+        yield said("Bad for its group by policy"), listed(str(row["bad_members"]).split(SEPARATOR))
     for label, name, before in (
         (said("After the step limit"), "after_step_minor", "after_caps_minor"),
         (said("After rounding"), "after_rounding_minor", "after_step_minor"),
@@ -142,6 +144,10 @@ _WAYS = {
 
 
 def _outcome(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    if row.get("rate_used"):
+        yield said("Policy's amounts converted"), heard(str(row["rate_used"]))
+    if row.get("kept_by") == CURRENCY_BAND:
+        yield said("Limit kept, because"), said("a rate within policy's currency band would leave it as it is")
     yield said("Proposed limit"), said(_WAYS[str(row["direction"])], amount=_amount(row, "to_minor"))
     now, then = _known(row["from_terms_days"]), _known(row["to_terms_days"])
     if now != then:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -42,13 +44,16 @@ def proposals(
 ) -> pd.DataFrame:
     """See `credit_review.limits.propose`."""
     rows = gather(features, scores, states, policy=policy)
-    top = _top_groups(groups, rows, policy)
+    top, bad = _top_groups(groups, rows, policy), _bad_members(groups, rows)
     parts = []
     for name, mine in rows.of_segments([one.name for one in policy.segments]):
-        rules = compile_rules(policy.of_segment(name), rows.currencies, rates=rates, as_of=as_of)
-        parts.append(_reviewed(rows.only(mine), rules, top[mine]).assign(policy_segment=name))
+        own, some = policy.of_segment(name), rows.only(mine)
+        rules, moved = compile_rules(own, rows.currencies, rates=rates, as_of=as_of), _moved(own, rows, rates, as_of)
+        found = _reviewed(some, rules, top[mine], bad[mine].reset_index(drop=True), moved)
+        parts.append(found.assign(policy_segment=name))
     if not parts:
-        parts.append(_reviewed(rows, compile_rules(policy, rows.currencies, rates=rates, as_of=as_of), top))
+        rules, moved = compile_rules(policy, rows.currencies, rates=rates, as_of=as_of), _moved(policy, rows, rates, as_of)
+        parts.append(_reviewed(rows, rules, top, bad, moved))
     return _complete(pd.concat(parts, ignore_index=True), features, states)
 
 
@@ -60,18 +65,52 @@ def changed(proposals: pd.DataFrame) -> pd.Series[bool]:
     return moved
 
 
-def _reviewed(rows: Rows, rules: Rules, top: Flags) -> pd.DataFrame:
+def _moved(policy: Policy, rows: Rows, rates: RateTable | None, as_of: date) -> tuple[Rules, ...]:
+    """The rules at the lowest and the highest rate from which today's is within policy's band; none without a band."""
+    band = Fraction(policy.limits.currency_band)
+    scales = (1 / (1 + band), 1 / (1 - band)) if band else ()
+    return tuple(compile_rules(policy, rows.currencies, rates=rates, as_of=as_of, moved=scale) for scale in scales)
+
+
+def _kept(rows: Rows, classes: engine.Classes, bad: pd.Series[str], moved: Sequence[Rules]) -> Flags:
+    """Accounts in another currency than control whose limit a rate within policy's band would leave as it is."""
+    if not moved:
+        return np.zeros(len(rows), dtype=bool)
+    lowest, highest = (_at(rows, rules, classes, bad).bounded for rules in moved)
+    policy = moved[0].policy
+    foreign = np.array([code != policy.control_currency for code in rows.currencies], dtype=bool)[rows.currency]
+    return foreign & engine.within_band(rows, classes, lowest, highest, moved[1])
+
+
+def _rates_used(rows: Rows, rules: Rules) -> pd.Series[str]:
+    """At which rate policy's amounts were converted for each account; said where policy has a currency band."""
+    said = "currency_band" in rules.policy.limits.model_fields_set
+    texts = np.array([text if said else "" for text in rules.rates_used], dtype=object)
+    return pd.Series(texts[rows.currency], dtype="str")
+
+
+def _at(rows: Rows, rules: Rules, classes: engine.Classes, bad: pd.Series[str]) -> engine.Result:
+    caps = engine.caps(rows, rules, classes)
+    forbids = engine.forbids(rows, rules, classes, caps, (bad != "").to_numpy(dtype=bool))
+    return engine.amounts(rows, rules, classes, caps, any_of(len(rows), *forbids.values()))
+
+
+def _reviewed(rows: Rows, rules: Rules, top: Flags, bad: pd.Series[str], moved: Sequence[Rules]) -> pd.DataFrame:
     classes = engine.classify(rows, rules)
     caps = engine.caps(rows, rules, classes)
-    forbids = engine.forbids(rows, rules, classes, caps)
+    forbids = engine.forbids(rows, rules, classes, caps, (bad != "").to_numpy(dtype=bool))
     forbidden = any_of(len(rows), *forbids.values())
     result = engine.amounts(rows, rules, classes, caps, forbidden)
+    kept = _kept(rows, classes, bad, moved)
+    result = replace(result, to=Maybe.where(result.to.known, np.where(kept, rows.limit.value, result.to.value)))
     columns = (
         _facts(rows, rules.policy)
         | _figures(rows, rules, classes, caps, result)
         | {"forbids_increase": joined({str(k): v for k, v in forbids.items()})}
         | _effects(rows, rules, result)
-        | {"reason_codes": _reasons(rows, rules, classes)}
+        | {"reason_codes": _reasons(rows, rules, classes), "bad_members": bad}
+        | {"rate_used": _rates_used(rows, rules)}
+        | {"kept_by": pd.Series(np.where(kept & (result.bounded != rows.limit.value), codes.CURRENCY_BAND, ""), dtype="str")}
     )
     frame = pd.DataFrame(columns)
     _judge(frame, rows, rules, _exceptional(rows, caps, top), result)
@@ -300,6 +339,16 @@ def _top_groups(groups: pd.DataFrame, rows: Rows, policy: Policy) -> Flags:
     largest = groups[groups["exposure_minor"] > 0].sort_values(["exposure_minor", "group_id"], ascending=[False, True])
     top = largest["group_id"].head(policy.straight_through.never_top_exposures)
     return among(rows.features["group_id"], top)
+
+
+def _bad_members(groups: pd.DataFrame, rows: Rows) -> pd.Series[str]:
+    """The other members of each customer's group that policy calls bad for it, joined by |."""
+    named = groups.loc[groups["bad_members"] != ""].set_index("group_id")["bad_members"]
+    found = named.reindex(rows.features["group_id"]).fillna("").to_numpy(dtype=object)
+    ids = rows.ids.to_numpy(dtype=object)
+    for n in np.flatnonzero(found != "").tolist():
+        found[n] = SEPARATOR.join(one for one in found[n].split(SEPARATOR) if one != ids[n])
+    return pd.Series(found, dtype="str")
 
 
 def _formula_texts(rows: Rows, rules: Rules, classes: engine.Classes, caps: engine.Caps) -> pd.Series[Any]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from credit_review.policy.formula.vocabulary import INPUTS
 from credit_review.words import marked
 
 _DAYS_A_MONTH = 365.25 / 12
+_UNMOVED = Fraction(1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,12 +29,14 @@ class Rules:
     """Policy in arrays. `[c]` is indexed by currency, `[g]` by grade, `[s]` by credit status; amounts are minor units of the currency.
 
     A grade index of -1 (not graded) and a status index pick a row that is never read unmasked. `without_rate` says why a currency
-    cannot be served; its amounts are zeros and its customers must not be proposed.
+    cannot be served; its amounts are zeros and its customers must not be proposed. `rates_used` says by currency at which rate, of which
+    day and source, policy's amounts were converted; empty where they were not.
     """
 
     policy: Policy
     currencies: tuple[str, ...]
     without_rate: dict[int, str]
+    rates_used: tuple[str, ...]
     unit: Ints  # [c] minor units a major unit
     maximum: Ints  # [c]
     minimum: Ints  # [c]
@@ -69,13 +73,14 @@ class Rules:
         return tuple(self.policy.classes)
 
 
-def compile_rules(policy: Policy, currencies: Sequence[str], *, rates: RateTable | None, as_of: date) -> Rules:
-    """The policy for customers whose accounts are in `currencies`, converted at the as_of rate, half-even once an amount."""
+def compile_rules(policy: Policy, currencies: Sequence[str], *, rates: RateTable | None, as_of: date, moved: Fraction = _UNMOVED) -> Rules:
+    """The policy for customers whose accounts are in `currencies`, converted at the as_of rate, half-even once an amount; at `moved` times
+    that rate where it is asked what another rate would have given."""
     without = dict(_without_rate(policy, currencies, rates, as_of))
 
     def amounts(*values: Decimal) -> Ints:
         table = [
-            [0 if c in without else _converted(policy, v, to=code, rates=rates, as_of=as_of) for v in values]
+            [0 if c in without else _converted(policy, v, to=code, rates=rates, as_of=as_of, moved=moved) for v in values]
             for c, code in enumerate(currencies)
         ]
         return np.array(table, dtype=np.int64).reshape(len(currencies), len(values))
@@ -96,6 +101,7 @@ def compile_rules(policy: Policy, currencies: Sequence[str], *, rates: RateTable
         policy=policy,
         currencies=tuple(currencies),
         without_rate=without,
+        rates_used=tuple("" if c in without else _rate_used(policy, code, rates, as_of) for c, code in enumerate(currencies)),
         unit=np.array([10 ** EXPONENTS.get(code, 0) for code in currencies], dtype=np.int64),
         maximum=single[0],
         minimum=single[1],
@@ -141,6 +147,17 @@ def _stated(formula: Formula | None, stand_ins: Mapping[str, Literal]) -> Iterat
     yield from dict.fromkeys(node.value for node in nodes if isinstance(node, Literal) and node.unit == MONEY)
 
 
+RATE_USED = marked("{base} to {quote} at {rate} of {day} ({source})")
+
+
+def _rate_used(policy: Policy, code: str, rates: RateTable | None, as_of: date) -> str:
+    base = policy.control_currency
+    if code == base or rates is None:
+        return ""
+    found = rates.factor(base=base, quote=code, on=as_of)
+    return RATE_USED.format(base=base, quote=code, rate=found.rate, day=found.rate_date, source=found.source)
+
+
 def _without_rate(policy: Policy, currencies: Sequence[str], rates: RateTable | None, as_of: date) -> list[tuple[int, str]]:
     found = []
     for c, code in enumerate(currencies):
@@ -159,11 +176,14 @@ def _without_rate(policy: Policy, currencies: Sequence[str], rates: RateTable | 
     return found
 
 
-def _converted(policy: Policy, amount: Decimal, *, to: str, rates: RateTable | None, as_of: date) -> int:
+def _converted(policy: Policy, amount: Decimal, *, to: str, rates: RateTable | None, as_of: date, moved: Fraction) -> int:
     minor = policy.minor(amount)
     if to == policy.control_currency or rates is None:
         return minor
-    return rates.convert(minor, base=policy.control_currency, quote=to, on=as_of).minor
+    if moved == _UNMOVED:
+        return rates.convert(minor, base=policy.control_currency, quote=to, on=as_of).minor
+    factor = rates.factor(base=policy.control_currency, quote=to, on=as_of)
+    return round(Fraction(minor * factor.numerator, factor.denominator) * moved)  # half-even, like every conversion
 
 
 def _ints(values: Iterable[int]) -> Ints:

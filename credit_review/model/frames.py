@@ -338,8 +338,10 @@ GROUPS = _dataset(
     limits_minor         int   sum of members' limits in force, temporary ones included
     worst_dpd_days       int   worst member's oldest days past due
     unconverted          str   members whose figures could not be converted, by customer id
+    bad_members          str   members that policy calls bad for their group (status or grade), by customer id, joined by |
     """,
     bucketed=False,
+    later="bad_members",
 )
 
 SCORES = _dataset(
@@ -437,8 +439,12 @@ PROPOSALS = _dataset(
     cap_cover_minor         int?   cap by cover: largest limit whose own risk is within policy's bound
     cover_caps              str    what that cap becomes on days known to come: `day=amount` joined by |
     cover_notes             str    cover that does not count and why, sentences joined by |
+    bad_members             str    other members of its group that policy calls bad for it, joined by |
+    rate_used               str    rate, day and source at which policy's amounts were converted to the account currency
+    kept_by                 str    currency_band: the limit stays, since another rate within policy's band would leave it as it is
     """,
-    later="grade_name grade_note secured_minor derivation policy_segment cap_cover_minor cover_caps cover_notes",
+    later="""grade_name grade_note secured_minor derivation policy_segment cap_cover_minor cover_caps cover_notes
+    bad_members rate_used kept_by""",
 )
 
 DATASETS: MappingProxyType[str, Dataset] = MappingProxyType(

@@ -15,6 +15,7 @@ from credit_review.policy.deciding import Approvals as Approvals
 from credit_review.policy.deciding import ControlRules as ControlRules
 from credit_review.policy.deciding import DueDays as DueDays
 from credit_review.policy.deciding import FindingRules as FindingRules
+from credit_review.policy.groups import GroupRules as GroupRules
 from credit_review.policy.insurance import InsuranceRules as InsuranceRules
 from credit_review.policy.problems import Problem as Problem
 from credit_review.policy.reviewing import AGEING_DAYS as AGEING_DAYS

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from credit_review.policy.fields import Amount, Factor, Fraction, NotNegative, Part, Positive, Text, Texts
+from credit_review.policy.fields import Amount, Band, Factor, Fraction, NotNegative, Part, Positive, Text, Texts
 
 Otherwise = Literal["lower_ceiling", "no_increase", "ask_documents"]
 
@@ -118,7 +118,11 @@ class InputRule(Part):
 
 
 class LimitRules(Part):
-    """How a limit is computed. Without a `formula` of its own, the policy's is need x need_factor of the grade."""
+    """How a limit is computed. Without a `formula` of its own, the policy's is need x need_factor of the grade.
+
+    `currency_band`: how far a rate may move (fraction of it) before a limit in another currency than control is proposed anew for that
+    alone; 0: not at all.
+    """
 
     rounding: Annotated[tuple[RoundingStep, ...], Field(strict=False, min_length=1)]
     minimum: Amount
@@ -132,6 +136,7 @@ class LimitRules(Part):
     forbid_increase: ForbidIncrease
     formula: dict[str, Text] = Field(default_factory=dict)
     inputs: dict[str, InputRule] = Field(default_factory=dict)
+    currency_band: Band = Decimal(0)
 
 
 class TermsRules(Part):

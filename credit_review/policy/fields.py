@@ -21,6 +21,7 @@ Exact = BeforeValidator(_exact)
 Amount = Annotated[Decimal, Exact, Field(ge=0, le=90_000_000_000_000, allow_inf_nan=False)]
 Factor = Annotated[Decimal, Exact, Field(ge=0, le=100, decimal_places=6, allow_inf_nan=False)]
 Fraction = Annotated[Decimal, Exact, Field(ge=0, le=1, decimal_places=6, allow_inf_nan=False)]
+Band = Annotated[Decimal, Exact, Field(ge=0, lt=1, decimal_places=6, allow_inf_nan=False)]
 Positive = Annotated[int, Field(gt=0)]
 NotNegative = Annotated[int, Field(ge=0)]
 Text = Annotated[str, Field(min_length=1)]

@@ -179,6 +179,15 @@ def findings(policy: Policy) -> Found:
             yield Problem(("findings", "due_working_days", graver), most)
 
 
+def group_rules(policy: Policy) -> Found:
+    """Statuses and grades of members that are bad for their group which no customer has."""
+    for name, known in (("bad_statuses", tuple(str(s) for s in CreditStatus)), ("bad_grades", policy.grade_names)):
+        for i, one in enumerate(getattr(policy.groups, name)):
+            if one not in known:
+                text = said("{name} is not known; expected one of {known}", name=repr(one), known=", ".join(known))
+                yield Problem(("groups", name, i), text)
+
+
 def worklists(policy: Policy) -> Found:
     """Lines no portfolio can reach, and portfolios without an analyst."""
     patterns = [w.portfolio for w in policy.worklists]

@@ -15,6 +15,7 @@ from credit_review.policy.classes import ClassRule
 from credit_review.policy.deciding import Approvals, ControlRules, FindingRules, StraightThrough, Worklist
 from credit_review.policy.fields import Part, Text
 from credit_review.policy.formula.compiled import Formula, compiled
+from credit_review.policy.groups import GroupRules
 from credit_review.policy.insurance import InsuranceRules
 from credit_review.policy.reviewing import NO_GRADE, ExposureRules, IntakeRules, OutcomeRules, ReviewRules
 from credit_review.policy.scores import GradeBand, ScoringRules
@@ -43,6 +44,7 @@ class Policy(Part):
     findings: FindingRules = FindingRules()
     adverse_action: AdverseRules = AdverseRules()
     insurance: InsuranceRules = InsuranceRules()
+    groups: GroupRules = GroupRules()
     segments: Annotated[tuple[SegmentRules, ...], Field(strict=False)] = ()
 
     def minor(self, amount: Decimal) -> int:

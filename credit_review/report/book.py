@@ -129,6 +129,41 @@ def groups_table(data: ReportData) -> Table:
     return Table(headings, rows, note=note)
 
 
+def concentration_tables(data: ReportData) -> list[tuple[str, Table]]:
+    """Exposure of the largest groups together, by segment and by country, in control currency, with what part of the book it is."""
+    found = data.concentration
+    if found is None or not found["exposure_minor"]:
+        return []
+    largest: list[tuple[str, Any]] = [
+        (said_many("the largest group", "the {n} largest groups", n=row["largest"]), row) for row in found["largest_groups"]
+    ]
+    notes: list[str] = [said("Whole major units of {currency}.", currency=found["currency"])]
+    notes += [said("Converted at {rate} {quote} for 1 {base} ({rate_date}, {source}).", **rate) for rate in found["rates"]]
+    if found["left_out"]:
+        notes.append(said("Left out for want of a rate: {ids}.", ids=listed(found["left_out"])))
+    parts = ((said("By segment"), "segments"), (said("By country"), "countries"))
+    first = _concentrated(said("Groups"), largest, found, listed(notes, by=marked("{first} {rest}")))
+    tables: list[tuple[str, Table]] = [(said("Concentration"), first)]
+    for title, name in parts:
+        tables.append((title, _concentrated(title, [(_key(row), row) for row in found[name]], found, "")))
+    return tables
+
+
+def _key(row: Any) -> str:
+    return said("{n} others", n=row["others"]) if "others" in row else row["key"] or said("not stated")
+
+
+def _concentrated(first: str, rows: list[tuple[str, Any]], found: Any, note: str) -> Table:
+    headings = (first, num(said("Customers")), num(said("Exposure")), num(said("Part of exposure")), num(said("own risk")))
+    currency = found["currency"]
+    cells = [
+        [name, count(row["customers"]), whole(row["exposure_minor"], currency), percent(row["share_fraction"]),
+         whole(row["own_risk_minor"], currency)]
+        for name, row in rows
+    ]  # fmt: skip
+    return Table(headings, cells, note=note)
+
+
 def _group(row: Any, name: str, limited: bool) -> list[str]:
     amounts = [major(row[c], row["currency"]) for c in _GROUP_AMOUNTS]
     if not limited and not row["limits_minor"]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -156,6 +156,7 @@ class ReportData:
     - `manifest`: content digest by input name; `manifest_digest` is the SHA-256 of the manifest itself.
     - `assumptions`: whole sentences declared in the mapping; `warnings`: further sentences the caller wants read first.
     - `notes`: sentences on how the data was read, shown under Data read.
+    - `concentration`: `exposure.concentration.concentration` of the book; None where it was not computed.
     - `run_facts`: label and text (code commit, buckets, seed, durations).
     """
 
@@ -188,3 +189,4 @@ class ReportData:
     manifest: Mapping[str, str] = field(default_factory=dict)
     manifest_digest: str = ""
     run_facts: tuple[tuple[str, str], ...] = ()
+    concentration: Mapping[str, Any] | None = None

@@ -30,7 +30,7 @@ def test_members_are_converted_one_by_one_and_then_added():
         items=[item("C1", amount=100), item("C2", amount=100, currency="USD", due_date=AS_OF - timedelta(days=9)), item("C3", amount=7)],
     )
     found = roll_up(frame)
-    assert found.drop(columns="currency").values.tolist() == [["C1", 2, 191, 91, 1_914, 9, ""], ["C3", 1, 7, 0, 0, 0, ""]]
+    assert found.drop(columns="currency").values.tolist() == [["C1", 2, 191, 91, 1_914, 9, "", ""], ["C3", 1, 7, 0, 0, 0, "", ""]]
     assert found["currency"].tolist() == ["EUR", "EUR"]
 
 
@@ -88,3 +88,11 @@ def test_the_order_of_members_never_changes_a_byte_and_sums_are_those_of_single_
         converted = 0 if currency == "GBP" else RATES.convert(limit, base=currency, quote="EUR", on=AS_OF).minor
         expected[f"G{group}"] = expected.get(f"G{group}", 0) + converted
     assert dict(zip(found["group_id"], found["limits_minor"], strict=True)) == expected
+
+
+def test_the_members_that_policy_calls_bad_for_their_group_are_named_with_it():
+    frame = family(customer("C1", status="insolvent"), customer("C2", group_id="C1"), customer("C3"), customer("C4", group_id="C1"))
+    scores = pd.DataFrame({"customer_id": ["C1", "C2", "C3", "C4"], "grade": ["A", "B", "E", "E"]})
+    bad = groups.bad_members(frame, scores, statuses=["insolvent"], grades=["E"])
+    assert bad == ["C1", "C3", "C4"]
+    assert roll_up(frame, bad=bad)["bad_members"].tolist() == ["C1|C4", "C3"]

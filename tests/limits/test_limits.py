@@ -431,6 +431,31 @@ def test_the_review_layer_writes_no_exception_that_has_no_words():
     assert {proposing.ERP_DIFFERENCE, release.OVERRIDE, request.REQUESTED} <= set(codes.EXCEPTIONAL_WORDS)
 
 
+def test_a_bad_member_stops_increases_of_the_others_in_its_group_and_is_named_and_reductions_go_on():
+    rows = [customer("c1", need_minor=eur(200_000)), customer("c2", group_id="c1"), customer("c3", group_id="c1", need_minor=eur(10_000))]
+    features, scores, groups, states = book(*rows)
+    found = propose(features, scores, groups.assign(bad_members="c2"), states, policy=changed(), as_of=AS_OF).set_index("customer_id")
+    assert found["bad_members"].to_dict() == {"c1": "c2", "c2": "", "c3": "c2"}
+    assert found["direction"].to_dict() == {"c1": "same", "c2": "up", "c3": "down"}, "the bad one itself falls under its own rules"
+    steps = dict(explain(found.loc["c1"].to_dict()))
+    assert "another member of its group" in steps["No increase, because"] and steps["Bad for its group by policy"] == "c2"
+
+
+def test_a_limit_kept_within_the_currency_band_says_so_and_one_beyond_it_is_proposed():
+    """The ceiling of grade B binds: at 1 USD a euro it was the limit; at 0.90 it is a tenth less."""
+    ceiling = int(changed().limits.by_grade["B"].ceiling)
+    rich = {"need_minor": eur(10 * ceiling), "tangible_net_worth_minor": eur(10**9), "recommended_limit_minor": eur(10**9)}
+    row = customer(currency="USD", limit_minor=eur(ceiling), **rich)
+    rates = fx.RateTable.from_rows([(AS_OF, "EUR", "USD", "0.90", "ecb")])
+    within, beyond = (
+        propose(*book(row), policy=changed(limits__currency_band=band), as_of=AS_OF, rates=rates).iloc[0].to_dict() for band in (0.12, 0.05)
+    )
+    assert (within["direction"], within["kept_by"], beyond["direction"], beyond["kept_by"]) == ("same", "currency_band", "down", "")
+    steps = dict(explain(within))
+    assert steps["Limit kept, because"] == "a rate within policy's currency band would leave it as it is"
+    assert steps["Policy's amounts converted"] == f"EUR to USD at 0.90 of {AS_OF} (ecb)"
+
+
 def test_own_risk_beside_cover_caps_a_limit_and_the_proposal_says_from_when_and_which_cover_does_not_count():
     why = "insured limit p1: it ended on 2026-06-01"
     row = customer(cover_cap_minor=eur(90_000), cover_caps=f"2026-07-30={eur(40_000)}", cover_notes=why)

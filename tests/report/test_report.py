@@ -142,6 +142,19 @@ def test_totals_equal_sums_of_the_frames():
         assert sum(grades.own) + sum(grades.covered) == int(mine["exposure_minor"].sum())
 
 
+def test_concentration_is_shown_with_the_rates_it_was_converted_at():
+    found = {
+        "currency": "EUR", "exposure_minor": 200_000, "left_out": ["c9"],
+        "rates": [{"base": "USD", "quote": "EUR", "rate": "0.91", "rate_date": "2026-09-28", "source": "ECB"}],
+        "largest_groups": [{"largest": 5, "customers": 7, "exposure_minor": 150_000, "own_risk_minor": 100_000, "share_fraction": 0.75}],
+        "segments": [{"key": "", "customers": 9, "exposure_minor": 200_000, "own_risk_minor": 100_000, "share_fraction": 1.0}],
+        "countries": [{"key": "others", "others": 4, "customers": 9, "exposure_minor": 10, "own_risk_minor": 1, "share_fraction": 0.0}],
+    }  # fmt: skip
+    shown = read(report.render(sample.data(20, 3, concentration=found))).text
+    assert "the 5 largest groups 7 1,500 75.0%" in shown and "0.91 EUR for 1 USD" in shown and "Left out for want of a rate: c9." in shown
+    assert "not stated 9 2,000 100.0%" in shown and "4 others" in shown
+
+
 def test_every_customer_not_reviewed_is_named_with_its_reason():
     text = read(page()).text
     for row in data().proposals[data().proposals["state"].ne("reviewed")].itertuples():
