@@ -15,8 +15,8 @@ from credit_review.review import adopt, change_request
 from credit_review.review.change_request import Computed
 
 STARTER = (Path(__file__).parents[2] / "deployments/starter/policy.yaml").read_text(encoding="utf-8")
-LINE = "  scorecard_outside_its_dates: warn"
-DEMANDS = STARTER.replace(LINE, f"  policy_change_needs_request: true\n{LINE}", 1)
+
+DEMANDS = STARTER.replace("policy_change_needs_request: false", "policy_change_needs_request: true ", 1)
 HOUR = timedelta(hours=1)
 NEXT = DEMANDS.replace('version: "2026.1"', 'version: "2026.2"', 1)
 
