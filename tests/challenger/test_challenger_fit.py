@@ -68,15 +68,16 @@ def test_the_description_is_readable_and_reads_back_the_same():
 
 def test_the_model_file_holds_the_mean_of_all_sets_of_trees_put_to_scale():
     frame, bad, _ = rows()
+    few, defaults = {"max_iter": 4, "max_depth": 3}, {"max_iter": 3}
     shown = columns.matrix(frame, fitted().card.features)
     one_way = columns.constraints(fitted().card.features)
-    chosen = fitting._Chosen(QUICK[0], (), 0.7, -0.2)
-    with patch.object(fitting, "CANDIDATES", QUICK):
+    chosen = fitting._Chosen(few, (), 0.7, -0.2)
+    with patch.object(fitting, "CANDIDATES", (few, defaults)):
         whole = fitting._averaged(shown, bad, one_way, chosen, 1)
-        alone = fitting._trees(shown, bad, one_way, QUICK[-1], 1).decision_function(shown)
+        alone = fitting._trees(shown, bad, one_way, defaults, 1).decision_function(shown)
         draws = np.random.Generator(np.random.PCG64(1))
         sets = [np.sort(draws.permutation(len(bad))[: math.ceil(0.8 * len(bad))]) for _ in range(fitting.MEMBERS)]
-        members = [fitting._trees(shown[d], bad[d], one_way, QUICK[0], 1 + n).decision_function(shown) for n, d in enumerate(sets)]
+        members = [fitting._trees(shown[d], bad[d], one_way, few, 1 + n).decision_function(shown) for n, d in enumerate(sets)]
     assert whole.decision_function(shown) == pytest.approx(0.7 * (alone + np.mean(members, axis=0)) / 2 - 0.2)
     read = stored.unpacked(stored.packed(whole))
     assert np.array_equal(read.predict_proba(shown), whole.predict_proba(shown))

@@ -62,7 +62,8 @@ def publish(office):
     with (office.config / "settings.yaml").open("a", encoding="utf-8") as settings:
         settings.write(f'\nmodels:\n  keys: ["{key}"]\n')
     prepare.services.cache_clear()
-    office.run("scorecard", "register", "challenger.json", "--kind", "challenger", who="p-analyst").fine()
+    done = office.run("scorecard", "register", "challenger.json", "--kind", "challenger", who="p-analyst").fine()
+    assert "next: somebody who did not make it signs it with `credit-review scorecard publish challenger.json" in done.out
     for name in ("challenger.json", "scorecard.json"):  # where keys are named, the scorecard is signed too
         office.run("scorecard", "publish", name, "--key", str(office.config / "models.key"), who="p-cfo").fine()
 
@@ -273,17 +274,16 @@ def refused_files(folder, made):
     yield "disguised.json", "the challenger's model file is refused: it is no whole skops file", "a model file as"
 
 
-def test_only_a_readable_challenger_is_registered_and_the_refusal_names_file_and_what_is_expected(office, made, files):
+def test_only_a_readable_challenger_is_registered_and_the_refusal_names_file_and_what_is_expected(office, made):
     for name, what, expected in refused_files(office.config, made):
         done = office.run("scorecard", "register", name, "--kind", "challenger", who="p-analyst").refused(3, what)
         assert expected in done.err
     assert not office.find(ModelVersion, kind="challenger")
-    for one in files.iterdir():
-        shutil.copy(one, office.config / one.name)
-    done = office.run("scorecard", "register", "challenger.json", "--kind", "challenger", who="p-analyst").fine()
-    assert "next: somebody who did not make it signs it with `credit-review scorecard publish challenger.json" in done.out
-    version = office.one(ModelVersion, kind="challenger")
-    assert (version.title, version.tier) == (made.card.name, 3) and "480 rows of" in version.data
+
+
+def test_a_challenger_is_on_record_with_what_its_description_says(compared, made):
+    version = compared[0].one(ModelVersion, kind="challenger")
+    assert (version.title, version.tier, version.status) == (made.card.name, 3, "in_force") and "480 rows of" in version.data
 
 
 def test_a_challenger_is_fitted_at_the_command_line_and_a_thin_history_is_refused(office, made, monkeypatch):

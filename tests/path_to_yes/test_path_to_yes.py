@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from credit_review import documents, fx, policy, scoring
 from credit_review.model.frames import COVER, CUSTOMERS, EXTERNAL, GROUPS, ITEMS, PANDAS, QUARANTINE, REMARKS, STATEMENTS, STATES
 from credit_review.path_to_yes import Change, Customer, after, find, payable, sentences
-from credit_review.path_to_yes.search import _joined, _largest, _round_amounts
+from credit_review.path_to_yes.search import _joined, _largest, _round_amounts, _statements_days
 from credit_review.words import Words
 
 AS_OF = date(2026, 9, 30)
@@ -116,15 +116,17 @@ def test_accounts_and_reports_are_asked_for_only_where_they_are_missing_or_old()
 
 
 def test_statements_are_named_where_the_view_they_would_add_is_missing_and_no_amount_is_promised_for_them():
-    late = [bill(1, days=45, amount=300_000)]
-    unseen = company(late)
-    assert find(unseen, 2_800_000).statements_days == 540 and "statements" in told(unseen, 2_800_000)[-1]
-    assert told(unseen, 2_800_000)[-1].startswith("besides, statements not older than 540 days would add the financial standing")
+    unseen = company([bill(1, days=45, amount=300_000)])
+    found = find(unseen, 2_800_000)
+    last = Words().say(sentences(found, accounts_max_age_days=540)[-1])
+    assert found.statements_days == 540
+    assert last.startswith("besides, statements not older than 540 days would add the financial standing") and "no amount" in last
     assert find(unseen, 1_000_000).statements_days is None, "nothing is needed"
-    assert find(company(late, report_age=30), 2_800_000).statements_days is None, "the bureau's report is known"
-    scoring_rules = unseen.policy.scoring.model_copy(update={"combine": "behaviour"})
+    as_is, scoring_rules = after(unseen, [Change()]).iloc[0], unseen.policy.scoring.model_copy(update={"combine": "behaviour"})
+    assert _statements_days(unseen, as_is) == 540
+    assert _statements_days(unseen, {**as_is, "grade_note": ""}) is None, "the view is known"
     alone = replace(unseen, policy=unseen.policy.model_copy(update={"scoring": scoring_rules}))
-    assert find(alone, 2_800_000).statements_days is None, "policy lets it decide nothing"
+    assert _statements_days(alone, as_is) is None, "policy lets it decide nothing"
 
 
 def test_a_guarantee_helps_where_policy_counts_it():
