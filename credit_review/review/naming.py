@@ -32,6 +32,11 @@ def proposal_id(review: str, account: str) -> str:
     return f"p-{sha256(review.encode()).hexdigest()[:8]}-{account.removeprefix('a-')}"
 
 
+def opening_id(account: str) -> str:
+    """The id of the change that takes over what an account held before this system; sorts as its account does, like proposals' ids."""
+    return f"c-opening-{account.removeprefix('a-')}"
+
+
 def actor(person_id: str) -> str:
     """The actor of an audit entry: `person:<id>`, or `system:<flow>` for what no person did."""
     if person_id == SYSTEM:

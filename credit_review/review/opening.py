@@ -34,7 +34,7 @@ from credit_review.ports import Clock, Entry, Store, UnitOfWork
 from credit_review.review.directory import active_person
 from credit_review.review.lifecycle import AT_ONCE, BATCH, entity, require_state, review_of
 from credit_review.review.manifest import digest_of, from_json
-from credit_review.review.naming import SYSTEM, account_id, actor, short_id
+from credit_review.review.naming import SYSTEM, account_id, actor, opening_id, short_id
 from credit_review.review.propose import account_entry
 from credit_review.words import said
 
@@ -306,7 +306,7 @@ def _account(row: OnFile) -> LimitAccount:
 
 def _opening(row: OnFile, snapshot: str, as_of: date, person_id: str, now: datetime) -> LimitChange:
     return LimitChange(
-        change_id=short_id("c", "opening", row.account_id),
+        change_id=opening_id(row.account_id),
         account_id=row.account_id,
         version=1,
         kind=ChangeKind.OPENING,
