@@ -974,8 +974,8 @@ class AuditRow(Base):
     ts: Mapped[str] = mapped_column(CHAR(27))
     body: Mapped[str]
     __table_args__ = (
-        # unique by number alone: a trigger lets an entry in only as the next number with the leaf before it, and an index over hashes
-        # is in no order (docs/decisions/0015)
+        UniqueConstraint("prev", name="no_fork"),
+        UniqueConstraint("leaf", name="no_repeat"),
         Index("ix_audit_log_entity", "entity"),
         Index("ix_audit_log_action", "action"),
     )
