@@ -42,8 +42,9 @@ TEMPLATE = "template_credit_review"
 gc.set_threshold(50_000, 20, 50)
 
 # a property is true or false, whatever else the machine does: Hypothesis would fail an example that takes 200 ms
-hypothesis.settings.register_profile("without deadlines", hypothesis.settings(), deadline=None)
-hypothesis.settings.load_profile("without deadlines")
+hypothesis.settings.register_profile("make test", deadline=None, max_examples=50)
+hypothesis.settings.register_profile("make soak", deadline=None, max_examples=1_000)
+hypothesis.settings.load_profile("make test")
 
 os.fsync = lambda _: None
 """A test that ends a process loses nothing by that, for only the machine's end would: PostgreSQL does not wait for the disk here either."""
