@@ -32,11 +32,15 @@ import hypothesis
 import psutil
 import pytest
 
+from credit_review.adapters import build_info
 from credit_review.adapters.clock import FixedClock
 from credit_review.adapters.store import engine, schema
 from credit_review.adapters.store.unit_of_work import open_store
 
 TEMPLATE = "template_credit_review"
+
+# every review asks; after a fresh checkout git reads all files for the answer, and who saves a file meanwhile changes no manifest
+build_info.code_commit = functools.cache(build_info.code_commit)
 
 # imports and flows make millions of objects that live on: looking through them all so often took a tenth of the time
 gc.set_threshold(50_000, 20, 50)
