@@ -291,6 +291,14 @@ def plain_flows(monkeypatch):
     without_prefect.run_flows(monkeypatch)
 
 
+@pytest.fixture
+def checked_once(plain_flows, monkeypatch):
+    """Rows that the gate has answered for are not asked about again: for tests that review or replay the same ledger again and again."""
+    import without_prefect
+
+    without_prefect.check_once(monkeypatch)
+
+
 @pytest.fixture(scope="session")
 def prefect_home(prefect_server):
     """Makes a folder a PREFECT_HOME that was used before: its database is migrated, which takes a server seconds, and empty."""
