@@ -10,11 +10,12 @@ unexport PYTHONDONTWRITEBYTECODE   # compiled modules are kept: else every proce
 demo: .ready-run
 	@$(BIN)/credit-review demo
 
-# types are checked beside the tests; these are collected once before, so that the workers find them compiled; four, since many tests wait for servers
+# types are checked beside the tests; these are collected once before, so that the workers find them compiled; three, since some tests wait for
+# servers, and each worker more imports the libraries and collects the tests once more: 20 s of processor time
 test: .ready-dev
 	@$(BIN)/ruff check --no-cache . && $(BIN)/ruff format --check . && $(BIN)/lint-imports
 	@$(BIN)/mypy & types=$$!; $(BIN)/pytest -q --collect-only > /dev/null; \
-		$(BIN)/pytest -q -n 4 --dist loadfile --no-loadscope-reorder; tests=$$?; wait $$types && exit $$tests
+		$(BIN)/pytest -q -n 3 --dist loadfile --no-loadscope-reorder; tests=$$?; wait $$types && exit $$tests
 
 bench: .ready-dev
 	@$(BIN)/python -m benchmarks.bench; whole=$$?; $(BIN)/python -m benchmarks.audit_log; log=$$?; $(BIN)/python -m benchmarks.clicks && exit $$((whole + log))
@@ -30,6 +31,7 @@ bench-scoring: .ready-bench
 
 soak: .ready-dev
 	@$(BIN)/pytest -q -n 2 --dist load -m soak
+	@$(BIN)/pytest -q -n 2 --dist loadfile --hypothesis-profile="make soak" -m "hypothesis and not soak"
 
 # sentences that people read, for the catalogues; then translate what is new in credit_review/locale/*/LC_MESSAGES/credit_review.po
 words: .ready-dev

@@ -32,18 +32,23 @@ import hypothesis
 import psutil
 import pytest
 
+from credit_review.adapters import build_info
 from credit_review.adapters.clock import FixedClock
 from credit_review.adapters.store import engine, schema
 from credit_review.adapters.store.unit_of_work import open_store
 
 TEMPLATE = "template_credit_review"
 
+# every review asks; after a fresh checkout git reads all files for the answer, and who saves a file meanwhile changes no manifest
+build_info.code_commit = functools.cache(build_info.code_commit)
+
 # imports and flows make millions of objects that live on: looking through them all so often took a tenth of the time
 gc.set_threshold(50_000, 20, 50)
 
 # a property is true or false, whatever else the machine does: Hypothesis would fail an example that takes 200 ms
-hypothesis.settings.register_profile("without deadlines", hypothesis.settings(), deadline=None)
-hypothesis.settings.load_profile("without deadlines")
+hypothesis.settings.register_profile("make test", deadline=None, max_examples=50)
+hypothesis.settings.register_profile("make soak", deadline=None, max_examples=1_000)
+hypothesis.settings.load_profile("make test")
 
 os.fsync = lambda _: None
 """A test that ends a process loses nothing by that, for only the machine's end would: PostgreSQL does not wait for the disk here either."""
@@ -284,6 +289,14 @@ def plain_flows(monkeypatch):
     import without_prefect
 
     without_prefect.run_flows(monkeypatch)
+
+
+@pytest.fixture
+def checked_once(plain_flows, monkeypatch):
+    """Rows that the gate has answered for are not asked about again: for tests that review or replay the same ledger again and again."""
+    import without_prefect
+
+    without_prefect.check_once(monkeypatch)
 
 
 @pytest.fixture(scope="session")

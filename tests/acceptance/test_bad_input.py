@@ -50,7 +50,7 @@ def command(made, monkeypatch, capsys, request):
     Flows run under Prefect where a test asks for it.
     """
     if "prefect_session" not in request.fixturenames:
-        request.getfixturevalue("plain_flows")
+        request.getfixturevalue("checked_once")
 
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["credit-review", *arguments, "--config", str(made.config)])

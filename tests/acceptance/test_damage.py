@@ -66,6 +66,7 @@ UP_TO_THE_CERTIFICATE = 7
 def plain_functions_on_one_day():
     with pytest.MonkeyPatch.context() as patch:
         without_prefect.apply(patch)
+        without_prefect.check_once(patch)
         patch.setattr(prepare, "open_services", lambda found: open_services(found, clock=FixedClock(NOW)))
         yield
 

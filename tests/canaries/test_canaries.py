@@ -106,6 +106,7 @@ def company(tmp_path_factory):
     install(config, customers=25, seed=5)
     with pytest.MonkeyPatch.context() as patch:
         without_prefect.apply(patch)
+        without_prefect.check_once(patch)
         with pytest.MonkeyPatch.context() as breaking, pytest.raises(ReviewStopped) as stopped:
             breaking.setattr(engine, "forbids", _never_overdue)
             periodic_review.periodic_review.fn(str(config), AS_OF)

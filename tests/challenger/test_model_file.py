@@ -10,10 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import skops.io
 from boosted import fitted, rows
-from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import FunctionTransformer
 
 from credit_review.challenger import columns, fitting, stored
 from credit_review.errors import BadInput
@@ -73,8 +70,19 @@ def test_trees_read_back_give_the_same_probabilities_and_every_allowed_type_is_n
     assert met == stored.ALLOWED
 
 
+def another(make):
+    """Another model's file; its libraries, which take seconds, are imported here, not by each worker that only collects the tests."""
+    import skops.io
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.preprocessing import FunctionTransformer
+
+    return restored(skops.io.dumps(make(LogisticRegression, FunctionTransformer)))
+
+
 def test_skops_alone_would_trust_more_than_a_challenger_holds():
-    other = restored(skops.io.dumps(LogisticRegression().fit([[0.0], [1.0]], [0, 1])))
+    import skops.io
+
+    other = another(lambda logistic, _: logistic().fit([[0.0], [1.0]], [0, 1]))
     assert skops.io.get_untrusted_types(data=other) == []
     with pytest.raises(BadInput, match=r"it holds sklearn.linear_model._logistic.LogisticRegression"):
         stored.unpacked(other)
@@ -84,8 +92,8 @@ HOSTILE = {
     "a pickle": (lambda: pickle.dumps({"a": 1}), "no whole skops file"),
     "nothing": (lambda: b"", "no whole skops file"),
     "cut short": (lambda: fitted().model[:-300], "no whole skops file"),
-    "another model": (lambda: restored(skops.io.dumps(LogisticRegression())), "LogisticRegression"),
-    "a call in a transformer": (lambda: restored(skops.io.dumps(FunctionTransformer(partial(print, "x")))), "it holds "),
+    "another model": (lambda: another(lambda logistic, _: logistic()), "LogisticRegression"),
+    "a call in a transformer": (lambda: another(lambda _, function: function(partial(print, "x"))), "it holds "),
     "a function": (lambda: with_node(node("os", "system", "FunctionNode", content="system")), "it holds os.system (FunctionNode)"),
     "a method": (lambda: with_node(node("builtins", "method", "MethodNode", content={})), "it holds builtins.method (MethodNode)"),
     "a type": (lambda: with_node(node("subprocess", "Popen", "TypeNode")), "it holds subprocess.Popen (TypeNode)"),

@@ -21,7 +21,7 @@ def one_clock():
 
 
 @pytest.fixture(autouse=True)
-def at_noon(monkeypatch, plain_flows):
+def at_noon(monkeypatch, plain_flows, checked_once):
     """A test begins at noon of the first day, and in the environment of a person who configured nothing else.
 
     The review that all start from is run under Prefect, see `reviewed`; what a test runs itself is not.

@@ -28,6 +28,8 @@ def config(tmp_path_factory):
     folder = tmp_path_factory.mktemp("asked") / "config"
     with pytest.MonkeyPatch.context() as patch:
         without_prefect.apply(patch)
+        without_prefect.ride_once(patch)
+        without_prefect.check_once(patch)
         patch.setattr(prepare, "open_services", lambda found: open_services(found, clock=FixedClock(NOW)))
         install(folder, customers=30, seed=4, clock=FixedClock(ADOPTED))
         set_in(folder, slack={"mode": "socket", "team_ids": ["T1"]}, review={"buckets": 1})

@@ -83,7 +83,7 @@ def served(tmp_path_factory, prefect_home):
     folder = tmp_path_factory.mktemp("served")
     config = folder / "my-review"
     install(config, customers=40, seed=5, as_of=AS_OF)
-    set_in(config, time_zone=ZONE)
+    set_in(config, time_zone=ZONE, review={"buckets": 1})
     with closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import pickle
+from dataclasses import replace
+from hashlib import sha256
+
 from prefect import Flow, Task
 from prefect.states import Failed
 
 from credit_review.model.states import DocumentOfRecord
+from expectations import gate
 from tasks import artifacts, assess, canaries, progress, validate
 
 
@@ -56,3 +61,21 @@ def ride_once(patch):
         return RODE[key]
 
     patch.setattr(canaries, "result_of", result_of)
+
+
+CHECKED = {}
+
+
+def check_once(patch):
+    """The gate's answer is asked for once for the same suite, rows and context, on which alone it depends."""
+    check = gate.check
+
+    def answer(dataset, frame, *, context):
+        suite = gate.SUITES[dataset]
+        key = (id(suite), sha256(pickle.dumps(frame)).digest(), context)
+        if key not in CHECKED:
+            CHECKED[key] = suite, check(dataset, frame, context=context)  # the suite lives on, so that its id stays its own
+        found = CHECKED[key][1]
+        return replace(found, clean=found.clean.copy(), quarantine=found.quarantine.copy())
+
+    patch.setattr(gate, "check", answer)
