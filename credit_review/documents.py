@@ -142,10 +142,15 @@ def where(document: Document, path: Path, *, at: int | None = None) -> str:
     if at is not None and path in document.starts:
         line, column = _position(document, path, at)
         return said("{name} line {line} column {column}, {field}", name=document.name, line=line, column=column, field=field_path(path))
+    return said("{name} line {line}, {field}", name=document.name, line=line_of(document, path), field=field_path(path))
+
+
+def line_of(document: Document, path: Path) -> int:
+    """The line, from 1, of the nearest part of a path that exists."""
     known = path
     while known not in document.lines:
         known = known[:-1]
-    return said("{name} line {line}, {field}", name=document.name, line=document.lines[known], field=field_path(path))
+    return document.lines[known]
 
 
 def _position(document: Document, path: Path, at: int) -> tuple[int, int]:

@@ -35,6 +35,8 @@ slack_app = typer.Typer(no_args_is_help=True, help="Slack: the listener, and a s
 conditions_app = typer.Typer(no_args_is_help=True, help="What approved limits wait for.")
 deliveries_app = typer.Typer(no_args_is_help=True, help="What could not be delivered to the ERP or to Slack, and was given up.")
 differences_app = typer.Typer(no_args_is_help=True, help="Where the ERP holds another limit than is in force here.")
+policy_app = typer.Typer(no_args_is_help=True, help="The credit policy: its schema, and what is wrong with one.")
+app.add_typer(policy_app, name="policy", rich_help_panel="Govern")
 app.add_typer(review_app, name="review", rich_help_panel="Review")
 app.add_typer(deliveries_app, name="deliveries", rich_help_panel="Run")
 app.add_typer(differences_app, name="differences", rich_help_panel="Run")
@@ -531,6 +533,33 @@ def check(
     from deployments.cli import governing
 
     governing.check_file(config, file, kind=kind)
+
+
+@policy_app.command("schema")
+def policy_schema(
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write it there instead of to the screen.")] = None,
+) -> None:
+    """The JSON Schema of policy.yaml, by which editors complete fields and show what each one means."""
+    from deployments.cli import policy_file
+
+    policy_file.write_schema(out)
+
+
+@policy_app.command("lint")
+def policy_lint(
+    file: Annotated[Path, typer.Argument(help="policy.yaml.")],
+    matrix: Annotated[Path | None, typer.Option("--matrix", metavar="FILE", help="authority.yaml, to hold the policy against it.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Find rules that can never fire, gaps, contradictions, what nobody can approve, and what one person could approve alone.
+
+    Exit code 1 when something is found. A file that is not sound is refused as by `check`.
+
+    Example: `credit-review policy lint policy.yaml --matrix authority.yaml`.
+    """
+    from deployments.cli import policy_file
+
+    policy_file.lint_files(file, matrix, as_json=as_json)
 
 
 @people_app.command("account")
