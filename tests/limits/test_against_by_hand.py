@@ -173,6 +173,27 @@ def test_what_the_policy_promises_holds_for_every_customer(drawn):
             assert row["to_terms_days"] <= c["terms_days"]
 
 
+@settings(max_examples=6, deadline=None)
+@given(st.lists(CUSTOMERS, min_size=8, max_size=24), own_formulas(), st.sampled_from(["none", "open_items", "exposure"]))
+def test_no_formula_takes_a_limit_outside_caps_steps_and_grid(drawn, formula, run_off):
+    rules = changed(**formula, limits__step__run_off=run_off)
+    customers = [customer(f"c{i:02}", **(c | {"currency": "EUR"})) for i, c in enumerate(drawn)]
+    frame = propose(*book(*customers), policy=rules, as_of=AS_OF)
+    for c, row in zip(customers, frame.to_dict("records"), strict=True):
+        if row["state"] != "reviewed":
+            continue
+        to, now, capped = int(row["to_minor"]), c["limit_minor"], int(row["after_caps_minor"])
+        caps = [known(row[f"cap_{cap}_minor"]) for cap in ("net_worth", "recommended", "grade", "need")]
+        assert all(cap is None or capped <= cap for cap in caps)
+        if row["direction"] in ("up", "new"):
+            assert to <= capped and (now is None or to <= now + max(now // 2, 500_000))
+        if row["direction"] == "down" and c["status"] in ("active", "new", "blocked", "legal") and now <= 500_000_000:
+            open_now = {"none": 0, "open_items": c["open_items_minor"], "exposure": c["exposure_minor"]}[run_off]
+            assert to >= max(now - max(now // 2, 500_000), min(now, open_now))
+        step = 50_000 if to <= 1_000_000 else 100_000 if to <= 10_000_000 else 500_000
+        assert to == now or to % step == 0
+
+
 @settings(max_examples=12, deadline=None)
 @given(st.lists(CUSTOMERS, min_size=2, max_size=6))
 def test_a_worse_grade_never_gets_more(drawn):

@@ -158,6 +158,11 @@ def test_a_formula_without_a_result_forbids_an_increase_and_says_so(formula):
     assert row["formula"] == "policy's formula has no result: the limit in force may stay or fall"
 
 
+def test_a_product_that_would_wrap_around_to_nothing_is_too_large():
+    row = one(ruled("need * 2147.483648"), need_minor=2**33 * 10**6)  # the whole parts make 2**64
+    assert row["substitutes"] == "formula:undefined:no_increase" and derived(row)["limit"] is None
+
+
 def test_a_first_limit_without_a_result_of_the_formula_is_made_from_exposure():
     row = one(ruled(SALES), sales_12m_minor=None, limit_minor=None, exposure_minor=eur(40_000), grade="A")
     assert row["to_minor"] == eur(40_000) and row["formula"].startswith("policy's formula has no result: exposure 40,000 EUR")
