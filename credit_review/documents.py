@@ -11,9 +11,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from difflib import get_close_matches
 from functools import lru_cache
 from hashlib import sha256
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -116,7 +117,7 @@ def check(document: Document, model: type[M]) -> M:
         return model.model_validate(document.data)
     except ValidationError as error:
         found = error.errors(include_url=False)
-    shown: list[str] = [_describe(document, one) for one in found[:_SHOWN_ERRORS]]
+    shown: list[str] = [_describe(document, model, one) for one in found[:_SHOWN_ERRORS]]
     if len(found) > _SHOWN_ERRORS:
         shown.append(said("... and {more} more", more=len(found) - _SHOWN_ERRORS))
     raise BadInput(listed(shown, by=ONE_A_LINE), next_step=said("correct {name} and run the command again", name=document.name))
@@ -142,10 +143,15 @@ def where(document: Document, path: Path, *, at: int | None = None) -> str:
     if at is not None and path in document.starts:
         line, column = _position(document, path, at)
         return said("{name} line {line} column {column}, {field}", name=document.name, line=line, column=column, field=field_path(path))
+    return said("{name} line {line}, {field}", name=document.name, line=line_of(document, path), field=field_path(path))
+
+
+def line_of(document: Document, path: Path) -> int:
+    """The line, from 1, of the nearest part of a path that exists."""
     known = path
     while known not in document.lines:
         known = known[:-1]
-    return said("{name} line {line}, {field}", name=document.name, line=document.lines[known], field=field_path(path))
+    return document.lines[known]
 
 
 def _position(document: Document, path: Path, at: int) -> tuple[int, int]:
@@ -272,14 +278,31 @@ def _scalar(node: Node, path: Path, name: str) -> Any:
         ) from None
 
 
-def _describe(document: Document, error: ErrorDetails) -> str:
-    place = where(document, _document_path(document, tuple(error["loc"])))
+def _describe(document: Document, model: type[BaseModel], error: ErrorDetails) -> str:
+    path = _document_path(document, tuple(error["loc"]))
+    place = where(document, path)
     if error["type"] == "missing":
         return said("{where}: missing; expected this field to be set", where=place)
     if error["type"] == "extra_forbidden":
+        close = get_close_matches(str(path[-1]), _fields(model, path[:-1]), n=1)
+        if close:
+            return said("{where}: unknown field; did you mean {nearest}?", where=place, nearest=close[0])
         return said("{where}: unknown field; expected only the documented fields (check the spelling)", where=place)
     got = repr(error["input"])
     return said("{where}: {message}; got {got}", where=place, message=_expected(error), got=got if len(got) <= 80 else got[:77] + "...")
+
+
+def _fields(kind: Any, path: Path) -> list[str]:
+    """Names of the fields that a model has at a path, whatever lists, tables and alternatives lead there."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        if not path:
+            return [info.alias or name for name, info in kind.model_fields.items()]
+        info = kind.model_fields.get(str(path[0]))
+        return _fields(info.annotation, path[1:]) if info else []
+    inner = get_args(kind)
+    if get_origin(kind) in (dict, list, tuple, Mapping):
+        return _fields(inner[-1] if get_origin(kind) in (dict, Mapping) else inner[0], path[1:]) if path and inner else []
+    return [name for one in inner for name in _fields(one, path)]
 
 
 _EXPECTED = {

@@ -39,6 +39,7 @@ def customer_of(plan: Plan, customer_id: str) -> Customer:
             said("review {review} knows no customer {customer_id}", review=plan.review_id, customer_id=customer_id),
             expected=said("a customer id as the report shows it"),
         )
+    states = of(workspace.read("states", bucket, of=STATES))
     return Customer(
         items=of(validate.clean(plan, "items", bucket)),
         customers=assess.with_limits_in_force(plan, master),
@@ -47,11 +48,11 @@ def customer_of(plan: Plan, customer_id: str) -> Customer:
         remarks=of(validate.clean(plan, "remarks", bucket)),
         cover=of(validate.clean(plan, "cover", bucket)),
         quarantine=of(validate.refused_so_far(plan, bucket))[list(QUARANTINE.names)],
-        states=of(workspace.read("states", bucket, of=STATES)),
+        states=states,
         groups=workspace.read("groups"),
         previous=str(completeness.last_grades(workspace.read("history"), plan.as_of).get(customer_id, "")),
         as_of=plan.as_of,
-        policy=workspace.policy(),
+        policy=workspace.policy().of_segment("".join(states["policy_segment"])),  # as the customer's segment has it
         scorecard=workspace.scorecard(),
         rates=assess.rates(plan),
         capabilities=workspace.capabilities(),

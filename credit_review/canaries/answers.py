@@ -169,6 +169,7 @@ def _owed(c: Any, rules: Rules) -> dict[str, Any]:
               for kind in ("credit_note", "delivery", "order", "note")}  # fmt: skip
     return {
         "open_items": sum(amount for amount, _ in aged),
+        "open_items_minor": sum(amount for amount, _ in aged),
         "unapplied_credits": others["credit_note"],
         "unbilled_deliveries": max(0, others["delivery"]),
         "unbilled_deliveries_minor": max(0, others["delivery"]),

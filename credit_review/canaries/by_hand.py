@@ -285,6 +285,8 @@ def _step(s: _Sheet, after_caps: int) -> tuple[int, int]:
     free = s.money(step["free_amount"])
     highest = limit + max(math.floor(limit * F(step["up_fraction"])), free)
     lowest = max(0, limit - max(math.floor(limit * F(step["down_fraction"])), free))
+    kept = {"open_items": "open_items_minor", "exposure": "exposure_minor"}.get(step.get("run_off", "none"))
+    lowest = max(lowest, min(limit, s.c[kept])) if kept else lowest
     return min(max(target, lowest), highest), lowest
 
 

@@ -239,9 +239,17 @@ def _step(rows: Rows, rules: Rules, classes: Classes, target: Ints) -> tuple[Int
     rule, now, free = rules.policy.limits.step, rows.limit.value, rules.free[rows.currency]
     highest = now + np.maximum(times(now, ppm(rule.up_fraction)), free)
     lowest = np.maximum(now - np.maximum(times(now, ppm(rule.down_fraction)), free), 0)
+    lowest = np.maximum(lowest, np.minimum(now, _run_off(rows, rule.run_off)))
     unbounded = classes.first | classes.zero | classes.unused
     lowest = np.where(unbounded, 0, lowest)
     return np.where(unbounded, target, np.clip(target, lowest, highest)), lowest
+
+
+def _run_off(rows: Rows, kept: str) -> Ints:
+    """What a reduction leaves room for, since it has still to be paid or delivered."""
+    if kept == "none":
+        return np.zeros(len(rows), dtype=np.int64)
+    return np.maximum(rows.exposure if kept == "exposure" else rows.amounts("open_items_minor").value, 0)
 
 
 def _rounded(rows: Rows, rules: Rules, amount: Ints, lowest: Ints) -> Ints:

@@ -28,7 +28,7 @@ from credit_review.words import marked
 
 _EMPTY: dict[str, Any] = {"str": "", "int": 0, "int?": pd.NA, "float": np.nan, "bool": False}
 MISSING_RATE = "missing_rate"
-NO_PROPOSAL = marked("no proposal possible")
+NO_PROPOSAL = marked("no proposal possible: {reason}")
 _MOST_REASONS = 4
 
 
@@ -268,8 +268,8 @@ def _refused(frame: pd.DataFrame, rows: Rows, rules: Rules, caps: engine.Caps, r
         name, _, action = entry.split(":")
         if action == "quarantine":
             without = _WITHOUT.format(figure=INPUTS[name].words)
-            _quarantine(frame, flags & (frame["state"] == CustomerState.REVIEWED).to_numpy(), f"{NO_PROPOSAL}: {without}")
-    text = f"{NO_PROPOSAL}: {_NO_FIGURE}"
+            _quarantine(frame, flags & (frame["state"] == CustomerState.REVIEWED).to_numpy(), NO_PROPOSAL.format(reason=without))
+    text = NO_PROPOSAL.format(reason=_NO_FIGURE)
     _quarantine(frame, ~result.to.known & (frame["state"] == CustomerState.REVIEWED).to_numpy(), text)
     return frame
 

@@ -27,11 +27,16 @@ class SmallestChange(Part):
 
 
 class Step(Part):
-    """One review moves a limit at most `up_fraction` or `down_fraction` of it, and always up to `free_amount`."""
+    """One review moves a limit at most `up_fraction` or `down_fraction` of it, and always up to `free_amount`.
+
+    `run_off`: a reduction ends no lower than what is open, or than the exposure with orders and deliveries; the rest follows in later
+    reviews, as it is paid.
+    """
 
     up_fraction: Factor
     down_fraction: Fraction
     free_amount: Amount
+    run_off: Literal["none", "open_items", "exposure"] = "none"
 
 
 class GradeLimits(Part):

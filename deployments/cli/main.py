@@ -40,7 +40,7 @@ limit_app = typer.Typer(no_args_is_help=True, help="The limit in force, from all
 app.add_typer(limit_app, name="limit", rich_help_panel="Work")
 insurance_app = typer.Typer(no_args_is_help=True, help="Credit insurance: what it asks for, by day.")
 app.add_typer(insurance_app, name="insurance", rich_help_panel="Work")
-policy_app = typer.Typer(no_args_is_help=True, help="The credit policy: what a change would do before anybody adopts it.")
+policy_app = typer.Typer(no_args_is_help=True, help="The credit policy: its schema, what is wrong with one, and what a change would do.")
 app.add_typer(policy_app, name="policy", rich_help_panel="Govern")
 app.add_typer(review_app, name="review", rich_help_panel="Review")
 app.add_typer(deliveries_app, name="deliveries", rich_help_panel="Run")
@@ -605,6 +605,33 @@ def policy_diff(
         config, documents, review=review, reviews=reviews, matrix=matrix, out=out, request=request, authors=author or [],
         as_person=as_person, as_json=as_json,
     )  # fmt: skip
+
+
+@policy_app.command("schema")
+def policy_schema(
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write it there instead of to the screen.")] = None,
+) -> None:
+    """The JSON Schema of policy.yaml, by which editors complete fields and show what each one means."""
+    from deployments.cli import policy_file
+
+    policy_file.write_schema(out)
+
+
+@policy_app.command("lint")
+def policy_lint(
+    file: Annotated[Path, typer.Argument(help="policy.yaml.")],
+    matrix: Annotated[Path | None, typer.Option("--matrix", metavar="FILE", help="authority.yaml, to hold the policy against it.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Find rules that can never fire, gaps, contradictions, what nobody can approve, and what one person could approve alone.
+
+    Exit code 1 when something is found. A file that is not sound is refused as by `check`.
+
+    Example: `credit-review policy lint policy.yaml --matrix authority.yaml`.
+    """
+    from deployments.cli import policy_file
+
+    policy_file.lint_files(file, matrix, as_json=as_json)
 
 
 @people_app.command("account")

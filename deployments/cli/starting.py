@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 STARTER_FILES = ("settings.yaml", "policy.yaml", "authority.yaml", "mapping.yaml")
 
+SCHEMA = "policy.schema.json"
+"""The JSON Schema of a policy, by which editors complete and check it while it is written."""
+
 _TOKENS = {
     "SLACK_BOT_TOKEN": (said("bot token (xoxb-...)"), r"xoxb-\S+"),
     "SLACK_APP_TOKEN": (said("app token (xapp-...)"), r"xapp-\S+"),
@@ -64,7 +67,7 @@ def write_starter(folder: Path) -> list[Path]:
         )
     folder.mkdir(parents=True, exist_ok=True)
     with as_file(files("deployments") / "starter") as starter:
-        for name in STARTER_FILES:
+        for name in (*STARTER_FILES, SCHEMA):
             shutil.copyfile(starter / name, folder / name)
     return [*(folder / name for name in STARTER_FILES), _write_scorecard(folder)]
 

@@ -34,7 +34,7 @@ def product(folder: Path, policy, card, as_of: date) -> pd.DataFrame:
     found = exposure.features(items.frame, master, external, cover, as_of=as_of, policy=policy, rates=rates, capabilities=mapping.has)
     assert found.quarantine.empty
     scores = scoring.score(found.frame, card, policy)
-    states = found.frame[["customer_id", "group_id", "currency"]].assign(portfolio="", state_reason="")
+    states = found.frame[["customer_id", "group_id", "currency"]].assign(portfolio="", state_reason="", policy_segment="")
     excluded = found.frame["status"].isin(["one_off", "intercompany"])
     states["state"] = np.where(excluded, "excluded", "reviewed")
     rolled = groups.roll_up(found.frame, rates=rates, control_currency=policy.control_currency, as_of=as_of)

@@ -37,6 +37,7 @@ EDITS = st.fixed_dictionaries(
         "limits__need__at_least_peak_balance": st.booleans(),
         "limits__minimum": st.sampled_from([0, 750]),
         "limits__step__up_fraction": st.sampled_from([0.5, 0.25, 2]),
+        "limits__step__run_off": st.sampled_from(["none", "open_items", "exposure"]),
         "limits__smallest_change__amount": st.sampled_from([1000, 0, 20000]),
         "limits__forbid_increase__external_missing": st.booleans(),
         "limits__forbid_increase__on_quarantined_rows": st.booleans(),

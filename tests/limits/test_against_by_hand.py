@@ -46,6 +46,7 @@ CUSTOMERS = st.fixed_dictionaries(
         "limit_minor": maybe,
         "terms_days": st.one_of(st.none(), st.sampled_from([0, 10, 14, 30, 60, 90])),
         "exposure_minor": amount,
+        "open_items_minor": amount,
         "security_minor": amount,
         "cover_cap_minor": st.one_of(st.none(), st.none(), amount),
         "overdue_minor": amount,
@@ -71,6 +72,7 @@ POLICIES = st.fixed_dictionaries(
         "limits__step__up_fraction": st.sampled_from([0.5, 0.25, 2]),
         "limits__step__down_fraction": st.sampled_from([0.5, 0.333333, 1]),
         "limits__step__free_amount": st.sampled_from([5000, 0]),
+        "limits__step__run_off": st.sampled_from(["none", "none", "open_items", "exposure"]),
         "limits__smallest_change__amount": st.sampled_from([1000, 0, 20000]),
         "limits__forbid_increase__external_missing": st.booleans(),
         "limits__forbid_increase__external_age_days_over": st.sampled_from([540, None]),
@@ -172,6 +174,27 @@ def test_what_the_policy_promises_holds_for_every_customer(drawn):
             assert row["exceptional"] == "" and row["direction"] in ("up", "down") and to - now <= 1_000_000
         if c["terms_days"] is not None:
             assert row["to_terms_days"] <= c["terms_days"]
+
+
+@settings(max_examples=6, deadline=None)
+@given(st.lists(CUSTOMERS, min_size=8, max_size=24), own_formulas(), st.sampled_from(["none", "open_items", "exposure"]))
+def test_no_formula_takes_a_limit_outside_caps_steps_and_grid(drawn, formula, run_off):
+    rules = changed(**formula, limits__step__run_off=run_off)
+    customers = [customer(f"c{i:02}", **(c | {"currency": "EUR"})) for i, c in enumerate(drawn)]
+    frame = propose(*book(*customers), policy=rules, as_of=AS_OF)
+    for c, row in zip(customers, frame.to_dict("records"), strict=True):
+        if row["state"] != "reviewed":
+            continue
+        to, now, capped = int(row["to_minor"]), c["limit_minor"], int(row["after_caps_minor"])
+        caps = [known(row[f"cap_{cap}_minor"]) for cap in ("net_worth", "recommended", "grade", "need")]
+        assert all(cap is None or capped <= cap for cap in caps)
+        if row["direction"] in ("up", "new"):
+            assert to <= capped and (now is None or to <= now + max(now // 2, 500_000))
+        if row["direction"] == "down" and c["status"] in ("active", "new", "blocked", "legal") and now <= 500_000_000:
+            open_now = {"none": 0, "open_items": c["open_items_minor"], "exposure": c["exposure_minor"]}[run_off]
+            assert to >= max(now - max(now // 2, 500_000), min(now, open_now))
+        step = 50_000 if to <= 1_000_000 else 100_000 if to <= 10_000_000 else 500_000
+        assert to == now or to % step == 0
 
 
 @settings(max_examples=12, deadline=None)

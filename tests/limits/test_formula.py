@@ -158,13 +158,29 @@ def test_a_formula_without_a_result_forbids_an_increase_and_says_so(formula):
     assert row["formula"] == "policy's formula has no result: the limit in force may stay or fall"
 
 
+def test_a_product_that_would_wrap_around_to_nothing_is_too_large():
+    row = one(ruled("need * 2147.483648"), need_minor=2**33 * 10**6)  # the whole parts make 2**64
+    assert row["substitutes"] == "formula:undefined:no_increase" and derived(row)["limit"] is None
+
+
 def test_a_first_limit_without_a_result_of_the_formula_is_made_from_exposure():
     row = one(ruled(SALES), sales_12m_minor=None, limit_minor=None, exposure_minor=eur(40_000), grade="A")
     assert row["to_minor"] == eur(40_000) and row["formula"].startswith("policy's formula has no result: exposure 40,000 EUR")
 
 
 def test_a_formula_never_gives_less_than_nothing():
-    assert one(ruled("0 EUR - need"), limit_minor=None)["to_minor"] == 0
+    row = one(ruled("0 EUR - need"), limit_minor=None)
+    assert (row["formula_minor"], row["after_caps_minor"], row["to_minor"]) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(("condition", "limit"), [
+    ("need < 1 EUR and sales_12m > 1 EUR", 20), ("sales_12m > 1 EUR and need < 1 EUR", 20), ("need > 1 EUR and sales_12m > 1 EUR", None),
+    ("need > 1 EUR or sales_12m > 1 EUR", 10), ("sales_12m > 1 EUR or need > 1 EUR", 10), ("need < 1 EUR or sales_12m > 1 EUR", None),
+    ("not sales_12m > 1 EUR", None),
+])  # fmt: skip
+def test_a_condition_is_known_as_soon_as_one_side_settles_it(condition, limit):
+    row = one(ruled(f"if {condition} then 10 EUR else 20 EUR"), sales_12m_minor=None)
+    assert derived(row)["limit"] == (None if limit is None else eur(limit))
 
 
 # --- every sound formula evaluates, and exactly as one customer computed by hand

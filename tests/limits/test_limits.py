@@ -174,6 +174,15 @@ def test_one_review_moves_a_limit_only_so_far():
     assert one(limit_minor=eur(3_000), need_minor=eur(9_000))["to_minor"] == eur(8_000)
 
 
+@pytest.mark.parametrize(("kept", "to"), [("none", 50_000), ("open_items", 63_000), ("exposure", 91_000)])
+def test_a_reduction_leaves_room_for_what_has_still_to_be_paid_or_delivered(kept, to):
+    owes = {"need_minor": eur(1_000), "open_items_minor": eur(62_500), "exposure_minor": eur(90_500)}
+    rules = changed(limits__step__run_off=kept)
+    assert one(rules, **owes)["to_minor"] == eur(to)
+    assert one(rules, **owes, status="insolvent")["to_minor"] == 0
+    assert one(rules, **(owes | {"exposure_minor": eur(200_000), "open_items_minor": eur(200_000)}))["to_minor"] <= eur(100_000)
+
+
 def test_rounding_goes_down_but_never_past_the_step_limit_nor_against_the_direction():
     assert one(need_minor=eur(103_333))["after_rounding_minor"] == eur(120_000)  # 123,999.60
     assert one(limit_minor=eur(90_300), need_minor=eur(1))["to_minor"] == eur(46_000)  # half is 45,150

@@ -72,15 +72,15 @@ def test_the_first_segment_that_matches_holds_and_exposure_is_compared_in_contro
     customers = [
         customer("c1", exposure_minor=eur(50_000)), customer("c2", exposure_minor=eur(49_999.99)),
         customer("c3", exposure_minor=eur(54_000), currency="USD"), customer("c4", status="new", exposure_minor=0),
-        customer("c5", currency="XAU", exposure_minor=eur(10**6)),
+        customer("c5", currency="XAU", exposure_minor=eur(10**6)), customer("c6", status="new", exposure_minor=0),
     ]  # fmt: skip
     features = book(*customers)[0]
     master = features[["customer_id", "currency", "status"]].assign(
-        segment="", legal_entity="", region=["north", "north", "n", "n", "north"]
+        segment="", legal_entity="", region=["north", "north", "n", "n", "north", "north"]
     )
     rates = fx.RateTable.from_rows([(AS_OF, "EUR", "USD", "1.10", "ecb")])
     found = policy_segments(master, features, policy=rules, as_of=AS_OF, rates=rates)
-    assert found.tolist() == ["large", "north", "", "new", ""]
+    assert found.tolist() == ["large", "north", "", "new", "", "north"]
     assert set(policy_segments(master, None, policy=changed(), as_of=AS_OF, rates=rates)) == {""}
 
 
