@@ -17,7 +17,7 @@ test: .ready-dev
 		$(BIN)/pytest -q -n 4 --dist loadfile --no-loadscope-reorder; tests=$$?; wait $$types && exit $$tests
 
 bench: .ready-dev
-	@$(BIN)/python -m benchmarks.bench; whole=$$?; $(BIN)/python -m benchmarks.audit_log; log=$$?; $(BIN)/python -m benchmarks.clicks && exit $$((whole + log))
+	@$(BIN)/python -m benchmarks.bench; whole=$$?; $(BIN)/python -m benchmarks.audit_log; log=$$?; $(BIN)/python -m benchmarks.policy_diff; diff=$$?; $(BIN)/python -m benchmarks.clicks && exit $$((whole + log + diff))
 
 # figures of docs/scoring.md; optbinning, a baseline, goes into an environment of its own beside the project's
 bench-scoring: .ready-bench

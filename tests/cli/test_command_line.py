@@ -28,7 +28,7 @@ ANSWERS = {
     "deliveries requeue", "differences list", "differences settle", "doctor", "evidence pack", "exclude", "finding assign",
     "finding close", "finding list", "finding open", "finding remedy", "finding reopen", "finding show", "follow-up", "inbox",
     "override", "path", "people delegate", "people delegations", "people end-delegation", "people list", "policy diff",
-    "release", "replay", "report",
+    "policy effectiveness",     "release", "replay", "report",
     "request", "review close", "review confirm", "review list", "review resume", "review run", "review show", "risk-kept",
     "scorecard compare", "scorecard compare-challenger", "scorecard inventory", "scorecard monitor", "scorecard publish",
     "scorecard register", "scorecard retire", "scorecard show", "scorecard validate", "show",

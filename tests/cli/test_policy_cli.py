@@ -155,3 +155,18 @@ def test_other_features_scores_and_scope_are_computed_anew_under_both_policies(r
     back = office.run("policy", "diff", str(new), str(office.config / "policy.yaml"), "--json").fine().json
     one, other = (each["reviews"][0] for each in (found, back))
     assert (one["counts"]["up"], one["counts"]["down"]) == (other["counts"]["down"], other["counts"]["up"])
+
+
+def test_the_yearly_report_counts_each_customer_once_says_what_is_too_few_and_leaves_an_entry(compared):
+    office, _, _ = compared
+    found = office.run("policy", "effectiveness", "--year", "2025", "--json").fine().json
+    assert [(one["label"], one["counts"]) for one in found["reviews"]] == [("2026Q2", True)] and found["year"] == 2025
+    everybody = found["all"]
+    assert 0 < everybody["customers"] <= 45 and everybody["customers"] == sum(one["customers"] for one in found["grades"].values())
+    assert any(one["rate"] is None for one in found["grades"].values()) and "forbids:overdue" in found["rules"]
+    page = Path(found["report"])
+    english, chinese = (page.with_name(name).read_text(encoding="utf-8") for name in ("effectiveness.html", "effectiveness.zh_CN.html"))
+    assert "too few to say" in english and "too few to say" not in chinese and (page.parent / "effectiveness.json.sha256").is_file()
+    entry = json.loads(office.find(AuditRow, action="policy.effect_reported")[-1].body)
+    assert entry["data"]["year"] == 2025 and entry["data"]["reviews"] == ["2025-09-30"] and entry["actor"] == "system:policy_effectiveness"
+    assert "nothing to say of it" in office.run("policy", "effectiveness", "--year", "2001").fine().out
