@@ -15,6 +15,7 @@ from tasks.defaults import task
 if TYPE_CHECKING:
     from tasks.audit_log import Issued, Verification
     from tasks.controls import Watched
+    from tasks.effectiveness import Reported
     from tasks.effects import Effects
     from tasks.monitoring import Done
     from tasks.outcome import Summary
@@ -79,6 +80,22 @@ def publish_monitoring(done: Done) -> None:
     if done.report is not None:
         create_link_artifact(
             done.report.resolve().as_uri(), key="scorecard-report", link_text="report", description=f"SHA-256 {done.report_sha256}"
+        )
+
+
+@task(name="publish the report on the policy")
+def publish_effectiveness(done: Reported) -> None:
+    """What the policy did over the year, by grade and rule, and a link to the report."""
+    create_markdown_artifact("\n\n".join(f"{line}" for line in (f"# {done.headline}", *done.lines[1:])) + "\n", key="policy-effectiveness",
+                             description=done.headline)  # fmt: skip
+    if done.page is not None:
+        create_table_artifact(
+            [dict(row) for row in done.rows[:MOST_ROWS]],
+            key="policy-effectiveness-table",
+            description=_said("By grade and rule", len(done.rows)),
+        )
+        create_link_artifact(
+            done.page.resolve().as_uri(), key="policy-effectiveness-report", link_text="report", description=f"SHA-256 {done.page_digest}"
         )
 
 

@@ -45,7 +45,7 @@ def compute(config: str, asked: Asked, *, review: str = "", reviews: int = 1, ou
         files.require_free(out)
     with files.replacing(folder / LIST) as part:
         found = policy_diff.diff(config, asked, review=review, reviews=reviews, write=_lines(part))
-    with stage("Writing the report", folder=None):
+    with stage("Writing the report"):
         return _written(opened, found, folder)
 
 

@@ -10,7 +10,6 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,9 +24,10 @@ from credit_review.model.records import LimitAccount, LimitChange, Review
 from credit_review.model.states import ChangeKind
 from credit_review.policy import Exclude, Policy
 from credit_review.review.book import reviews_of_book
-from credit_review.words import marked, said
+from credit_review.words import said
 from tasks import assess, intake, prepare, validate
 from tasks.progress import stage
+from tasks.since import Since
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from tasks.plan import Plan
 
 LARGEST = 100
-"""Customers of each review that people read; the list has all."""
+"""Customers of each review that are kept for people to read; the list has all."""
 _MOST_KNOWN = 6
 
 
@@ -58,7 +58,7 @@ class Asked:
 
 
 Write = Callable[["pd.DataFrame"], None]
-"""Takes the rows of each bucket that differ, with review, as_of and customer's name in front."""
+"""Takes the rows of each bucket that differ, with review, as_of and customer, its name."""
 
 
 def diff(config: str, asked: Asked, *, review: str = "", reviews: int = 1, write: Write) -> PolicyDiff:
@@ -69,9 +69,9 @@ def diff(config: str, asked: Asked, *, review: str = "", reviews: int = 1, write
     opened = prepare.services(config)
     plans = _plans(config, opened, review, reviews)
     found = []
-    shown = _Later(config, opened, plans, asked.before[1])
+    shown = Since(plans, _plans(config, opened, "", 1)[0], asked.before[1])
     for plan in plans:
-        with stage("Computing under both policies", folder=None) as at, _book(plan, asked, opened) as book:
+        with stage("Computing under both policies") as at, _book(plan, asked, opened) as book:
             found.append(_on_review(book, shown, write))
             at.rows = found[-1].tally.size["customers"]
 
@@ -261,7 +261,7 @@ def _book(plan: Plan, asked: Asked, opened: Services) -> Iterator[_Book]:
         yield _Book(plan, asked, opened, stored, (before, after))
 
 
-def _on_review(book: _Book, shown: _Later, write: Write) -> OnReview:
+def _on_review(book: _Book, shown: Since, write: Write) -> OnReview:
     import pandas as pd
 
     from credit_review.policy_effect.difference import MOVED, Tally
@@ -276,13 +276,11 @@ def _on_review(book: _Book, shown: _Later, write: Write) -> OnReview:
         listed += len(moved)
         if not len(moved):
             continue
-        front = {"review": plan.label, "as_of": plan.as_of.isoformat()}
-        listing = moved.copy()
-        listing.insert(1, "customer", names.reindex(moved["customer_id"]).fillna("").to_numpy())
-        for at, (name, value) in enumerate(front.items()):
-            listing.insert(at, name, value)
+        listing = moved.assign(
+            review=plan.label, as_of=plan.as_of.isoformat(), customer=names.reindex(moved["customer_id"]).fillna("").to_numpy()
+        )
         write(listing)
-        largest = _largest(moved if not len(largest) else pd.concat([largest, moved], ignore_index=True))
+        largest = _largest(listing if not len(largest) else pd.concat([largest, listing], ignore_index=True))
     return OnReview(
         review_id=plan.review_id,
         label=plan.label,
@@ -307,9 +305,7 @@ def _bucket(book: _Book, bucket: int, later: pd.Series[Any]) -> tuple[Tally, pd.
 
     customers = book.plan.snapshot.frame("customers", bucket).set_index("customer_id")
     before, after = (_side(book, at, bucket, customers) for at in (0, 1))
-    counted, moved = compare(
-        before, after, statuses=customers["status"], later=later, as_of=book.plan.as_of, rates=book.rates
-    )  # fmt: skip
+    counted, moved = compare(before, after, statuses=customers["status"], later=later, as_of=book.plan.as_of, rates=book.rates)
     return counted, moved, customers["name"]
 
 
@@ -329,9 +325,7 @@ def _side(book: _Book, at: int, bucket: int, customers: pd.DataFrame) -> Side:
     )
     scores = plan.workspace.read("scores", bucket) if past is None or book.stored_scores else _scores(book, features, policy, past)
     states = stored if past is None or book.stored_states else _states(book, at, bucket, features, stored, past)
-    proposals = limits.propose(
-        features, scores, book.group_frames[at], states, policy=policy, as_of=plan.as_of, rates=book.rates
-    )  # fmt: skip
+    proposals = limits.propose(features, scores, book.group_frames[at], states, policy=policy, as_of=plan.as_of, rates=book.rates)
     regions = customers["region"].reindex(proposals["customer_id"])
     day = book.opened.today()
     ways = routes(proposals, matrix, book.sums[at], regions=regions, day=day, as_of=plan.as_of, rates=book.rates)
@@ -342,9 +336,7 @@ def _scores(book: _Book, features: pd.DataFrame, policy: Policy, past: pd.DataFr
     return scoring.score(features, book.card, policy, previous=completeness.last_grades(past, book.plan.as_of))
 
 
-def _states(
-    book: _Book, at: int, bucket: int, features: pd.DataFrame, stored: pd.DataFrame, past: pd.DataFrame
-) -> pd.DataFrame:  # fmt: skip
+def _states(book: _Book, at: int, bucket: int, features: pd.DataFrame, stored: pd.DataFrame, past: pd.DataFrame) -> pd.DataFrame:
     """STATES of a bucket under a policy; who is in the book does not depend on it."""
     import pandas as pd
 
@@ -398,52 +390,3 @@ def _group_of(plan: Plan) -> Mapping[str, str]:
         told = features[(features["group_id"] != "") & (features["group_id"] != features["customer_id"])]
         found |= dict(zip(told["customer_id"], told["group_id"], strict=True))
     return found
-
-
-# --- what came later ------------------------------------------------------------------------------------------------------------------
-
-
-class _Later:
-    """What came of the customers of each review, by the newest ledger on record and the old policy's outcome."""
-
-    def __init__(self, config: str, opened: Services, plans: Sequence[Plan], policy: Policy) -> None:
-        self._policy = policy
-        newest = _plans(config, opened, "", 1)[0]
-        self._newest = newest
-        self._lacks = "cleared_items" not in newest.workspace.capabilities()
-        self._found: dict[str, pd.Series[Any]] = {}
-        wanted = [] if self._lacks else [plan for plan in plans if plan.as_of < newest.as_of]
-        if wanted:
-            with stage("Reading what came later", folder=None):
-                self._read(wanted)
-
-    def _read(self, plans: Sequence[Plan]) -> None:
-        import pandas as pd
-
-        from credit_review.policy_effect.later import later
-
-        parts: dict[str, list[Any]] = {plan.review_id: [] for plan in plans}
-        for bucket in range(self._newest.buckets):
-            items, customers = (self._newest.snapshot.frame(name, bucket) for name in ("items", "customers"))
-            for plan in plans:
-                found = later(items, customers, as_of=plan.as_of, known=self._newest.as_of, policy=self._policy)
-                parts[plan.review_id].append(found.astype("category"))
-        self._found = {review: pd.concat([one.astype("str") for one in found]) for review, found in parts.items()}
-
-    def of(self, plan: Plan) -> pd.Series[Any]:
-        """By customer id; empty where nothing is known."""
-        import pandas as pd
-
-        return self._found.get(plan.review_id, pd.Series(dtype="str"))
-
-    def known(self, plan: Plan) -> date | None:
-        """The day of the ledger that says it."""
-        return self._newest.as_of if plan.review_id in self._found else None
-
-    def why_unknown(self, plan: Plan) -> str:
-        """Why nothing is known, or empty."""
-        if plan.review_id in self._found:
-            return ""
-        if self._lacks:
-            return marked("the source states no cleared items, so what became of customers is not known")
-        return marked("no later ledger is on record")

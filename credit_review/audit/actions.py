@@ -85,6 +85,7 @@ class Action(StrEnum):
     DOCUMENT_ADOPTED = "document.adopted"
     POLICY_CHANGE_REQUESTED = "policy.change_requested"
     POLICY_CHANGED = "policy.changed"
+    POLICY_EFFECT_REPORTED = "policy.effect_reported"
     AUTHORITY_CHANGED = "authority.changed"
     MAPPING_CHANGED = "mapping.changed"
     MODEL_DRAFTED = "model.drafted"

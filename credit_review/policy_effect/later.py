@@ -62,3 +62,12 @@ def later(items: pd.DataFrame, customers: pd.DataFrame, *, as_of: date, known: d
         default=str(good),
     )
     return pd.Series(what, index=pd.Index(found["customer_id"], dtype="str"), dtype="str")
+
+
+def written_off(items: pd.DataFrame, *, as_of: date, known: date, policy: Policy) -> pd.DataFrame:
+    """What was written off strictly after `as_of` within policy's window, as far as `known`: customer_id, currency, minor (minor units)."""
+    stop = pd.Timestamp(min(known, window_end(as_of, policy)))
+    cleared = items["clearing_date"]
+    lost = items[items["written_off"] & (cleared > pd.Timestamp(as_of)) & (cleared <= stop) & (items["amount_minor"] > 0)]
+    found = lost.groupby(["customer_id", "currency"], sort=True)["amount_minor"].sum().reset_index(name="minor")
+    return found[found["customer_id"] != ""].reset_index(drop=True)

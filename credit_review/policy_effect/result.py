@@ -40,7 +40,8 @@ class Field:
 class OnReview:
     """The difference on one review. `known` is the day of the newest ledger that says what came later, `why_unknown` that none can.
 
-    `largest` are rows of MOVED with the largest differences in control currency first; `listed` is how many customers differ in all.
+    `largest` are rows of MOVED, and `customer` (its name), largest differences in control currency first; `listed` is how many customers
+    differ in all.
     """
 
     review_id: str

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from credit_review.challenger.comparison import Comparison
     from credit_review.model.validation import Verdict
     from credit_review.monitoring.book import Monitored
+    from credit_review.policy_effect.effectiveness import Effectiveness
     from credit_review.policy_effect.result import PolicyDiff
     from credit_review.words import Words
 
@@ -43,6 +44,8 @@ __all__ = [
     "challenger_figures",
     "challenger_pages",
     "challenger_summary",
+    "effectiveness_pages",
+    "effectiveness_summary",
     "file_name",
     "monitoring_pages",
     "monitoring_summary",
@@ -130,6 +133,20 @@ def policy_diff_pages(
     from credit_review.report.page import policy_diff_pages as write
 
     return write(found, readers, people=people, list_digest=list_digest, company=company, produced_at=produced_at)
+
+
+def effectiveness_pages(found: Effectiveness, readers: Sequence[Words], *, company: str, produced_at: str) -> list[str]:
+    """How a policy did over a year, as a page a reader, like `pages`, under `file_name("effectiveness", …)`."""
+    from credit_review.report.page import effectiveness_pages as write
+
+    return write(found, readers, company=company, produced_at=produced_at)
+
+
+def effectiveness_summary(found: Effectiveness) -> list[str]:
+    """The sentences with which that page begins."""
+    from credit_review.report.effectiveness import summary
+
+    return summary(found)
 
 
 def file_name(page: str, language: str, company: str) -> str:

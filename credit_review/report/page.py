@@ -11,7 +11,8 @@ import jinja2
 from markupsafe import Markup
 
 from credit_review.hearing import heard
-from credit_review.report import above, book, evidence, file_name, headline, monitoring, movements, policy_diff, shadow
+from credit_review.policy_effect.effectiveness import TOO_FEW
+from credit_review.report import above, book, effectiveness, evidence, file_name, headline, monitoring, movements, policy_diff, shadow
 from credit_review.report.charts import translated
 from credit_review.report.text import clean, count, day, words
 from credit_review.words import LANGUAGES, Said, Words, said
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from credit_review.challenger.comparison import Comparison
     from credit_review.model.validation import Verdict
     from credit_review.monitoring.book import Monitored
+    from credit_review.policy_effect.effectiveness import Effectiveness
     from credit_review.policy_effect.result import PolicyDiff
     from credit_review.report.data import ReportData, ReviewFacts
     from credit_review.report.shadow import ChallengerFacts
@@ -63,6 +65,11 @@ def policy_diff_pages(
     """A policy change for the committee, a page a reader; the first one's language is the company's."""
     views = policy_diff.views(found, people)
     return _pages("policy_diff", readers, **views, company=company, produced_at=produced_at, list_digest=list_digest)
+
+
+def effectiveness_pages(found: Effectiveness, readers: Sequence[Words], *, company: str, produced_at: str) -> list[str]:
+    """How a policy did over a year, a page a reader; the first one's language is the company's."""
+    return _pages("effectiveness", readers, **effectiveness.views(found), few=TOO_FEW, company=company, produced_at=produced_at)
 
 
 def one_page(page: str, reader: Words, *, plots: Mapping[str, str], **values: Any) -> str:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 NOBODY = marked("no proposal")
 BY_RULE = marked("by rule")
-MOST_PAIRS = 30
+MOST_PAIRS, MOST_MOVERS = 30, 40
 _MOVEMENTS = {"up": marked("higher"), "down": marked("lower"), "unmoved": marked("the same")}
 
 
@@ -222,21 +222,20 @@ def _movers(found: PolicyDiff, one: OnReview) -> Table:
     rows = [
         [
             str(row["customer_id"]),
+            str(row["customer"]),
             major(row["from_minor"], row["currency"]),
             major(row["before_minor"], row["currency"]),
             major(row["after_minor"], row["currency"]),
             major(row["difference_control_minor"], currency, signed=True),
-            _arrow(row["grade_before"], row["grade_after"]),
-            f"{_way(row['tier_before'])}" if row["tier_before"] == row["tier_after"] else said(
-                "{old} to {new}", old=_way(row["tier_before"]), new=_way(row["tier_after"])
-            ),
+            _between(row["grade_before"] or DASH, row["grade_after"] or DASH),
+            _between(_way(row["tier_before"]), _way(row["tier_after"])),
             said(LATER_WORDS[Later(row["later"])]),
         ]
-        for row in one.largest.to_dict("records")
+        for row in one.largest.head(MOST_MOVERS).to_dict("records")
     ]  # fmt: skip
     headings: list[str | Column] = [
-        key(said("Customer")), num(said("In force")), num(said("By the old policy")), num(said("By the new one")), num(said("Difference")),
-        said("Grade"), said("Goes to"), said("Since then"),
+        key(said("Customer")), said("Name"), num(said("In force")), num(said("By the old policy")), num(said("By the new one")),
+        num(said("Difference")), said("Grade"), said("Goes to"), said("Since then"),
     ]  # fmt: skip
     note = said("{shown} of {rows} shown, largest differences first; all of them are in {file}.", shown=count(len(rows)),
                 rows=count(one.listed), file=LIST)  # fmt: skip
@@ -246,5 +245,5 @@ def _movers(found: PolicyDiff, one: OnReview) -> Table:
 LIST = "customers.csv"
 
 
-def _arrow(old: str, new: str) -> str:
-    return old or DASH if old == new else said("{old} to {new}", old=old or DASH, new=new or DASH)
+def _between(old: str, new: str) -> str:
+    return old if old == new else said("{old} to {new}", old=old, new=new)

@@ -634,6 +634,23 @@ def policy_lint(
     policy_file.lint_files(file, matrix, as_json=as_json)
 
 
+@policy_app.command("effectiveness")
+def policy_effectiveness(
+    year: Annotated[int, typer.Option("--year", min=0, max=9999, help="The year of the reviews; default: the one before.")] = 0,
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_json: JsonOption = False,
+) -> None:
+    """Does the policy work? Losses, lateness and what was refused under the policy in force over a year, by grade and by rule.
+
+    With counts and exact intervals, from the reviews of the year and the newest ledger; where too few outcomes are known it says so.
+
+    Example: `credit-review policy effectiveness --year 2026`.
+    """
+    from deployments.cli import policies
+
+    policies.effectiveness(config, year=year, as_json=as_json)
+
+
 @people_app.command("account")
 def people_account(
     person: Annotated[str, typer.Argument(metavar="ID", help="Person id, as `people list` shows it.")],

@@ -206,3 +206,22 @@ def _tell_next(made: PolicyChangeRequest | None, name: str) -> None:
     else:
         tell(said("recorded as change request {request}", request=made.request_id))
         tell(said("next: two people read the report, then run `credit-review adopt {name}`; its author alone cannot", name=name))
+
+
+# --- how a policy did -----------------------------------------------------------------------------------------------------------------
+
+
+def effectiveness(config: Path, *, year: int, as_json: bool) -> None:
+    """How the policy in force did over a year."""
+    services(config)
+    with watched():
+        from tasks import effectiveness as reporting
+
+        done = reporting.effectiveness.fn(str(config), year)
+    if as_json:
+        show_json({"headline": done.headline, "report": str(done.page) if done.page else None, **done.figures})
+        return
+    for line in done.lines or (done.headline,):
+        tell(line)
+    if done.page is not None:
+        tell(said("report: {path}", path=done.page))

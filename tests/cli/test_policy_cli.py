@@ -24,21 +24,22 @@ EDITS = (
 )
 
 
-def earlier_review(office, day):
-    """The office's review again on an earlier day, as if it had found the same then."""
+def earlier_reviews(office, days):
+    """The office's review again on earlier days, by label, as if it had found the same then."""
     review = office.one(Review)
-    found = replace(review, review_id="r-earlier", as_of=day, label="2026Q2", manifest_digest="0" * 64)
     with office.opened.store.begin() as uow:
-        uow.add(found)
+        for label, day in days.items():
+            uow.add(replace(review, review_id=f"r-{label}", as_of=day, label=label, manifest_digest=label.rjust(64, "0")))
         uow.commit()
-    shutil.copytree(office.config / "data/reviews" / review.review_id, office.config / "data/reviews" / "r-earlier")
+    for label in days:
+        shutil.copytree(office.config / "data/reviews" / review.review_id, office.config / "data/reviews" / f"r-{label}")
 
 
 @pytest.fixture(scope="module")
 def compared(reviewed, tmp_path_factory):
-    """An office with two reviews, a new policy, and the diff of it on both; tests only read."""
+    """An office with three reviews, a new policy, and the diff of it on the last two; tests only read."""
     office = reviewed.copy(tmp_path_factory.mktemp("policy") / "config")
-    earlier_review(office, date(2025, 9, 30))
+    earlier_reviews(office, {"2025Q2": date(2025, 6, 30), "2025Q3": date(2025, 9, 30)})
     new = office.config / "new.yaml"
     text = (office.config / "policy.yaml").read_text(encoding="utf-8")
     for old, other in EDITS:
@@ -59,7 +60,7 @@ def test_the_diff_says_what_moves_on_each_review_and_its_list_adds_up_to_its_cou
     assert found["before"]["version"] == "2026.1" and found["after"]["name"] == "new.yaml"
     assert {one["field"] for one in found["fields"]} == {"version", "grades[2].below", "limits.step.up_fraction"}
     rows = rows_of(found)
-    assert [one["label"] for one in found["reviews"]] == ["2026Q2", "2026Q3"]
+    assert [one["label"] for one in found["reviews"]] == ["2025Q3", "2026Q3"]
     for review in found["reviews"]:
         mine = [row for row in rows if row["review"] == review["label"]]
         counts = review["counts"]
@@ -146,12 +147,34 @@ def test_other_features_scores_and_scope_are_computed_anew_under_both_policies(r
     office = reviewed.copy(tmp_path / "config")
     before = (office.config / "policy.yaml").read_text(encoding="utf-8")
     new = office.config / "new.yaml"
-    new.write_text(before.replace("order_horizon_days: 60", "order_horizon_days: 0"), encoding="utf-8")
-    assert new.read_text(encoding="utf-8") != before
+    new.write_text(before.replace("review_quarantined_below: 1000", "review_quarantined_below: 9000000"), encoding="utf-8")
     found = office.run("policy", "diff", str(new), "--json").fine().json
-    assert found["reviews"][0]["counts"]["customers"] == 45
+    assert (
+        found["reviews"][0]["counts"]["customers"] == 45
+        and {"before": "quarantined", "after": "reviewed"}.items()
+        <= max(found["reviews"][0]["states"], key=lambda one: one["count"]).items()
+    )
     same = office.run("policy", "diff", str(office.config / "policy.yaml"), str(office.config / "policy.yaml"), "--json").fine().json
     assert same["reviews"][0]["listed"] == 0 and same["fields"] == []
     back = office.run("policy", "diff", str(new), str(office.config / "policy.yaml"), "--json").fine().json
     one, other = (each["reviews"][0] for each in (found, back))
     assert (one["counts"]["up"], one["counts"]["down"]) == (other["counts"]["down"], other["counts"]["up"])
+
+
+def test_the_yearly_report_counts_each_customer_once_says_what_is_too_few_and_leaves_an_entry(compared):
+    office, _, _ = compared
+    found = office.run("policy", "effectiveness", "--year", "2025", "--json").fine().json
+    assert [(one["label"], one["counts"]) for one in found["reviews"]] == [("2025Q2", True), ("2025Q3", True)]
+    everybody = found["all"]
+    assert 0 < everybody["customers"] <= 45 and everybody["customers"] == sum(one["customers"] for one in found["grades"].values())
+    assert any(one["rate"] is None for one in found["grades"].values()) and "forbids:overdue" in found["rules"]
+    page = Path(found["report"])
+    english, chinese = (page.with_name(name).read_text(encoding="utf-8") for name in ("effectiveness.html", "effectiveness.zh_CN.html"))
+    assert "too few to say" in english and "too few to say" not in chinese and (page.parent / "effectiveness.json.sha256").is_file()
+    entry = json.loads(office.find(AuditRow, action="policy.effect_reported")[-1].body)
+    assert (
+        entry["data"]["year"] == found["year"] == 2025
+        and entry["data"]["reviews"] == ["2025-06-30", "2025-09-30"]
+        and entry["actor"] == "system:policy_effectiveness"
+    )
+    assert "nothing to say of it" in office.run("policy", "effectiveness", "--year", "2001").fine().out

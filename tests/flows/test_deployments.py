@@ -87,6 +87,7 @@ def test_there_are_eight_deployments_named_like_their_flows():
         "issue_checkpoint",
         "monitor_scorecard",
         "periodic_review",
+        "policy_effectiveness",
         "refit_scorecard",
         "verify_audit_log",
         "watch_controls",
@@ -174,5 +175,6 @@ def test_the_other_schedules():
         "monitor_scorecard": "30 4 12 * *",
         "verify_audit_log": "0 5 * * *",
         "watch_controls": "15 4 * * *",
+        "policy_effectiveness": "30 3 1 2 *",
         "refit_scorecard": "0 3 1 2 *",
     }

@@ -155,6 +155,7 @@ def test_everything_is_deployed_with_the_installations_folder_and_time_zone(serv
         "issue_checkpoint",
         "monitor_scorecard",
         "periodic_review",
+        "policy_effectiveness",
         "refit_scorecard",
         "verify_audit_log",
         "watch_controls",
