@@ -326,10 +326,22 @@ class GroupRules(_Part):
 
 
 class TermsRules(_Part):
-    """Longest net payment days by grade; the engine tightens to them for the grades of `tighten_when` and never loosens."""
+    """Longest net payment days by grade; the engine tightens to them for the grades of `tighten_when` and never loosens.
+
+    `ranked` are the terms we offer, net days from the strictest on; empty: any.
+    """
 
     by_grade: dict[str, NotNegative]
     tighten_when: Texts
+    ranked: Annotated[tuple[NotNegative, ...], Field(strict=False)] = ()
+
+    def offered(self, days: int) -> int:
+        """The longest terms we offer that are not longer than so many net days; those days themselves where any terms are offered."""
+        return max((r for r in self.ranked if r <= days), default=days)
+
+    def longest(self, grade: str) -> int:
+        """The longest terms we offer to a grade, in net days."""
+        return self.offered(self.by_grade[grade])
 
 
 class Review(_Part):
@@ -843,6 +855,24 @@ def _findings(policy: Policy) -> Found:
             yield Problem(("findings", "due_working_days", graver), most)
 
 
+def _ranked_terms(policy: Policy) -> Found:
+    ranked = policy.terms.ranked
+    for i, (before, after) in enumerate(pairwise(ranked), start=1):
+        if after <= before:
+            text = said("{days} days does not come after {before}; expected the strictest first, each once", days=after, before=before)
+            yield Problem(("terms", "ranked", i), text)
+    if not ranked:
+        return
+    given = {("terms", "by_grade", grade): days for grade, days in policy.terms.by_grade.items()}
+    given |= {("classes", name, "starter_terms_days"): r.starter_terms_days for name, r in policy.classes.items() if isinstance(r, Starter)}
+    for path, days in given.items():
+        if days < min(ranked):
+            yield Problem(
+                path,
+                said("{days} days is stricter than all terms.ranked; expected at least {least}", days=days, least=min(ranked)),
+            )
+
+
 def _group_rules(policy: Policy) -> Found:
     for name, known in (("bad_statuses", tuple(str(s) for s in CreditStatus)), ("bad_grades", policy.grade_names)):
         for i, one in enumerate(getattr(policy.groups, name)):
@@ -876,6 +906,7 @@ _RULES: tuple[Callable[[Policy], Found], ...] = (
     _straight_through,
     _exposure,
     _worklists,
+    _ranked_terms,
     _group_rules,
     _approvals,
     _findings,

@@ -54,6 +54,7 @@ def understand(
         emergency=emergency,
         layer=layer,
     )
+    requests.require_offered(asked, load(opened.settings.document(opened.settings.policy)))
     with opened.store.read() as uow:
         requests.check_request(uow, asked, opened.clock.now())
         requests.check_possible(uow, asked)

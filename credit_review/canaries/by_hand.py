@@ -238,12 +238,18 @@ def _within_band(s: _Sheet) -> bool:
     return _not_too_small(at_highest, nearest) == limit
 
 
+def _offered(rules: Facts, days: Any) -> Any:
+    """The longest of the ranked terms that is not longer."""
+    within = [r for r in rules.get("ranked") or () if days is not None and r <= days]
+    return max(within) if within else days
+
+
 def _terms(s: _Sheet) -> int | None:
     """Proposed payment terms."""
     now, rules = s.c["terms_days"], s.policy["terms"]
-    longest = rules["by_grade"].get(s.grade)
+    longest = _offered(rules, rules["by_grade"].get(s.grade))
     if s.starter:
-        days: int = s.rule["starter_terms_days"]
+        days: int = _offered(rules, s.rule["starter_terms_days"])
         days = days if longest is None else min(days, longest)
         return days if now is None else min(now, days)
     if s.grade and now is not None and s.grade in rules["tighten_when"]:

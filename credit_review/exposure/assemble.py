@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from credit_review import fx
+from credit_review import fx, need
 from credit_review import statements as financial
 from credit_review.errors import BadInput
 from credit_review.exposure import backing, balances, quarantined
@@ -179,7 +179,7 @@ def _past_columns(b: _Bucket, reasons: Reasons) -> dict[str, Any]:
     terms = b.master["terms_days"]
     no_terms = terms.isna().to_numpy(dtype=bool)
     late = past.average_days_late if clears else np.full(count, np.nan)
-    need = balances.need(past.sales, terms.fillna(0).to_numpy(dtype=np.int64), late)
+    needed = need.by_terms(past.sales, terms.fillna(0).to_numpy(dtype=np.int64), late)
     since = day_numbers(b.master["customer_since"])
     known_since = (since != NO_DAY) & (since <= today)
     no_start = ~known_since & ((past.first_document == NEVER) | (not sells))
@@ -200,7 +200,7 @@ def _past_columns(b: _Bucket, reasons: Reasons) -> dict[str, Any]:
         "cleared_count": past.cleared if clears else np.zeros(count, dtype=np.int64),
         "sales_12m_minor": nullable(past.sales, np.full(count, not sells)),
         "peak_balance_minor": nullable(past.peak, np.full(count, not clears)),
-        "need_minor": nullable(need, no_terms | (not sells)),
+        "need_minor": nullable(needed, no_terms | (not sells)),
         "months_on_book": np.where(no_start, np.nan, np.round((today - start) / DAYS_A_MONTH, 2)),
         "last_invoice_days": np.where(never_bought | (not sells), np.nan, today - past.last_invoice),
     }

@@ -9,7 +9,6 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-from credit_review import fx
 from credit_review.errors import BadInput
 from credit_review.exposure.arrays import (
     INT64_ROOM,
@@ -129,15 +128,6 @@ def behaviour(ledger: Ledger, count: int, *, as_of: date) -> Behaviour:
         first_document=_first(ledger.customer, ledger.document, count),
         last_invoice=_last_invoice(ledger, count),
     )
-
-
-def need(sales: Ints, terms_days: Ints, average_days_late: Floats) -> Ints:
-    """Sales x (terms + usual delay) / 365 in minor units, half-even once; sales below 0 and early payment count as 0, unknown delay as 0.
-
-    Source: needs formula, annual purchases x (terms + usual delay) / 365.
-    """
-    delay = np.rint(np.maximum(np.nan_to_num(average_days_late), 0) * 10**DAYS_DECIMALS).astype(np.int64)
-    return fx.scale(np.maximum(sales, 0), terms_days * 10**DAYS_DECIMALS + delay, 365 * 10**DAYS_DECIMALS)
 
 
 def peak_balance(ledger: Ledger, count: int, *, as_of: date) -> Ints:

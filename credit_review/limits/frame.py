@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from credit_review import need
 from credit_review.errors import ReviewStopped
 from credit_review.fx import RateTable
 from credit_review.limits import codes, engine
@@ -64,6 +65,13 @@ def _kept(rows: Rows, classes: engine.Classes, bad: pd.Series[str], moved: Seque
     return foreign & engine.within_band(rows, classes, lowest, highest, moved[1])
 
 
+def _need_at_terms(rows: Rows, rules: Rules, result: engine.Result) -> pd.Series[Any]:
+    """Need by sales at the proposed terms where they are others than those in force; said where policy ranks terms."""
+    sales, then = rows.amounts("sales_12m_minor"), result.terms
+    changed = rows.terms.known & then.known & (rows.terms.value != then.value) & sales.known & bool(rules.policy.terms.ranked)
+    return Maybe.where(changed, need.by_terms(sales.value, then.value, rows.floats("average_days_late"))).column()
+
+
 def _rates_used(rows: Rows, rules: Rules) -> pd.Series[str]:
     """At which rate policy's amounts were converted for each account; said where policy has a currency band."""
     said = "currency_band" in rules.policy.limits.model_fields_set
@@ -91,6 +99,7 @@ def _reviewed(rows: Rows, rules: Rules, top: Flags, bad: pd.Series[str], moved: 
         | {"forbids_increase": joined({str(k): v for k, v in forbids.items()})}
         | _effects(rows, rules, result)
         | {"reason_codes": _reasons(rows, rules, classes), "bad_members": bad}
+        | {"need_at_terms_minor": _need_at_terms(rows, rules, result)}
         | {"rate_used": _rates_used(rows, rules)}
         | {"kept_by": pd.Series(np.where(kept & (result.bounded != rows.limit.value), codes.CURRENCY_BAND, ""), dtype="str")}
     )

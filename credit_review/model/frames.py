@@ -436,10 +436,12 @@ PROPOSALS = _dataset(
     cover_caps              str    what that cap becomes on days known to come: `day=amount` joined by |
     cover_notes             str    cover that does not count and why, sentences joined by |
     bad_members             str    other members of its group that policy calls bad for it, joined by |
+    need_at_terms_minor     int?   need by sales at the proposed terms, where they are others than those in force and policy ranks terms
     rate_used               str    rate, day and source at which policy's amounts were converted to the account currency
     kept_by                 str    currency_band: the limit stays, since another rate within policy's band would leave it as it is
     """,
-    later="""grade_name grade_note secured_minor cap_cover_minor cover_caps cover_notes bad_members rate_used kept_by""",
+    later="""grade_name grade_note secured_minor cap_cover_minor cover_caps cover_notes bad_members rate_used kept_by
+    need_at_terms_minor""",
 )
 
 DATASETS: MappingProxyType[str, Dataset] = MappingProxyType(

@@ -76,6 +76,7 @@ POLICIES = st.fixed_dictionaries(
         "limits__forbid_increase__external_age_days_over": st.sampled_from([540, None]),
         "limits__forbid_increase__on_quarantined_rows": st.booleans(),
         "classes__dormant__down_to": st.sampled_from([0, 2500]),
+        "terms__ranked": st.sampled_from([(), (0, 7, 21, 30, 45)]),
         "limits__currency_band": st.sampled_from([0, 0, 0.1, 0.25]),
     }
 )
