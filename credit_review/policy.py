@@ -266,9 +266,13 @@ class Caps(_Part):
 
 
 class NeedRules(_Part):
-    """What need is: the figure by sales and terms, or the highest balance of 12 months where that is larger and policy says so."""
+    """What need is: the figure by sales and terms, or the highest balance of 12 months where that is larger and policy says so.
+
+    `season_days`: need is never below the highest balance of the last so many days, nor of as many ahead of the same day a year ago.
+    """
 
     at_least_peak_balance: bool
+    season_days: Annotated[int, Field(ge=0, le=180)] = 0
 
 
 class WithoutNeed(_Part):

@@ -72,7 +72,8 @@ class _Sheet:
     @property
     def need(self) -> int | None:
         peak = self.c["peak_balance_minor"] if self.limits["need"]["at_least_peak_balance"] else None
-        return max((n for n in (self.c["need_minor"], peak) if n is not None), default=None)
+        known = (self.c["need_minor"], peak, self.c.get("season_peak_minor"))
+        return max((n for n in known if n is not None), default=None)
 
 
 def by_hand(c: Facts, policy: Facts, *, rate: F = F(1), unit: int = 100, policy_unit: int = 100) -> dict[str, Any]:

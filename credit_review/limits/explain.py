@@ -63,6 +63,8 @@ def _start(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             said("Need"),
             said("{need}: {terms} by sales and terms, highest balance of 12 months {peak}", need=need, terms=terms, peak=peak),
         )
+    if _known(row.get("season_peak_minor")) is not None:
+        yield said("Highest balance of the season"), _amount(row, "season_peak_minor")
     result = _known(row["formula_minor"])
     formula = heard_as(str(row["formula"]), FORMULAS)
     yield (

@@ -99,7 +99,7 @@ def _reviewed(rows: Rows, rules: Rules, top: Flags, bad: pd.Series[str], moved: 
         | {"forbids_increase": joined({str(k): v for k, v in forbids.items()})}
         | _effects(rows, rules, result)
         | {"reason_codes": _reasons(rows, rules, classes), "bad_members": bad}
-        | {"need_at_terms_minor": _need_at_terms(rows, rules, result)}
+        | {"need_at_terms_minor": _need_at_terms(rows, rules, result), "season_peak_minor": rows.season_peak.column()}
         | {"rate_used": _rates_used(rows, rules)}
         | {"kept_by": pd.Series(np.where(kept & (result.bounded != rows.limit.value), codes.CURRENCY_BAND, ""), dtype="str")}
     )
@@ -332,13 +332,13 @@ def _formula_texts(rows: Rows, rules: Rules, classes: engine.Classes, caps: engi
     extra = policy.limits.without_need.factor
     by_exposure = codes.BY_PART if extra != 1 else codes.BY_EXPOSURE
     by_peak = (rows.need.value > rows.need_by_terms.otherwise(-1)).tolist()
+    by_season = (rows.season_peak.known & (rows.season_peak.value == rows.need.value)).tolist()
     said: list[str] = []
-    for kind, text, c, g, s, peak in zip(
-        kinds.tolist(), amount_texts(shown, unit), rows.currency.tolist(), rows.grade.tolist(), rows.status.tolist(), by_peak, strict=True
-    ):
+    texts, places = amount_texts(shown, unit), (rows.currency.tolist(), rows.grade.tolist(), rows.status.tolist())
+    for kind, text, c, g, s, peak, season in zip(kinds.tolist(), texts, *places, by_peak, by_season, strict=True):
         amount = f"{text} {rows.currencies[c]}"
         if kind == _NEED:
-            by_need = codes.BY_PEAK if peak else codes.BY_NEED
+            by_need = (codes.BY_SEASON if season else codes.BY_PEAK) if peak else codes.BY_NEED
             said.append(by_need.format(amount=amount, factor=factors[g], grade=names[g]))
         elif kind == _EXPOSURE:
             said.append(by_exposure.format(amount=amount, part=f"{extra:.2f}", factor=factors[g], grade=names[g]))

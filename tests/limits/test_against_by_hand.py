@@ -43,6 +43,7 @@ CUSTOMERS = st.fixed_dictionaries(
         "currency": st.sampled_from(["EUR", "USD", "JPY", "BHD"]),
         "need_minor": st.one_of(maybe, st.integers(-(10**6), 0)),
         "peak_balance_minor": maybe,
+        "season_peak_minor": st.one_of(st.none(), maybe),
         "limit_minor": maybe,
         "terms_days": st.one_of(st.none(), st.sampled_from([0, 10, 14, 30, 60, 90])),
         "exposure_minor": amount,

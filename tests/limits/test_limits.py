@@ -456,6 +456,15 @@ def test_a_limit_kept_within_the_currency_band_says_so_and_one_beyond_it_is_prop
     assert steps["Policy's amounts converted"] == f"EUR to USD at 0.90 of {AS_OF} (ecb)"
 
 
+def test_need_is_never_below_the_season_s_peak_and_the_formula_says_so():
+    policy = changed(limits__need__at_least_peak_balance=False)
+    row = customer(need_minor=eur(50_000), season_peak_minor=eur(110_000), peak_balance_minor=eur(400_000))
+    found = propose(*book(row), policy=policy, as_of=AS_OF).iloc[0].to_dict()
+    assert (found["need_minor"], found["season_peak_minor"]) == (eur(110_000), eur(110_000))
+    assert found["formula"].startswith("need 110,000 EUR (highest balance of the season) x")
+    assert dict(explain(found))["Highest balance of the season"] == "110,000 EUR"
+
+
 def test_only_terms_we_offer_are_proposed_and_the_proposal_says_what_they_do_to_need_and_exposure():
     policy = changed(terms__ranked=(0, 10, 30, 60), terms__by_grade={"A": 60, "B": 45, "C": 30, "D": 14, "E": 0})
     late = customer(grade="D", terms_days=60, sales_12m_minor=eur(365_000), need_minor=eur(70_000), average_days_late=10.0)
