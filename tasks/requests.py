@@ -56,6 +56,7 @@ def understand(
         layer=layer,
         appeals=appeals,
     )
+    requests.require_offered(asked, load(opened.settings.document(opened.settings.policy)))
     with opened.store.read() as uow:
         requests.check_request(uow, asked, opened.clock.now())
         requests.check_possible(uow, asked)

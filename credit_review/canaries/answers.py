@@ -76,6 +76,7 @@ def _facts(c: Any, rules: Rules) -> dict[str, Any]:
             "days_late_trend": None if c.known.trend is None else F(c.known.trend),
             "sales_12m_minor": sales,
             "peak_balance_minor": round(c.known.peak * rate),
+            "season_peak_minor": _season_peak(c, policy["limits"]["need"].get("season_days", 0), rate),
             "need_minor": round(sales * (c.terms + delay) / 365),
             "last_invoice_days": min(i.posted for i in c.invoices if not i.broken),
             "months_on_book": F(round(F(c.since) / F("30.4375") * 100), 100),
@@ -190,6 +191,20 @@ def _covered(one: Any, exposure: int) -> int:
     """Insurance is its share of the exposure under it, a guarantee its share of its amount; rounded down."""
     amount = min(one.amount, exposure) if one.kind == "insured_limit" else one.amount
     return math.floor(F(amount * one.percent, 100))
+
+
+def _season_peak(c: Any, days: int, rate: F) -> int | None:
+    """The highest evening balance of the last so many days, and of as many days from 364 days ago on; day by day."""
+    if not days:
+        return None
+    return max(0, *(_evening(c, back, rate) for back in (*range(days), *range(365 - days, 365))))
+
+
+def _evening(c: Any, back: int, rate: F) -> int:
+    """What was owed at the end of a day so many days ago."""
+    there = [i.amount for i in c.invoices if not i.broken and i.posted >= back and (i.cleared is None or i.cleared < back)]
+    there += [o.amount for o in c.others if o.kind == "credit_note" and o.posted >= back]
+    return sum(round(amount * rate) for amount in there)
 
 
 def _cover_cap(c: Any, policy: Written, unit: int, rate: F) -> int | None:

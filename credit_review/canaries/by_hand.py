@@ -77,7 +77,8 @@ class _Sheet:
     @property
     def need(self) -> int | None:
         peak = self.c["peak_balance_minor"] if self.limits["need"]["at_least_peak_balance"] else None
-        return max((n for n in (self.c["need_minor"], peak) if n is not None), default=None)
+        known = (self.c["need_minor"], peak, self.c.get("season_peak_minor"))
+        return max((n for n in known if n is not None), default=None)
 
 
 def by_hand(c: Facts, policy: Facts, *, rate: F = F(1), unit: int = 100, policy_unit: int = 100) -> dict[str, Any]:
@@ -336,12 +337,18 @@ def _within_band(s: _Sheet) -> bool:
     return _not_too_small(at_highest, nearest) == limit
 
 
+def _offered(rules: Facts, days: Any) -> Any:
+    """The longest of the ranked terms that is not longer."""
+    within = [r for r in rules.get("ranked") or () if days is not None and r <= days]
+    return max(within) if within else days
+
+
 def _terms(s: _Sheet) -> int | None:
     """Proposed payment terms."""
     now, rules = s.c["terms_days"], s.policy["terms"]
-    longest = rules["by_grade"].get(s.grade)
+    longest = _offered(rules, rules["by_grade"].get(s.grade))
     if s.starter:
-        days: int = s.rule["starter_terms_days"]
+        days: int = _offered(rules, s.rule["starter_terms_days"])
         days = days if longest is None else min(days, longest)
         return days if now is None else min(now, days)
     if s.grade and now is not None and s.grade in rules["tighten_when"]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from credit_review import fx
+from credit_review import fx, need
 from credit_review import statements as financial
 from credit_review.errors import BadInput
 from credit_review.exposure import backing, balances, quarantined
@@ -82,6 +82,7 @@ def features(
         master=master,
         open_now=open_now,
         past=balances.behaviour(found.ledger, count, as_of=as_of),
+        season=_season(found.ledger, count, as_of, policy),
         exposure=exposure,
         held=held,
         backed=backed,
@@ -103,6 +104,7 @@ class _Bucket:
     master: pd.DataFrame
     open_now: balances.Balances
     past: balances.Behaviour
+    season: Ints | None
     exposure: Ints
     held: Ints
     backed: backing.Cover
@@ -110,6 +112,12 @@ class _Bucket:
     condition: financial.Condition | None
     written: Any
     unpriced: list[tuple[int, str, str]]
+
+
+def _season(ledger: Ledger, count: int, as_of: date, policy: Policy) -> Ints | None:
+    """The season's peak where policy goes by one."""
+    days = policy.limits.need.season_days
+    return balances.season_peak(ledger, count, as_of=as_of, days=days) if days else None
 
 
 def _master(customers: pd.DataFrame, capabilities: Collection[str]) -> pd.DataFrame:
@@ -179,7 +187,7 @@ def _past_columns(b: _Bucket, reasons: Reasons) -> dict[str, Any]:
     terms = b.master["terms_days"]
     no_terms = terms.isna().to_numpy(dtype=bool)
     late = past.average_days_late if clears else np.full(count, np.nan)
-    need = balances.need(past.sales, terms.fillna(0).to_numpy(dtype=np.int64), late)
+    needed = need.by_terms(past.sales, terms.fillna(0).to_numpy(dtype=np.int64), late)
     since = day_numbers(b.master["customer_since"])
     known_since = (since != NO_DAY) & (since <= today)
     no_start = ~known_since & ((past.first_document == NEVER) | (not sells))
@@ -200,7 +208,8 @@ def _past_columns(b: _Bucket, reasons: Reasons) -> dict[str, Any]:
         "cleared_count": past.cleared if clears else np.zeros(count, dtype=np.int64),
         "sales_12m_minor": nullable(past.sales, np.full(count, not sells)),
         "peak_balance_minor": nullable(past.peak, np.full(count, not clears)),
-        "need_minor": nullable(need, no_terms | (not sells)),
+        "season_peak_minor": nullable(past.peak if b.season is None else b.season, np.full(count, b.season is None or not clears)),
+        "need_minor": nullable(needed, no_terms | (not sells)),
         "months_on_book": np.where(no_start, np.nan, np.round((today - start) / DAYS_A_MONTH, 2)),
         "last_invoice_days": np.where(never_bought | (not sells), np.nan, today - past.last_invoice),
     }

@@ -9,7 +9,6 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-from credit_review import fx
 from credit_review.errors import BadInput
 from credit_review.exposure.arrays import (
     INT64_ROOM,
@@ -29,6 +28,7 @@ from credit_review.policy import AGEING_DAYS, ExposureRules
 DAYS_DECIMALS = 4
 """Average days late is rounded to this many decimals before it is stored or used."""
 
+YEAR_DAYS = 365
 MONTHS = 12
 
 _BOUNDS = (0, *AGEING_DAYS)
@@ -131,26 +131,31 @@ def behaviour(ledger: Ledger, count: int, *, as_of: date) -> Behaviour:
     )
 
 
-def need(sales: Ints, terms_days: Ints, average_days_late: Floats) -> Ints:
-    """Sales x (terms + usual delay) / 365 in minor units, half-even once; sales below 0 and early payment count as 0, unknown delay as 0.
-
-    Source: needs formula, annual purchases x (terms + usual delay) / 365.
-    """
-    delay = np.rint(np.maximum(np.nan_to_num(average_days_late), 0) * 10**DAYS_DECIMALS).astype(np.int64)
-    return fx.scale(np.maximum(sales, 0), terms_days * 10**DAYS_DECIMALS + delay, 365 * 10**DAYS_DECIMALS)
-
-
 def peak_balance(ledger: Ledger, count: int, *, as_of: date) -> Ints:
-    """Highest balance of receivables at the end of any day of the last 12 months, never below zero.
+    """Highest balance of receivables at the end of any day of the last 12 months, never below zero; see `peak_between`."""
+    first, today = day_number(months_before(as_of, MONTHS)) + 1, day_number(as_of)
+    return peak_between(ledger, count, first, today, today=today)
+
+
+def season_peak(ledger: Ledger, count: int, *, as_of: date, days: int) -> Ints:
+    """The higher of two peaks: of the last so many days, and of as many days ahead of the same day a year (365 days) ago."""
+    today = day_number(as_of)
+    trailing = peak_between(ledger, count, today - days + 1, today, today=today)
+    last_year = peak_between(ledger, count, today - YEAR_DAYS + 1, today - YEAR_DAYS + days, today=today)
+    return np.maximum(trailing, last_year)
+
+
+def peak_between(ledger: Ledger, count: int, first: int, last: int, *, today: int) -> Ints:
+    """Highest balance of receivables at the end of any day from `first` to `last` (day numbers, not after today), never below zero.
 
     An item stands at its original amount from posting until clearing; what is still open stands at its open amount on as_of itself. Items
     that are closed without a clearing date have an unknown past and are left out. Of every day, not of month ends: who is paid within a
     month owes nothing at its end.
     """
-    first, today = day_number(months_before(as_of, MONTHS)) + 1, day_number(as_of)
-    items = ledger.where(ledger.receivable & ((ledger.open != 0) | (ledger.cleared != NEVER)) & (ledger.posted <= today))
+    items = ledger.where(ledger.receivable & ((ledger.open != 0) | (ledger.cleared != NEVER)) & (ledger.posted <= last))
     items = items.where((items.cleared > first) & (items.cleared > items.posted))
-    ended, live = items.where(items.cleared <= today), items.where(items.cleared > today)
+    ended, live = items.where(items.cleared <= last), items.where(items.cleared > last)
+    live = live.where(np.full(len(live.customer), last == today))
     customer = np.concatenate([items.customer, ended.customer, live.customer])
     day = np.concatenate([np.maximum(items.posted, first), ended.cleared, np.full(len(live.customer), today)])
     change = np.concatenate([items.amount, -ended.amount, live.open - live.amount])

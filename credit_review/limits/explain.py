@@ -68,6 +68,8 @@ def _start(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             said("Need"),
             said("{need}: {terms} by sales and terms, highest balance of 12 months {peak}", need=need, terms=terms, peak=peak),
         )
+    if _known(row.get("season_peak_minor")) is not None:
+        yield said("Highest balance of the season"), _amount(row, "season_peak_minor")
     yield from _derivation(row)
     result = _known(row["formula_minor"])
     formula = heard_as(str(row["formula"]), FORMULAS)
@@ -154,10 +156,24 @@ def _outcome(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         before = said("not on file") if now is None else said("net {days} days", days=now)
         after = said("not on file") if then is None else said("net {days} days", days=then)
         yield said("Payment terms"), said("{before} to {after}", before=before, after=after)
+    yield from _terms_effect(row)
     if row["exceptional"]:
         yield said("Needs a person, because"), words(str(row["exceptional"]))
     if row["straight_through_rule"]:
         yield FITS_THE_RULE, heard(str(row["straight_through_rule"]))
+
+
+def _terms_effect(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What other terms do to need and, since what is owed turns over with them, to exposure."""
+    then, now = _known(row.get("need_at_terms_minor")), _known(row.get("need_by_terms_minor"))
+    if then is None or now is None:
+        return
+    need, before = (Money(minor, row["currency"]) for minor in (then, now))
+    yield said("Need at these terms"), said("{need} by sales, instead of {before}", need=need, before=before)
+    change = Money(abs(now - then), row["currency"])
+    less = said("about {amount} less owed at a time, at the sales of 12 months", amount=change)
+    more = said("about {amount} more owed at a time, at the sales of 12 months", amount=change)
+    yield said("Effect on exposure"), less if then <= now else more
 
 
 def _effects(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

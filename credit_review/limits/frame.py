@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from credit_review import need
 from credit_review.errors import ReviewStopped
 from credit_review.fx import RateTable
 from credit_review.limits import codes, engine
@@ -82,6 +83,13 @@ def _kept(rows: Rows, classes: engine.Classes, bad: pd.Series[str], moved: Seque
     return foreign & engine.within_band(rows, classes, lowest, highest, moved[1])
 
 
+def _need_at_terms(rows: Rows, rules: Rules, result: engine.Result) -> pd.Series[Any]:
+    """Need by sales at the proposed terms where they are others than those in force; said where policy ranks terms."""
+    sales, then = rows.amounts("sales_12m_minor"), result.terms
+    changed = rows.terms.known & then.known & (rows.terms.value != then.value) & sales.known & bool(rules.policy.terms.ranked)
+    return Maybe.where(changed, need.by_terms(sales.value, then.value, rows.floats("average_days_late"))).column()
+
+
 def _rates_used(rows: Rows, rules: Rules) -> pd.Series[str]:
     """At which rate policy's amounts were converted for each account; said where policy has a currency band."""
     said = "currency_band" in rules.policy.limits.model_fields_set
@@ -109,6 +117,7 @@ def _reviewed(rows: Rows, rules: Rules, top: Flags, bad: pd.Series[str], moved: 
         | {"forbids_increase": joined({str(k): v for k, v in forbids.items()})}
         | _effects(rows, rules, result)
         | {"reason_codes": _reasons(rows, rules, classes), "bad_members": bad}
+        | {"need_at_terms_minor": _need_at_terms(rows, rules, result), "season_peak_minor": rows.season_peak.column()}
         | {"rate_used": _rates_used(rows, rules)}
         | {"kept_by": pd.Series(np.where(kept & (result.bounded != rows.limit.value), codes.CURRENCY_BAND, ""), dtype="str")}
     )
@@ -366,15 +375,15 @@ def _formula_texts(rows: Rows, rules: Rules, classes: engine.Classes, caps: engi
     by_peak = (rows.need.value > rows.need_by_terms.otherwise(-1)).tolist()
     own = rules.formula
     rule = codes.BY_RULE.format(expression=" ".join(own.steps[-1].text.split())) if own else ""
+    by_season = (rows.season_peak.known & (rows.season_peak.value == rows.need.value)).tolist()
     said: list[str] = []
-    for kind, text, c, g, s, peak in zip(
-        kinds.tolist(), amount_texts(shown, unit), rows.currency.tolist(), rows.grade.tolist(), rows.status.tolist(), by_peak, strict=True
-    ):
+    texts, places = amount_texts(shown, unit), (rows.currency.tolist(), rows.grade.tolist(), rows.status.tolist())
+    for kind, text, c, g, s, peak, season in zip(kinds.tolist(), texts, *places, by_peak, by_season, strict=True):
         amount = f"{text} {rows.currencies[c]}"
         if kind == _NEED and own:
             said.append(rule)
         elif kind == _NEED:
-            by_need = codes.BY_PEAK if peak else codes.BY_NEED
+            by_need = (codes.BY_SEASON if season else codes.BY_PEAK) if peak else codes.BY_NEED
             said.append(by_need.format(amount=amount, factor=factors[g], grade=names[g]))
         elif kind == _EXPOSURE:
             said.append(by_exposure.format(amount=amount, part=f"{extra:.2f}", factor=factors[g], grade=names[g]))

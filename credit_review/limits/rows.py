@@ -34,6 +34,7 @@ class Rows:
     terms: Maybe
     need_by_terms: Maybe
     peak_balance: Maybe
+    season_peak: Maybe
     need: Maybe
     exposure: Ints
     segment: pd.Series[Any]
@@ -95,6 +96,8 @@ def gather(features: pd.DataFrame, scores: pd.DataFrame, states: pd.DataFrame, *
     _refuse(ids[excluded[status]], "states: reviewed customers that policy excludes by class", "state excluded")
     code, codes = pd.factorize(found["currency"], sort=True)
     by_terms, peak = Maybe.of(found["need_minor"]), Maybe.of(found["peak_balance_minor"])
+    season = Maybe.of(found["season_peak_minor"])
+    least = larger(by_terms, season)
     return Rows(
         ids=ids,
         features=found,
@@ -108,7 +111,8 @@ def gather(features: pd.DataFrame, scores: pd.DataFrame, states: pd.DataFrame, *
         terms=Maybe.of(found["terms_days"]),
         need_by_terms=by_terms,
         peak_balance=peak,
-        need=larger(by_terms, peak) if policy.limits.need.at_least_peak_balance else by_terms,
+        season_peak=season,
+        need=larger(least, peak) if policy.limits.need.at_least_peak_balance else least,
         exposure=found["exposure_minor"].to_numpy(dtype=np.int64),
         segment=states.set_index("customer_id")["policy_segment"].reindex(ids).fillna("").astype("str").reset_index(drop=True),
     )

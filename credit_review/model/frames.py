@@ -317,11 +317,12 @@ FEATURES = _dataset(
     current_ratio              float  current assets over current liabilities
     net_margin                 float  net income over sales
     remarks                    str    what was written about the customer in policy's months, oldest first; empty where it is off
+    season_peak_minor          int?   higher peak of policy's season days: up to today, and ahead of the same day a year ago
     cover_cap_minor            int?   largest limit whose own risk, used in full, is within policy's insurance.own_risk_up_to
     cover_caps                 str    what that becomes on days known to come: `day=amount` joined by |
     cover_notes                str    cover that does not count and why, sentences joined by |
     """,
-    later="""cover_cap_minor cover_caps cover_notes
+    later="""season_peak_minor cover_cap_minor cover_caps cover_notes
     remarks company_kind statements_audited statements_age_days altman_model altman_score altman_zone altman_z2 altman_z2_trend
     equity_ratio interest_coverage current_ratio net_margin""",
 )
@@ -440,11 +441,13 @@ PROPOSALS = _dataset(
     cover_caps              str    what that cap becomes on days known to come: `day=amount` joined by |
     cover_notes             str    cover that does not count and why, sentences joined by |
     bad_members             str    other members of its group that policy calls bad for it, joined by |
+    season_peak_minor       int?   highest balance of policy's season days, up to today or ahead of the same day a year ago
+    need_at_terms_minor     int?   need by sales at the proposed terms, where they are others than those in force and policy ranks terms
     rate_used               str    rate, day and source at which policy's amounts were converted to the account currency
     kept_by                 str    currency_band: the limit stays, since another rate within policy's band would leave it as it is
     """,
     later="""grade_name grade_note secured_minor derivation policy_segment cap_cover_minor cover_caps cover_notes
-    bad_members rate_used kept_by""",
+    bad_members rate_used kept_by need_at_terms_minor season_peak_minor""",
 )
 
 DATASETS: MappingProxyType[str, Dataset] = MappingProxyType(

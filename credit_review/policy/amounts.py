@@ -86,9 +86,13 @@ class Caps(Part):
 
 
 class NeedRules(Part):
-    """What need is: the figure by sales and terms, or the highest balance of 12 months where that is larger and policy says so."""
+    """What need is: the figure by sales and terms, or the highest balance of 12 months where that is larger and policy says so.
+
+    `season_days`: need is never below the highest balance of the last so many days, nor of as many ahead of the same day a year ago.
+    """
 
     at_least_peak_balance: bool
+    season_days: Annotated[int, Field(ge=0, le=180)] = 0
 
 
 class WithoutNeed(Part):
@@ -145,7 +149,19 @@ class LimitRules(Part):
 
 
 class TermsRules(Part):
-    """Longest net payment days by grade; the engine tightens to them for the grades of `tighten_when` and never loosens."""
+    """Longest net payment days by grade; the engine tightens to them for the grades of `tighten_when` and never loosens.
+
+    `ranked` are the terms we offer, net days from the strictest on; empty: any.
+    """
 
     by_grade: dict[str, NotNegative]
     tighten_when: Texts
+    ranked: Annotated[tuple[NotNegative, ...], Field(strict=False)] = ()
+
+    def offered(self, days: int) -> int:
+        """The longest terms we offer that are not longer than so many net days; those days themselves where any terms are offered."""
+        return max((r for r in self.ranked if r <= days), default=days)
+
+    def longest(self, grade: str) -> int:
+        """The longest terms we offer to a grade, in net days."""
+        return self.offered(self.by_grade[grade])

@@ -13,6 +13,7 @@ from credit_review.documents import Path
 from credit_review.errors import BadInput
 from credit_review.model.money import EXPONENTS
 from credit_review.policy.amounts import GradeLimits
+from credit_review.policy.classes import Starter
 from credit_review.policy.problems import Found, Problem
 from credit_review.policy.whole import Policy
 from credit_review.words import said
@@ -161,3 +162,21 @@ def straight_through(policy: Policy) -> Found:
                 grade=grade,
             )
             yield Problem((*path, "grades", i), said("{text}; expected it left out, or reductions_up_to above 0", text=text))
+
+
+def ranked_terms(policy: Policy) -> Found:
+    """Terms that do not follow from the strictest on, and grades and classes whose days are stricter than all that we offer."""
+    ranked = policy.terms.ranked
+    for i, (before, after) in enumerate(pairwise(ranked), start=1):
+        if after <= before:
+            text = said("{days} days does not come after {before}; expected the strictest first, each once", days=after, before=before)
+            yield Problem(("terms", "ranked", i), text)
+    if not ranked:
+        return
+    given = {("terms", "by_grade", grade): days for grade, days in policy.terms.by_grade.items()}
+    given |= {("classes", name, "starter_terms_days"): r.starter_terms_days for name, r in policy.classes.items() if isinstance(r, Starter)}
+    for path, days in given.items():
+        if days < min(ranked):
+            yield Problem(
+                path, said("{days} days is stricter than all terms.ranked; expected at least {least}", days=days, least=min(ranked))
+            )

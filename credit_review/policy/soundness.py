@@ -45,6 +45,7 @@ _RULES: tuple[Callable[[Policy], Found], ...] = (
     sound_amounts.straight_through,
     sound_names.exposure,
     sound_names.worklists,
+    sound_amounts.ranked_terms,
     sound_names.group_rules,
     sound_names.approvals,
     sound_names.findings,

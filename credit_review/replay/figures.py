@@ -73,6 +73,8 @@ NAMES: Mapping[str, str] = {
     "bad_members": marked("bad members of the group"),
     "kept_by": marked("why the limit was kept"),
     "rate_used": marked("rate of policy's amounts"),
+    "season_peak_minor": marked("highest balance of the season"),
+    "need_at_terms_minor": marked("need at the proposed terms"),
     "cover_caps": marked("cap by cover on days to come"),
     "cover_notes": marked("cover that does not count"),
     "cover_cap_minor": marked("cap by cover"),

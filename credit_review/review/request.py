@@ -18,6 +18,7 @@ from credit_review.limits.layers import ALL
 from credit_review.model.money import format_minor
 from credit_review.model.records import CreditLimit, Decision, InboxEntry, LimitAccount, Maker, OutboxEntry, Proposal, Review
 from credit_review.model.states import OPEN_PROPOSAL_STATES, Layer, ProposalState, ReviewKind, ReviewState, Verdict
+from credit_review.policy import Policy
 from credit_review.ports import UnitOfWork
 from credit_review.review.addressing import Destinations
 from credit_review.review.directory import active_person
@@ -170,6 +171,17 @@ def check_request(uow: UnitOfWork, request: Request, now: datetime) -> None:
         raise BadInput(said("a temporary limit without an amount"), expected=said("--amount with --until"))
     _check_bound(request)
     active_person(uow, request.person_id, on=request.today, known_at=now)
+
+
+def require_offered(request: Request, policy: Policy) -> None:
+    """Returns unless policy ranks the payment terms we offer and those asked for are none of them."""
+    ranked = policy.terms.ranked
+    if request.terms_days is not None and ranked and request.terms_days not in ranked:
+        raise BadInput(
+            said("payment terms of {days} net days are not offered", days=request.terms_days),
+            expected=said("one of {ranked} (terms.ranked of the policy)", ranked=", ".join(str(days) for days in ranked)),
+            next_step=said("change --terms"),
+        )
 
 
 def _check_bound(request: Request) -> None:

@@ -114,10 +114,9 @@ def test_cover_counts_only_while_its_conditions_hold_and_says_why_when_it_does_n
 
 
 def test_a_policy_without_insurance_rules_says_and_caps_nothing():
-    silent = rows.starter().model_dump()
-    del silent["insurance"]
-    given = {"cover": CASES["stops"][0], "as_of": DAY, "policy": type(rows.starter()).model_validate(silent)}
-    found = rows.one([rows.item("stops", amount=100_000, **LATE)], [rows.customer("stops")], **given)
+    silent = type(rows.starter()).model_validate(rows.starter().model_dump(exclude={"insurance"}))
+    late = rows.item("stops", amount=100_000, **LATE)
+    found = rows.one([late], [rows.customer("stops")], cover=CASES["stops"][0], as_of=DAY, policy=silent)
     assert (found["cover_notes"], found["cover_cap_minor"], found["cover_caps"]) == ("", None, "")
 
 

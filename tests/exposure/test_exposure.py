@@ -408,3 +408,24 @@ def test_the_inputs_are_not_changed():
 )
 def test_months_end_where_a_credit_manager_expects(day, months, expected):
     assert months_before(day, months) == expected
+
+
+SEASON = [
+    item(amount=500, posting_date=AS_OF - timedelta(days=400), clearing_date=AS_OF - timedelta(days=364), open_minor=0),
+    item(amount=300, posting_date=AS_OF - timedelta(days=330), clearing_date=AS_OF - timedelta(days=300), open_minor=0),
+    item(amount=900, posting_date=AS_OF - timedelta(days=200), clearing_date=AS_OF - timedelta(days=150), open_minor=0),
+    item(amount=200, posting_date=AS_OF - timedelta(days=100), clearing_date=AS_OF - timedelta(days=89), open_minor=0),
+    item(amount=250, posting_date=AS_OF - timedelta(days=20)),
+]
+
+
+@pytest.mark.parametrize(("days", "peak"), [(0, None), (20, 250), (34, 250), (35, 300), (90, 300), (151, 300), (152, 900)])
+def test_a_season_s_peak_is_the_higher_of_the_last_days_and_of_those_ahead_a_year_ago(days, peak):
+    """Ahead of the day a year ago the 300 stand from day 330 on; 500 were paid the day before that window begins, 900 lie between."""
+    assert one(SEASON, policy=seasonal(days))["season_peak_minor"] == peak
+
+
+def seasonal(days):
+    data = starter().model_dump()
+    data["limits"]["need"] |= {"season_days": days}
+    return type(starter()).model_validate(data)

@@ -43,6 +43,7 @@ CUSTOMERS = st.fixed_dictionaries(
         "currency": st.sampled_from(["EUR", "USD", "JPY", "BHD"]),
         "need_minor": st.one_of(maybe, st.integers(-(10**6), 0)),
         "peak_balance_minor": maybe,
+        "season_peak_minor": st.one_of(st.none(), maybe),
         "limit_minor": maybe,
         "terms_days": st.one_of(st.none(), st.sampled_from([0, 10, 14, 30, 60, 90])),
         "exposure_minor": amount,
@@ -78,6 +79,7 @@ POLICIES = st.fixed_dictionaries(
         "limits__forbid_increase__external_age_days_over": st.sampled_from([540, None]),
         "limits__forbid_increase__on_quarantined_rows": st.booleans(),
         "classes__dormant__down_to": st.sampled_from([0, 2500]),
+        "terms__ranked": st.sampled_from([(), (0, 7, 21, 30, 45)]),
         "limits__currency_band": st.sampled_from([0, 0, 0.1, 0.25]),
     }
 )

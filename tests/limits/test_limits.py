@@ -465,6 +465,25 @@ def test_a_limit_kept_within_the_currency_band_says_so_and_one_beyond_it_is_prop
     assert steps["Policy's amounts converted"] == f"EUR to USD at 0.90 of {AS_OF} (ecb)"
 
 
+def test_need_is_never_below_the_season_s_peak_and_the_formula_says_so():
+    policy = changed(limits__need__at_least_peak_balance=False)
+    row = customer(need_minor=eur(50_000), season_peak_minor=eur(110_000), peak_balance_minor=eur(400_000))
+    found = propose(*book(row), policy=policy, as_of=AS_OF).iloc[0].to_dict()
+    assert (found["need_minor"], found["season_peak_minor"]) == (eur(110_000), eur(110_000))
+    assert found["formula"].startswith("need 110,000 EUR (highest balance of the season) x")
+    assert dict(explain(found))["Highest balance of the season"] == "110,000 EUR"
+
+
+def test_only_terms_we_offer_are_proposed_and_the_proposal_says_what_they_do_to_need_and_exposure():
+    policy = changed(terms__ranked=(0, 10, 30, 60), terms__by_grade={"A": 60, "B": 45, "C": 30, "D": 14, "E": 0})
+    late = customer(grade="D", terms_days=60, sales_12m_minor=eur(365_000), need_minor=eur(70_000), average_days_late=10.0)
+    found = propose(*book(late), policy=policy, as_of=AS_OF).iloc[0].to_dict()
+    assert (found["to_terms_days"], found["need_at_terms_minor"]) == (10, eur(20_000)), "14 days are not offered; 365,000 x (10 + 10) / 365"
+    steps = dict(explain(found))
+    assert steps["Need at these terms"] == "20,000 EUR by sales, instead of 70,000 EUR"
+    assert steps["Effect on exposure"] == "about 50,000 EUR less owed at a time, at the sales of 12 months"
+
+
 def test_own_risk_beside_cover_caps_a_limit_and_the_proposal_says_from_when_and_which_cover_does_not_count():
     why = "insured limit p1: it ended on 2026-06-01"
     row = customer(cover_cap_minor=eur(90_000), cover_caps=f"2026-07-30={eur(40_000)}", cover_notes=why)

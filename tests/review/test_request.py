@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from lifecycle_world import AS_OF, NOON, RULES, TODAY, Ledger, World, draft
 
+from credit_review.documents import parse
 from credit_review.errors import BadInput, Refused
 from credit_review.messages.card import asked
 from credit_review.model.records import Decision, LimitAccount, Maker, Proposal
 from credit_review.model.states import ReviewState
+from credit_review.policy import load
 from credit_review.review import lifecycle, request, route
 from credit_review.review.request import Request
 from credit_review.review.standing import gather, matrix_in_force
 from credit_review.words import Words
 
+POLICY_TEXT = (Path(__file__).parents[2] / "deployments/starter/policy.yaml").read_text()
 UNTIL = TODAY + timedelta(days=30)
 
 
@@ -153,6 +157,16 @@ def test_a_request_must_make_sense(world, wrong, error):
     with pytest.raises(error):
         world.do(request.propose_request, review, draft("c-1"), asks(**wrong), NOON)
     assert world.find(Proposal) == []
+
+
+def test_terms_that_we_do_not_offer_are_refused_with_those_we_do():
+    policy = load(parse(POLICY_TEXT.replace("ranked: []", "ranked: [0, 14, 30]"), name="policy.yaml"))
+    request.require_offered(asks(terms_days=14), policy)
+    request.require_offered(asks(), policy)
+    with pytest.raises(BadInput, match="45 net days are not offered") as refused:
+        request.require_offered(asks(terms_days=45), policy)
+    assert refused.value.expected == "one of 0, 14, 30 (terms.ranked of the policy)"
+    request.require_offered(asks(terms_days=45), load(parse(POLICY_TEXT, name="policy.yaml")))
 
 
 def test_a_request_belongs_to_an_ad_hoc_review(world):
