@@ -24,7 +24,7 @@ IMPORTED_ONCE = (
     "deployments.cli.main", "deployments.cli.story", "deployments.cli.governing", "deployments.cli.scorecards", "deployments.cli.mending",
     "deployments.cli.evidence", "flows.periodic_review", "flows.limit_request", "expectations.gate", "credit_review.report",
     "tasks.training", "great_expectations.expectations", "matplotlib.pyplot", "matplotlib.backends.backend_svg", "pyarrow.parquet",
-    "pyarrow.csv", "holidays", "sklearn.linear_model", "sklearn.metrics",
+    "pyarrow.csv", "pyarrow.dataset", "holidays.countries", "sklearn.linear_model", "sklearn.metrics",
 )  # fmt: skip
 """What commands import when they run."""
 

@@ -26,7 +26,11 @@ IMPORTED_ONCE = (
     "great_expectations.expectations", "matplotlib.pyplot", "matplotlib.backends.backend_svg", "pyarrow.parquet", "pyarrow.csv",
     "expectations.gate", "credit_review.exposure", "credit_review.limits", "credit_review.scoring", "credit_review.completeness",
     "credit_review.report", "credit_review.adapters.write_back", "credit_review.adapters.reading", "psycopg", "tasks.reporting",
-    "sqlalchemy.dialects.postgresql.psycopg", "credit_review.adapters.store.verify", "credit_review.adapters.sources", "holidays",
+    "sqlalchemy.dialects.postgresql.psycopg", "credit_review.adapters.store.verify", "credit_review.adapters.sources",
+    "holidays.countries", "pyarrow.dataset", "pyarrow.pandas_compat", "credit_review.receivables.beside",
+    "credit_review.receivables.totals", "credit_review.statements.figures", "credit_review.scoring.views",
+    "credit_review.scoring.scores", "credit_review.limits.engine", "credit_review.limits.frame", "credit_review.completeness.proof",
+    "credit_review.report.page", "credit_review.report.monitoring", "without_prefect", "kill_points",
 )  # fmt: skip
 
 
