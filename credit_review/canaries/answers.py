@@ -361,7 +361,7 @@ def _answer(c: Any, f: dict[str, Any], rules: Rules, *, top: bool) -> dict[str, 
     grade, why = _grade(probability, rules.policy, score["view_missing"], c.was)
     measured = {name: value for name, (value, _) in _measures(f).items()}
     scored = {"grade": grade, "view_missing": score["view_missing"], "points": score["points"], "pd_fraction": F(str(probability))}
-    hand = by_hand(measured | f | scored, rules.policy, rate=_rate(c, rules), unit=unit, policy_unit=rules.unit)
+    hand = by_hand(measured | f | scored, _of_segment(c, f, rules), rate=_rate(c, rules), unit=unit, policy_unit=rules.unit)
     found = {
         "state": _state(c, f, rules, hand),
         "quarantined_rows": sum(i.broken for i in c.invoices),

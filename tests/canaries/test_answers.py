@@ -110,24 +110,27 @@ SLOW = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
     base=566,
     currency="EUR",
 )
-@example(
-    edits={
+@given(**COMPANIES)
+def test_engine_and_answers_agree_whatever_policy_scorecard_and_currency(quick_gate, tmp_path_factory, edits, base, currency):
+    agree(tmp_path_factory.mktemp("ride"), edits, base, currency)
+
+
+def test_engine_and_answers_agree_on_formula_and_segments_of_the_policys_own(quick_gate, tmp_path):
+    small_steps = {"up_fraction": 0.1, "down_fraction": 0.1, "free_amount": 100, "run_off": "exposure"}
+    edits = {
         "limits__formula": _of_every_input(),
         "limits__rounding": [{"up_to": None, "step": 1}],
         "limits__step": {"up_fraction": 100, "down_fraction": 1, "free_amount": 5_000_000},
         "limits__smallest_change": {"amount": 0, "fraction": 0},
         "limits__forbid_increase__grades": ["E"],
         "segments": [
-            {"name": "elsewhere", "who": {"regions": ["north"]}, "maximum": 5_000},
-            {"name": "large", "who": {"statuses": ["active"], "exposure_from": 20_000}, "formula": {"limit": "need / 3 + 1 EUR"}},
+            {"name": "elsewhere", "who": {"regions": ["north"]}, "step": small_steps},
+            {"name": "large", "who": {"exposure_from": 100_000}, "formula": {"limit": "need / 3 + 1 EUR"}, "step": small_steps},
+            {"name": "middle", "who": {"statuses": ["active"], "exposure_from": 20_000}, "step": small_steps},
         ],
-    },
-    base=600,
-    currency="EUR",
-)
-@given(**COMPANIES)
-def test_engine_and_answers_agree_whatever_policy_scorecard_and_currency(quick_gate, tmp_path_factory, edits, base, currency):
-    agree(tmp_path_factory.mktemp("ride"), edits, base, currency)
+    }
+    changed(**edits)  # sound: else nothing would be compared
+    agree(tmp_path, edits, 600, "EUR")
 
 
 @pytest.mark.soak
