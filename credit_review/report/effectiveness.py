@@ -8,7 +8,7 @@ from credit_review.hearing import heard
 from credit_review.policy_effect.effectiveness import ALL, TOO_FEW
 from credit_review.policy_effect.later import BAD, Later
 from credit_review.policy_effect.rules import GRADE, words
-from credit_review.report.table import Column, Table, key, num
+from credit_review.report.table import Column, Table, num
 from credit_review.report.text import DASH, count, day, major, percent
 from credit_review.words import said, said_many
 
@@ -92,7 +92,7 @@ def _reviews(found: Effectiveness) -> Table:
 
 def _line(found: Effectiveness, name: str, code: str) -> list[str]:
     figures, currency = found.figures, found.control_currency
-    counts = [count(figures.get((code, str(what)), 0)) for what in (*BAD, Later.GOOD, Later.NOT_YET)]
+    counts = [count(figures.get((code, str(what)), 0)) for what in (*BAD, Later.GOOD, Later.NOT_YET, Later.NOT_COUNTED)]
     return [
         name,
         count(figures.get((code, "customers"), 0)),
@@ -105,7 +105,8 @@ def _line(found: Effectiveness, name: str, code: str) -> list[str]:
 def _headings(first: str) -> list[str | Column]:
     return [
         first, num(said("Customers")), num(said("Seriously late")), num(said("Written off")), num(said("Insolvent or alike")),
-        num(said("Nothing happened")), num(said("Not yet known")), num(said("Rate, 95% interval")), num(said("Lost")),
+        num(said("Nothing happened")), num(said("Not yet known")), num(said("Not counted")),
+        num(said("Rate, 95% interval")), num(said("Lost")),
     ]  # fmt: skip
 
 
@@ -118,8 +119,19 @@ def outcomes_table(found: Effectiveness) -> Table:
 
 def rules_table(found: Effectiveness) -> Table:
     """What came of the customers whose limit a rule decided, and of all others."""
-    rows = [[*_line(found, words(code), code), _rate(found.rate(code, others=True)), code] for code in found.rules]
-    return Table([*_headings(said("Rule")), num(said("Rate of all others")), key(said("Code"))], rows)
+    figures = found.figures
+    rows = []
+    for code in found.rules:
+        bad = sum(figures.get((code, str(one)), 0) for one in BAD)
+        good, still = (figures.get((code, str(one)), 0) for one in (Later.GOOD, Later.NOT_YET))
+        counts = [count(n) for n in (figures.get((code, "customers"), 0), bad, good, still)]
+        lost = major(figures.get((code, "loss_minor"), 0), found.control_currency)
+        rows.append([words(code), *counts, _rate(found.rate(code)), _rate(found.rate(code, others=True)), lost])
+    headings: list[str | Column] = [
+        said("Rule"), num(said("Customers")), num(said("With the outcome")), num(said("Nothing happened")), num(said("Not yet known")),
+        num(said("Rate, 95% interval")), num(said("Rate of all others")), num(said("Lost")),
+    ]  # fmt: skip
+    return Table(headings, rows)
 
 
 def refused_table(found: Effectiveness) -> Table:
