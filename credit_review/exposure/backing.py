@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -56,15 +57,14 @@ def cover(
     amount = np.maximum(found.amounts_on(day_number(as_of)), _posted_before(found, ledger, as_of))
     insurance, security = found.insurance & (found.customer >= 0), ~found.insurance & (found.customer >= 0)
     covered = _layers(found.customer[insurance], amount[insurance], exposure)
-    own_risk = _own_risk(customers, policy, as_of=as_of, rates=rates)
-    cap, steps = insurance_rules.caps(found, own_risk, count, as_of=as_of)
+    cap, steps = _capped(found, customers, policy, as_of=as_of, rates=rates)
     stated = "insurance" in policy.model_fields_set
     return Cover(
         insured=sum_by(found.customer[insurance], _share(covered, found.ppm[insurance]), count),
         security=sum_by(found.customer[security], _share(amount[security], found.ppm[security]), count),
         quarantine=left_out,
-        cap=np.where(own_risk == _NO_BOUND, _NO_BOUND, cap),
-        caps=steps if rules.own_risk_up_to is not None else np.full(count, "", dtype=object),
+        cap=cap,
+        caps=steps,
         notes=insurance_rules.notes(rows, found, count, as_of=as_of) if stated else np.full(count, "", dtype=object),
     )
 
@@ -122,11 +122,18 @@ def _posted_before(found: CoverRows, ledger: Ledger, as_of: date) -> Ints:
     return kept
 
 
-def _own_risk(customers: pd.DataFrame, policy: Policy, *, as_of: date, rates: fx.RateTable) -> Ints:
-    """What policy lets be at our own risk, in each customer's account currency; _NO_BOUND where there is no bound or no rate."""
-    most = policy.insurance.own_risk_up_to
-    if most is None:
-        return np.full(len(customers), _NO_BOUND, dtype=np.int64)
+def _capped(found: CoverRows, customers: pd.DataFrame, policy: Policy, *, as_of: date, rates: fx.RateTable) -> tuple[Ints, Any]:
+    """The largest limit within policy's own risk by customer (_NO_BOUND: none), and what that becomes on later days."""
+    count = len(customers)
+    if policy.insurance.own_risk_up_to is None:
+        return np.full(count, _NO_BOUND, dtype=np.int64), np.full(count, "", dtype=object)
+    own_risk = _own_risk(policy.insurance.own_risk_up_to, customers, policy, as_of=as_of, rates=rates)
+    cap, steps = insurance_rules.caps(found, own_risk, count, as_of=as_of)
+    return np.where(own_risk == _NO_BOUND, _NO_BOUND, cap), np.where(own_risk == _NO_BOUND, "", steps)
+
+
+def _own_risk(most: Decimal, customers: pd.DataFrame, policy: Policy, *, as_of: date, rates: fx.RateTable) -> Ints:
+    """What policy lets be at our own risk, in each customer's account currency; _NO_BOUND where there is no rate."""
     minor = pd.Series(policy.minor(most), index=customers.index, dtype="Int64")
     control = pd.Series(policy.control_currency, index=customers.index, dtype="str")
     converted, _ = fx.convert_column(minor, control, customers["currency"], on=as_of, rates=rates)

@@ -6,6 +6,7 @@ reports) and the conditions of common trade credit policies. Days are day number
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
@@ -123,7 +124,7 @@ def notes(rows: pd.DataFrame, found: CoverRows, count: int, *, as_of: date) -> A
         row = rows.iloc[n]
         said = NOTE.format(kind=KIND_WORDS.get(row["kind"], row["kind"]), reference=_plain(row["reference"]), why=why[n])
         texts.setdefault(int(found.customer[n]), []).append(said)
-    return np.array([SEPARATOR.join(sorted(texts.get(at, ()))) for at in range(count)], dtype=object)
+    return _joined({at: sorted(some) for at, some in texts.items()}, count)
 
 
 def caps(found: CoverRows, own_risk: Ints, count: int, *, as_of: date) -> tuple[Ints, Any]:
@@ -147,7 +148,7 @@ def caps(found: CoverRows, own_risk: Ints, count: int, *, as_of: date) -> tuple[
         if amount != before[customer]:
             texts.setdefault(customer, []).append(f"{_day(at)}={amount}")
             before[customer] = amount
-    return now, np.array([SEPARATOR.join(texts.get(at, ())) for at in range(count)], dtype=object)
+    return now, _joined(texts, count)
 
 
 def _largest(found: CoverRows, amount: Ints, own_risk: Ints, count: int) -> Ints:
@@ -182,6 +183,14 @@ def _before(group: Ints, values: Ints) -> Ints:
     first = np.flatnonzero(np.diff(group, prepend=-1))
     base = np.repeat((running - values)[first], np.diff(np.append(first, len(group))))
     return running - values - base
+
+
+def _joined(texts: Mapping[int, Sequence[str]], count: int) -> Any:
+    """The texts of each position joined by |; most have none."""
+    found = np.full(count, "", dtype=object)
+    for at, some in texts.items():
+        found[at] = SEPARATOR.join(some)
+    return found
 
 
 def _more(value: Ints, most: pd.Series[Any]) -> Flags:
