@@ -210,17 +210,31 @@ class _Book:
 
     @cached_property
     def group_frames(self) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """Group figures under either policy."""
-        if self.stored_features:
+        """Group figures under either policy, with the members it calls bad for their group."""
+        if self.stored_scores and all(p.groups == self.own.groups for p in self.asked.policies):
             stored = self.plan.workspace.read("groups")
             return stored, stored
-        before, after = (self._rolled_up(one) for one in self.folders)
+        before, after = (self._rolled_up(at) for at in (0, 1))
         return before, after
 
-    def _rolled_up(self, folder: Plan) -> pd.DataFrame:
+    def source(self, at: int) -> Plan:
+        """Where the features under one of the two policies are."""
+        return self.plan if self.stored_features else self.folders[at]
+
+    def _rolled_up(self, at: int) -> pd.DataFrame:
         control, other = self.asked.before[1].control_currency, self.plan.workspace.read("other_limits")
-        features = folder.workspace.read_all("features", self.plan.buckets)
-        return groups.roll_up(features, rates=self.rates, control_currency=control, as_of=self.plan.as_of, other_limits=other)
+        features, named = self.source(at).workspace.read_all("features", self.plan.buckets), self.asked.policies[at].groups
+        bad = groups.bad_members(features, self._all_scores(at), statuses=named.bad_statuses, grades=named.bad_grades)
+        return groups.roll_up(features, rates=self.rates, control_currency=control, as_of=self.plan.as_of, other_limits=other, bad=bad)
+
+    def _all_scores(self, at: int) -> pd.DataFrame:
+        import pandas as pd
+
+        policy, buckets = self.asked.policies[at], self.plan.buckets
+        if self.stored_scores or not policy.groups.bad_grades:
+            return self.plan.workspace.read_all("scores", buckets)
+        features = (self.source(at).workspace.read("features", bucket) for bucket in range(buckets))
+        return pd.concat([_scores(self, one, policy, self.history) for one in features], ignore_index=True)
 
     @cached_property
     def sums(self) -> tuple[Sums, Sums]:
@@ -237,12 +251,14 @@ def _scope_rules(policy: Policy) -> tuple[Any, ...]:
     excluded = {name: rule for name, rule in policy.classes.items() if isinstance(rule, Exclude)}
     review = policy.review
     cadence = (review.cadence_months, review.large_exposure, review.longest_months)
-    return cadence, policy.intake.review_quarantined_below, excluded, policy.grade_names, policy.control_currency
+    return cadence, policy.segments, policy.intake.review_quarantined_below, excluded, policy.grade_names, policy.control_currency
 
 
 def _feature_rules(policy: Policy) -> tuple[Any, ...]:
     """What decides the features."""
-    return policy.exposure, policy.intake.review_quarantined_below, policy.scoring.statements, policy.scoring.text, policy.control_currency
+    read = (policy.scoring.statements, policy.scoring.text)
+    stands_behind = (policy.insurance, policy.limits.need.season_days)
+    return policy.exposure, policy.intake.review_quarantined_below, *read, *stands_behind, policy.control_currency
 
 
 @contextmanager
@@ -317,8 +333,7 @@ def _side(book: _Book, at: int, bucket: int, customers: pd.DataFrame) -> Side:
 
     plan, policy = book.plan, book.asked.policies[at]
     matrix = (book.asked.matrix_before, book.asked.matrix_after)[at][1]
-    source = plan if book.stored_features else book.folders[at]
-    features = source.workspace.read("features", bucket)
+    features = book.source(at).workspace.read("features", bucket)
     stored = plan.workspace.read("states", bucket, of=STATES)
     past = (
         book.history[book.history["customer_id"].isin(stored["customer_id"])] if not (book.stored_scores and book.stored_states) else None

@@ -37,7 +37,7 @@ CANDIDATES: tuple[Mapping[str, int | float], ...] = (
 """Settings tried: for much history, for little, and last as scikit-learn has them."""
 MEMBERS, ROWS_OF_A_MEMBER = 6, 0.8
 """Sets of trees with the settings chosen, each fitted on so much of the rows, drawn without putting back. Half of the average is theirs,
-the other half is one set with the last settings on all rows: together they ranked better than either (docs/decisions/0015)."""
+the other half is one set with the last settings on all rows: together they ranked better than either (docs/decisions/0018)."""
 LEAST_TO_SCALE = 20
 """Rows with the outcome, and without, from which on the scale of the average is measured."""
 TUNING_FOLDS, JUDGING_FOLDS = 3, 5
