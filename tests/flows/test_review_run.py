@@ -69,7 +69,7 @@ def ran(tmp_path_factory, prefect_server, prefect_session):
     with temporary_settings({PREFECT_HOME: home, PREFECT_LOCAL_STORAGE_PATH: home / "storage"}):
         done = command(config, "review", "run", "--as-of", AS_OF.isoformat())
     assert done.returncode == 0, done.stderr[-3000:]
-    EventsWorker.drain_all()
+    EventsWorker.drain_all(timeout=20)  # one that another test left without its server would never be done
     return config, [prefect_server, home], done
 
 

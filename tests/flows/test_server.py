@@ -79,6 +79,7 @@ def answers(url):
 def served(tmp_path_factory, prefect_home):
     """An installation, and a client of the server on which it is deployed and served by a worker."""
     from prefect.client.orchestration import SyncPrefectClient
+    from prefect.events.worker import EventsWorker
 
     folder = tmp_path_factory.mktemp("served")
     config = folder / "my-review"
@@ -110,6 +111,7 @@ def served(tmp_path_factory, prefect_home):
                 client.pause_deployment(deployment.id)  # only what this test schedules may run
             with started(f"env {exported.removeprefix('export ')} {worker}", environment, folder / "worker.log"):
                 yield config, client
+                EventsWorker.drain_all(timeout=20)  # of this process, while there is a server to take its events
 
 
 def ran(client, name, **values):
