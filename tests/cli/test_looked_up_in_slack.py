@@ -103,17 +103,17 @@ def test_where_the_providers_licence_does_not_allow_it_why_says_nothing_from_whi
     assert figure in line(evidence.gather(allowed, proposal, {}, ENGLISH))
 
 
-def test_why_of_a_lowered_limit_says_what_would_keep_it_and_the_command_line_how_to_ask(reviewed):
-    lowered = min((p for p in reviewed.find(Proposal) if p.direction == "down"), key=lambda p: p.customer_id)
-    raised = next(p for p in reviewed.find(Proposal) if p.direction == "up")
-    found = evidence.gather(reviewed.opened, lowered, {}, ENGLISH)
+def test_why_of_a_lowered_limit_says_what_would_keep_it_and_the_command_line_how_to_ask(office):
+    lowered = min((p for p in office.find(Proposal) if p.direction == "down"), key=lambda p: p.customer_id)
+    raised = next(p for p in office.find(Proposal) if p.direction == "up")
+    found = evidence.gather(office.opened, lowered, {}, ENGLISH)
     shown = text(derivation.why(lowered, "X", found, ENGLISH)["blocks"])
     kept = ENGLISH.money(lowered.from_minor, lowered.currency)
     assert "What it takes to reach it" in shown and any(kept in ENGLISH.say(sentence) for sentence in found.path)
-    assert evidence._path(reviewed.opened, raised, licensed=True) == []
+    assert evidence._path(office.opened, raised, licensed=True) == []
     hint = f'credit-review path {lowered.customer_id} --review {lowered.review_id} --limit "{kept}"'
-    assert hint in " ".join(reviewed.run("show", lowered.proposal_id, who="p-analyst").fine().out.split())
-    assert "credit-review path" not in reviewed.run("show", raised.proposal_id, who="p-analyst").fine().out
+    assert hint in " ".join(office.run("show", lowered.proposal_id, who="p-analyst").fine().out.split())
+    assert "credit-review path" not in office.run("show", raised.proposal_id, who="p-analyst").fine().out
 
 
 def test_a_row_of_an_unlicensed_report_in_quarantine_is_named_without_what_it_says():

@@ -169,6 +169,7 @@ def states(book: pd.DataFrame, seed: int) -> pd.DataFrame:
             "portfolio": "north",
             "state": pd.Series(state, dtype="str"),
             "state_reason": pd.Series(reason, dtype="str"),
+            "policy_segment": "",
         }
     )
 

@@ -97,7 +97,7 @@ def written_by_others(d):
 def leftover(html, d):
     """Words in Latin letters that are none of the data's: sentences somebody forgot."""
     known = sorted({text for text in written_by_others(d) if text}, key=len, reverse=True)
-    codes = re.compile(r"\b(EUR|USD|GBP|DSO|[0-9a-f]{40,}|RE-\d+/\w+|[\w-]+\.(csv|parquet|html|json)|C\d{6}|T\d|\d[\w|/]*)\b")
+    codes = re.compile(r"\b(EUR|USD|GBP|DSO|ECB|[0-9a-f]{40,}|RE-\d+/\w+|[\w-]+\.(csv|parquet|html|json)|C\d{6}|T\d|\d[\w|/]*)\b")
     found = []
     for text in Seen(html).texts:
         rest = " ".join(text.split())
