@@ -87,7 +87,8 @@ def _need_at_terms(rows: Rows, rules: Rules, result: engine.Result) -> pd.Series
     """Need by sales at the proposed terms where they are others than those in force; said where policy ranks terms."""
     sales, then = rows.amounts("sales_12m_minor"), result.terms
     changed = rows.terms.known & then.known & (rows.terms.value != then.value) & sales.known & bool(rules.policy.terms.ranked)
-    return Maybe.where(changed, need.by_terms(sales.value, then.value, rows.floats("average_days_late"))).column()
+    sold = np.where(changed, sales.value, 0)  # figures nobody is shown are none that could be too large
+    return Maybe.where(changed, need.by_terms(sold, then.value, rows.floats("average_days_late"))).column()
 
 
 def _rates_used(rows: Rows, rules: Rules) -> pd.Series[str]:

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from credit_review import authority, documents, policy
 from credit_review.documents import field_path
 from credit_review.policy_lint import Kind, lint
+from deployments.cli import language
 from deployments.cli.main import app
 
 STARTER = Path(__file__).parents[2] / "deployments" / "starter"
@@ -110,6 +111,7 @@ def test_the_command_answers_with_line_and_field_and_its_exit_code(tmp_path):
     (tmp_path / "policy.yaml").write_text(POLICY.replace("D: 3, E: 3", "D: 3, E: 6"))
     (tmp_path / "authority.yaml").write_text(MATRIX)
     run = CliRunner()
+    language.begin({})  # whoever spoke before in this process
     given = ["policy", "lint", str(tmp_path / "policy.yaml"), "--matrix", str(tmp_path / "authority.yaml")]
     line = next(n for n, text in enumerate(POLICY.splitlines(), 1) if "cadence_months: {A" in text)
     answer = run.invoke(app, given)
