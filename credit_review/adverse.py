@@ -75,15 +75,22 @@ def clock_of(rules: AdverseRules) -> Clock | None:
     )
 
 
+def lowers(packet: Mapping[str, Any]) -> bool:
+    """Whether what a packet (or a proposal's fields) asks for lowers the amount, or tightens terms without raising it."""
+    had, to = packet.get("from_minor"), packet["to_minor"]
+    if had is None or to > had:
+        return False
+    before, after = packet.get("from_terms_days"), packet.get("terms_days")
+    return to < had or (before is not None and after is not None and after < before)
+
+
 def unwelcome(packet: Mapping[str, Any], *, applied: bool) -> Unwelcome | None:
     """What a decided packet was to the customer: applied with less than before, or asked for and not (fully) given; None otherwise."""
-    asked = (packet.get("request") or {}).get("amount_minor")
-    had, to = packet.get("from_minor"), packet["to_minor"]
-    if asked is not None and asked > (had or 0):
-        return None if applied and to >= asked else Unwelcome.REFUSAL
-    before, after = packet.get("from_terms_days"), packet.get("terms_days")
-    tighter = before is not None and after is not None and after < before
-    return Unwelcome.REDUCTION if applied and had is not None and (to < had or (to == had and tighter)) else None
+    request = packet.get("request") or {}
+    asked = None if request.get("layer") else request.get("amount_minor")  # nobody is refused a bound
+    if asked is not None and asked > (packet.get("from_minor") or 0):
+        return None if applied and packet["to_minor"] >= asked else Unwelcome.REFUSAL
+    return Unwelcome.REDUCTION if applied and lowers(packet) else None
 
 
 def suggested(packet: Mapping[str, Any], kind: Unwelcome, rules: AdverseRules) -> AdverseClass:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from credit_review.review.owners import lowers, notice_days
+from credit_review.adverse import lowers
+from credit_review.review.owners import notice_days
 from credit_review.words import said, said_many
 
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
+from credit_review.adverse import lowers
 from credit_review.audit import Action, canonical
 from credit_review.errors import Conflict
 from credit_review.model.records import Maker, OutboxEntry, Proposal, RiskKept
@@ -16,7 +17,7 @@ from credit_review.model.states import OutboxState, ProposalState
 from credit_review.ports import Entry, UnitOfWork
 from credit_review.review.naming import short_id
 from credit_review.review.outbox import apply_key, owe_card_updates, owe_request_update, owe_successor_cards
-from credit_review.review.owners import lowers, owe_owner
+from credit_review.review.owners import owe_owner
 from credit_review.words import said
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
+from credit_review.adverse import lowers
 from credit_review.audit import canonical
 from credit_review.calendar import WorkingCalendar
 from credit_review.model.records import OutboxEntry, Person, Proposal
@@ -29,15 +30,6 @@ _TOLD = (ProposalState.APPLIED, ProposalState.REJECTED, ProposalState.EXPIRED)
 
 
 # --- how long before ----------------------------------------------------------------------------------------------------------------
-
-
-def lowers(packet: Mapping[str, Any]) -> bool:
-    """Whether what a packet (or a proposal's fields) asks for lowers the amount, or tightens terms without raising it."""
-    had, to = packet.get("from_minor"), packet["to_minor"]
-    if had is None or to > had:
-        return False
-    before, after = packet.get("from_terms_days"), packet.get("terms_days")
-    return to < had or (before is not None and after is not None and after < before)
 
 
 def notice_days(packet: Mapping[str, Any]) -> int:

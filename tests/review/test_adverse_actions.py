@@ -55,6 +55,7 @@ ASKED = {"request": {"amount_minor": 90_000_00, "reason": "order"}, "to_minor": 
         ({"from_minor": None, "from_terms_days": None}, True, None),
         (ASKED, True, None),
         (ASKED, False, Unwelcome.REFUSAL),
+        ({"request": {"amount_minor": 90_000_00, "layer": "ceiling"}, "to_minor": 90_000_00}, False, None),
         (ASKED | {"to_minor": 70_000_00}, True, Unwelcome.REFUSAL),  # a counter-offer, which only the customer can accept
         (ASKED | {"request": {"amount_minor": 20_000_00}, "to_minor": 20_000_00}, True, Unwelcome.REDUCTION),
     ],
