@@ -6,10 +6,11 @@ pandas and numpy are imported inside the functions that need them: the rules of 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal, InvalidOperation
+from math import gcd
 from typing import TYPE_CHECKING, Any
 
 from credit_review.errors import BadInput
@@ -33,7 +34,11 @@ class MissingRate(BadInput):
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """A converted amount and the evidence for it. `rate` is the table's text; `1/x` when the pair was stored the other way round."""
+    """A converted amount and the evidence for it.
+
+    `rate` is the table's text; `1/x` when the pair was stored the other way round; `a x b over EUR` when it was made of two, with the day
+    of the older one.
+    """
 
     minor: int
     rate: str
@@ -63,16 +68,22 @@ class _Quote:
 class RateTable:
     """Rates by currency pair and day: direct or inverse, the newest on or before the day, at most `max_age_days` old.
 
-    When a pair is stored both ways the newer rate counts, and the direct one on the same day. No rate is built over a third currency.
+    When a pair is stored both ways the newer rate counts, and the direct one on the same day. Where a pair has neither, its rate is made of
+    the two to a third currency, the first of `over` that both have a rate to: a central bank quotes all currencies against its own only.
     """
 
-    def __init__(self, quotes: Mapping[tuple[str, str], list[_Quote]], *, max_age_days: int = DEFAULT_MAX_AGE_DAYS) -> None:
+    def __init__(
+        self, quotes: Mapping[tuple[str, str], list[_Quote]], *, max_age_days: int = DEFAULT_MAX_AGE_DAYS, over: Sequence[str] = ()
+    ) -> None:
         self._quotes = {pair: sorted(found, key=lambda q: q.rate_date) for pair, found in quotes.items()}
         self._days = {pair: [q.rate_date for q in found] for pair, found in self._quotes.items()}
         self.max_age_days = max_age_days
+        self.over = tuple(over)
 
     @classmethod
-    def from_rows(cls, rows: Iterable[tuple[date, str, str, str, str]], *, max_age_days: int = DEFAULT_MAX_AGE_DAYS) -> RateTable:
+    def from_rows(
+        cls, rows: Iterable[tuple[date, str, str, str, str]], *, max_age_days: int = DEFAULT_MAX_AGE_DAYS, over: Sequence[str] = ()
+    ) -> RateTable:
         """The table of rows (rate date, base, quote, rate as decimal text, source).
 
         Raises BadInput on an unknown currency, a rate that is no positive number, or two different rates of a pair on one day.
@@ -95,38 +106,59 @@ class RateTable:
                     expected=said("one rate a pair and day"),
                     next_step=said("remove one of the two rows from the rate table"),
                 )
-        return cls({pair: list(by_day.values()) for pair, by_day in quotes.items()}, max_age_days=max_age_days)
+        return cls({pair: list(by_day.values()) for pair, by_day in quotes.items()}, max_age_days=max_age_days, over=over)
 
     @classmethod
-    def from_frame(cls, rates: pd.DataFrame, *, max_age_days: int = DEFAULT_MAX_AGE_DAYS) -> RateTable:
+    def from_frame(cls, rates: pd.DataFrame, *, max_age_days: int = DEFAULT_MAX_AGE_DAYS, over: Sequence[str] = ()) -> RateTable:
         """The table of a RATES frame. Raises BadInput as `from_rows` does."""
         columns = (rates[name].tolist() for name in ("rate_date", "base", "quote", "rate", "source"))
         rows = ((_day(d, b, q), b, q, r, s) for d, b, q, r, s in zip(*columns, strict=True))
-        return cls.from_rows(rows, max_age_days=max_age_days)
+        return cls.from_rows(rows, max_age_days=max_age_days, over=over)
 
     def factor(self, *, base: str, quote: str, on: date) -> Factor:
         """The exact fraction from minor units of `base` to minor units of `quote` on a day. Raises MissingRate."""
         if base == quote and base in EXPONENTS:
             return Factor(1, 1, "1", on, "same currency")
-        direct, inverse = self._newest(base, quote, on), self._newest(quote, base, on)
-        if direct is None and inverse is None:
+        found = self._stored(base, quote, on) or self._made(base, quote, on)
+        if found is None:
             none = said("(no currency)")
             raise MissingRate(
                 said("no rate from {base} to {quote} on {day}", base=base or none, quote=quote or none, day=on),
                 expected=said("a rate dated {first} to {last}, direct or inverse", first=on - timedelta(days=self.max_age_days), last=on),
                 next_step=said("add the rate to the rate table, then run the review again"),
             )
-        if direct is not None and (inverse is None or direct.rate_date >= inverse.rate_date):
-            numerator, denominator = direct.value.as_integer_ratio()
-            return _scaled(numerator, denominator, base, quote, direct.rate, direct)
-        assert inverse is not None  # noqa: S101  one of the two is there, and it is not the direct one
-        numerator, denominator = inverse.value.as_integer_ratio()
-        return _scaled(denominator, numerator, base, quote, f"1/{inverse.rate}", inverse)
+        return _scaled(found, base, quote)
 
     def convert(self, minor: int, *, base: str, quote: str, on: date) -> Conversion:
         """`minor` of `base` in minor units of `quote`, rounded half-even once. Raises MissingRate, or BadInput beyond the money range."""
         factor = self.factor(base=base, quote=quote, on=on)
         return Conversion(_in_range(_half_even(minor * factor.numerator, factor.denominator)), factor.rate, factor.rate_date, factor.source)
+
+    def _stored(self, base: str, quote: str, on: date) -> Factor | None:
+        """The pair's own rate as it is or the other way round, between major units."""
+        direct, inverse = self._newest(base, quote, on), self._newest(quote, base, on)
+        if direct is not None and (inverse is None or direct.rate_date >= inverse.rate_date):
+            return Factor(*direct.value.as_integer_ratio(), direct.rate, direct.rate_date, direct.source)
+        if inverse is None:
+            return None
+        numerator, denominator = inverse.value.as_integer_ratio()
+        return Factor(denominator, numerator, f"1/{inverse.rate}", inverse.rate_date, inverse.source)
+
+    def _made(self, base: str, quote: str, on: date) -> Factor | None:
+        """The pair's rate from two others, between major units."""
+        for third in self.over:
+            one, other = self._stored(base, third, on), self._stored(third, quote, on)
+            if one is not None and other is not None:
+                numerator, denominator = one.numerator * other.numerator, one.denominator * other.denominator
+                common = gcd(numerator, denominator)
+                return Factor(
+                    numerator // common,
+                    denominator // common,
+                    f"{one.rate} x {other.rate} over {third}",
+                    min(one.rate_date, other.rate_date),
+                    ", ".join(dict.fromkeys((one.source, other.source))),
+                )
+        return None
 
     def _newest(self, base: str, quote: str, on: date) -> _Quote | None:
         at = bisect_right(self._days.get((base, quote), []), on)
@@ -223,10 +255,11 @@ def _in_range(minor: int) -> int:
     return minor
 
 
-def _scaled(numerator: int, denominator: int, base: str, quote: str, text: str, found: _Quote) -> Factor:
+def _scaled(found: Factor, base: str, quote: str) -> Factor:
+    """A factor between major units as one between minor units."""
     shift = EXPONENTS[quote] - EXPONENTS[base]
     up, down = 10 ** max(shift, 0), 10 ** max(-shift, 0)
-    return Factor(numerator * up, denominator * down, text, found.rate_date, found.source)
+    return replace(found, numerator=found.numerator * up, denominator=found.denominator * down)
 
 
 def _known_pair(base: str, quote: str, rate_date: date) -> None:

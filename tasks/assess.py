@@ -165,8 +165,8 @@ def propose_bucket(plan: Plan, bucket: int) -> dict[str, Any]:
 
 
 def rates(plan: Plan) -> fx.RateTable:
-    """The dated rates of the snapshot."""
-    return fx.RateTable.from_frame(plan.snapshot.whole("rates"))
+    """The dated rates of the snapshot, as the review's policy counts them."""
+    return plan.workspace.policy().rates.table(plan.snapshot.whole("rates"))
 
 
 def with_limits_in_force(plan: Plan, customers: pd.DataFrame) -> pd.DataFrame:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
-from credit_review import exposure, fx, policy, receivables, scoring
+from credit_review import exposure, policy, receivables, scoring
 from credit_review.adapters import challengers, reading
 from credit_review.adapters.wiring import Services
 from credit_review.words import marked
@@ -86,7 +86,7 @@ def training_rows(book: Book, mappings: list[Mapping], rules: Policy, *, as_of: 
     has = receivables.capabilities(mappings)
     cut_offs = scoring.cut_offs(known["posting_date"].min().date(), as_of, rules) if len(known) and "cleared_items" in has else ()
     oldest = any(m.items.allocation == "oldest_first" for m in mappings)
-    rates = fx.RateTable.from_frame(book.frames["rates"])
+    rates = rules.rates.table(book.frames["rates"])
     features, outcomes = {}, {}
     for cut_off in cut_offs:
         features[cut_off] = exposure.features(

@@ -76,10 +76,10 @@ def _cover(workspace: Workspace, snapshot: Snapshot, bucket: int, customer_id: s
     master, features = snapshot.frame("customers", bucket), workspace.read("features", bucket)
     own, figures = (f[f["customer_id"] == customer_id].reset_index(drop=True) for f in (master, features))
     stopped = backing.why_not(rows, own, figures, as_of=as_of)
-    rates = RateTable.from_frame(snapshot.whole("rates"))
     records = zip(rows.to_dict("records"), stopped.tolist(), strict=True)
-    notice = workspace.policy().insurance.notice_days
-    begins = insurance.effective_withdrawal(rows, notice).tolist()
+    policy = workspace.policy()
+    rates = policy.rates.table(snapshot.whole("rates"))
+    begins = insurance.effective_withdrawal(rows, policy.insurance.notice_days).tolist()
     return tuple(one for (row, why), day in zip(records, begins, strict=True) for one in _layers(row, why, day, currency, rates, as_of))
 
 

@@ -81,7 +81,7 @@ def dips_around(review: Review, workspace: Workspace, days: Sequence[date], poli
         return empty("dips")
     fixed = manifests.from_json(review.manifest_json)
     snapshot = open_snapshot(workspace.snapshots / fixed.snapshot)
-    rates = fx.RateTable.from_frame(snapshot.whole("rates"))
+    rates = policy.rates.table(snapshot.whole("rates"))
     parts = [_dips(review, snapshot, bucket, days, policy, rates) for bucket in range(fixed.bucket_count)]
     return pd.concat(parts, ignore_index=True)
 

@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from credit_review.adapters import workbook
+from credit_review.adapters.central_bank import CentralBankSource
 from credit_review.adapters.plain import plain_text
 from credit_review.errors import BadInput, Unavailable
 from credit_review.ports import Source
@@ -48,6 +49,8 @@ def open_source(where: Input, *, folder: Path, secret: Callable[[str], str]) -> 
         return ExcelSource(where.excel, _there(folder, where.excel), where.sheet)
     if where.jsonl is not None:
         return JsonLinesSource(where.jsonl, _there(folder, where.jsonl), where.encoding)
+    if where.ecb is not None:
+        return CentralBankSource(where.ecb, _there(folder, where.ecb))
     if where.sqlite is not None:
         path = _there(folder, where.sqlite)
         url = f"sqlite:///file:{str(path).replace('%', '%25').replace('?', '%3f').replace('#', '%23')}?mode=ro&uri=true"
@@ -55,7 +58,7 @@ def open_source(where: Input, *, folder: Path, secret: Callable[[str], str]) -> 
     if where.url_secret is None:
         raise BadInput(
             said("{name}: no file and no url_secret", name=where.name),
-            expected=said("csv, parquet, excel, jsonl, sqlite or url_secret under `from`"),
+            expected=said("csv, parquet, excel, jsonl, ecb, sqlite or url_secret under `from`"),
         )
     return DatabaseSource(where.name, secret(where.url_secret), where)
 

@@ -20,7 +20,10 @@ from credit_review.words import said
 
 
 def currency(policy: Policy) -> Found:
-    """An unknown control currency, and amounts with more decimals than it has."""
+    """An unknown currency, and amounts with more decimals than the control currency has."""
+    for at, code in enumerate(policy.rates.over):
+        if code not in EXPONENTS:
+            yield Problem(("rates", "over", at), said("unknown currency {code}; expected an ISO 4217 code such as EUR", code=repr(code)))
     if policy.control_currency not in EXPONENTS:
         yield Problem(
             ("control_currency",),

@@ -12,6 +12,7 @@ from credit_review.model.money import to_minor
 from credit_review.policy.adverse import AdverseRules
 from credit_review.policy.amounts import InputRule, LimitRules, TermsRules
 from credit_review.policy.classes import ClassRule
+from credit_review.policy.currencies import RateRules
 from credit_review.policy.deciding import Approvals, ControlRules, FindingRules, StraightThrough, Worklist
 from credit_review.policy.fields import Part, Text
 from credit_review.policy.formula.compiled import Formula, compiled
@@ -45,6 +46,7 @@ class Policy(Part):
     adverse_action: AdverseRules = AdverseRules()
     insurance: InsuranceRules = InsuranceRules()
     groups: GroupRules = GroupRules()
+    rates: RateRules = RateRules()
     segments: Annotated[tuple[SegmentRules, ...], Field(strict=False)] = ()
 
     def minor(self, amount: Decimal) -> int:

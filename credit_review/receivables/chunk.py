@@ -224,10 +224,16 @@ class Chunk:
         return out
 
     def findings(self) -> pd.DataFrame:
-        """One row a fault and row: at (position in the chunk), expectation, column, value (cut), severity, reason."""
+        """One row a fault and row: at (position in the chunk), expectation, column, value (cut), severity, reason.
+
+        What is wrong in a row that a named rule takes out is nobody's business.
+        """
+        kept = np.ones(len(self), dtype=bool)
+        for _, out in self.filtered():
+            kept &= ~out
         parts = [pd.DataFrame({name: pd.Series([], dtype=dtype) for name, dtype in FINDING.items()})]
         for one in self.faults:
-            rows = np.flatnonzero(one.rows)
+            rows = np.flatnonzero(one.rows & kept)
             texts = {"expectation": one.expectation, "column": one.column, "severity": one.severity.value, "reason": one.reason}
             parts.append(pd.DataFrame({"at": rows, "value": self._shown(one.column, rows), **texts}).astype(FINDING))
         return pd.concat(parts, ignore_index=True)

@@ -59,6 +59,7 @@ class Input(_Part):
     parquet: FileName | None = None
     excel: FileName | None = None
     jsonl: FileName | None = None
+    ecb: FileName | None = None
     sqlite: FileName | None = None
     url_secret: str | None = Field(default=None, pattern=r"^[A-Z][A-Z0-9_]{0,62}$")
     encoding: str = "utf-8"
@@ -71,11 +72,11 @@ class Input(_Part):
 
     @model_validator(mode="after")
     def _one_place(self) -> Input:
-        kinds = [k for k in ("csv", "parquet", "excel", "jsonl", "sqlite", "url_secret") if getattr(self, k) is not None]
+        kinds = [k for k in ("csv", "parquet", "excel", "jsonl", "ecb", "sqlite", "url_secret") if getattr(self, k) is not None]
         database = self.sqlite is not None or self.url_secret is not None or not kinds
         if len(kinds) > 1:
             raise ValueError(
-                said("expected exactly one of csv, parquet, excel, jsonl, sqlite, url_secret; got {kinds}", kinds=", ".join(kinds))
+                said("expected exactly one of csv, parquet, excel, jsonl, ecb, sqlite, url_secret; got {kinds}", kinds=", ".join(kinds))
             )
         if database and (self.table is None) == (self.query is None):
             raise ValueError(said("expected a file, or a database's table (or view), or a query"))
@@ -86,7 +87,7 @@ class Input(_Part):
     @property
     def name(self) -> str:
         """What people call this input: the file, the table, or `query`."""
-        return self.csv or self.parquet or self.excel or self.jsonl or self.table or "query"
+        return self.csv or self.parquet or self.excel or self.jsonl or self.ecb or self.table or "query"
 
 
 class Identity(_Part):
@@ -328,13 +329,29 @@ class Remarks(Table):
     coded: ClassVar[dict[str, frozenset[str]]] = {"kind": frozenset({"dispute", "collection", ""})}
 
 
+_NO_LONGER = ("CYP", "EEK", "HRK", "LTL", "LVL", "MTL", "ROL", "SIT", "SKK", "TRL")
+"""Currencies in the European Central Bank's file of all days that were replaced since 1999."""
+
+
 class Rates(Table):
-    """Exchange rates."""
+    """Exchange rates: a table of one's own, or a file of the European Central Bank (`ecb`), whose layout is known."""
 
     dataset: ClassVar[str] = "rates"
     fields: ClassVar[frozenset[str]] = frozenset({"rate_date", "base", "quote", "rate", "source"})
     required: ClassVar[tuple[str, ...]] = ("rate_date", "base", "quote", "rate", "source")
     coded: ClassVar[dict[str, frozenset[str]]] = {"base": _CURRENCY, "quote": _CURRENCY}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_layout(cls, given: Any) -> Any:
+        where = given.get("from") if isinstance(given, dict) else None
+        if not isinstance(where, dict) or "ecb" not in where:
+            return given
+        gone = {"rule": "currencies that no longer exist", "column": "quote", "values": _NO_LONGER}
+        none = {"rule": "no rate was fixed that day", "column": "rate", "values": ("N/A", "")}
+        columns = {name: name for name in cls.required}
+        known = {"columns": columns, "row_key": ("rate_date", "quote"), "dates": ("%Y-%m-%d", "%d %B %Y"), "filters": (gone, none)}
+        return known | given
 
 
 class StatedTotals(Table):

@@ -323,10 +323,12 @@ def rates_to(uow: UnitOfWork, currencies: Collection[str], control: str, today: 
     """The rates on record of some currencies to another, as authority is reckoned with today."""
     if not currencies:
         return RateTable({})
-    codes = [*sorted(currencies), control]
+    policy = in_force(uow, DocumentOfRecord.POLICY, now)
+    over = () if policy is None else _policy(policy.content, policy.name).rates.over
+    codes = sorted({*currencies, control, *over})
     rows = uow.facts(Rate, valid_at=today, known_at=now, base=codes, quote=codes)
-    found = ((r.valid_from, r.base, r.quote, r.rate, r.source) for r in rows if control in (r.base, r.quote))
-    return RateTable.from_rows(found, max_age_days=RATE_AGE_DAYS)
+    found = ((r.valid_from, r.base, r.quote, r.rate, r.source) for r in rows if {control, *over} & {r.base, r.quote})
+    return RateTable.from_rows(found, max_age_days=RATE_AGE_DAYS, over=over)
 
 
 def _year_before(day: date) -> date:

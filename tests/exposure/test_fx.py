@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
+from fractions import Fraction
 
 import numpy as np
 import pandas as pd
@@ -16,8 +17,8 @@ from credit_review.model.money import EXPONENTS, MAX_MINOR
 AS_OF = date(2026, 9, 30)
 
 
-def table(*rows, max_age_days=31):
-    return fx.RateTable.from_rows(rows, max_age_days=max_age_days)
+def table(*rows, max_age_days=31, over=()):
+    return fx.RateTable.from_rows(rows, max_age_days=max_age_days, over=over)
 
 
 def day(n):
@@ -53,10 +54,35 @@ def test_a_rate_older_than_the_stated_age_is_no_rate():
     assert table(old, max_age_days=32).convert(100, base="USD", quote="EUR", on=AS_OF).minor == 90
 
 
-def test_a_missing_rate_is_never_one_and_no_third_currency_is_used():
+def test_a_missing_rate_is_never_one_and_no_third_currency_is_used_unasked():
     rates = table((day(0), "USD", "EUR", "0.9", "x"), (day(0), "EUR", "GBP", "0.8", "x"))
     with pytest.raises(fx.MissingRate):
         rates.convert(100, base="USD", quote="GBP", on=AS_OF)
+
+
+def test_a_pair_without_a_rate_is_made_of_the_two_to_a_stated_third_currency_exactly_and_says_so():
+    rates = table((day(2), "EUR", "USD", "1.0834", "ECB"), (day(1), "EUR", "GBP", "0.8521", "ECB"), over=["EUR"])
+    got = rates.convert(1_083_400, base="USD", quote="GBP", on=AS_OF)
+    assert got == fx.Conversion(852_100, "1/1.0834 x 0.8521 over EUR", day(2), "ECB")
+    yen = table((day(1), "EUR", "JPY", "161.07", "ECB"), (day(1), "BHD", "EUR", "2.4", "own"), over=["USD", "EUR"])
+    assert yen.convert(1_000, base="BHD", quote="JPY", on=AS_OF) == fx.Conversion(387, "2.4 x 161.07 over EUR", day(1), "own, ECB")
+
+
+def test_a_rate_made_of_two_needs_both_young_enough_and_yields_to_the_pairs_own():
+    old = (day(32), "EUR", "USD", "1.0834", "ECB")
+    with pytest.raises(fx.MissingRate):
+        table(old, (day(1), "EUR", "GBP", "0.8521", "ECB"), over=["EUR"]).convert(1, base="USD", quote="GBP", on=AS_OF)
+    own = (day(20), "USD", "GBP", "0.5", "bank")
+    rates = table((day(0), "EUR", "USD", "1.0834", "ECB"), (day(0), "EUR", "GBP", "0.8521", "ECB"), own, over=["EUR"])
+    assert rates.convert(100, base="USD", quote="GBP", on=AS_OF) == fx.Conversion(50, "0.5", day(20), "bank")
+
+
+@given(st.decimals("0.0001", "9999", places=4), st.decimals("0.0001", "9999", places=4), st.integers(-(10**12), 10**12))
+def test_a_rate_made_of_two_is_one_exact_fraction_rounded_once(one, other, minor):
+    rates = table((AS_OF, "EUR", "USD", str(one), "x"), (AS_OF, "EUR", "GBP", str(other), "x"), over=["EUR"])
+    exact = Fraction(minor) * Fraction(other) / Fraction(one)
+    if abs(exact) < MAX_MINOR:
+        assert rates.convert(minor, base="USD", quote="GBP", on=AS_OF).minor == round(exact)
 
 
 @pytest.mark.parametrize("code", ["", "XXX", "eur"])

@@ -124,6 +124,7 @@ CASES = [
     (("worklists", [{"portfolio": "*", "analyst": "p"}, {"portfolio": "n", "analyst": "p"}]), "worklists[1].portfolio", "can never fire"),
     # shape
     (("control_currency", "EURO"), "control_currency", "ISO 4217"),
+    (("rates", {"over": ["EUR", "ECU"]}), "rates.over[1]", "ISO 4217"),
     (("limits", "minimum", "1,000"), "limits.minimum", "number"),
     (("limits", "minimum", 0.001), "limits.minimum", "more decimals"),
     (("limits", "maximun", 5), "limits.maximun", "unknown field; did you mean maximum?"),

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from decision_world import AUTHORITY, MATRIX_TEXT, NOON, TODAY, World, digest_of, os_account
+from decision_world import AUTHORITY, MATRIX_TEXT, NOON, POLICY_TEXT, TODAY, World, digest_of, document, os_account
 
 from credit_review.errors import Conflict
 from credit_review.model.records import (
@@ -227,6 +227,15 @@ def test_amounts_in_other_currencies_are_converted_and_a_missing_rate_is_named(w
     assert "USD" in refused.text and "EUR" in refused.text
     assert world.entries("decision.refused")[0]["data"]["code"] == "no_rate"
     world.rate("EUR", "USD", "2")
+    assert world.decide("p-controller", proposal).tier == "T1"  # 45,000 EUR, increase of 40,000
+
+
+def test_authority_is_reckoned_over_a_third_currency_where_policy_says_which(world):
+    proposal = world.propose(had=10_000_00, to=90_000_00, currency="USD")
+    world.rate("GBP", "USD", "2")
+    world.rate("GBP", "EUR", "1")
+    assert world.decide("p-manager", proposal).code == "no_rate"
+    world.write(document(POLICY_TEXT.replace("over: []", "over: [GBP]"), "policy", adopted_at=NOON))
     assert world.decide("p-controller", proposal).tier == "T1"  # 45,000 EUR, increase of 40,000
 
 
