@@ -40,6 +40,8 @@ limit_app = typer.Typer(no_args_is_help=True, help="The limit in force, from all
 app.add_typer(limit_app, name="limit", rich_help_panel="Work")
 insurance_app = typer.Typer(no_args_is_help=True, help="Credit insurance: what it asks for, by day.")
 app.add_typer(insurance_app, name="insurance", rich_help_panel="Work")
+source_app = typer.Typer(no_args_is_help=True, help="Ledger sources: how a mapping reads them.")
+app.add_typer(source_app, name="source", rich_help_panel="Set up")
 policy_app = typer.Typer(no_args_is_help=True, help="The credit policy: its schema, what is wrong with one, and what a change would do.")
 app.add_typer(policy_app, name="policy", rich_help_panel="Govern")
 app.add_typer(review_app, name="review", rich_help_panel="Review")
@@ -268,6 +270,22 @@ def limit_show(
     from deployments.cli import limit_layers
 
     limit_layers.show(config, customer, as_of.date() if as_of else None, legal_entity, as_json=as_json)
+
+
+@source_app.command("check")
+def source_check(
+    mapping: Annotated[
+        Path | None, typer.Argument(metavar="MAPPING", help="A mapping file; without it, every mapping in settings.")
+    ] = None,
+    folder: Annotated[Path | None, typer.Option("--folder", help="Where the files it names are, if not where settings say.")] = None,
+    as_of: AsOf = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Show how a mapping reads its source, field by field: read, defaulted, refused, with examples. Nothing is kept."""
+    from deployments.cli import looking
+
+    looking.check(config, mapping, folder, as_of.date() if as_of else None, as_json=as_json)
 
 
 @insurance_app.command("tasks")

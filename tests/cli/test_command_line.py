@@ -32,7 +32,7 @@ ANSWERS = {
     "policy effectiveness", "policy lint", "release", "replay", "report", "request", "review close", "review confirm", "review list",
     "review resume", "review run", "review show", "risk-kept", "scorecard compare", "scorecard compare-challenger",
     "scorecard inventory", "scorecard monitor", "scorecard publish", "scorecard register", "scorecard retire", "scorecard show",
-    "scorecard validate", "show",
+    "scorecard validate", "show", "source check",
 }  # fmt: skip
 """Commands whose answer a script would read."""
 
