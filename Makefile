@@ -10,11 +10,11 @@ unexport PYTHONDONTWRITEBYTECODE   # compiled modules are kept: else every proce
 demo: .ready-run
 	@$(BIN)/credit-review demo
 
-# types are checked beside the tests; these are collected once before, so that the workers find them compiled; three, since some tests wait for
-# servers, and each worker more imports the libraries and collects the tests once more: 20 s of processor time
+# types are checked beside the tests; three workers, since some tests wait for servers, and each worker more imports the libraries and
+# collects the tests once more: 20 s of processor time
 test: .ready-dev
 	@$(BIN)/ruff check --no-cache . && $(BIN)/ruff format --check . && $(BIN)/lint-imports
-	@$(BIN)/mypy & types=$$!; $(BIN)/pytest -q --collect-only > /dev/null; \
+	@$(BIN)/mypy & types=$$!; \
 		$(BIN)/pytest -q -n 3 --dist loadfile --no-loadscope-reorder; tests=$$?; wait $$types && exit $$tests
 
 bench: .ready-dev

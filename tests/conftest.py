@@ -26,6 +26,8 @@ os.environ.setdefault("DO_NOT_TRACK", "1")
 os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
 os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")  # as the command line does; a line of a log is a call of the API
 os.environ.setdefault("PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW", "ignore")
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # the workers keep all cores busy, and threads of a fit that wait for each other spin
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ["LC_ALL"] = "C.UTF-8"  # the command line speaks the environment's language; tests of that set it themselves
 
 import hypothesis
@@ -293,10 +295,14 @@ def plain_flows(monkeypatch):
 
 @pytest.fixture
 def checked_once(plain_flows, monkeypatch):
-    """Rows that the gate has answered for are not asked about again: for tests that review or replay the same ledger again and again."""
+    """Rows that the gate has answered for are not asked about again, nor is the same drawing drawn again: for tests that review or replay
+    the same ledger again and again."""
     import without_prefect
 
+    from tests.drawings import draw_once
+
     without_prefect.check_once(monkeypatch)
+    draw_once(monkeypatch)
 
 
 @pytest.fixture(scope="session")

@@ -87,10 +87,11 @@ def portfolio(
     """
     sales = sales_by_month.groupby(["currency", "period_end"], sort=True).agg(days=("days", "max"), sales=("sales_minor", "sum"))
     found = []
-    for currency, rows in features.groupby("currency", sort=True):
+    for key, rows in features.groupby("currency", sort=True):
+        currency = str(key)
         months = sales.loc[currency] if "sales" in capabilities and currency in sales.index.get_level_values(0) else None
         newest_first = [] if months is None else [(int(s), int(d)) for d, s in months[["days", "sales"]].to_numpy()[::-1].tolist()]
-        found.append(_figures(str(currency), rows, newest_first, as_of, tells_disputes="disputes" in capabilities))
+        found.append(_figures(currency, rows, newest_first, as_of, tells_disputes="disputes" in capabilities))
     return found
 
 

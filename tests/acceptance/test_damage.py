@@ -26,10 +26,12 @@ sys.path.append(str(Path(__file__).parents[1] / "flows"))
 import without_prefect
 from installed import install, set_in
 
+from tests.drawings import draw_once
+
 AS_OF = date(2026, 9, 30)
 ADOPTED, NOW = datetime(2026, 10, 1, 12, tzinfo=UTC), datetime(2026, 10, 7, 12, tzinfo=UTC)
 BOUNDED = settings(
-    max_examples=8,
+    max_examples=5,
     deadline=None,
     derandomize=True,
     database=None,
@@ -67,6 +69,7 @@ def plain_functions_on_one_day():
     with pytest.MonkeyPatch.context() as patch:
         without_prefect.apply(patch)
         without_prefect.check_once(patch)
+        draw_once(patch)
         patch.setattr(prepare, "open_services", lambda found: open_services(found, clock=FixedClock(NOW)))
         yield
 
@@ -260,7 +263,7 @@ def test_a_report_lacks_no_verdict_because_its_file_is_lost(after_stage, tmp_pat
         STAGES[-1](plan)
 
 
-@settings(BOUNDED, max_examples=15)
+@settings(BOUNDED, max_examples=10)
 @given(spoiling=spoilings(len(STAGES)))
 def test_any_file_spoiled_between_two_stages_is_named_or_was_not_needed(after_stage, tmp_path_factory, spoiling):
     goes_on_or_stops(after_stage, tmp_path_factory.mktemp("spoiled"), spoiling)

@@ -20,7 +20,8 @@ from credit_review.model.records import AuditRow, ModelVersion, Proposal, Review
 from deployments import demo_company
 from tasks import assess, challenger, outcome, prepare, training
 
-sys.path.append(str(Path(__file__).parents[1] / "scoring"))
+sys.path += [str(Path(__file__).parents[1] / folder) for folder in ("scoring", "flows")]
+import without_prefect
 from scoring_rows import simulated, starter_policy
 
 pytestmark = pytest.mark.prefect
@@ -85,7 +86,9 @@ def compared(reviewed, files, tmp_path_factory):
     office = reviewed.copy(tmp_path_factory.mktemp("shadowed") / "config")
     give(office, files)
     publish(office)
-    office.run("review", "run", "--as-of", AS_OF.isoformat(), "--supersede", "with a challenger").fine()
+    with pytest.MonkeyPatch.context() as patch:
+        without_prefect.run_flows(patch)
+        office.run("review", "run", "--as-of", AS_OF.isoformat(), "--supersede", "with a challenger").fine()
     first, second = office.find(Review, order_by=("started_at", "attempt"))
     return office, first.review_id, second.review_id
 

@@ -18,6 +18,7 @@ from credit_review.model.records import CreditLimit, Finding, LimitAccount, Outb
 from credit_review.review.showing import Showing
 from flows import limit_request, periodic_review
 from tasks import controls, prepare
+from tests.drawings import draw_once
 
 ADOPTED, NOW = datetime(2026, 10, 1, 12, tzinfo=UTC), datetime(2026, 10, 7, 12, tzinfo=UTC)
 
@@ -30,6 +31,7 @@ def config(tmp_path_factory):
         without_prefect.apply(patch)
         without_prefect.ride_once(patch)
         without_prefect.check_once(patch)
+        draw_once(patch)
         patch.setattr(prepare, "open_services", lambda found: open_services(found, clock=FixedClock(NOW)))
         install(folder, customers=30, seed=4, clock=FixedClock(ADOPTED))
         set_in(folder, slack={"mode": "socket", "team_ids": ["T1"]}, review={"buckets": 1})
