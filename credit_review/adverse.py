@@ -111,6 +111,10 @@ _CAUSES: Mapping[str, str] = MappingProxyType(
         Cap.RECOMMENDATION: said("the limit is bounded by what an external report recommends"),
         Cap.GRADE: said("the limit is bounded by what we grant at your standing"),
         Cap.COVER: said("the limit is bounded by the insurance cover that counts"),
+        Cap.ENTITY: said("the limit is bounded by what we grant for all our companies together"),
+        Cap.CEILING: said("the limit is bounded by the most we have decided to grant you"),
+        Cap.SEGMENT: said("the limit is bounded by what we grant to customers of your segment"),
+        Cap.POOL: said("the limit is bounded by what your group may owe us together"),
     }
 )
 

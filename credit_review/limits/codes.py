@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from types import MappingProxyType
 
+from credit_review.limits.layer_words import SHARED_POOL
 from credit_review.policy.formula.vocabulary import INPUTS
 from credit_review.words import listed, marked, said
 
@@ -38,6 +39,10 @@ class Cap(StrEnum):
     GRADE = "grade_ceiling"
     FORMULA = "formula"
     COVER = "cover"
+    ENTITY = "entity_limit"
+    CEILING = "ceiling"
+    SEGMENT = "segment_limit"
+    POOL = "shared_pool"
 
 
 class Exceptional(StrEnum):
@@ -89,6 +94,10 @@ CAP_WORDS: MappingProxyType[str, str] = MappingProxyType(
         Cap.GRADE: said("ceiling of the grade"),
         Cap.FORMULA: said("policy's formula"),
         Cap.COVER: said("own risk beside the cover that counts"),
+        Cap.ENTITY: said("limit for all our companies"),
+        Cap.CEILING: said("ceiling in force"),
+        Cap.SEGMENT: said("segment limit in force"),
+        Cap.POOL: SHARED_POOL,
     }
 )
 

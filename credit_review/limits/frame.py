@@ -16,6 +16,7 @@ from credit_review.errors import ReviewStopped
 from credit_review.fx import RateTable
 from credit_review.limits import codes, engine
 from credit_review.limits.arrays import Flags, Ints, Maybe, among, amount_texts, any_of, joined, pick
+from credit_review.limits.bounds import owed_by_others
 from credit_review.limits.codes import CLASS_PREFIX, SEPARATOR, Exceptional
 from credit_review.limits.formula import shown
 from credit_review.limits.rows import Rows, aligned, gather
@@ -42,9 +43,11 @@ def proposals(
     policy: Policy,
     as_of: date,
     rates: RateTable | None = None,
+    others_owe: Mapping[str, int] | None = None,
 ) -> pd.DataFrame:
     """See `credit_review.limits.propose`."""
     rows = gather(features, scores, states, policy=policy)
+    rows = replace(rows, others_owe=_others_owe(rows, groups, policy, rates, as_of, others_owe))
     top, bad = _top_groups(groups, rows, policy), _bad_members(groups, rows)
     parts = []
     for name, mine in rows.of_segments([one.name for one in policy.segments]):
@@ -56,6 +59,14 @@ def proposals(
         rules, moved = compile_rules(policy, rows.currencies, rates=rates, as_of=as_of), _moved(policy, rows, rates, as_of)
         parts.append(_reviewed(rows, rules, top, bad, moved))
     return _complete(pd.concat(parts, ignore_index=True), features, states)
+
+
+def _others_owe(
+    rows: Rows, groups: pd.DataFrame, policy: Policy, rates: RateTable | None, as_of: date, told: Mapping[str, int] | None
+) -> Maybe:
+    if told is None:
+        return owed_by_others(rows.features, groups, control=policy.control_currency, as_of=as_of, rates=rates)
+    return Maybe.of(rows.ids.map(told).astype("Int64"))
 
 
 def changed(proposals: pd.DataFrame) -> pd.Series[bool]:
@@ -79,8 +90,9 @@ def _kept(rows: Rows, classes: engine.Classes, bad: pd.Series[str], moved: Seque
         return np.zeros(len(rows), dtype=bool)
     lowest, highest = (_at(rows, rules, classes, bad).bounded for rules in moved)
     policy = moved[0].policy
+    found = engine.caps(rows, moved[1], classes)
     foreign = np.array([code != policy.control_currency for code in rows.currencies], dtype=bool)[rows.currency]
-    return foreign & engine.within_band(rows, classes, lowest, highest, moved[1])
+    return foreign & engine.within_band(rows, classes, found, lowest, highest, moved[1])
 
 
 def _need_at_terms(rows: Rows, rules: Rules, result: engine.Result) -> pd.Series[Any]:
@@ -114,6 +126,7 @@ def _reviewed(rows: Rows, rules: Rules, top: Flags, bad: pd.Series[str], moved: 
     result = replace(result, to=Maybe.where(result.to.known, np.where(kept, rows.limit.value, result.to.value)))
     columns = (
         _facts(rows, rules.policy)
+        | _layers(rows, caps)
         | _figures(rows, rules, classes, caps, result)
         | {"forbids_increase": joined({str(k): v for k, v in forbids.items()})}
         | _effects(rows, rules, result)
@@ -187,6 +200,14 @@ def _figures(rows: Rows, rules: Rules, classes: engine.Classes, caps: engine.Cap
         "to_minor": result.to.column(),
         "to_terms_days": result.terms.column(),
     }
+
+
+def _layers(rows: Rows, caps: engine.Caps) -> dict[str, Any]:
+    """What layers in force let each limit be."""
+    names = zip(("cap_entity_minor", "cap_ceiling_minor", "cap_segment_minor", "cap_pool_minor"), caps.layers.values(), strict=True)
+    found: dict[str, Any] = {name: cap.column() for name, cap in names}
+    beside = {"pool_minor": rows.features["pool_minor"], "layers_converted": rows.features["layers_converted"]}
+    return found | {"pool_free_minor": caps.free.column()} | beside
 
 
 def _derivation(caps: engine.Caps, size: int) -> pd.Series[Any]:
@@ -274,6 +295,11 @@ def _refused(frame: pd.DataFrame, rows: Rows, rules: Rules, caps: engine.Caps, r
     of the policy's formula without which policy proposes nothing."""
     for c, reason in rules.without_rate.items():
         _quarantine(frame, rows.currency == c, f"{MISSING_RATE}: {_INCOMPARABLE.format(reason=reason)}")
+    unknown = rows.features["layers_unknown"]
+    for reason in unknown[unknown != ""].unique():
+        why = NO_LAYER_RATE.format(reason=reason)
+        reviewed = (frame["state"] == CustomerState.REVIEWED).to_numpy()
+        _quarantine(frame, (unknown == reason).to_numpy(dtype=bool) & reviewed, f"{MISSING_RATE}: {why}")
     for entry, flags in caps.substitutes.items():
         name, _, action = entry.split(":")
         if action == "quarantine":
@@ -285,6 +311,7 @@ def _refused(frame: pd.DataFrame, rows: Rows, rules: Rules, caps: engine.Caps, r
 
 
 _INCOMPARABLE = marked("{reason}, so policy amounts cannot be compared with this account; add the rate and review again")
+NO_LAYER_RATE = marked("{reason}, so a layer in force cannot be compared with this account; add the rate and review again")
 _NO_FIGURE = marked("no limit on file, and need cannot be computed (neither sales with terms nor cleared items in source, or no grade)")
 
 _WITHOUT = marked("policy proposes nothing without this figure, which is missing or too old: {figure}")
