@@ -147,6 +147,7 @@ FORMULAS = (
 
 GRADE_KEPT = marked("kept at {grade}: within the band's margin")
 GRADE_CAPPED = marked("no better than {grade} while a view is missing")
+GRADE_BY_GROUP = marked("no better than {grade} while a member of its group is bad for it")
 VIEW_NOTES: MappingProxyType[str, str] = MappingProxyType(
     {
         "behaviour": marked("financial standing alone: nothing was open or paid in the last 12 months"),
@@ -164,7 +165,7 @@ COMBINED_NOTES: MappingProxyType[str, str] = MappingProxyType(
     }
 )
 """How two views that are both known were combined, with the points of each, by SCORES.views."""
-GRADE_NOTES = (GRADE_KEPT, GRADE_CAPPED, *VIEW_NOTES.values(), *COMBINED_NOTES.values())
+GRADE_NOTES = (GRADE_KEPT, GRADE_CAPPED, GRADE_BY_GROUP, *VIEW_NOTES.values(), *COMBINED_NOTES.values())
 
 
 def words(codes: str) -> str:

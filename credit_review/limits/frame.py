@@ -30,6 +30,8 @@ from credit_review.words import marked
 
 _EMPTY: dict[str, Any] = {"str": "", "int": 0, "int?": pd.NA, "float": np.nan, "bool": False}
 MISSING_RATE = "missing_rate"
+BY_GROUP = "group"
+"""Why a grade is another than the customer's own, beside SCORES.grade_rule: a member of its group is bad for it."""
 NO_PROPOSAL = marked("no proposal possible: {reason}")
 _MOST_REASONS = 4
 
@@ -49,6 +51,7 @@ def proposals(
     rows = gather(features, scores, states, policy=policy)
     rows = replace(rows, others_owe=_others_owe(rows, groups, policy, rates, as_of, others_owe))
     top, bad = _top_groups(groups, rows, policy), _bad_members(groups, rows)
+    rows = _graded_with_group(rows, bad, policy)
     parts = []
     for name, mine in rows.of_segments([one.name for one in policy.segments]):
         own, some = policy.of_segment(name), rows.only(mine)
@@ -59,6 +62,19 @@ def proposals(
         rules, moved = compile_rules(policy, rows.currencies, rates=rates, as_of=as_of), _moved(policy, rows, rates, as_of)
         parts.append(_reviewed(rows, rules, top, bad, moved))
     return _complete(pd.concat(parts, ignore_index=True), features, states)
+
+
+def _graded_with_group(rows: Rows, bad: pd.Series[str], policy: Policy) -> Rows:
+    """The rows, those with a bad member in their group at no better a grade than policy allows them."""
+    best = policy.groups.best_grade
+    if best is None:
+        return rows
+    least = policy.grade_names.index(best)
+    worse = rows.graded & (bad != "").to_numpy(dtype=bool) & (rows.grade < least)
+    scores = rows.scores.assign(
+        grade=rows.scores["grade"].where(~worse, best), grade_rule=rows.scores["grade_rule"].where(~worse, BY_GROUP)
+    )
+    return replace(rows, grade=np.where(worse, least, rows.grade), scores=scores)
 
 
 def _others_owe(
@@ -159,9 +175,12 @@ def _facts(rows: Rows, policy: Policy) -> dict[str, Any]:
 
 
 def grade_notes(scores: pd.DataFrame, policy: Policy) -> pd.Series[str]:
-    """How each grade came about, as sentences joined by `; `; nothing where policy says nothing of views and margins."""
+    """How each grade came about, as sentences joined by `; `; of views and margins nothing where policy says nothing of them."""
     if "scoring" not in policy.model_fields_set:
-        return pd.Series("", index=scores.index, dtype="str")
+        capped = [
+            codes.GRADE_BY_GROUP.format(grade=g) if rule == BY_GROUP else "" for g, rule in scores[["grade", "grade_rule"]].to_numpy()
+        ]
+        return pd.Series(capped, index=scores.index, dtype="str")
     columns = ["views", "view_missing", "behaviour_points", "financial_points", "grade", "grade_rule"]
     code = scores.groupby(columns, dropna=False, sort=False).ngroup().to_numpy(dtype=np.int64)
     first = np.unique(code, return_index=True)[1]
@@ -174,7 +193,7 @@ def _notes(views: str, missing: str, behaviour: Any, financial: Any, grade: str,
         yield codes.VIEW_NOTES[missing]
     elif views in codes.COMBINED_NOTES:
         yield codes.COMBINED_NOTES[views].format(behaviour=behaviour, financial=financial)
-    sentence = {"kept": codes.GRADE_KEPT, "capped": codes.GRADE_CAPPED}.get(rule)
+    sentence = {"kept": codes.GRADE_KEPT, "capped": codes.GRADE_CAPPED, BY_GROUP: codes.GRADE_BY_GROUP}.get(rule)
     if sentence:
         yield sentence.format(grade=grade)
 
