@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import shutil
 from datetime import timedelta
 
 import pytest
 from office import NOON
 
+from credit_review.adapters import layered
 from credit_review.model.records import CreditLimit, GroupMembership, LimitAccount, LimitChange, Proposal, Review
 from credit_review.review.naming import account_id
+from tasks import artifacts, effects
 
 TODAY = NOON.date()
 
@@ -108,3 +111,24 @@ def test_the_calendar_of_insurance_is_there_for_people_and_scripts(reviewed):
     found = reviewed.run("insurance", "tasks", "--json").fine().json
     assert shown.startswith(f"Insurance by 2026Q3 as of 2026-09-30: {len(found['tasks'])} task(s)")
     assert found["tasks"] == sorted(found["tasks"], key=lambda task: (task["due"], task["customer_id"], task["reference"], task["kind"]))
+
+
+@pytest.mark.prefect
+def test_the_daily_follow_up_publishes_the_calendar_of_insurance_and_says_so_where_it_cannot_be_looked_up(office, monkeypatch):
+    real = layered.tasks
+    monkeypatch.setattr(layered, "tasks", lambda rows, figures, **known: real(rows, figures, **known | {"ahead_days": 4000}))
+    due = office.run("insurance", "tasks", "--json").fine().json["tasks"]
+    found = effects.insurance.fn(str(office.config))
+    assert [(row["until"], row["customer"], row["reference"], row["task"]) for row in found.rows] == [
+        (task["due"], task["customer_id"], task["reference"], task["kind"]) for task in due
+    ]
+    assert due and found.headline.startswith(f"{len(due)} task(s) of insurance ahead")
+    tables = {}
+    monkeypatch.setattr(artifacts, "create_markdown_artifact", lambda text, **about: tables.update({about["key"]: text}))
+    monkeypatch.setattr(artifacts, "create_table_artifact", lambda rows, **about: tables.update({about["key"]: rows}))
+    artifacts.publish_effects.fn(found)
+    assert tables["insurance"] == [dict(row) for row in found.rows[: artifacts.MOST_ROWS]] and found.headline in tables["effects"]
+    review = office.one(Review, kind="periodic").review_id
+    shutil.rmtree(office.config / "data" / "reviews" / review / "features")
+    lost = effects.insurance.fn(str(office.config))
+    assert lost.headline.startswith("not looked up: ") and not lost.rows
