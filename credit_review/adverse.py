@@ -98,16 +98,20 @@ def first_bound(packet: Mapping[str, Any]) -> bool:
     return bool((packet.get("request") or {}).get("layer")) and packet.get("from_minor") is None
 
 
-def suggested(packet: Mapping[str, Any], kind: Unwelcome, rules: AdverseRules) -> AdverseClass:
+def suggested(packet: Mapping[str, Any], kind: Unwelcome, rules: AdverseRules, *, of_class: float = 0.0) -> AdverseClass:
     """What the record lets one think it is. Delinquency is current delinquency of this account (comment 2(c)(2)(ii)-2), and a refusal of
-    what was asked for is adverse whatever is overdue. Agreement, and a change to a whole class, are never on record here."""
+    what was asked for is adverse whatever is overdue. `of_class` is the fraction of its class that the review lowered by the same rule
+    (1002.2(c)(1)(ii)). Agreement is never on record here."""
     if kind == Unwelcome.REFUSAL:
         return AdverseClass.ADVERSE
     if packet["status"] == CreditStatus.DORMANT:
         return AdverseClass.INACTIVITY
     oldest = packet["facts"].get("oldest_dpd_days") or 0
     late = (packet["overdue_minor"] or 0) > 0 and oldest >= rules.delinquent_days
-    return AdverseClass.DELINQUENCY if late or packet["status"] in _IN_DEFAULT else AdverseClass.ADVERSE
+    if late or packet["status"] in _IN_DEFAULT:
+        return AdverseClass.DELINQUENCY
+    whole = rules.whole_class_from is not None and of_class >= rules.whole_class_from
+    return AdverseClass.WHOLE_CLASS if whole else AdverseClass.ADVERSE
 
 
 _CAUSES: Mapping[str, str] = MappingProxyType(

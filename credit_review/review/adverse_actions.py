@@ -6,9 +6,10 @@ The functions write and append entries; the caller commits. What is decided here
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, tzinfo
+from functools import cache
 from typing import Any
 
 from credit_review import adverse
@@ -58,22 +59,36 @@ class Case:
         return found if self.before_minor is None else found | {"from_minor": self.before_minor}
 
 
-def cases(uow: UnitOfWork, rules: AdverseRules, *, zone: tzinfo, **filters: Any) -> list[Case]:
-    """Every decided proposal that went against its customer, oldest decision first. Empty where the policy names no jurisdiction."""
+Shares = Callable[[str], Mapping[str, float]]
+"""By review id, which fraction of its class each customer's reduction reached by the same rule; empty where that is not known."""
+
+
+def _unknown(review_id: str) -> Mapping[str, float]:
+    return {}
+
+
+def cases(uow: UnitOfWork, rules: AdverseRules, *, zone: tzinfo, shares: Shares = _unknown, **filters: Any) -> list[Case]:
+    """Every decided proposal that went against its customer, oldest decision first. Empty where the policy names no jurisdiction.
+
+    `shares` is asked only where the policy suggests changes to a whole class.
+    """
     if rules.profile == "none":
         return []
     asked = [r.review_id for r in uow.find(Review, kind=ReviewKind.AD_HOC)]
     lowered = uow.find(Proposal, state=ProposalState.APPLIED, direction=_MAY_LOWER, **filters)
     found = {one.proposal_id: one for one in (*lowered, *(uow.find(Proposal, state=_ENDED, review_id=asked, **filters) if asked else ()))}
     known = {one.proposal_id: one for one in uow.find(AdverseAction)}
-    made = (_case(uow, one, rules, zone, known.get(key)) for key, one in sorted(found.items()))
+    of_class = cache(shares) if rules.whole_class_from is not None else _unknown
+    made = (_case(uow, one, rules, zone, known.get(key), of_class) for key, one in sorted(found.items()))
     return sorted((case for case in made if case is not None), key=lambda case: case.decided)
 
 
-def _case(uow: UnitOfWork, proposal: Proposal, rules: AdverseRules, zone: tzinfo, confirmed: AdverseAction | None) -> Case | None:
+def _case(
+    uow: UnitOfWork, proposal: Proposal, rules: AdverseRules, zone: tzinfo, confirmed: AdverseAction | None, shares: Shares
+) -> Case | None:
     packet = json.loads(proposal.packet_json)
     applied = proposal.state == ProposalState.APPLIED
-    kind, before = adverse.unwelcome(packet, applied=applied), None
+    kind, before, asked = adverse.unwelcome(packet, applied=applied), None, packet.get("request")
     if kind is None and applied and adverse.first_bound(packet):
         kind, before = _lowered(uow, proposal)
     if kind is None or proposal.decided_at is None:
@@ -82,7 +97,9 @@ def _case(uow: UnitOfWork, proposal: Proposal, rules: AdverseRules, zone: tzinfo
         proposal=proposal,
         kind=kind,
         decided=proposal.decided_at.astimezone(zone).date(),
-        suggested=adverse.suggested(packet, kind, rules),
+        suggested=adverse.suggested(
+            packet, kind, rules, of_class=0.0 if asked else shares(proposal.review_id).get(proposal.customer_id, 0.0)
+        ),
         reasons=adverse.principal_reasons(packet),
         confirmed=confirmed,
         before_minor=before,
@@ -125,15 +142,16 @@ def _without(found: Recorded, change: LimitChange) -> int | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clerk:
-    """Who answers about notices, at which moment, in which time zone; with the policy in force."""
+    """Who answers about notices, at which moment, in which time zone; with the policy in force, and what suggests a whole class."""
 
     person_id: str
     now: datetime
     zone: tzinfo
     rules: AdverseRules
+    shares: Shares = _unknown
 
     @classmethod
-    def admitted(cls, uow: UnitOfWork, person_id: str, now: datetime, zone: tzinfo) -> Clerk:
+    def admitted(cls, uow: UnitOfWork, person_id: str, now: datetime, zone: tzinfo, shares: Shares = _unknown) -> Clerk:
         """The active person, who has a worklist or a tier. Refused otherwise, and where the policy names no jurisdiction."""
         today = now.astimezone(zone).date()
         policy, matrix = policy_in_force(uow, now), matrix_in_force(uow, now)
@@ -149,7 +167,7 @@ class Clerk:
                 "adverse.no_profile", said("the policy names no jurisdiction, so no notice is owed"),
                 next_step=said("name one under `adverse_action` in policy.yaml; docs/adverse-action.md"),
             )  # fmt: skip
-        return cls(person_id=person_id, now=now, zone=zone, rules=policy.adverse_action)
+        return cls(person_id=person_id, now=now, zone=zone, rules=policy.adverse_action, shares=shares)
 
     @property
     def today(self) -> date:
@@ -241,7 +259,8 @@ def overdue(found: Iterable[Case], today: date, clock: adverse.Clock | None) -> 
     for case in found:
         one = case.confirmed
         if one is None:
-            due, what = adverse.notice_due(case.suggested, clock, case.decided), "not_classified"
+            thought = AdverseClass.ADVERSE if case.suggested == AdverseClass.WHOLE_CLASS else case.suggested  # that needs a person's reason
+            due, what = adverse.notice_due(thought, clock, case.decided), "not_classified"
         elif one.notice_due is not None and one.notified_on is None:
             due, what = one.notice_due, "no_notice"
         elif one.reasons_due is not None and one.reasons_given_on is None:
@@ -254,7 +273,7 @@ def overdue(found: Iterable[Case], today: date, clock: adverse.Clock | None) -> 
 
 
 def _found(uow: UnitOfWork, proposal_id: str, by: Clerk) -> Case:
-    of = cases(uow, by.rules, zone=by.zone, proposal_id=proposal_id)
+    of = cases(uow, by.rules, zone=by.zone, shares=by.shares, proposal_id=proposal_id)
     if not of:
         raise BadInput(
             said("{proposal} is no decided reduction or refusal", proposal=proposal_id),

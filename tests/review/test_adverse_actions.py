@@ -82,6 +82,22 @@ def test_a_cut_of_who_pays_in_time_is_adverse_and_of_who_is_late_now_it_is_not(f
     assert adverse.suggested(packet_of(**fields), Unwelcome.REFUSAL, RULES) == AdverseClass.ADVERSE
 
 
+@pytest.mark.parametrize(
+    ("fields", "share", "expected"),
+    [
+        ({}, 0.9, AdverseClass.WHOLE_CLASS),
+        ({}, 0.899999, AdverseClass.ADVERSE),
+        (LATE, 1.0, AdverseClass.DELINQUENCY),
+        ({"status": "dormant"}, 1.0, AdverseClass.INACTIVITY),
+    ],
+)
+def test_a_change_to_substantially_all_of_a_class_is_suggested_from_the_share_that_policy_states(fields, share, expected):
+    rules = AdverseRules(profile="us_trade_credit", whole_class_from=0.9)
+    assert adverse.suggested(packet_of(**fields), Unwelcome.REDUCTION, rules, of_class=share) == expected
+    assert adverse.suggested(packet_of(**fields), Unwelcome.REFUSAL, rules, of_class=share) == AdverseClass.ADVERSE
+    assert adverse.suggested(packet_of(), Unwelcome.REDUCTION, RULES, of_class=1.0) == AdverseClass.ADVERSE
+
+
 def test_the_cap_that_held_is_the_first_reason_and_there_are_at_most_four():
     held = [
         packed(said("Cap: {cap}", cap=said("part of tangible net worth"))),
@@ -163,6 +179,22 @@ def test_reductions_and_refused_requests_are_listed_and_nothing_else(world):
     found = {one.proposal.proposal_id: (one.kind, one.suggested) for one in listed(world)}
     assert found == {cut: (Unwelcome.REDUCTION, AdverseClass.ADVERSE), refused: (Unwelcome.REFUSAL, AdverseClass.ADVERSE)}
     assert listed(world, AdverseRules()) == []
+
+
+def test_a_suggested_change_to_a_whole_class_needs_a_reason_to_be_confirmed_and_the_clock_runs_until_then(world):
+    rules = AdverseRules(profile="us_trade_credit", whole_class_from=0.9)
+    cut, other = decided(world), decided(world, "c-2")
+    with world.store.read() as uow:
+        found = adverse_actions.cases(uow, rules, zone=ZONE, shares=lambda review: {"c-1": 0.95} if review == "r-1" else {})
+    assert {one.proposal.proposal_id: one.suggested for one in found} == {cut: AdverseClass.WHOLE_CLASS, other: AdverseClass.ADVERSE}
+    late = [one.subject for one in adverse_actions.overdue(found, TODAY + timedelta(31), CLOCK)]
+    assert sorted(late) == sorted([f"proposal:{cut}", f"proposal:{other}"])
+    with world.store.begin() as uow:
+        by = replace(Clerk.admitted(uow, "p-analyst", NOON, ZONE, lambda review: {"c-1": 0.95}), rules=rules)
+        with pytest.raises(BadInput, match="substantially all"):
+            adverse_actions.classify(uow, cut, by)
+        done = adverse_actions.classify(uow, cut, by, reason="the ceiling of grade B was lowered for all")
+    assert (done.suggested, done.classified, done.notice_due) == ("whole_class", "whole_class", None)
 
 
 def bounded(world, layer, minor, subject=("customer", "c-1")):
