@@ -14,7 +14,7 @@ from typing import Any
 from credit_review.hearing import heard
 from credit_review.limits.codes import CAP_WORDS, Cap
 from credit_review.model.money import Money
-from credit_review.model.states import AdverseClass, CreditStatus, Unwelcome
+from credit_review.model.states import AdverseClass, CreditStatus, Layer, Unwelcome
 from credit_review.policy import AdverseRules
 from credit_review.words import Said, Words, marked, said, unpacked
 
@@ -93,16 +93,25 @@ def unwelcome(packet: Mapping[str, Any], *, applied: bool) -> Unwelcome | None:
     return Unwelcome.REDUCTION if applied and lowers(packet) else None
 
 
-def suggested(packet: Mapping[str, Any], kind: Unwelcome, rules: AdverseRules) -> AdverseClass:
+def first_bound(packet: Mapping[str, Any]) -> bool:
+    """Whether a packet asks for a ceiling, segment limit or shared pool where none was: it may lower the limit in force."""
+    return bool((packet.get("request") or {}).get("layer")) and packet.get("from_minor") is None
+
+
+def suggested(packet: Mapping[str, Any], kind: Unwelcome, rules: AdverseRules, *, of_class: float = 0.0) -> AdverseClass:
     """What the record lets one think it is. Delinquency is current delinquency of this account (comment 2(c)(2)(ii)-2), and a refusal of
-    what was asked for is adverse whatever is overdue. Agreement, and a change to a whole class, are never on record here."""
+    what was asked for is adverse whatever is overdue. `of_class` is the fraction of its class that the review lowered by the same rule
+    (1002.2(c)(1)(ii)). Agreement is never on record here."""
     if kind == Unwelcome.REFUSAL:
         return AdverseClass.ADVERSE
     if packet["status"] == CreditStatus.DORMANT:
         return AdverseClass.INACTIVITY
     oldest = packet["facts"].get("oldest_dpd_days") or 0
     late = (packet["overdue_minor"] or 0) > 0 and oldest >= rules.delinquent_days
-    return AdverseClass.DELINQUENCY if late or packet["status"] in _IN_DEFAULT else AdverseClass.ADVERSE
+    if late or packet["status"] in _IN_DEFAULT:
+        return AdverseClass.DELINQUENCY
+    whole = rules.whole_class_from is not None and of_class >= rules.whole_class_from
+    return AdverseClass.WHOLE_CLASS if whole else AdverseClass.ADVERSE
 
 
 _CAUSES: Mapping[str, str] = MappingProxyType(
@@ -111,13 +120,22 @@ _CAUSES: Mapping[str, str] = MappingProxyType(
         Cap.RECOMMENDATION: said("the limit is bounded by what an external report recommends"),
         Cap.GRADE: said("the limit is bounded by what we grant at your standing"),
         Cap.COVER: said("the limit is bounded by the insurance cover that counts"),
+        Cap.ENTITY: said("the limit is bounded by what we grant for all our companies together"),
+        Cap.CEILING: said("the limit is bounded by the most we have decided to grant you"),
+        Cap.SEGMENT: said("the limit is bounded by what we grant to customers of your segment"),
+        Cap.POOL: said("the limit is bounded by what your group may owe us together"),
     }
 )
 
 
+_BOUNDS: Mapping[str, str] = MappingProxyType({Layer.CEILING: Cap.CEILING, Layer.SEGMENT: Cap.SEGMENT, Layer.GROUP: Cap.POOL})
+
+
 def principal_reasons(packet: Mapping[str, Any]) -> tuple[str, ...]:
-    """Up to four reasons as English sentences: the cap that held, then those of the score or the class, as the packet has them."""
-    held = [_CAUSES[cap] for cap in _CAUSES if _holds(packet, CAP_WORDS[cap])]
+    """Up to four reasons as English sentences: the cap that held (of a bound asked for, the bound), then those of the score or the class,
+    as the packet has them."""
+    layer = (packet.get("request") or {}).get("layer")
+    held = [_CAUSES[_BOUNDS[layer]]] if layer else [_CAUSES[cap] for cap in _CAUSES if _holds(packet, CAP_WORDS[cap])]
     return tuple(str(one) for one in dict.fromkeys([*held, *packet["reasons"]]))[:MOST_REASONS]
 
 
@@ -174,6 +192,10 @@ def _what(packet: Mapping[str, Any], kind: Unwelcome, w: Words) -> list[str]:
     if kind == Unwelcome.REFUSAL:
         asked = Money(packet["request"]["amount_minor"], currency)
         told = [said("We cannot grant the credit limit of {asked} that was asked for.", asked=asked)]
+        if had is not None:
+            told.append(said("Your limit before was {amount}.", amount=Money(had, currency)))
+    elif (packet.get("request") or {}).get("layer") == Layer.GROUP:
+        told = [said("Your group may owe us {to} together: a limit that its members share.", to=Money(to, currency))]
         if had is not None:
             told.append(said("Your limit before was {amount}.", amount=Money(had, currency)))
     else:

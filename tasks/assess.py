@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from credit_review import completeness, exposure, fx, groups, limits, scoring
@@ -11,7 +12,7 @@ from credit_review.model.states import DocumentOfRecord, ReviewState
 from credit_review.model.validation import Verdict
 from expectations import gate
 from expectations.promise import Context
-from tasks import prepare, validate
+from tasks import intake, prepare, validate
 from tasks.buckets import over_buckets
 from tasks.defaults import task
 from tasks.progress import stage
@@ -63,9 +64,10 @@ def assess_bucket(plan: Plan, bucket: int) -> dict[str, Any]:
 
 def measured(plan: Plan, bucket: int, policy: Policy) -> tuple[FeatureResult, gate.GateResult]:
     """Features of one bucket's customers by a policy, and those that passed the gate. Writes nothing."""
+    customers = validate.clean(plan, "customers", bucket)
     found = exposure.features(
         validate.clean(plan, "items", bucket),
-        with_limits_in_force(plan, validate.clean(plan, "customers", bucket)),
+        with_limits_in_force(plan, customers),
         validate.clean(plan, "external", bucket),
         validate.clean(plan, "cover", bucket),
         as_of=plan.as_of,
@@ -76,6 +78,7 @@ def measured(plan: Plan, bucket: int, policy: Policy) -> tuple[FeatureResult, ga
         remarks=validate.clean(plan, "remarks", bucket),
         quarantine=validate.refused_so_far(plan, bucket),
     )
+    found = replace(found, frame=with_layers_in_force(plan, found.frame, customers))
     return found, gate.check("features", found.frame, context=Context(as_of=plan.as_of, grades=policy.grade_names))
 
 
@@ -104,9 +107,7 @@ def roll_up_groups(plan: Plan) -> int:
 @task(name="say who is reviewed", task_run_name="say who is reviewed")
 def assign_states(plan: Plan) -> None:
     """The state of every customer of master, ledger or quarantine, written beside by bucket."""
-    from tasks.intake import deferrals_and_exclusions
-
-    write_states(plan, *deferrals_and_exclusions(plan))
+    write_states(plan, *intake.deferrals_and_exclusions(plan))
 
 
 def write_states(plan: Plan, deferrals: list[Deferral], exclusions: list[Exclusion]) -> None:
@@ -178,6 +179,15 @@ def with_limits_in_force(plan: Plan, customers: pd.DataFrame) -> pd.DataFrame:
     changed["limit_minor"] = found["limit_minor"].astype("Int64").to_numpy()
     changed["terms_days"] = customers["terms_days"].where(~known, found["terms_days"].astype("Int64").array)
     return changed.astype({"limit_minor": "Int64", "terms_days": "Int64"})
+
+
+def with_layers_in_force(plan: Plan, features: pd.DataFrame, customers: pd.DataFrame) -> pd.DataFrame:
+    """FEATURES with the layers that bound each account, as the review found them when it started; none for reviews that knew none."""
+    from credit_review.limits.bounds import layers_beside
+
+    if not plan.workspace.has(f"{intake.LAYERS}.parquet"):
+        return features
+    return layers_beside(features, customers, plan.workspace.read(intake.LAYERS), as_of=plan.as_of, rates=rates(plan))
 
 
 def _require(found: list[Verdict], plan: Plan, name: str) -> None:

@@ -21,6 +21,7 @@ from credit_review.canaries.answers import Rules, answers
 from credit_review.completeness import HISTORY
 from credit_review.controls.alarm import Alarm, Severity
 from credit_review.errors import ReviewStopped
+from credit_review.model.frames import LAYERS_IN_FORCE
 from credit_review.model.money import EXPONENTS
 from credit_review.model.records import CreditLimit, Proposal, Review
 from credit_review.model.states import DocumentOfRecord, Layer, ProposalState, ReviewState
@@ -29,7 +30,7 @@ from credit_review.review.manifest import Manifest
 from credit_review.review.naming import SYSTEM, account_id
 from credit_review.review.working import Company, Habits
 from credit_review.words import marked, said
-from tasks import assess, outcome, prepare, validate
+from tasks import assess, intake, outcome, prepare, validate
 from tasks.defaults import task
 from tasks.progress import stage
 
@@ -158,13 +159,13 @@ def _laid_out(plan: Plan, control: str) -> Plan:
     book = reading.unread(frames)
     written = snapshots.write(mine.workspace.snapshots, book, buckets=1)
     earlier = ledger.earlier(plan.as_of, mine.workspace.policy().grade_names)
-    for name, frame in _beside(frames["customers"], earlier).items():
+    for name, frame in _beside(frames["customers"], earlier, control).items():
         mine.workspace.write(name, frame)
     return mine.but(snapshot_digest=written.digest)
 
 
-def _beside(customers: pd.DataFrame, earlier: list[dict[str, Any]]) -> dict[str, pd.DataFrame]:
-    """Limits in force, other limits and history of the canaries: what their master and their last grade say, and nothing more."""
+def _beside(customers: pd.DataFrame, earlier: list[dict[str, Any]], control: str) -> dict[str, pd.DataFrame]:
+    """Limits in force, other limits, layers and history of the canaries: what they state themselves, and nothing more."""
     import pandas as pd
 
     limits = customers[["customer_id", "currency", "limit_minor", "terms_days"]]
@@ -174,6 +175,9 @@ def _beside(customers: pd.DataFrame, earlier: list[dict[str, Any]]) -> dict[str,
         "limits": limits.assign(account_id=accounts).astype({"account_id": "str"}),
         "other_limits": pd.DataFrame({"customer_id": [], "currency": [], "amount_minor": []}).astype(
             {"customer_id": "str", "currency": "str", "amount_minor": "int64"}
+        ),
+        intake.LAYERS: pd.DataFrame(ledger.layers(control), columns=list(LAYERS_IN_FORCE)).astype(
+            dict.fromkeys(LAYERS_IN_FORCE, "str") | {"amount_minor": "int64"}
         ),
         "history": pd.DataFrame(earlier, columns=list(HISTORY)).astype(types),
     }

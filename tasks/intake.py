@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from credit_review import audit, identity
 from credit_review.adapters import reading
 from credit_review.adapters import snapshot as snapshots
 from credit_review.completeness import HISTORY
-from credit_review.model.frames import ALIASES
+from credit_review.limits.layers import ALL, in_force_on
+from credit_review.model.frames import ALIASES, LAYERS_IN_FORCE
 from credit_review.model.records import (
     AuditHead,
     CreditLimit,
@@ -18,6 +20,7 @@ from credit_review.model.records import (
     Exclusion,
     GroupMembership,
     LimitAccount,
+    LimitChange,
     Rate,
     Review,
 )
@@ -36,6 +39,10 @@ if TYPE_CHECKING:
 
     from credit_review.ports import UnitOfWork
     from tasks.plan import Plan
+
+
+LAYERS = "layers"
+"""Layers in force, beside the limits that a review starts from; reviews before there were any have none."""
 
 
 def take_snapshot(plan: Plan) -> Plan:
@@ -163,7 +170,8 @@ def _int(value: Any) -> int | None:
 
 @task(name="write limits in force", task_run_name="write limits in force")
 def write_limits(plan: Plan) -> int:
-    """Base limits in force (limits), temporary ones (other_limits) and earlier outcomes (history), as files for the bucket tasks.
+    """What is in force, as files for the bucket tasks: base limits (limits), temporary ones (other_limits), layers that bound them
+    (layers); and earlier outcomes (history).
 
     Returns how many entries the audit log had when they were read: a replay reads them there.
 
@@ -173,8 +181,10 @@ def write_limits(plan: Plan) -> int:
     with prepare.services(plan.config).store.read() as uow:
         head = uow.get(AuditHead, id=1)
         base, temporary = limits_in_force(uow, plan)
+        layers = layers_in_force(uow, started_on(uow, plan))
     plan.workspace.write("limits", base)
     plan.workspace.write("other_limits", temporary)
+    plan.workspace.write(LAYERS, layers)
     plan.workspace.write("history", _history(plan))
     return head.size if head else 0
 
@@ -208,6 +218,28 @@ def limits_in_force(uow: UnitOfWork, plan: Plan) -> tuple[pd.DataFrame, pd.DataF
         limits.astype(dict.fromkeys(("customer_id", "account_id", "currency"), "str")),
         temporary.astype({"customer_id": "str", "currency": "str", "amount_minor": "int64"}),
     )
+
+
+def started_on(uow: UnitOfWork, plan: Plan) -> date:
+    """The company's day on which the review started: the first on which what it proposes could be in force."""
+    review = lifecycle.review_of(uow, plan.review_id)
+    return review.started_at.astimezone(ZoneInfo(manifest.from_json(review.manifest_json).time_zone)).date()
+
+
+def layers_in_force(uow: UnitOfWork, on: date) -> pd.DataFrame:
+    """What bounds limits on a day by the record in `uow`, columns LAYERS_IN_FORCE: ceilings, segment limits, shared pools, and base limits
+    kept for all our companies. One that is lifted (no limit on file) bounds nothing."""
+    import pandas as pd
+
+    found = uow.find(LimitAccount, layer=(Layer.CEILING, Layer.SEGMENT, Layer.GROUP, Layer.BASE))
+    accounts = {a.account_id: a for a in found if a.layer != Layer.BASE or a.legal_entity == ALL}
+    changes: dict[str, list[LimitChange]] = {}
+    for change in uow.find(LimitChange, account_id=sorted(accounts)) if accounts else []:
+        changes.setdefault(change.account_id, []).append(change)
+    held = ((accounts[i], in_force_on(some, on)) for i, some in changes.items())
+    rows = [(a.subject_id, a.layer, a.legal_entity, a.currency, c.new_minor) for a, c in held if c is not None and c.new_minor is not None]
+    kinds = dict.fromkeys(LAYERS_IN_FORCE, "str") | {"amount_minor": "int64"}
+    return pd.DataFrame(sorted(rows), columns=list(LAYERS_IN_FORCE)).astype(kinds)
 
 
 def _history(plan: Plan) -> pd.DataFrame:
@@ -248,6 +280,7 @@ def _complete_manifest(plan: Plan, limits_before: int) -> None:
         "cover": digests["cover"],
         "rates": digests["rates"],
         "limits": content_digest(kept["limits"], kept["other_limits"]),
+        "layers": layers_digest(plan.workspace.read(LAYERS)),
         "history": history_digest(plan, kept["history"]),
     }
     with prepare.services(plan.config).store.begin(interactive=False) as uow:
@@ -255,6 +288,11 @@ def _complete_manifest(plan: Plan, limits_before: int) -> None:
         whole = manifest.from_json(review.manifest_json).completed(**inputs)
         lifecycle.complete_manifest(uow, plan.review_id, whole, by=prepare.SYSTEM, limits_before=limits_before)
         uow.commit()
+
+
+def layers_digest(layers: pd.DataFrame) -> str:
+    """SHA-256 over the layers in force; empty where there are none, as of reviews that knew none."""
+    return content_digest(layers) if len(layers) else ""
 
 
 def history_digest(plan: Plan, history: pd.DataFrame) -> str:

@@ -40,7 +40,7 @@ FRAMES = ("limits", "other_limits", "history")
 
 DATABASE = marked("database")
 LOG = marked("audit log")
-NAMES = (marked("manifest"), marked("delegations"), marked("calendars"), marked("mapping"))
+NAMES = (marked("manifest"), marked("delegations"), marked("calendars"), marked("mapping"), marked("layers"))
 """Inputs that no other catalogue of stored names has."""
 
 
@@ -148,6 +148,18 @@ def _limits(plan: Plan, again: Plan, uow: UnitOfWork, fixed: Manifest, history: 
         checked.compare("limits", "limits.parquet, other_limits.parquet", fixed.limits, intake.content_digest(*frames))
     for name, frame in zip(("limits", "other_limits"), frames, strict=True):
         again.workspace.write(name, frame)
+    if fixed.layers:
+        _layers(plan, again, past, checked, fixed.layers)
+
+
+def _layers(plan: Plan, again: Plan, past: Past, checked: Checked, expected: str) -> None:
+    """Layers in force likewise; a review whose manifest names none knew none, or there were none."""
+    by_log = intake.layers_in_force(past, intake.started_on(past, plan))
+    checked.compare("layers", said(LOG), expected, intake.layers_digest(by_log))
+    kept = _kept(plan, intake.LAYERS, checked)
+    if kept is not None:
+        checked.compare("layers", f"{intake.LAYERS}.parquet", expected, intake.layers_digest(kept))
+    again.workspace.write(intake.LAYERS, by_log if kept is None else kept)
 
 
 def _history(plan: Plan, again: Plan, fixed: Manifest, checked: Checked) -> None:

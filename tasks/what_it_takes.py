@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from credit_review import completeness
 from credit_review.errors import BadInput
-from credit_review.model.frames import QUARANTINE, STATES, bucket_of
+from credit_review.model.frames import LAYER_AMOUNTS, LAYER_TEXTS, QUARANTINE, STATES, bucket_of
 from credit_review.words import said
 from tasks import assess, validate
 
@@ -26,6 +26,7 @@ def find(plan: Plan, customer_id: str, asked_minor: int) -> Path:
 
 def customer_of(plan: Plan, customer_id: str) -> Customer:
     """The customer as the review read it. Raises BadInput for a customer the review does not know."""
+    from credit_review.limits.bounds import owed_by_others
     from credit_review.path_to_yes import Customer
 
     workspace, bucket = plan.workspace, bucket_of(customer_id, plan.buckets)
@@ -40,6 +41,9 @@ def customer_of(plan: Plan, customer_id: str) -> Customer:
             expected=said("a customer id as the report shows it"),
         )
     states = of(workspace.read("states", bucket, of=STATES))
+    features, groups = of(workspace.read("features", bucket)), workspace.read("groups")
+    rates, policy = assess.rates(plan), workspace.policy()
+    owed = owed_by_others(features, groups, control=policy.control_currency, as_of=plan.as_of, rates=rates)
     return Customer(
         items=of(validate.clean(plan, "items", bucket)),
         customers=assess.with_limits_in_force(plan, master),
@@ -49,11 +53,13 @@ def customer_of(plan: Plan, customer_id: str) -> Customer:
         cover=of(validate.clean(plan, "cover", bucket)),
         quarantine=of(validate.refused_so_far(plan, bucket))[list(QUARANTINE.names)],
         states=states,
-        groups=workspace.read("groups"),
+        groups=groups,
+        layers={name: column.iloc[0] for name, column in features[[*LAYER_AMOUNTS, *LAYER_TEXTS]].items()} if len(features) else {},
+        others_owe=int(owed.value[0]) if owed.known.any() else None,
         previous=str(completeness.last_grades(workspace.read("history"), plan.as_of).get(customer_id, "")),
         as_of=plan.as_of,
-        policy=workspace.policy().of_segment("".join(states["policy_segment"])),  # as the customer's segment has it
+        policy=policy.of_segment("".join(states["policy_segment"])),  # as the customer's segment has it
         scorecard=workspace.scorecard(),
-        rates=assess.rates(plan),
+        rates=rates,
         capabilities=workspace.capabilities(),
     )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from credit_review.adapters.workspace import Workspace
 from credit_review.controls import dips
 from credit_review.controls.history import empty, typed
 from credit_review.errors import CreditReviewError, Tampered
+from credit_review.limits import lowered
 from credit_review.model.records import Review
 from credit_review.model.states import DocumentKind
 from credit_review.policy import Policy
@@ -58,6 +60,18 @@ def coverage(review: Review, workspace: Workspace, begun: date) -> pd.DataFrame:
     snapshot = open_snapshot(workspace.snapshots / fixed.snapshot)
     parts = [_covered(review, workspace, snapshot, bucket, begun) for bucket in range(fixed.bucket_count)]
     return pd.concat(parts, ignore_index=True)
+
+
+def shares_lowered(data: Path, review_id: str) -> Mapping[str, float]:
+    """By lowered customer of a review, the fraction of its class lowered for the same cause; empty where its files are not here."""
+    folder = Workspace(data, review_id).folder / "proposals"
+    buckets = len(list(folder.glob("*.parquet"))) if folder.is_dir() else 0
+    if not buckets:
+        return {}
+    try:
+        return lowered.shares_lowered(Workspace(data, review_id).read_all("proposals", buckets))
+    except Tampered:
+        return {}
 
 
 def _covered(review: Review, workspace: Workspace, snapshot: Snapshot, bucket: int, begun: date) -> pd.DataFrame:

@@ -32,6 +32,7 @@ class _Sheet:
     forbidden: set[str] = field(default_factory=set)
     substitutes: set[str] = field(default_factory=set)
     refused: bool = False
+    bound: int | None = None
 
     def money(self, amount: Any) -> int:
         """A policy amount in account currency, half-even to the minor unit."""
@@ -86,13 +87,15 @@ def by_hand(c: Facts, policy: Facts, *, rate: F = F(1), unit: int = 100, policy_
     sheet = _Sheet(c, policy, rate, unit, policy_unit)
     formula = _formula(sheet)
     _caps(sheet)
+    _layers(sheet)
     start = c["limit_minor"] if formula is None else formula
     after_caps = None if start is None else min([start, *sheet.caps.values()])
     _forbid(sheet)
     if after_caps is None or sheet.refused:
         return {"to": None, "bounded": 0, "after_caps": None, "forbidden": sheet.forbidden, "substitutes": sheet.substitutes}
     stepped, lowest = _step(sheet, after_caps)
-    rounded = _round(sheet, stepped, lowest)
+    stepped = _within_layers(sheet, stepped)
+    rounded = _within_layers(sheet, _round(sheet, stepped, lowest))
     bounded = _bounds(sheet, rounded)
     result = _not_too_small(sheet, bounded)
     limit = c["limit_minor"]
@@ -248,6 +251,22 @@ def _caps(s: _Sheet) -> None:
         s.forbidden.add("need_unknown")
 
 
+def _layers(s: _Sheet) -> None:
+    """What stands in force beside the account; of a shared pool what the others leave, but no less than the limit in force within it."""
+    found = {name: s.c.get(f"{name}_minor") for name in ("entity_limit", "ceiling", "segment_limit")}
+    pool, others = s.c.get("pool_minor"), s.c.get("others_owe_minor")
+    if pool is not None:
+        left = 0 if others is None else min(max(pool - others, 0), pool)
+        found["pool"] = max(left, min(s.c["limit_minor"] or 0, pool))
+    there = {name: minor for name, minor in found.items() if minor is not None}
+    s.caps |= there
+    s.bound = min(there.values(), default=None)
+
+
+def _within_layers(s: _Sheet, amount: int) -> int:
+    return amount if s.bound is None else min(amount, s.bound)
+
+
 def _view_forbids(s: _Sheet) -> bool:
     """Whether a view is missing without which policy forbids an increase."""
     missing = s.c.get("view_missing", "")
@@ -316,7 +335,7 @@ def _bounds(s: _Sheet, rounded: int) -> int:
 
 def _not_too_small(s: _Sheet, result: int) -> int:
     limit = s.c["limit_minor"]
-    if not s.first and not s.zero and not s.unused and limit <= s.money(s.limits["maximum"]):
+    if not s.first and not s.zero and not s.unused and limit <= _within_layers(s, s.money(s.limits["maximum"])):
         change, smallest = abs(result - limit), s.limits["smallest_change"]
         if change < s.money(smallest["amount"]) and change < limit * F(smallest["fraction"]):
             return int(limit)
@@ -334,6 +353,9 @@ def _within_band(s: _Sheet) -> bool:
     limit: int = s.c["limit_minor"]
     nearest = min(max(limit, min(found)), max(found))
     at_highest = _Sheet(s.c, without, rates[1], s.unit, s.policy_unit)
+    at_highest.bound = s.bound
+    if _within_layers(s, limit) < limit:
+        return False
     return _not_too_small(at_highest, nearest) == limit
 
 

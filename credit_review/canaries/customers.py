@@ -91,7 +91,9 @@ class Known:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Canary:
-    """A customer that does not exist. `limit`, `worth` and reports are in account currency; `foreign`: the account has another currency.
+    """A customer that does not exist. `limit`, `worth`, `ceiling` and reports are in account currency; `foreign`: the account has another.
+
+    `pool` is its group's shared pool, of which it is the only member, in control currency.
 
     `accounts` are its statements, the newest first, `was` the place of its last grade among policy's (0 the best; past the end the worst).
     """
@@ -106,6 +108,8 @@ class Canary:
     since: int
     worth: int | None = None
     worth_age: int | None = None
+    ceiling: int | None = None
+    pool: int | None = None
     report: Report | None = None
     accounts: tuple[Accounts, ...] = ()
     was: int | None = None
@@ -211,8 +215,8 @@ CANARIES: tuple[Canary, ...] = (
     ),
     Canary(
         number=9,
-        about=marked("an account in another currency, insured and guaranteed"),
-        foreign=True, limit=150_000_00, terms=60, since=2_500,
+        about=marked("an account in another currency, insured and guaranteed, in a group with a shared pool"),
+        foreign=True, limit=150_000_00, terms=60, since=2_500, pool=136_000_00,
         worth=5_000_000_00, worth_age=250,
         report=Report(pd="0.007", recommended=400_000_00, age=45),
         accounts=_years("listed_manufacturer", 625_000, 500_000, 500_000),
@@ -238,8 +242,8 @@ CANARIES: tuple[Canary, ...] = (
     ),
     Canary(
         number=12,
-        about=marked("the largest: early payer with orders, deliveries, notes, a credit and a dispute"),
-        limit=1_500_000_00, terms=60, since=5_000,
+        about=marked("the largest: early payer with orders, deliveries, notes, a credit, a dispute and a ceiling"),
+        limit=1_500_000_00, terms=60, since=5_000, ceiling=1_600_000_00,
         worth=20_000_000_00, worth_age=100,
         report=Report(pd="0.002", recommended=4_000_000_00, age=30),
         invoices=(

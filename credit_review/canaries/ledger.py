@@ -106,6 +106,13 @@ def _report(c: Canary, as_of: date, currency: str) -> dict[str, Any]:
     }
 
 
+def layers(control: str, canaries: Sequence[Canary] = CANARIES) -> list[tuple[str, str, str, str, int]]:
+    """Layers in force, as LAYERS_IN_FORCE has them: ceilings in account currency, shared pools in control currency."""
+    currency = currencies(control, canaries)
+    ceilings = [(c.customer_id, "ceiling", ENTITY, currency[c.customer_id], c.ceiling) for c in canaries if c.ceiling is not None]
+    return [*ceilings, *((c.customer_id, "group", ENTITY, control, c.pool) for c in canaries if c.pool is not None)]
+
+
 _RECEIVED_DAYS = 120
 _CENTS = 100
 

@@ -17,7 +17,7 @@ from credit_review.exposure import backing, balances, quarantined
 from credit_review.exposure.arrays import NO_DAY, Flags, Floats, Ints, day_number, day_numbers, nullable, ratio
 from credit_review.exposure.ledger import CAPABILITIES, NEVER, Ledger, merge_quarantine, read
 from credit_review.exposure.reasons import Reasons
-from credit_review.model.frames import FEATURES, PANDAS, STATEMENTS
+from credit_review.model.frames import FEATURES, LAYER_AMOUNTS, LAYER_TEXTS, PANDAS, STATEMENTS
 from credit_review.model.money import MAX_MINOR
 from credit_review.model.states import Severity
 from credit_review.policy import Policy
@@ -148,11 +148,17 @@ def _frame(b: _Bucket) -> pd.DataFrame:
     reasons = Reasons(len(b.master))
     columns = _open_columns(b) | _past_columns(b, reasons) | _outside_columns(b, reasons) | _master_columns(b, reasons)
     _lacking(b, reasons)
-    columns |= _financial_columns(b) | {"remarks": b.written}
+    columns |= _financial_columns(b) | {"remarks": b.written} | _layer_columns(len(b.master))
     columns["not_computable"] = _with_condition(reasons.texts(b.unpriced), b.condition)
     frame = pd.DataFrame({name: columns[name] for name in FEATURES.names}).astype({c.name: PANDAS[c.dtype] for c in FEATURES.columns})
     _check_range(frame)
     return frame
+
+
+def _layer_columns(count: int) -> dict[str, Any]:
+    """Layers in force, which no ledger knows: empty until `limits.bounds.layers_beside` fills them in."""
+    none = {name: pd.array([pd.NA] * count, dtype="Int64") for name in LAYER_AMOUNTS}
+    return none | {name: np.full(count, "", dtype=object) for name in LAYER_TEXTS}
 
 
 def _open_columns(b: _Bucket) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from types import MappingProxyType
 
+from credit_review.limits.layer_words import SHARED_POOL
 from credit_review.policy.formula.vocabulary import INPUTS
 from credit_review.words import listed, marked, said
 
@@ -38,6 +39,10 @@ class Cap(StrEnum):
     GRADE = "grade_ceiling"
     FORMULA = "formula"
     COVER = "cover"
+    ENTITY = "entity_limit"
+    CEILING = "ceiling"
+    SEGMENT = "segment_limit"
+    POOL = "shared_pool"
 
 
 class Exceptional(StrEnum):
@@ -89,6 +94,10 @@ CAP_WORDS: MappingProxyType[str, str] = MappingProxyType(
         Cap.GRADE: said("ceiling of the grade"),
         Cap.FORMULA: said("policy's formula"),
         Cap.COVER: said("own risk beside the cover that counts"),
+        Cap.ENTITY: said("limit for all our companies"),
+        Cap.CEILING: said("ceiling in force"),
+        Cap.SEGMENT: said("segment limit in force"),
+        Cap.POOL: SHARED_POOL,
     }
 )
 
@@ -138,6 +147,7 @@ FORMULAS = (
 
 GRADE_KEPT = marked("kept at {grade}: within the band's margin")
 GRADE_CAPPED = marked("no better than {grade} while a view is missing")
+GRADE_BY_GROUP = marked("no better than {grade} while a member of its group is bad for it")
 VIEW_NOTES: MappingProxyType[str, str] = MappingProxyType(
     {
         "behaviour": marked("financial standing alone: nothing was open or paid in the last 12 months"),
@@ -155,7 +165,7 @@ COMBINED_NOTES: MappingProxyType[str, str] = MappingProxyType(
     }
 )
 """How two views that are both known were combined, with the points of each, by SCORES.views."""
-GRADE_NOTES = (GRADE_KEPT, GRADE_CAPPED, *VIEW_NOTES.values(), *COMBINED_NOTES.values())
+GRADE_NOTES = (GRADE_KEPT, GRADE_CAPPED, GRADE_BY_GROUP, *VIEW_NOTES.values(), *COMBINED_NOTES.values())
 
 
 def words(codes: str) -> str:

@@ -1,7 +1,8 @@
 """From need to a proposed limit, step by step over whole columns; every intermediate figure stays in its own column.
 
-Order: formula (need x factor of the grade) -> caps -> rules that forbid an increase -> step limit of one cycle -> rounding grid ->
-minimum and maximum -> smallest change. Class rules replace the formula (starter, unused) or the whole chain (zero).
+Order: formula (need x factor of the grade) -> caps, those by layers in force among them -> rules that forbid an increase -> step limit
+of one cycle -> rounding grid -> minimum and maximum -> smallest change. A layer in force is stronger than the step and the smallest
+change. Class rules replace the formula (starter, unused) or the whole chain (zero).
 Formula sources: docs/policy-reference.md, section limits.
 """
 
@@ -13,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from credit_review.limits.arrays import NO_CAP, Flags, Ints, Maybe, any_of, least, ppm, times, times_up
+from credit_review.limits.bounds import pool_cap
 from credit_review.limits.codes import FORMULA, MISSING, STALE, Cap, Forbids, lets_nothing_stand_in, substitute
 from credit_review.limits.formula import Outcome, outcome
 from credit_review.limits.rows import Rows
@@ -36,7 +38,9 @@ class Classes:
 class Caps:
     """The formula's result, each cap, the smallest of all, and which customers have which substitute (`net_worth:missing:lower_ceiling`).
 
-    `cover` is the largest limit that leaves no more than policy's own risk beside valid cover.
+    `cover` is the largest limit that leaves no more than policy's own risk beside valid cover. `layers` are the caps by layers in force,
+    of a shared pool what it lets this limit be, and `free` what the other members leave of it; `bound` is the smallest of them, which
+    nothing exceeds, not even a limit that a step limit would have kept.
 
     `after` starts from the limit in force where the formula has no result; it is unknown where there is neither. `hard` is the smallest
     cap but need, NO_CAP where there is none. `secured` is the part of valid security that each of these caps holds already. `own` is what
@@ -50,6 +54,9 @@ class Caps:
     recommendation: Maybe
     grade: Maybe
     cover: Maybe
+    layers: dict[str, Maybe]
+    free: Maybe
+    bound: Ints
     secured: Ints
     hard: Ints
     after: Maybe
@@ -100,7 +107,9 @@ def caps(rows: Rows, rules: Rules, classes: Classes) -> Caps:
     secured = np.where(wanted, times(np.maximum(rows.amounts("security_minor").value, 0), ppm(limits.caps.security.raises_caps_by)), 0)
     net_worth, recommended, grade = (Maybe.where(cap.known, cap.value + secured) for cap in (net_worth, recommended, grade))
     cover = rows.amounts("cover_cap_minor").only(wanted)
-    hard: dict[str, Maybe] = {Cap.NET_WORTH: net_worth, Cap.RECOMMENDATION: recommended, Cap.GRADE: grade, Cap.COVER: cover}
+    layers, free = _layers(rows)
+    own_caps: dict[str, Maybe] = {Cap.NET_WORTH: net_worth, Cap.RECOMMENDATION: recommended, Cap.GRADE: grade, Cap.COVER: cover}
+    hard = own_caps | layers
     start = Maybe.where(formula.known | rows.limit.known, formula.otherwise(rows.limit.value))
     after, binding = least({Cap.FORMULA if own else Cap.NEED: need, **hard, "": start})
     lacks_need = {substitute(Cap.NEED, MISSING, limits.caps.need.otherwise): needs & ~rows.need.known}
@@ -113,6 +122,9 @@ def caps(rows: Rows, rules: Rules, classes: Classes) -> Caps:
         recommendation=recommended,
         grade=grade,
         cover=cover,
+        layers=layers,
+        free=free,
+        bound=least(layers)[0].otherwise(NO_CAP),
         secured=secured,
         hard=least(hard)[0].otherwise(NO_CAP),
         after=after.only(start.known),  # caps alone are no reason to grant anything
@@ -120,6 +132,13 @@ def caps(rows: Rows, rules: Rules, classes: Classes) -> Caps:
         substitutes=lacks | net_worth_lacks | recommended_lacks,
         own=own,
     )
+
+
+def _layers(rows: Rows) -> tuple[dict[str, Maybe], Maybe]:
+    """Caps by the layers in force, in their precedence, and what is left of a shared pool."""
+    pool, free = pool_cap(rows.amounts("pool_minor"), rows.others_owe, rows.limit)
+    plain = {Cap.ENTITY: "entity_limit_minor", Cap.CEILING: "ceiling_minor", Cap.SEGMENT: "segment_limit_minor"}
+    return {**{str(cap): rows.amounts(name) for cap, name in plain.items()}, str(Cap.POOL): pool}, free
 
 
 def forbids(rows: Rows, rules: Rules, classes: Classes, found: Caps, bad_group: Flags) -> dict[str, Flags]:
@@ -173,11 +192,12 @@ def amounts(rows: Rows, rules: Rules, classes: Classes, found: Caps, forbidden: 
     base = rows.limit.otherwise(rows.exposure)
     target = np.where(forbidden, np.minimum(found.after.value, base), found.after.value)
     stepped, lowest = _step(rows, rules, classes, target)
-    rounded = _rounded(rows, rules, stepped, lowest)
+    stepped = np.minimum(stepped, found.bound)
+    rounded = np.minimum(_rounded(rows, rules, stepped, lowest), found.bound)
     bounded = _bounded(rows, rules, classes, rounded, np.minimum(found.hard, np.where(forbidden, base, NO_CAP)))
     possible = found.after.known
     return Result(
-        to=Maybe.where(possible, np.where(too_small(rows, rules, classes, bounded), rows.limit.value, bounded)),
+        to=Maybe.where(possible, np.where(too_small(rows, rules, classes, found, bounded), rows.limit.value, bounded)),
         bounded=bounded,
         after_step=Maybe.where(possible, stepped),
         after_rounding=Maybe.where(possible, rounded),
@@ -271,22 +291,22 @@ def _bounded(rows: Rows, rules: Rules, classes: Classes, amount: Ints, most: Int
     return np.minimum(np.where(classes.zero | classes.unused, amount, lifted), rules.maximum[c])
 
 
-def within_band(rows: Rows, classes: Classes, lowest: Ints, highest: Ints, at_highest: Rules) -> Flags:
+def within_band(rows: Rows, classes: Classes, found: Caps, lowest: Ints, highest: Ints, at_highest: Rules) -> Flags:
     """Limits in force that another rate within policy's band would leave as they are: they lie between the figures of the lowest and
     the highest rate, or less than the smallest change beside them."""
     now = rows.limit.value
     nearest = np.clip(now, np.minimum(lowest, highest), np.maximum(lowest, highest))
-    kept: Flags = rows.limit.known & ((nearest == now) | too_small(rows, at_highest, classes, nearest))
-    return kept
+    kept: Flags = rows.limit.known & ((nearest == now) | too_small(rows, at_highest, classes, found, nearest))
+    return kept & (now <= found.bound)
 
 
-def too_small(rows: Rows, rules: Rules, classes: Classes, amount: Ints) -> Flags:
-    """Changes below both parts of policy's smallest change; not asked of class rules, nor of a limit above the maximum."""
+def too_small(rows: Rows, rules: Rules, classes: Classes, found: Caps, amount: Ints) -> Flags:
+    """Changes below both parts of policy's smallest change; not asked of class rules, nor of a limit above the maximum or a layer."""
     now, c = rows.limit.value, rows.currency
     change = np.abs(amount - now)
     fraction = ppm(rules.policy.limits.smallest_change.fraction)
     small: Flags = (change < rules.smallest_change[c]) & (change < times_up(now, fraction))
-    return small & rows.limit.known & ~classes.zero & ~classes.unused & (now <= rules.maximum[c])
+    return small & rows.limit.known & ~classes.zero & ~classes.unused & (now <= np.minimum(rules.maximum[c], found.bound))
 
 
 def _terms(rows: Rows, rules: Rules, classes: Classes) -> Maybe:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
 from credit_review.hearing import heard, heard_as
 from credit_review.limits.codes import CAP_WORDS, CURRENCY_BAND, FORMULAS, GRADE_NOTES, SEPARATOR, Cap, substitute_words, words
+from credit_review.limits.layer_words import SHARED_POOL
 from credit_review.model.money import Money
 from credit_review.policy.formula.vocabulary import INPUTS
 from credit_review.words import listed, marked, said
@@ -25,6 +26,12 @@ _CAPS = (
     (Cap.RECOMMENDATION, "cap_recommended_minor"),
     (Cap.GRADE, "cap_grade_minor"),
     (Cap.COVER, "cap_cover_minor"),
+)
+_LAYERS = (
+    (Cap.ENTITY, "cap_entity_minor"),
+    (Cap.CEILING, "cap_ceiling_minor"),
+    (Cap.SEGMENT, "cap_segment_minor"),
+    (Cap.POOL, "cap_pool_minor"),
 )
 
 
@@ -105,13 +112,10 @@ _UNITS = {"days": marked("{number} days"), "months": marked("{number} months")}
 
 
 def _caps(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for cap, name in _CAPS:
-        if _known(row.get(name)) is not None:
-            amount = _amount(row, name)
-            text = said("{amount} (this one holds)", amount=amount) if row["binding_cap"] == cap else amount
-            yield said("Cap: {cap}", cap=CAP_WORDS[cap]), text
+    yield from _each_cap(row, _CAPS)
     if _known(row["secured_minor"]):
         yield said("Added to these caps for valid security"), _amount(row, "secured_minor")
+    yield from _layers(row)
     for entry in filter(None, str(row.get("cover_caps") or "").split(SEPARATOR)):
         day, _, minor = entry.partition("=")
         then = said("{amount}", amount=Money(int(minor), row["currency"]))
@@ -122,6 +126,31 @@ def _caps(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield said("Missing data"), substitute_words(entry)
     if _known(row["after_caps_minor"]) is not None:
         yield said("After caps"), _amount(row, "after_caps_minor")
+
+
+def _each_cap(row: Mapping[str, Any], caps: Iterable[tuple[Cap, str]]) -> Iterator[tuple[str, str]]:
+    for cap, name in caps:
+        if _known(row.get(name)) is not None:
+            amount = _amount(row, name)
+            text = said("{amount} (this one holds)", amount=amount) if row["binding_cap"] == cap else amount
+            yield said("Cap: {cap}", cap=CAP_WORDS[cap]), text
+
+
+def _layers(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What layers in force let the limit be; of a shared pool how large it is, for readers take it for a limit of each member."""
+    yield from _each_cap(row, _LAYERS)
+    pool, free = _known(row.get("pool_minor")), _known(row.get("pool_free_minor"))
+    if pool is not None:
+        unknown = said("{pool} for all members together; what the others owe is not known here", pool=Money(pool, row["currency"]))
+        left = said(
+            "{pool} for all members together, whose limits may add up to more; the others leave {free} of it today",
+            pool=Money(pool, row["currency"]),
+            free=Money(free or 0, row["currency"]),
+        )
+        yield SHARED_POOL, unknown if free is None else left
+    if row.get("layers_converted"):
+        told = [heard(text) for text in str(row["layers_converted"]).split(SEPARATOR)]
+        yield said("Layers in force converted"), listed(told, by=marked("{first}; {rest}"))
 
 
 def _guards(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -16,6 +16,7 @@ from credit_review.errors import ReviewStopped
 from credit_review.fx import RateTable
 from credit_review.limits import codes, engine
 from credit_review.limits.arrays import Flags, Ints, Maybe, among, amount_texts, any_of, joined, pick
+from credit_review.limits.bounds import owed_by_others
 from credit_review.limits.codes import CLASS_PREFIX, SEPARATOR, Exceptional
 from credit_review.limits.formula import shown
 from credit_review.limits.rows import Rows, aligned, gather
@@ -29,6 +30,8 @@ from credit_review.words import marked
 
 _EMPTY: dict[str, Any] = {"str": "", "int": 0, "int?": pd.NA, "float": np.nan, "bool": False}
 MISSING_RATE = "missing_rate"
+BY_GROUP = "group"
+"""Why a grade is another than the customer's own, beside SCORES.grade_rule: a member of its group is bad for it."""
 NO_PROPOSAL = marked("no proposal possible: {reason}")
 _MOST_REASONS = 4
 
@@ -42,10 +45,13 @@ def proposals(
     policy: Policy,
     as_of: date,
     rates: RateTable | None = None,
+    others_owe: Mapping[str, int] | None = None,
 ) -> pd.DataFrame:
     """See `credit_review.limits.propose`."""
     rows = gather(features, scores, states, policy=policy)
+    rows = replace(rows, others_owe=_others_owe(rows, groups, policy, rates, as_of, others_owe))
     top, bad = _top_groups(groups, rows, policy), _bad_members(groups, rows)
+    rows = _graded_with_group(rows, bad, policy)
     parts = []
     for name, mine in rows.of_segments([one.name for one in policy.segments]):
         own, some = policy.of_segment(name), rows.only(mine)
@@ -56,6 +62,27 @@ def proposals(
         rules, moved = compile_rules(policy, rows.currencies, rates=rates, as_of=as_of), _moved(policy, rows, rates, as_of)
         parts.append(_reviewed(rows, rules, top, bad, moved))
     return _complete(pd.concat(parts, ignore_index=True), features, states)
+
+
+def _graded_with_group(rows: Rows, bad: pd.Series[str], policy: Policy) -> Rows:
+    """The rows, those with a bad member in their group at no better a grade than policy allows them."""
+    best = policy.groups.best_grade
+    if best is None:
+        return rows
+    least = policy.grade_names.index(best)
+    worse = rows.graded & (bad != "").to_numpy(dtype=bool) & (rows.grade < least)
+    scores = rows.scores.assign(
+        grade=rows.scores["grade"].where(~worse, best), grade_rule=rows.scores["grade_rule"].where(~worse, BY_GROUP)
+    )
+    return replace(rows, grade=np.where(worse, least, rows.grade), scores=scores)
+
+
+def _others_owe(
+    rows: Rows, groups: pd.DataFrame, policy: Policy, rates: RateTable | None, as_of: date, told: Mapping[str, int] | None
+) -> Maybe:
+    if told is None:
+        return owed_by_others(rows.features, groups, control=policy.control_currency, as_of=as_of, rates=rates)
+    return Maybe.of(rows.ids.map(told).astype("Int64"))
 
 
 def changed(proposals: pd.DataFrame) -> pd.Series[bool]:
@@ -79,8 +106,9 @@ def _kept(rows: Rows, classes: engine.Classes, bad: pd.Series[str], moved: Seque
         return np.zeros(len(rows), dtype=bool)
     lowest, highest = (_at(rows, rules, classes, bad).bounded for rules in moved)
     policy = moved[0].policy
+    found = engine.caps(rows, moved[1], classes)
     foreign = np.array([code != policy.control_currency for code in rows.currencies], dtype=bool)[rows.currency]
-    return foreign & engine.within_band(rows, classes, lowest, highest, moved[1])
+    return foreign & engine.within_band(rows, classes, found, lowest, highest, moved[1])
 
 
 def _need_at_terms(rows: Rows, rules: Rules, result: engine.Result) -> pd.Series[Any]:
@@ -114,6 +142,7 @@ def _reviewed(rows: Rows, rules: Rules, top: Flags, bad: pd.Series[str], moved: 
     result = replace(result, to=Maybe.where(result.to.known, np.where(kept, rows.limit.value, result.to.value)))
     columns = (
         _facts(rows, rules.policy)
+        | _layers(rows, caps)
         | _figures(rows, rules, classes, caps, result)
         | {"forbids_increase": joined({str(k): v for k, v in forbids.items()})}
         | _effects(rows, rules, result)
@@ -146,9 +175,12 @@ def _facts(rows: Rows, policy: Policy) -> dict[str, Any]:
 
 
 def grade_notes(scores: pd.DataFrame, policy: Policy) -> pd.Series[str]:
-    """How each grade came about, as sentences joined by `; `; nothing where policy says nothing of views and margins."""
+    """How each grade came about, as sentences joined by `; `; of views and margins nothing where policy says nothing of them."""
     if "scoring" not in policy.model_fields_set:
-        return pd.Series("", index=scores.index, dtype="str")
+        capped = [
+            codes.GRADE_BY_GROUP.format(grade=g) if rule == BY_GROUP else "" for g, rule in scores[["grade", "grade_rule"]].to_numpy()
+        ]
+        return pd.Series(capped, index=scores.index, dtype="str")
     columns = ["views", "view_missing", "behaviour_points", "financial_points", "grade", "grade_rule"]
     code = scores.groupby(columns, dropna=False, sort=False).ngroup().to_numpy(dtype=np.int64)
     first = np.unique(code, return_index=True)[1]
@@ -161,7 +193,7 @@ def _notes(views: str, missing: str, behaviour: Any, financial: Any, grade: str,
         yield codes.VIEW_NOTES[missing]
     elif views in codes.COMBINED_NOTES:
         yield codes.COMBINED_NOTES[views].format(behaviour=behaviour, financial=financial)
-    sentence = {"kept": codes.GRADE_KEPT, "capped": codes.GRADE_CAPPED}.get(rule)
+    sentence = {"kept": codes.GRADE_KEPT, "capped": codes.GRADE_CAPPED, BY_GROUP: codes.GRADE_BY_GROUP}.get(rule)
     if sentence:
         yield sentence.format(grade=grade)
 
@@ -187,6 +219,14 @@ def _figures(rows: Rows, rules: Rules, classes: engine.Classes, caps: engine.Cap
         "to_minor": result.to.column(),
         "to_terms_days": result.terms.column(),
     }
+
+
+def _layers(rows: Rows, caps: engine.Caps) -> dict[str, Any]:
+    """What layers in force let each limit be."""
+    names = zip(("cap_entity_minor", "cap_ceiling_minor", "cap_segment_minor", "cap_pool_minor"), caps.layers.values(), strict=True)
+    found: dict[str, Any] = {name: cap.column() for name, cap in names}
+    beside = {"pool_minor": rows.features["pool_minor"], "layers_converted": rows.features["layers_converted"]}
+    return found | {"pool_free_minor": caps.free.column()} | beside
 
 
 def _derivation(caps: engine.Caps, size: int) -> pd.Series[Any]:
@@ -274,6 +314,11 @@ def _refused(frame: pd.DataFrame, rows: Rows, rules: Rules, caps: engine.Caps, r
     of the policy's formula without which policy proposes nothing."""
     for c, reason in rules.without_rate.items():
         _quarantine(frame, rows.currency == c, f"{MISSING_RATE}: {_INCOMPARABLE.format(reason=reason)}")
+    unknown = rows.features["layers_unknown"]
+    for reason in unknown[unknown != ""].unique():
+        why = NO_LAYER_RATE.format(reason=reason)
+        reviewed = (frame["state"] == CustomerState.REVIEWED).to_numpy()
+        _quarantine(frame, (unknown == reason).to_numpy(dtype=bool) & reviewed, f"{MISSING_RATE}: {why}")
     for entry, flags in caps.substitutes.items():
         name, _, action = entry.split(":")
         if action == "quarantine":
@@ -285,6 +330,7 @@ def _refused(frame: pd.DataFrame, rows: Rows, rules: Rules, caps: engine.Caps, r
 
 
 _INCOMPARABLE = marked("{reason}, so policy amounts cannot be compared with this account; add the rate and review again")
+NO_LAYER_RATE = marked("{reason}, so a layer in force cannot be compared with this account; add the rate and review again")
 _NO_FIGURE = marked("no limit on file, and need cannot be computed (neither sales with terms nor cleared items in source, or no grade)")
 
 _WITHOUT = marked("policy proposes nothing without this figure, which is missing or too old: {figure}")

@@ -38,6 +38,7 @@ class Rows:
     need: Maybe
     exposure: Ints
     segment: pd.Series[Any]
+    others_owe: Maybe
 
     def of_segments(self, known: Collection[str]) -> Iterator[tuple[str, Flags]]:
         """Each segment of `known` that has customers here, and those; the others under an empty name."""
@@ -75,7 +76,7 @@ class Rows:
 
 
 def gather(features: pd.DataFrame, scores: pd.DataFrame, states: pd.DataFrame, *, policy: Policy) -> Rows:
-    """The reviewed customers of `states` with their features and scores.
+    """The reviewed customers of `states` with their features and scores; what others of their groups owe is not known yet.
 
     Raises ReviewStopped naming customers that are lost between stages (no features or no score row), stand twice, or appear from nowhere.
     """
@@ -115,6 +116,7 @@ def gather(features: pd.DataFrame, scores: pd.DataFrame, states: pd.DataFrame, *
         need=larger(least, peak) if policy.limits.need.at_least_peak_balance else least,
         exposure=found["exposure_minor"].to_numpy(dtype=np.int64),
         segment=states.set_index("customer_id")["policy_segment"].reindex(ids).fillna("").astype("str").reset_index(drop=True),
+        others_owe=Maybe(np.zeros(len(ids), dtype=np.int64), np.zeros(len(ids), dtype=bool)),
     )
 
 

@@ -148,6 +148,7 @@ def _stated(formula: Formula | None, stand_ins: Mapping[str, Literal]) -> Iterat
 
 
 RATE_USED = marked("{base} to {quote} at {rate} of {day} ({source})")
+NO_RATE = marked("no rate from {base} to {quote} on {day}")
 
 
 def _rate_used(policy: Policy, code: str, rates: RateTable | None, as_of: date) -> str:
@@ -163,9 +164,7 @@ def _without_rate(policy: Policy, currencies: Sequence[str], rates: RateTable | 
     for c, code in enumerate(currencies):
         if code == policy.control_currency:
             continue
-        reason = marked("no rate from {base} to {quote} on {day}").format(
-            base=policy.control_currency, quote=code or "(no currency)", day=as_of
-        )
+        reason = NO_RATE.format(base=policy.control_currency, quote=code or "(no currency)", day=as_of)
         try:
             if rates is None or code not in EXPONENTS:
                 found.append((c, reason))

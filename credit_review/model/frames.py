@@ -321,11 +321,24 @@ FEATURES = _dataset(
     cover_cap_minor            int?   largest limit whose own risk, used in full, is within policy's insurance.own_risk_up_to
     cover_caps                 str    what that becomes on days known to come: `day=amount` joined by |
     cover_notes                str    cover that does not count and why, sentences joined by |
+    entity_limit_minor         int?   base limit for all our companies, where the account is one company's own
+    ceiling_minor              int?   ceiling in force for the account on the day the review started
+    segment_limit_minor        int?   segment limit in force then
+    pool_minor                 int?   group limit in force then: a shared pool of all members
+    layers_converted           str    which of these are kept in another currency: amount, rate, day and source, sentences joined by |
+    layers_unknown             str    why one of them cannot be compared with the account
     """,
-    later="""season_peak_minor cover_cap_minor cover_caps cover_notes
+    later="""entity_limit_minor ceiling_minor segment_limit_minor pool_minor layers_converted layers_unknown
+    season_peak_minor cover_cap_minor cover_caps cover_notes
     remarks company_kind statements_audited statements_age_days altman_model altman_score altman_zone altman_z2 altman_z2_trend
     equity_ratio interest_coverage current_ratio net_margin""",
 )
+
+LAYER_AMOUNTS = ("entity_limit_minor", "ceiling_minor", "segment_limit_minor", "pool_minor")
+LAYER_TEXTS = ("layers_converted", "layers_unknown")
+"""Columns of FEATURES that say which layers were in force beside an account; no ledger knows them."""
+LAYERS_IN_FORCE = ("subject_id", "layer", "legal_entity", "currency", "amount_minor")
+"""Columns of the layers in force that a review keeps: customer (of a group limit the group), layer, legal entity, currency, minor units."""
 
 GROUPS = _dataset(
     "groups",
@@ -445,8 +458,16 @@ PROPOSALS = _dataset(
     need_at_terms_minor     int?   need by sales at the proposed terms, where they are others than those in force and policy ranks terms
     rate_used               str    rate, day and source at which policy's amounts were converted to the account currency
     kept_by                 str    currency_band: the limit stays, since another rate within policy's band would leave it as it is
+    cap_entity_minor        int?   base limit for all our companies, which bounds one company's own
+    cap_ceiling_minor       int?   ceiling in force
+    cap_segment_minor       int?   segment limit in force
+    cap_pool_minor          int?   what the group's shared pool lets this limit be: what other members leave, at least the limit in force
+    pool_minor              int?   the shared pool itself
+    pool_free_minor         int?   what the other members of the group leave of it; missing where a member's exposure has no rate
+    layers_converted        str    layers kept in another currency: amount, rate, day and source, sentences joined by |
     """,
-    later="""grade_name grade_note secured_minor derivation policy_segment cap_cover_minor cover_caps cover_notes
+    later="""cap_entity_minor cap_ceiling_minor cap_segment_minor cap_pool_minor pool_minor pool_free_minor layers_converted
+    grade_name grade_note secured_minor derivation policy_segment cap_cover_minor cover_caps cover_notes
     bad_members rate_used kept_by need_at_terms_minor season_peak_minor""",
 )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, TypeVar
 
@@ -26,7 +26,8 @@ class Customer:
     """One customer as its review read it, and the rules of that review.
 
     Its rows of ITEMS, CUSTOMERS (with the limit in force), EXTERNAL, STATEMENTS, REMARKS, COVER and QUARANTINE after validation, its STATES
-    row, the book's GROUPS, and the grade of its last review (empty where there is none).
+    row, the book's GROUPS, and the grade of its last review (empty where there is none). `layers` are its features LAYER_AMOUNTS and
+    LAYER_TEXTS, and `others_owe` what the other members of its group owe of a shared pool; nothing of these changes.
     """
 
     items: pd.DataFrame
@@ -44,6 +45,8 @@ class Customer:
     scorecard: Scorecard
     rates: fx.RateTable
     capabilities: Collection[str]
+    layers: Mapping[str, Any] = field(default_factory=dict)
+    others_owe: int | None = None
 
     @property
     def currency(self) -> str:
@@ -109,10 +112,13 @@ def after(customer: Customer, changes: Sequence[Change]) -> pd.DataFrame:
         remarks=_each(customer.remarks, names, as_is, lambda rows, _: rows),
         quarantine=_each(customer.quarantine, names, as_is, lambda rows, _: rows),
     ).frame
+    features = features.assign(**customer.layers).astype(features.dtypes.to_dict())
     previous = pd.Series(customer.previous, index=names, dtype="str")
     scores = scoring.score(features, customer.scorecard, customer.policy, previous=previous)
     states = _each(customer.states, names, as_is, lambda rows, _: rows)
-    found = limits.propose(features, scores, customer.groups, states, policy=customer.policy, as_of=customer.as_of, rates=customer.rates)
+    owed = {} if customer.others_owe is None else dict.fromkeys(names, customer.others_owe)
+    rules: dict[str, Any] = {"policy": customer.policy, "as_of": customer.as_of, "rates": customer.rates, "others_owe": owed}
+    found = limits.propose(features, scores, customer.groups, states, **rules)
     return found.sort_values("customer_id", ignore_index=True)
 
 

@@ -180,12 +180,17 @@ def findings(policy: Policy) -> Found:
 
 
 def group_rules(policy: Policy) -> Found:
-    """Statuses and grades of members that are bad for their group which no customer has."""
+    """Statuses and grades of the rules for groups which no customer has."""
     for name, known in (("bad_statuses", tuple(str(s) for s in CreditStatus)), ("bad_grades", policy.grade_names)):
         for i, one in enumerate(getattr(policy.groups, name)):
             if one not in known:
                 text = said("{name} is not known; expected one of {known}", name=repr(one), known=", ".join(known))
                 yield Problem(("groups", name, i), text)
+    best, names = policy.groups.best_grade, policy.grade_names
+    if best is not None and best not in names:
+        yield Problem(
+            ("groups", "best_grade"), said("unknown grade {grade}; expected one of {known}", grade=repr(best), known=", ".join(names))
+        )
 
 
 def worklists(policy: Policy) -> Found:

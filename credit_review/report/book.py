@@ -6,7 +6,8 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from credit_review.hearing import heard
-from credit_review.model.money import EXPONENTS
+from credit_review.limits.layer_words import SHARED_POOL
+from credit_review.model.money import EXPONENTS, Money
 from credit_review.report import charts
 from credit_review.report.charts import NO_GRADE, Ageing, Grades, Steps
 from credit_review.report.named import named, names
@@ -118,7 +119,8 @@ def groups_table(data: ReportData) -> Table:
     called = names(data)
     largest = data.groups.sort_values(["exposure_minor", "group_id"], ascending=[False, True]).head(LARGEST_GROUPS)
     limited = set(data.proposals.loc[data.proposals["from_minor"].notna(), "group_id"])
-    rows = [_group(r, named(r["group_id"], called), r["group_id"] in limited) for r in largest.to_dict("records")]
+    records = largest.to_dict("records")
+    rows = [_group(r, named(r["group_id"], called), r["group_id"] in limited) for r in records]
     note = said_many(
         "The {shown} largest of {count} group, in control currency at the dated rates.",
         "The {shown} largest of {count} groups, in control currency at the dated rates.",
@@ -126,7 +128,22 @@ def groups_table(data: ReportData) -> Table:
         shown=count(len(rows)),
         count=count(len(data.groups)),
     )
-    return Table(headings, rows, note=note)
+    pools = _pools(data.features)
+    if not pools.keys() & {r["group_id"] for r in records}:
+        return Table(headings, rows, note=note)
+    shared = [[*row, pools.get(r["group_id"], DASH)] for r, row in zip(records, rows, strict=True)]
+    said_of_pools = said("A shared pool is for all members together: their limits may add up to more, and none has all of it for itself.")
+    return Table((*headings, num(SHARED_POOL)), shared, note=listed([note, said_of_pools], by=marked("{first} {rest}")))
+
+
+def _pools(features: pd.DataFrame) -> dict[str, str]:
+    """The shared pool of each group that has one, as a member's account has it, with its currency."""
+    pooled = features[features["pool_minor"].notna()].sort_values("customer_id").drop_duplicates("group_id")
+    columns = (pooled[name].tolist() for name in ("group_id", "customer_id", "pool_minor", "currency"))
+    return {
+        group or customer: said("{amount}", amount=Money(int(minor), currency))
+        for group, customer, minor, currency in zip(*columns, strict=True)
+    }
 
 
 def concentration_tables(data: ReportData) -> list[tuple[str, Table]]:

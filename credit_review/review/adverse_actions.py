@@ -6,20 +6,23 @@ The functions write and append entries; the caller commits. What is decided here
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, tzinfo
+from functools import cache
 from typing import Any
 
 from credit_review import adverse
 from credit_review.audit import Action
 from credit_review.controls.alarm import Alarm, Severity
 from credit_review.errors import BadInput, Conflict, Refused
-from credit_review.model.records import AdverseAction, Proposal, Review
+from credit_review.limits.layers import limit_on
+from credit_review.model.records import AdverseAction, LimitAccount, LimitChange, Proposal, Review
 from credit_review.model.states import AdverseClass, Direction, ProposalState, ReviewKind, Unwelcome
 from credit_review.policy import AdverseRules
 from credit_review.ports import Entry, UnitOfWork
 from credit_review.review.directory import active_person
+from credit_review.review.layers import Recorded, recorded
 from credit_review.review.naming import actor
 from credit_review.review.standing import matrix_in_force, policy_in_force
 from credit_review.words import said
@@ -36,7 +39,10 @@ _LONGEST_TEXT = 2000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """A decided proposal that went against its customer: what it was, since when, what it seems to be, and what was confirmed so far."""
+    """A decided proposal that went against its customer: what it was, since when, what it seems to be, and what was confirmed so far.
+
+    `before_minor` is the limit in force of its customer that a first ceiling, segment limit or shared pool lowered; None of others.
+    """
 
     proposal: Proposal
     kind: Unwelcome
@@ -44,52 +50,108 @@ class Case:
     suggested: AdverseClass
     reasons: tuple[str, ...]
     confirmed: AdverseAction | None = None
+    before_minor: int | None = None
 
     @property
     def packet(self) -> dict[str, Any]:
-        """What was decided on."""
+        """What was decided on; of a first bound with the limit in force that it lowered."""
         found: dict[str, Any] = json.loads(self.proposal.packet_json)
-        return found
+        return found if self.before_minor is None else found | {"from_minor": self.before_minor}
 
 
-def cases(uow: UnitOfWork, rules: AdverseRules, *, zone: tzinfo, **filters: Any) -> list[Case]:
-    """Every decided proposal that went against its customer, oldest decision first. Empty where the policy names no jurisdiction."""
+Shares = Callable[[str], Mapping[str, float]]
+"""By review id, which fraction of its class each customer's reduction reached by the same rule; empty where that is not known."""
+
+
+def _unknown(review_id: str) -> Mapping[str, float]:
+    return {}
+
+
+def cases(uow: UnitOfWork, rules: AdverseRules, *, zone: tzinfo, shares: Shares = _unknown, **filters: Any) -> list[Case]:
+    """Every decided proposal that went against its customer, oldest decision first. Empty where the policy names no jurisdiction.
+
+    `shares` is asked only where the policy suggests changes to a whole class.
+    """
     if rules.profile == "none":
         return []
     asked = [r.review_id for r in uow.find(Review, kind=ReviewKind.AD_HOC)]
     lowered = uow.find(Proposal, state=ProposalState.APPLIED, direction=_MAY_LOWER, **filters)
     found = {one.proposal_id: one for one in (*lowered, *(uow.find(Proposal, state=_ENDED, review_id=asked, **filters) if asked else ()))}
     known = {one.proposal_id: one for one in uow.find(AdverseAction)}
-    made = (_case(one, rules, zone, known.get(key)) for key, one in sorted(found.items()))
+    of_class = cache(shares) if rules.whole_class_from is not None else _unknown
+    made = (_case(uow, one, rules, zone, known.get(key), of_class) for key, one in sorted(found.items()))
     return sorted((case for case in made if case is not None), key=lambda case: case.decided)
 
 
-def _case(proposal: Proposal, rules: AdverseRules, zone: tzinfo, confirmed: AdverseAction | None) -> Case | None:
+def _case(
+    uow: UnitOfWork, proposal: Proposal, rules: AdverseRules, zone: tzinfo, confirmed: AdverseAction | None, shares: Shares
+) -> Case | None:
     packet = json.loads(proposal.packet_json)
-    kind = adverse.unwelcome(packet, applied=proposal.state == ProposalState.APPLIED)
+    applied = proposal.state == ProposalState.APPLIED
+    kind, before, asked = adverse.unwelcome(packet, applied=applied), None, packet.get("request")
+    if kind is None and applied and adverse.first_bound(packet):
+        kind, before = _lowered(uow, proposal)
     if kind is None or proposal.decided_at is None:
         return None
     return Case(
         proposal=proposal,
         kind=kind,
         decided=proposal.decided_at.astimezone(zone).date(),
-        suggested=adverse.suggested(packet, kind, rules),
+        suggested=adverse.suggested(
+            packet, kind, rules, of_class=0.0 if asked else shares(proposal.review_id).get(proposal.customer_id, 0.0)
+        ),
         reasons=adverse.principal_reasons(packet),
         confirmed=confirmed,
+        before_minor=before,
     )
+
+
+def _lowered(uow: UnitOfWork, proposal: Proposal) -> tuple[Unwelcome | None, int | None]:
+    """Whether a first bound lowered the limit in force on its first day, and from what; of a shared pool, that of any member.
+
+    A pool counts by its amount: what the others owed that day is not on record. One that cannot be compared for want of a rate counts.
+    """
+    change = next(iter(uow.find(LimitChange, proposal_id=proposal.proposal_id)), None)
+    if change is None:
+        return None, None
+    try:
+        own = _layers(uow, proposal.customer_id, proposal, change)
+        before = None if own is None else _without(own, change)
+        if before is not None:
+            return Unwelcome.REDUCTION, before
+        others = [_layers(uow, member, proposal, change) for member in sorted(own.others)] if own is not None else []
+        hit = any(one is not None and _without(one, change) is not None for one in others)
+    except Refused:
+        return Unwelcome.REDUCTION, None
+    return (Unwelcome.REDUCTION, None) if hit else (None, None)
+
+
+def _layers(uow: UnitOfWork, customer_id: str, proposal: Proposal, change: LimitChange) -> Recorded | None:
+    """The layers of a customer on a change's first day, as known when it was applied; None of one without any."""
+    if not uow.find(LimitAccount, subject_kind="customer", subject_id=customer_id, limit=1):
+        return None
+    return recorded(uow, customer_id, on=change.effective_from, now=change.applied_at, control=proposal.currency)
+
+
+def _without(found: Recorded, change: LimitChange) -> int | None:
+    """The limit in force on a change's first day had it not been made, where that is above the one with it; None where it is not."""
+    rest = [row for row in found.layers if row.key != change.account_id]
+    before, after = (limit_on(rows, change.effective_from).amount_minor for rows in (rest, found.layers))
+    return before if before is not None and (after or 0) < before else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clerk:
-    """Who answers about notices, at which moment, in which time zone; with the policy in force."""
+    """Who answers about notices, at which moment, in which time zone; with the policy in force, and what suggests a whole class."""
 
     person_id: str
     now: datetime
     zone: tzinfo
     rules: AdverseRules
+    shares: Shares = _unknown
 
     @classmethod
-    def admitted(cls, uow: UnitOfWork, person_id: str, now: datetime, zone: tzinfo) -> Clerk:
+    def admitted(cls, uow: UnitOfWork, person_id: str, now: datetime, zone: tzinfo, shares: Shares = _unknown) -> Clerk:
         """The active person, who has a worklist or a tier. Refused otherwise, and where the policy names no jurisdiction."""
         today = now.astimezone(zone).date()
         policy, matrix = policy_in_force(uow, now), matrix_in_force(uow, now)
@@ -105,7 +167,7 @@ class Clerk:
                 "adverse.no_profile", said("the policy names no jurisdiction, so no notice is owed"),
                 next_step=said("name one under `adverse_action` in policy.yaml; docs/adverse-action.md"),
             )  # fmt: skip
-        return cls(person_id=person_id, now=now, zone=zone, rules=policy.adverse_action)
+        return cls(person_id=person_id, now=now, zone=zone, rules=policy.adverse_action, shares=shares)
 
     @property
     def today(self) -> date:
@@ -197,7 +259,8 @@ def overdue(found: Iterable[Case], today: date, clock: adverse.Clock | None) -> 
     for case in found:
         one = case.confirmed
         if one is None:
-            due, what = adverse.notice_due(case.suggested, clock, case.decided), "not_classified"
+            thought = AdverseClass.ADVERSE if case.suggested == AdverseClass.WHOLE_CLASS else case.suggested  # that needs a person's reason
+            due, what = adverse.notice_due(thought, clock, case.decided), "not_classified"
         elif one.notice_due is not None and one.notified_on is None:
             due, what = one.notice_due, "no_notice"
         elif one.reasons_due is not None and one.reasons_given_on is None:
@@ -210,7 +273,7 @@ def overdue(found: Iterable[Case], today: date, clock: adverse.Clock | None) -> 
 
 
 def _found(uow: UnitOfWork, proposal_id: str, by: Clerk) -> Case:
-    of = cases(uow, by.rules, zone=by.zone, proposal_id=proposal_id)
+    of = cases(uow, by.rules, zone=by.zone, shares=by.shares, proposal_id=proposal_id)
     if not of:
         raise BadInput(
             said("{proposal} is no decided reduction or refusal", proposal=proposal_id),

@@ -24,7 +24,8 @@ class Manifest:
     Fixed when the review starts: everything down to `lock_sha256` and the governed documents (`mappings` by source name, `policy`,
     `authority`, `delegations`, `calendars`, `scorecard`). Known once the snapshot is written, and never changed after: `snapshot`,
     `ledger`, `customers` (master with groups), `identities`, `external`, `statements`, `remarks`, `cover`, `rates`,
-    `limits` (in force), `history` (earlier outcomes with the grades they gave, deferrals, exclusions).
+    `limits` (in force), `layers` (that bound them; empty where none was in force), `history` (earlier outcomes with the grades they
+    gave, deferrals, exclusions).
     """
 
     review_id: str
@@ -53,6 +54,7 @@ class Manifest:
     cover: str = ""
     rates: str = ""
     limits: str = ""
+    layers: str = ""
     history: str = ""
 
     @property
@@ -63,7 +65,7 @@ class Manifest:
     def to_json(self) -> str:
         """Canonical JSON text, the bytes whose SHA-256 stands in every proposal."""
         data: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
-        for name in OPTIONAL_INPUTS:
+        for name in (*OPTIONAL_INPUTS, "layers"):
             if not data[name]:
                 del data[name]  # manifests without them are as they were before there were any
         return canonical({**data, "as_of": self.as_of.isoformat(), "mappings": dict(self.mappings)})
@@ -96,7 +98,9 @@ class Manifest:
 OPTIONAL_INPUTS = ("statements", "remarks")
 """Datasets that a source may hand over or not."""
 
-SNAPSHOT_INPUTS = ("snapshot", "ledger", "customers", "identities", "external", *OPTIONAL_INPUTS, "cover", "rates", "limits", "history")
+SNAPSHOT_INPUTS = (
+    "snapshot", "ledger", "customers", "identities", "external", *OPTIONAL_INPUTS, "cover", "rates", "limits", "layers", "history",
+)  # fmt: skip
 """Fields that are known only once the snapshot is written."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import date
 from hashlib import sha256
@@ -31,7 +31,7 @@ def list_cases(config: Path, *, everything: bool, as_json: bool) -> None:
     opened = services(config)
     with opened.store.read() as uow:
         rules = _rules(opened, uow)
-        found = adverse_actions.cases(uow, rules, zone=opened.settings.zone)
+        found = adverse_actions.cases(uow, rules, zone=opened.settings.zone, shares=_shares(opened))
     clock = adverse.clock_of(rules)
     open_cases = [one for one in found if everything or _owed(one, clock) is not None]
     open_cases.sort(key=lambda one: (_owed(one, clock) or date.max, one.proposal.proposal_id))
@@ -48,6 +48,17 @@ def list_cases(config: Path, *, everything: bool, as_json: bool) -> None:
 
 def _rules(opened: Services, uow: UnitOfWork) -> AdverseRules:
     return policy_in_force(uow, opened.clock.now()).adverse_action
+
+
+def _shares(opened: Services) -> adverse_actions.Shares:
+    """How much of its class each customer's reduction reached, from the files of its review; asked only where policy suggests by it."""
+
+    def lowered(review_id: str) -> Mapping[str, float]:
+        from credit_review.adapters import reviewed  # pandas is slow to start
+
+        return reviewed.shares_lowered(opened.settings.data, review_id)
+
+    return lowered
 
 
 def _owed(case: Case, clock: adverse.Clock | None) -> date | None:
@@ -136,7 +147,7 @@ def show(config: Path, proposal_id: str, *, as_json: bool) -> None:
 
 
 def _one(opened: Services, uow: UnitOfWork, rules: AdverseRules, proposal_id: str) -> Case:
-    found = adverse_actions.cases(uow, rules, zone=opened.settings.zone, proposal_id=proposal_id)
+    found = adverse_actions.cases(uow, rules, zone=opened.settings.zone, shares=_shares(opened), proposal_id=proposal_id)
     if not found:
         raise BadInput(
             said("{proposal} is no decided reduction or refusal", proposal=proposal_id),
@@ -212,7 +223,7 @@ def _acting(config: Path, as_person: str, act: Callable[[UnitOfWork, Clerk], lis
     opened = services(config)
     with opened.store.begin() as uow:
         person = me(opened, uow, as_person)
-        done = act(uow, Clerk.admitted(uow, person.person_id, opened.clock.now(), opened.settings.zone))
+        done = act(uow, Clerk.admitted(uow, person.person_id, opened.clock.now(), opened.settings.zone, _shares(opened)))
         uow.commit()
     return done
 

@@ -40,10 +40,10 @@ STARTER = {  # typed by hand for the starter policy, scorecard and matrix; docs/
     "06": {"points": 320, "grade": "E", "to_minor": 15_000_00, "route": "worklist", "tier": "T1", "overdue_minor": 9_000_00},
     "07": {"to_minor": 0, "route": "by rule", "forbids_increase": "class_no_increase", "exposure_minor": 0},
     "08": {"state": "excluded", "exposure_minor": 20_000_00},
-    "09": {"own_risk_minor": 59_000_00, "exposure_minor": 100_000_00, "to_minor": 180_000_00, "tier": "T2"},
+    "09": {"own_risk_minor": 59_000_00, "exposure_minor": 100_000_00, "to_minor": 170_000_00, "tier": "T2"},
     "10": {"quarantined_rows": 1, "exposure_minor": 3_500_00, "to_minor": 10_000_00, "forbids_increase": "quarantined_rows"},
     "11": {"state": "quarantined", "quarantined_rows": 1, "exposure_minor": 2_000_00},
-    "12": {"exposure_minor": 1_400_000_00, "to_minor": 1_690_000_00, "tier": "T3", "approvals": 2, "direction": "up"},
+    "12": {"exposure_minor": 1_400_000_00, "to_minor": 1_600_000_00, "tier": "T3", "approvals": 2, "direction": "up"},
 }
 
 

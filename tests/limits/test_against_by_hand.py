@@ -18,6 +18,7 @@ from book import STARTER, book, changed, customer
 from credit_review import fx
 from credit_review.canaries.by_hand import by_hand
 from credit_review.limits import explain, propose
+from credit_review.limits.layers import LayerLimit, limit_on
 
 AS_OF = date(2026, 6, 30)
 RATES = fx.RateTable.from_rows(
@@ -50,6 +51,11 @@ CUSTOMERS = st.fixed_dictionaries(
         "open_items_minor": amount,
         "security_minor": amount,
         "cover_cap_minor": st.one_of(st.none(), st.none(), amount),
+        "entity_limit_minor": st.one_of(st.none(), st.none(), amount),
+        "ceiling_minor": st.one_of(st.none(), amount),
+        "segment_limit_minor": st.one_of(st.none(), st.none(), amount),
+        "pool_minor": st.one_of(st.none(), amount),
+        "others_owe_minor": st.one_of(st.none(), amount, st.integers(-(10**6), 0)),
         "overdue_minor": amount,
         "oldest_dpd_days": st.sampled_from([0, 30, 31, 200]),
         "quarantined_minor": st.sampled_from([0, 0, 0, 500]),
@@ -112,10 +118,17 @@ def known(value):
     return None if pd.isna(value) else int(value)
 
 
+def bound(row):
+    """The smallest cap by a layer in force."""
+    found = [known(row[f"cap_{layer}_minor"]) for layer in ("entity", "ceiling", "segment", "pool")]
+    return min((cap for cap in found if cap is not None), default=2**62)
+
+
 def agree(drawn, edits):
     rules = changed(**edits) if edits else STARTER
     customers = [customer(f"c{i:02}", **c) for i, c in enumerate(drawn)]
-    frame = propose(*book(*customers), policy=rules, as_of=AS_OF, rates=RATES)
+    owed = {c["customer_id"]: c["others_owe_minor"] for c in customers}
+    frame = propose(*book(*customers), policy=rules, as_of=AS_OF, rates=RATES, others_owe=owed)
     plain = rules.model_dump()
     for c, row in zip(customers, frame.to_dict("records"), strict=True):
         hand = by_hand(c | {"points": 500, "pd_fraction": 0.02}, plain, rate=RATIO[c["currency"]], unit=UNIT[c["currency"]])
@@ -160,14 +173,14 @@ def test_what_the_policy_promises_holds_for_every_customer(drawn):
         if row["state"] != "reviewed":
             continue
         to, now = int(row["to_minor"]), c["limit_minor"]
-        assert to >= 0
+        assert 0 <= to <= bound(row)
         if row["forbids_increase"]:
             assert row["direction"] != "up" and to <= max(now if now is not None else c["exposure_minor"], 0)
         if row["direction"] == "up":
             assert to <= now + max(now // 2, 500_000)
             assert to <= row["after_caps_minor"]
         if row["direction"] == "down" and c["status"] in ("active", "new", "blocked", "legal") and now <= 500_000_000:
-            assert to >= now - max(now // 2, 500_000)
+            assert to >= min(now - max(now // 2, 500_000), bound(row))
         if row["direction"] == "new":
             assert to <= row["after_caps_minor"]
         if c["status"] in ("insolvent", "prepayment"):
@@ -194,9 +207,34 @@ def test_no_formula_takes_a_limit_outside_caps_steps_and_grid(drawn, formula, ru
             assert to <= capped and (now is None or to <= now + max(now // 2, 500_000))
         if row["direction"] == "down" and c["status"] in ("active", "new", "blocked", "legal") and now <= 500_000_000:
             open_now = {"none": 0, "open_items": c["open_items_minor"], "exposure": c["exposure_minor"]}[run_off]
-            assert to >= max(now - max(now // 2, 500_000), min(now, open_now))
+            assert to >= min(max(now - max(now // 2, 500_000), min(now, open_now)), bound(row))
         step = 50_000 if to <= 1_000_000 else 100_000 if to <= 10_000_000 else 500_000
-        assert to == now or to % step == 0
+        assert to == now or to % step == 0 or to == bound(row)
+
+
+def layer(name, minor, taken=0):
+    return LayerLimit(layer=name, key=name, amount_minor=minor, effective_from=AS_OF, taken_minor=taken)
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.lists(CUSTOMERS, min_size=8, max_size=24), POLICIES)
+def test_no_proposal_is_above_a_layer_in_force_and_a_raised_limit_takes_effect_in_full(drawn, edits):
+    customers = [customer(f"c{i:02}", **(c | {"currency": "EUR"})) for i, c in enumerate(drawn)]
+    owed = {c["customer_id"]: c["others_owe_minor"] for c in customers}
+    frame = propose(*book(*customers), policy=changed(**edits), as_of=AS_OF, others_owe=owed)
+    for c, row in zip(customers, frame.to_dict("records"), strict=True):
+        if row["state"] != "reviewed":
+            continue
+        to, taken = int(row["to_minor"]), max(c["others_owe_minor"] or 0, 0)
+        bounds = [c["ceiling_minor"], c["segment_limit_minor"], c["entity_limit_minor"], c["pool_minor"]]
+        assert all(bound is None or to <= bound for bound in bounds)
+        layers = [layer("ceiling", c["ceiling_minor"]), layer("segment", c["segment_limit_minor"]), layer("group", c["pool_minor"], taken)]
+        in_force = limit_on([layer("base", to), *layers], AS_OF).amount_minor
+        assert in_force <= to
+        if row["direction"] in ("up", "new"):
+            assert in_force == to
+        elif c["pool_minor"] is None:
+            assert in_force == to, "only what others owe of a shared pool holds down a limit that stays"
 
 
 @settings(max_examples=12, deadline=None)

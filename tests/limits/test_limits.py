@@ -450,6 +450,27 @@ def test_a_bad_member_stops_increases_of_the_others_in_its_group_and_is_named_an
     assert "another member of its group" in steps["No increase, because"] and steps["Bad for its group by policy"] == "c2"
 
 
+def test_a_bad_member_caps_the_grade_of_the_others_where_policy_says_so_and_betters_none():
+    rows = [
+        customer("c1", grade="A"), customer("c2", group_id="c1", grade="E"), customer("c3", group_id="c1", grade="D"),
+        customer("c4", group_id="c1", grade=""), customer("c5", grade="A"),
+    ]  # fmt: skip
+    features, scores, groups, states = book(*rows)
+    named = groups.assign(bad_members=groups["group_id"].map({"c1": "c2", "c5": ""}))
+
+    def graded(**edits):
+        found = propose(features, scores, named, states, policy=changed(**edits), as_of=AS_OF)
+        return found.set_index("customer_id")
+
+    found, plain = graded(groups__best_grade="C"), graded()
+    assert found["grade"].to_dict() == {"c1": "C", "c2": "E", "c3": "D", "c4": "", "c5": "A"}
+    assert plain["grade"].to_dict() == {"c1": "A", "c2": "E", "c3": "D", "c4": "", "c5": "A"}
+    assert found.loc["c1", "cap_grade_minor"] < plain.loc["c1", "cap_grade_minor"]
+    assert found.loc[["c2", "c3", "c4", "c5"], "to_minor"].equals(plain.loc[["c2", "c3", "c4", "c5"], "to_minor"])
+    told = dict(explain(found.loc["c1"].to_dict()))["How the grade came about"]
+    assert told.endswith("no better than C while a member of its group is bad for it")
+
+
 def test_a_limit_kept_within_the_currency_band_says_so_and_one_beyond_it_is_proposed():
     """The ceiling of grade B binds: at 1 USD a euro it was the limit; at 0.90 it is a tenth less."""
     ceiling = int(changed().limits.by_grade["B"].ceiling)

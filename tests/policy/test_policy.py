@@ -80,6 +80,7 @@ CASES = [
     (("terms", "ranked", [30, 14]), "terms.ranked[1]", "strictest first"),
     (("terms", "ranked", [14, 30, 60]), "terms.by_grade.E", "stricter than all terms.ranked"),
     (("groups", {"bad_grades": ["Z"]}), "groups.bad_grades[0]", "'Z' is not known"),
+    (("groups", {"best_grade": "Z"}), "groups.best_grade", "Z"),
     (("groups", {"bad_statuses": ["bankrupt"]}), "groups.bad_statuses[0]", "expected one of active"),
     (("terms", "tighten_when", ["E", "E"]), "terms.tighten_when[1]", "twice"),
     (("straight_through", "grades", ["A", "Q"]), "straight_through.grades[1]", "unknown grade 'Q'"),

@@ -142,6 +142,20 @@ def test_totals_equal_sums_of_the_frames():
         assert sum(grades.own) + sum(grades.covered) == int(mine["exposure_minor"].sum())
 
 
+def test_the_shared_pool_of_a_group_stands_in_the_report_in_those_words_and_a_book_without_one_has_no_column():
+    d = data()
+    largest = d.groups.sort_values(["exposure_minor", "group_id"], ascending=[False, True])["group_id"].iloc[0]
+    mine = d.features["group_id"] == largest
+    table = book.groups_table(
+        replace(d, features=d.features.assign(pool_minor=pd.Series(7_500_000_00, d.features.index, dtype="Int64").where(mine)))
+    )
+    currency = d.features.loc[mine].sort_values("customer_id")["currency"].iloc[0]
+    assert table.headings[-1].label == "group limit (shared pool)"
+    assert [Words("en").say(row[-1]) for row in table.rows[:2]] == [f"7,500,000 {currency}", "–"]
+    assert "their limits may add up to more" in Words("en").say(table.note)
+    assert len(book.groups_table(d).headings) == len(table.headings) - 1
+
+
 def test_concentration_is_shown_with_the_rates_it_was_converted_at():
     found = {
         "currency": "EUR", "exposure_minor": 200_000, "left_out": ["c9"],

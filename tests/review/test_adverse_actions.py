@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from decision_world import NOON, POLICY_TEXT, TODAY, World, digest_of, document, person, review
+from decision_world import NOON, POLICY_TEXT, TODAY, World, digest_of, document, person, proposal, review
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,11 +17,12 @@ from credit_review.adapters.store.business import compare_with_tables
 from credit_review.audit import Action
 from credit_review.errors import BadInput, Refused
 from credit_review.model.money import Money
-from credit_review.model.records import AdverseAction
+from credit_review.model.records import AdverseAction, LimitAccount
 from credit_review.model.states import AdverseClass, ProposalState, Unwelcome
 from credit_review.policy import AdverseRules
 from credit_review.review import adverse_actions
 from credit_review.review.adverse_actions import Clerk
+from credit_review.review.naming import account_id
 from credit_review.words import packed, said, words_for
 
 ZONE = ZoneInfo("Europe/Berlin")
@@ -79,6 +80,22 @@ def test_what_goes_against_a_customer_is_less_than_he_had_or_less_than_was_asked
 def test_a_cut_of_who_pays_in_time_is_adverse_and_of_who_is_late_now_it_is_not(fields, expected):
     assert adverse.suggested(packet_of(**fields), Unwelcome.REDUCTION, RULES) == expected
     assert adverse.suggested(packet_of(**fields), Unwelcome.REFUSAL, RULES) == AdverseClass.ADVERSE
+
+
+@pytest.mark.parametrize(
+    ("fields", "share", "expected"),
+    [
+        ({}, 0.9, AdverseClass.WHOLE_CLASS),
+        ({}, 0.899999, AdverseClass.ADVERSE),
+        (LATE, 1.0, AdverseClass.DELINQUENCY),
+        ({"status": "dormant"}, 1.0, AdverseClass.INACTIVITY),
+    ],
+)
+def test_a_change_to_substantially_all_of_a_class_is_suggested_from_the_share_that_policy_states(fields, share, expected):
+    rules = AdverseRules(profile="us_trade_credit", whole_class_from=0.9)
+    assert adverse.suggested(packet_of(**fields), Unwelcome.REDUCTION, rules, of_class=share) == expected
+    assert adverse.suggested(packet_of(**fields), Unwelcome.REFUSAL, rules, of_class=share) == AdverseClass.ADVERSE
+    assert adverse.suggested(packet_of(), Unwelcome.REDUCTION, RULES, of_class=1.0) == AdverseClass.ADVERSE
 
 
 def test_the_cap_that_held_is_the_first_reason_and_there_are_at_most_four():
@@ -162,6 +179,64 @@ def test_reductions_and_refused_requests_are_listed_and_nothing_else(world):
     found = {one.proposal.proposal_id: (one.kind, one.suggested) for one in listed(world)}
     assert found == {cut: (Unwelcome.REDUCTION, AdverseClass.ADVERSE), refused: (Unwelcome.REFUSAL, AdverseClass.ADVERSE)}
     assert listed(world, AdverseRules()) == []
+
+
+def test_a_suggested_change_to_a_whole_class_needs_a_reason_to_be_confirmed_and_the_clock_runs_until_then(world):
+    rules = AdverseRules(profile="us_trade_credit", whole_class_from=0.9)
+    cut, other = decided(world), decided(world, "c-2")
+    with world.store.read() as uow:
+        found = adverse_actions.cases(uow, rules, zone=ZONE, shares=lambda review: {"c-1": 0.95} if review == "r-1" else {})
+    assert {one.proposal.proposal_id: one.suggested for one in found} == {cut: AdverseClass.WHOLE_CLASS, other: AdverseClass.ADVERSE}
+    late = [one.subject for one in adverse_actions.overdue(found, TODAY + timedelta(31), CLOCK)]
+    assert sorted(late) == sorted([f"proposal:{cut}", f"proposal:{other}"])
+    with world.store.begin() as uow:
+        by = replace(Clerk.admitted(uow, "p-analyst", NOON, ZONE, lambda review: {"c-1": 0.95}), rules=rules)
+        with pytest.raises(BadInput, match="substantially all"):
+            adverse_actions.classify(uow, cut, by)
+        done = adverse_actions.classify(uow, cut, by, reason="the ceiling of grade B was lowered for all")
+    assert (done.suggested, done.classified, done.notice_due) == ("whole_class", "whole_class", None)
+
+
+def bounded(world, layer, minor, subject=("customer", "c-1")):
+    """A first ceiling, segment limit or pool of a subject, asked for c-1, approved and applied; the id of its proposal."""
+    account = account_id(*subject, "ALL", layer, "EUR")
+    world.write(
+        LimitAccount(account_id=account, subject_kind=subject[0], subject_id=subject[1], legal_entity="ALL", layer=layer, currency="EUR")
+    )
+    asked = {"amount_minor": minor, "layer": layer, "reason": "too much"}
+    packet = audit.canonical(packet_of(from_minor=None, from_terms_days=None, terms_days=None, to_minor=minor, request=asked))
+    one = proposal("c-1", account, None, minor, "EUR", review_id="r-2", packet_json=packet, digest=digest_of(packet), terms_days=None,
+                   policy_digest=digest_of(US_POLICY))  # fmt: skip
+    world.write(one)
+    assert world.decide("p-cfo", one.proposal_id).accepted
+    world.apply(one.proposal_id)
+    return one.proposal_id
+
+
+def test_a_first_bound_that_lowers_the_limit_in_force_is_adverse_action_with_the_limit_it_lowered(world):
+    world.write(replace(review(), review_id="r-2", kind="ad_hoc", scope="c-1#1"))
+    world.group("g-1", "c-1", "c-2")
+    world.limit("c-1", 50_000_00)
+    world.limit("c-2", 80_000_00)
+    pool = bounded(world, "group", 70_000_00, ("group", "g-1"))  # lowers the limit of the other member alone
+    bounded(world, "segment", 50_000_00)  # does not bind
+    ceiling = bounded(world, "ceiling", 20_000_00)
+    found = {one.proposal.proposal_id: one for one in listed(world)}
+    assert {key: (one.kind, one.suggested, one.before_minor) for key, one in found.items()} == {
+        pool: (Unwelcome.REDUCTION, AdverseClass.ADVERSE, None),
+        ceiling: (Unwelcome.REDUCTION, AdverseClass.ADVERSE, 50_000_00),
+    }
+    assert [found[key].reasons[0].split(" by ")[1] for key in (pool, ceiling)] == [
+        "what your group may owe us together",
+        "the most we have decided to grant you",
+    ]
+    of_pool, of_ceiling = (
+        adverse.letter(one.packet, one.kind, one.reasons, words_for(language="en"), company="X", on=TODAY, clock=CLOCK)
+        for one in (found[pool], found[ceiling])
+    )
+    assert "20,000 EUR instead of 50,000 EUR" in of_ceiling
+    assert "Your group may owe us 70,000 EUR together: a limit that its members share." in of_pool
+    assert act(world, adverse_actions.classify, ceiling).notice_due == TODAY + timedelta(30)
 
 
 def test_a_person_confirms_gives_notice_and_answers_and_the_log_says_each_of_it(world):
