@@ -5,6 +5,7 @@ Nothing here is given the real store. A file that is the real database, or that 
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -73,33 +74,39 @@ def open_sandbox(folder: Path, packets: Sequence[Mapping[str, Any]], *, real: st
     Refused `rehearsal.no_sandbox` where the file is that database, or holds what is no rehearsal.
     """
     path = (folder / FILE_NAME).resolve()
-    fresh = not path.exists()
     _require_another(path, real)
-    folder.mkdir(parents=True, exist_ok=True)
-    url = f"sqlite:///{path}"
-    if fresh:
-        schema.upgrade(url)
+    if not path.exists():
+        _make(folder, packets, clock)
+    store = open_store(f"sqlite:///{path}", clock)
+    with store.read() as uow:
+        reviews = [one.review_id for one in uow.find(Review)]
+    if reviews != [REVIEW]:
+        store.close()
+        raise _refused(path)
+    return Sandbox(store, person_id)
+
+
+def _make(folder: Path, packets: Sequence[Mapping[str, Any]], clock: Clock) -> None:
+    """Makes the file beside and puts it in its place whole: what a killed process left half done is made anew."""
+    beside = folder.with_name(folder.name + ".making")
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir(parents=True)
+    url = f"sqlite:///{(beside / FILE_NAME).resolve()}"
+    schema.upgrade(url)
     store = open_store(url, clock)
-    sandbox = Sandbox(store, person_id)
     with store.begin() as uow:
-        _require_cases_only(path, [one.review_id for one in uow.find(Review)], fresh=fresh)
-        if fresh:
-            now = clock.now()
-            uow.add(_review(now))
-            for packet in packets:
-                uow.add(_account(packet), _proposal(packet, now))
-            uow.commit()
-    return sandbox
+        now = clock.now()
+        uow.add(_review(now))
+        for packet in packets:
+            uow.add(_account(packet), _proposal(packet, now))
+        uow.commit()
+    store.close()
+    beside.rename(folder)
 
 
 def _require_another(path: Path, real: str) -> None:
     known = sqlite_file(parse_url(real))
     if known is not None and Path(known).resolve() == path:
-        raise _refused(path)
-
-
-def _require_cases_only(path: Path, reviews: Sequence[str], *, fresh: bool) -> None:
-    if not (fresh and not reviews) and list(reviews) != [REVIEW]:
         raise _refused(path)
 
 

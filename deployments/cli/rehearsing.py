@@ -87,6 +87,8 @@ def _room(opened: Services, review_id: str, *, seed: str, cases: int | None, as_
             one = rehearsing.begin(uow, person.person_id, review_id, seed=secrets.token_hex(16), **given)
         found = rehearsing.cases_of(uow, one, language.words().say)
         uow.commit()
+    if one.review_id != review_id:
+        tell(said("your rehearsal on review {review} is not answered yet, and comes first", review=one.review_id), err=True)
     folder = opened.settings.data / "rehearsals" / one.rehearsal_id
     real, packets = opened.settings.database_url(), [case.packet for case in found]
     sandbox = open_sandbox(folder, packets, real=real, person_id=person.person_id, clock=opened.clock)

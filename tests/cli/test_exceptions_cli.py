@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from office import NOON
+from datetime import timedelta
+
+from office import CLOCK, NOON
 
 
 def test_an_exclusion_is_listed_shown_handed_over_and_ended(office):
@@ -17,6 +19,7 @@ def test_an_exclusion_is_listed_shown_handed_over_and_ended(office):
     assert office.refusals()[-1][0] == "person:p-manager"
     done = office.run("exceptions", "hand-over", name, "--to", "p-cfo", "--reason", "Anna leaves", who="p-analyst").fine()
     assert "belongs to Frank Osei" in done.out
+    CLOCK.set(NOON + timedelta(hours=1))
     office.run("exceptions", "end", name, "--reason", "settled", "--json", who="p-cfo").fine()
     shown = office.run("exceptions", "show", name).fine().out
     assert "netting: joint venture" in shown and "exception.handed_over" in shown and "ended, by a person" in shown
