@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from credit_review import completeness, exposure, fx, groups, limits, scoring
@@ -107,10 +109,10 @@ def roll_up_groups(plan: Plan) -> int:
 @task(name="say who is reviewed", task_run_name="say who is reviewed")
 def assign_states(plan: Plan) -> None:
     """The state of every customer of master, ledger or quarantine, written beside by bucket."""
-    write_states(plan, *intake.deferrals_and_exclusions(plan))
+    write_states(plan, *intake.deferrals_and_exclusions(plan), intake.due_again(plan))
 
 
-def write_states(plan: Plan, deferrals: list[Deferral], exclusions: list[Exclusion]) -> None:
+def write_states(plan: Plan, deferrals: list[Deferral], exclusions: list[Exclusion], again: Mapping[str, date]) -> None:
     """The state of every customer, given what people put off or excluded, written beside by bucket."""
     from credit_review.model.frames import bucket_of
 
@@ -127,6 +129,7 @@ def write_states(plan: Plan, deferrals: list[Deferral], exclusions: list[Exclusi
         as_of=plan.as_of,
         rates=rates(plan),
         ledger_customers=plan.snapshot.ledger_customers(),
+        due_again=again,
     )
     bucket = states["customer_id"].map(lambda one: bucket_of(one, plan.buckets))
     for number in range(plan.buckets):

@@ -193,7 +193,7 @@ def _computed(plan: Plan) -> dict[str, dict[str, Any]]:
     assess.assess_bucket.fn(plan, 0)
     assess.roll_up_groups.fn(plan)
     _add_ballast(plan)
-    assess.write_states(plan, [], [])
+    assess.write_states(plan, [], [], {})
     assess.propose_bucket.fn(plan, 0)
     workspace = plan.workspace
     refused = validate.quarantine(plan)

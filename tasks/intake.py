@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -25,7 +26,7 @@ from credit_review.model.records import (
     Review,
 )
 from credit_review.model.states import Layer, ReviewState
-from credit_review.review import lifecycle, manifest, opening
+from credit_review.review import exceptions, lifecycle, manifest, opening
 from credit_review.review.lifecycle import BATCH
 from credit_review.words import marked, said
 from tasks import prepare
@@ -298,7 +299,9 @@ def layers_digest(layers: pd.DataFrame) -> str:
 def history_digest(plan: Plan, history: pd.DataFrame) -> str:
     """SHA-256 over earlier outcomes (HISTORY), and what people put off or excluded before the review started."""
     deferrals, exclusions = deferrals_and_exclusions(plan)
-    parts = (content_digest(history), manifest.digest_of_records(deferrals), manifest.digest_of_records(exclusions))
+    parts = [content_digest(history), manifest.digest_of_records(deferrals), manifest.digest_of_records(exclusions)]
+    if ended := due_again(plan):
+        parts.append(manifest.digest_of(audit.canonical({customer: day.isoformat() for customer, day in sorted(ended.items())})))
     return manifest.digest_of("\n".join(parts))
 
 
@@ -324,3 +327,9 @@ def deferrals_and_exclusions(plan: Plan) -> tuple[list[Deferral], list[Exclusion
         started = lifecycle.review_of(uow, plan.review_id).started_at
         deferrals = [d for d in uow.find(Deferral) if d.recorded_at <= started]
         return deferrals, [e for e in uow.find(Exclusion) if e.recorded_at <= started]
+
+
+def due_again(plan: Plan) -> dict[str, date]:
+    """By customer the day on which an exception ended without a decision in its place, as known when the review started."""
+    with prepare.services(plan.config).store.read() as uow:
+        return exceptions.due_again(uow, lifecycle.review_of(uow, plan.review_id).started_at, plan.as_of)

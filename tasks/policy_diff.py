@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -198,6 +199,11 @@ class _Book:
         return intake.deferrals_and_exclusions(self.plan)
 
     @cached_property
+    def again(self) -> Mapping[str, date]:
+        """Customers due again as the review saw them."""
+        return intake.due_again(self.plan)
+
+    @cached_property
     def stored_scores(self) -> bool:
         """Whether neither policy scores otherwise than the review did."""
         same = (p.scoring == self.own.scoring and p.grades == self.own.grades for p in self.asked.policies)
@@ -370,6 +376,7 @@ def _states(book: _Book, at: int, bucket: int, features: pd.DataFrame, stored: p
         as_of=plan.as_of,
         rates=book.rates,
         ledger_customers=stored["customer_id"].tolist(),
+        due_again=book.again,
     )
 
 

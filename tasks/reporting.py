@@ -15,9 +15,9 @@ from credit_review.exposure.concentration import concentration
 from credit_review.hearing import heard
 from credit_review.model.frames import STATES
 from credit_review.model.money import format_minor
-from credit_review.model.records import Decision, Person, Proposal, Review, RiskKept
-from credit_review.model.states import CustomerState, Direction, ProposalState, ReviewState
-from credit_review.review import lifecycle, manifest
+from credit_review.model.records import Decision, Person, PolicyException, Proposal, Review, RiskKept
+from credit_review.model.states import CustomerState, Direction, ExceptionKind, ExceptionState, ProposalState, ReviewState
+from credit_review.review import exceptions, lifecycle, manifest
 from credit_review.review.close import Certified
 from credit_review.review.propose import ERP_DIFFERENCE
 from credit_review.words import LANGUAGES, Words, said, words_for
@@ -190,6 +190,7 @@ def _data(
         sources=snapshot.sources(),
         control_totals=snapshot.control_totals(),
         risk_kept=tuple(_risk(one, people) for one in risks),
+        exceptions=_exceptions(plan, people),
         order_rates=_order_rates(assess.rates(plan), currencies, policy.control_currency, plan),
         lateness_hold=float(policy.review.bulk_lateness_hold),
         assumptions=tuple(text for mapping in workspace.mappings() for text in mapping.assumptions),
@@ -349,6 +350,27 @@ def _risk(one: RiskKept, people: Mapping[str, str]) -> report.RiskKeptLine:
         by=people.get(one.decided_by or "", one.decided_by or ""),
         reason=one.reason,
         until=one.until,
+    )
+
+
+def _exceptions(plan: Plan, people: Mapping[str, str]) -> tuple[report.ExceptionLine, ...]:
+    """Standing departures from policy, as they are when the report is written, those that end first first."""
+    opened = prepare.services(plan.config)
+    with opened.store.read() as uow:
+        found = uow.find(PolicyException, state=exceptions.STANDING, order_by=("ends", "exception_id"))
+        left = {one.exception_id for one in exceptions.orphaned(uow, opened.today(), opened.clock.now())} if found else set()
+    return tuple(
+        report.ExceptionLine(
+            customer_id=one.customer_id,
+            kind=said(exceptions.KINDS[ExceptionKind(one.kind)]),
+            departs=exceptions.departs(one),
+            owner=people.get(one.owner_id, one.owner_id),
+            left=one.exception_id in left,
+            reason=one.reason,
+            until=one.ends,
+            state=said(exceptions.STATES[ExceptionState(one.state)]),
+        )
+        for one in found
     )
 
 

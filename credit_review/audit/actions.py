@@ -60,6 +60,15 @@ class Action(StrEnum):
     OVERRIDE_APPROVED = "override.approved"
     RISK_RAISED = "risk.raised"
     RISK_KEPT = "risk.kept"
+    EXCEPTION_STARTED = "exception.started"
+    EXCEPTION_DUE = "exception.due"
+    EXCEPTION_ENDED = "exception.ended"
+    EXCEPTION_HANDED_OVER = "exception.handed_over"
+    # rehearsals
+    REHEARSAL_DRAWN = "rehearsal.drawn"
+    REHEARSAL_PASSED = "rehearsal.passed"
+    REHEARSAL_FAILED = "rehearsal.failed"
+    REHEARSAL_LAPSED = "rehearsal.lapsed"
     # notices to customers
     ADVERSE_CLASSIFIED = "adverse.classified"
     ADVERSE_NOTIFIED = "adverse.notified"

@@ -30,6 +30,8 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "credit_limit": ("version", "amount_minor", "terms_days", "effective_from", "effective_to"),
     "finding": ("state", "severity", "owner_id", "due", "remedied_by", "closed_by"),
     "model_version": ("status", "validated_by", "report_digest"),
+    "policy_exception": ("state", "owner_id", "ends", "due_on", "how"),
+    "rehearsal": ("person_id", "state", "seeded", "caught", "false_alarms", "answers_digest", "valid_from", "valid_until"),
     "adverse_action": ("classified", "confirmed_by", "notice_due", "notified_on", "reasons_given_on", "retain_until"),
 }
 _KINDS = {
@@ -83,6 +85,10 @@ class Rebuilt:
             self._proposal(action, key, body, seq)
         elif action in _FINDINGS:
             self._finding(action, key, body, seq)
+        elif kind == "exception":
+            self._exception(key, data, seq)
+        elif kind == "rehearsal":
+            self._rehearsal(key, data, seq)
         elif kind == "adverse":
             self._adverse(key, body, seq)
         elif kind == "model" or (kind == "document" and data.get("kind") == "scorecard"):
@@ -156,6 +162,16 @@ class Rebuilt:
         elif action == Action.MODEL_REJECTED and status == ModelStatus.DRAFT:
             validated_by = report = ""
         self._set("model_version", key, (status, validated_by, report), seq)
+
+    def _exception(self, key: str, data: Mapping[str, Any], seq: int) -> None:
+        state, owner, ends, due_on, how = self.facts["policy_exception"].get(key, ("", "", None, None, ""))
+        state, owner, how = data.get("to", state), data.get("owner", owner), data.get("how", how)
+        self._set("policy_exception", key, (state, owner, data.get("ends", ends), data.get("due_on", due_on), how), seq)
+
+    def _rehearsal(self, key: str, data: Mapping[str, Any], seq: int) -> None:
+        known = self.facts["rehearsal"].get(key, ("", "", 0, 0, 0, "", None, None))
+        names = ("person", "to", "seeded", "caught", "false_alarms", "answers", "valid_from", "valid_until")
+        self._set("rehearsal", key, tuple(data.get(name, was) for name, was in zip(names, known, strict=True)), seq)
 
     def _adverse(self, key: str, body: Mapping[str, Any], seq: int) -> None:
         data = body["data"]

@@ -47,6 +47,7 @@ class Code(StrEnum):
     CONFLICT = "conflict_of_interest"
     TYPE_AMOUNT = "type_amount"
     OUTSIDE = "decide_outside"
+    NOT_REHEARSED = "no_current_pass"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +102,8 @@ def approvals(standing: Standing, matrix: Matrix, need: Requirement) -> tuple[De
     for decision in sorted(standing.decisions, key=lambda d: (d.at, d.approver_id)):
         people = _people(decision.approver_id, decision.on_behalf_of)
         valid = decision.verdict == Verdict.APPROVE and decision.digest == standing.proposal.digest
-        if valid and not people & behind and _may(standing, matrix, need, decision.approver_id, decision.on_behalf_of):
+        passed = not matrix.needs_pass(need.tier) or decision.approver_id in standing.passed_then
+        if valid and passed and not people & behind and _backed(standing, matrix, need, decision.approver_id, decision.on_behalf_of):
             counted.append(decision)
             behind |= people
     return tuple(counted)
@@ -117,7 +119,7 @@ def judge(standing: Standing, matrix: Matrix, now: datetime) -> Judgement:
     able = _who_may(standing, matrix, need)
     principal = _principal(standing, matrix, need)
     code, text = _refusal(standing, matrix, now, need, principal) or (Code.ALLOWED, "")
-    if code in (Code.LACKS_TIER, Code.CONFLICT):
+    if code in (Code.LACKS_TIER, Code.CONFLICT, Code.NOT_REHEARSED):
         text = said("{refusal}; {who}", refusal=text, who=_names(standing, able))
     return Judgement(
         allowed=code == Code.ALLOWED,
@@ -255,11 +257,31 @@ def _tier_refusal(standing: Standing, matrix: Matrix, need: Requirement, asking:
         return None
     if asking.on_behalf_of is None and len(choices := _principals(standing, matrix, need, asking.person_id)) > 1:
         return Code.CHOOSE_PRINCIPAL, said("say on whose behalf you decide: {names}", names=_either(standing, choices))
+    if without := _without_pass(standing, matrix, need, asking):
+        return Code.NOT_REHEARSED, _no_pass(standing, need, asking, without)
     title = matrix.tiers[matrix.rank(need.tier)].name
     if asking.on_behalf_of is None:
         return Code.LACKS_TIER, said("you lack {tier} ({title})", tier=need.tier, title=title)
     name = _name(standing, asking.on_behalf_of)
     return Code.LACKS_TIER, said("{name} lacks {tier} ({title})", name=name, tier=need.tier, title=title)
+
+
+def _without_pass(standing: Standing, matrix: Matrix, need: Requirement, asking: Asking) -> str:
+    """Whose missing pass alone keeps this person from deciding: his own, or that of whom he acts for; empty when it is something else."""
+    mine = sorted({d.principal_id for d in standing.delegations if d.delegate_id == asking.person_id} - _spent(standing))
+    wanted = [asking.on_behalf_of] if asking.on_behalf_of is not None else [None, *mine]
+    backed = next((p for p in wanted if _backed(standing, matrix, need, asking.person_id, p)), "")
+    if backed == "":
+        return ""
+    return asking.person_id if asking.person_id not in standing.passed else str(backed)
+
+
+def _no_pass(standing: Standing, need: Requirement, asking: Asking, without: str) -> str:
+    if without == asking.person_id:
+        text = marked("{tier} needs a current pass of a rehearsal, and you have none: `credit-review rehearse REVIEW`")
+        return said(text, tier=need.tier)
+    text = marked("{tier} needs a current pass of a rehearsal, and {name} has none")
+    return said(text, tier=need.tier, name=_name(standing, without))
 
 
 def _principal(standing: Standing, matrix: Matrix, need: Requirement) -> str | None:
@@ -279,7 +301,13 @@ def _principals(standing: Standing, matrix: Matrix, need: Requirement, delegate_
 
 
 def _may(standing: Standing, matrix: Matrix, need: Requirement, person_id: str, principal: str | None) -> bool:
-    """Whether a person, for himself or for a principal, is active, no maker, and backed by the tier today."""
+    """Whether a person, for himself or for a principal, is backed by the tier today, and both have the pass that it needs."""
+    passed = not matrix.needs_pass(need.tier) or _people(person_id, principal) <= standing.passed
+    return passed and _backed(standing, matrix, need, person_id, principal)
+
+
+def _backed(standing: Standing, matrix: Matrix, need: Requirement, person_id: str, principal: str | None) -> bool:
+    """Whether a person, for himself or for a principal, is active, no maker, and backed by the tier today, whatever passes there are."""
     people = _people(person_id, principal)
     if people & (_makers(standing) | standing.conflicted) or not all(_active(standing, p) for p in people):
         return False

@@ -100,7 +100,10 @@ class Emergency(_Part):
 
 
 class Matrix(_Part):
-    """The authority matrix as adopted. Take it from `load`, which refuses one that could leave an amount without approvers."""
+    """The authority matrix as adopted. Take it from `load`, which refuses one that could leave an amount without approvers.
+
+    From the tier `rehearsal_from` on, authority needs a current pass of a rehearsal; None: never.
+    """
 
     version: Annotated[str, Field(min_length=1)]
     control_currency: str
@@ -112,6 +115,7 @@ class Matrix(_Part):
     step_up: StepUp = StepUp()
     offices: Offices = Offices()
     emergency: Emergency | None = None
+    rehearsal_from: str | None = None
 
     def rank(self, tier: str) -> int:
         """Position of a tier, 0 the lowest; -1 for a name the matrix does not have."""
@@ -123,6 +127,10 @@ class Matrix(_Part):
             if named is not None and self.rank(tier) >= self.rank(named):
                 return asked
         return Assurance.CLICK
+
+    def needs_pass(self, tier: str) -> bool:
+        """Whether authority of this tier needs a current pass of a rehearsal."""
+        return self.rehearsal_from is not None and self.rank(tier) >= self.rank(self.rehearsal_from)
 
     def highest(self, person_id: str, day: date, region: str) -> int:
         """Rank of the highest tier a person holds on a day for a region; -1 when none."""
@@ -209,6 +217,7 @@ def _name_faults(matrix: Matrix) -> Iterator[_Fault]:
         *((("raise_tier", "grades", grade), tier) for grade, tier in raised.grades.items()),
         *((("sign_off", act), tier) for act, tier in matrix.sign_off if tier is not None),
         *((("step_up", act), tier) for act, tier in matrix.step_up if tier is not None),
+        *((("rehearsal_from",), tier) for tier in (matrix.rehearsal_from,) if tier is not None),
         *((("emergency", "tier"), e.tier) for e in (matrix.emergency,) if e is not None and e.tier is not None),
         *((("holders", n, "tier"), h.tier) for n, h in enumerate(matrix.holders)),
     ]

@@ -36,7 +36,9 @@ class Standing:
 
     `other_limits_minor` are the group's limits without this account, temporary and approved ones included; `other_increases_minor`
     its increases of the last 12 months without this proposal, automatic and approved ones included. `conflicted` have declared a
-    conflict of interest about the customer; `absent` are out of office today: they may decide, but others are asked first.
+    conflict of interest about the customer; `absent` are out of office today: they may decide, but others are asked first. `passed` have a
+    current pass of a rehearsal today, `passed_then` are the approvers who, with their principals, had one when they decided; both are
+    empty where the matrix asks for none.
     """
 
     at: datetime
@@ -57,6 +59,8 @@ class Standing:
     asking: Asking | None = None
     conflicted: frozenset[str] = frozenset()
     absent: frozenset[str] = frozenset()
+    passed: frozenset[str] = frozenset()
+    passed_then: frozenset[str] = frozenset()
 
     @property
     def from_minor(self) -> int | None:

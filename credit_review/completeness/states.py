@@ -53,11 +53,13 @@ def assign_states(
     as_of: date,
     rates: fx.RateTable,
     ledger_customers: Iterable[str] = (),
+    due_again: Mapping[str, date] | None = None,
 ) -> pd.DataFrame:
     """STATES of every customer of master, ledger or quarantine, sorted by id.
 
     `quarantine` is the QUARANTINE rows of all stages so far, `history` has the columns HISTORY, `ledger_customers` the ids met in the
-    ledger (one that is not in the master is quarantined by name). `features` None means that none were computed: then exposure plays no
+    ledger (one that is not in the master is quarantined by name), `due_again` by customer the day on which an exception ended: it is due
+    from that day on, whatever its cadence, until it is reviewed. `features` None means that none were computed: then exposure plays no
     part in cadence and every quarantined row that could raise exposure quarantines its customer.
     Raises BadInput for a scope nobody matches, ReviewStopped for a customer that stands twice or lost its features.
     """
@@ -68,7 +70,7 @@ def assign_states(
     frame = frame.assign(**past)
     frame["large"] = _large(frame, features, policy, as_of, rates)
     frame["policy_segment"] = policy_segments(frame, features, policy=policy, as_of=as_of, rates=rates)
-    frame["next_review"] = _next_review(frame, policy)
+    frame["next_review"] = _next_review(frame, policy, due_again or {})
     held = _held(frame, features, quarantine, policy, as_of, rates)
     states = [
         *_excluded(frame, exclusions, policy, as_of),
@@ -163,15 +165,22 @@ def _large(frame: pd.DataFrame, features: pd.DataFrame | None, policy: Policy, a
     return exposure.notna() & (control.isna() | (control.fillna(0) >= least)) & (exposure.fillna(0) > 0)
 
 
-def _next_review(frame: pd.DataFrame, policy: Policy) -> pd.Series[Any]:
-    """Last review plus the months of the grade it gave; the last day of a month where the day does not exist. NaT without a review."""
+def _next_review(frame: pd.DataFrame, policy: Policy, due_again: Mapping[str, date]) -> pd.Series[Any]:
+    """Last review plus the months of the grade it gave; the last day of a month where the day does not exist. NaT without a review.
+
+    Earlier where a day of `due_again` came after the last review.
+    """
     by = frame[["last_grade", "large", "policy_segment"]]
     months = _text(by, lambda grade, large, segment: str(_months(policy.of_segment(segment), str(grade), bool(large)))).astype("int64")
     last = frame["last_review"].to_numpy().astype("datetime64[D]")
     month = last.astype("datetime64[M]")
     then = month + months.to_numpy().astype("timedelta64[M]")
     day = np.minimum((last - month).astype("timedelta64[D]"), (then + 1).astype("datetime64[D]") - then.astype("datetime64[D]") - 1)
-    return pd.Series((then.astype("datetime64[D]") + day).astype("datetime64[s]"), index=frame.index)
+    following = pd.Series((then.astype("datetime64[D]") + day).astype("datetime64[s]"), index=frame.index)
+    if not due_again:
+        return following
+    again = pd.to_datetime(frame["customer_id"].map(due_again)).astype("datetime64[s]")
+    return following.mask((again > frame["last_review"]) & (again < following), again)
 
 
 def _months(policy: Policy, grade: str, large: bool) -> int:

@@ -9,12 +9,14 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cache, partial
 from itertools import chain
+from typing import Any
 
 from credit_review.audit import Action, parse_timestamp, timestamp
 from credit_review.authority import Matrix
 from credit_review.evidence.artefact import Artefact, Event, Record, Row, Telling
 from credit_review.evidence.limits import reason, values
 from credit_review.evidence.people import matrix_of
+from credit_review.review.exceptions import OWNER_LEFT
 from credit_review.review.override import CONTROL
 from credit_review.words import said, said_many
 
@@ -30,6 +32,7 @@ CHANGES = (
     Action.CONFIG_LOADED,
     Action.DELEGATION_CHANGED,
 )
+EXCEPTIONS = (Action.EXCEPTION_STARTED, Action.EXCEPTION_DUE, Action.EXCEPTION_ENDED, Action.EXCEPTION_HANDED_OVER)
 SHORT_LIVED = timedelta(days=7)
 """A rule in force for less than this is flagged."""
 
@@ -140,6 +143,37 @@ def _yes(holds: bool) -> str:
     return "yes" if holds else "no"
 
 
+# --- E7 -------------------------------------------------------------------------------------------------------------------------------
+
+
+def exceptions(record: Record, telling: Telling) -> Iterator[Row]:
+    """One row a departure from policy that stood in the period: what, whose, why, until when, and how it was at the period's end."""
+    found: dict[str, dict[str, Any]] = {}
+    start, endless, orphans = timestamp(record.period.start), 0, 0
+    for one in record.history(*EXCEPTIONS):
+        if one.action == Action.EXCEPTION_STARTED:
+            found[one.subject] = {**one.data, "entry": one.seq, "why": reason(one), "state": one.data["to"], "last": one.seq, "over": ""}
+        elif one.subject in found:
+            known = found[one.subject]
+            known |= {"last": one.seq, "state": one.data.get("to", known["state"]), "owner": one.data.get("owner", known["owner"])}
+            known |= {"how": one.data.get("how", ""), "due": one.data.get("due_on") or known.get("due", "")}
+            known["over"] = one.at if one.action == Action.EXCEPTION_ENDED else known["over"]
+    left = {one.data["subject"].partition(":")[2] for one in record.history(Action.FINDING_OPENED) if one.data["control"] == OWNER_LEFT}
+    for key, at in found.items():
+        if at["over"] and at["over"] < start:
+            continue
+        endless, orphans = endless + (at["ends"] is None), orphans + (key in left)
+        named = ("kind", "proposal", "customer", "account", "currency", "policy_minor", "granted_minor", "policy_terms_days")
+        rest = ("granted_terms_days", "owner")
+        yield [
+            at["entry"], key, *(at.get(name) for name in (*named, *rest)), at["why"], at["starts"], at["ends"],
+            _yes(at["ends"] is not None),
+            at.get("renews"), at["state"], at.get("due", ""), at.get("how", ""), at["over"], at["last"], _yes(key in left),
+        ]  # fmt: skip
+    telling.exceptions = endless + orphans
+    telling.notes.append(said("{endless} without an end on record, {left} whose owner left", endless=endless, left=orphans))
+
+
 # --- E17 ------------------------------------------------------------------------------------------------------------------------------
 
 
@@ -216,6 +250,24 @@ RULES = Artefact(
         "Settings of the installation and changes of the code are not entries of this log: E17 has the commits that reviews "
         "ran with; ask for the repository's own history."
     ),
+)  # fmt: skip
+EXCEPTIONS_LIST = Artefact(
+    number="E07",
+    name="exceptions",
+    title=said("Overrides and exceptions"),
+    shows=said(
+        "Every departure from policy that stood in the period: limit above the engine's, looser terms, emergency override, exclusion, "
+        "deferral, risk kept; with owner, reason, end, and how it was at the end of the period."
+    ),
+    columns=(
+        "entry", "exception", "kind", "proposal", "customer", "account", "currency", "policy_minor", "granted_minor", "policy_terms_days",
+        "granted_terms_days", "owner", "reason", "starts", "ends", "has_end", "renews", "state", "due_on", "how", "ended_at", "last_entry",
+        "owner_left",
+    ),
+    rows=exceptions,
+    none=said("nothing departed from policy in the period"),
+    lacks=said("What policy itself excludes is no exception: E09 has the policies in force. What stood before the register was begun has "
+               "the end that was on record then, or none."),
 )  # fmt: skip
 OVERRIDES = Artefact(
     number="E16",

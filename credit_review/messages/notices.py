@@ -9,20 +9,23 @@ from credit_review.controls.alarm import Severity
 from credit_review.messages.card import CONFIRM, DONE, OUTCOMES, asked, asked_briefly, condition_in_words
 from credit_review.messages.text import Block, Message, button, buttons, cleaned, escaped, header, lines, notes, section, value_of
 from credit_review.model.money import Money
-from credit_review.model.records import ApprovalCondition, Decision, Finding, Proposal
-from credit_review.model.states import ConditionState, FindingState, ProposalState, Verdict
+from credit_review.model.records import ApprovalCondition, Decision, Finding, PolicyException, Proposal
+from credit_review.model.states import ConditionState, ExceptionKind, FindingState, ProposalState, Verdict
 from credit_review.review.ending import reduces
+from credit_review.review.exceptions import KINDS
 from credit_review.review.findings import SEVERITIES, STATES
 from credit_review.review.outbox import (
     CONDITION,
     DAILY,
     DECLARATION,
     DIGEST,
+    ENDING,
     FINDINGS,
     LAPSED,
     OVERDUE,
     OWNER,
     PARKED,
+    PASS,
     PROPOSAL,
     QUESTION,
     REMINDER,
@@ -193,6 +196,28 @@ def _finding(one: Finding, names: Mapping[str, str]) -> str:
     return said("{finding}: {severity}, {control}, {state}, owner {owner}", **about, state=state, owner=owner)
 
 
+def ending(found: Sequence[tuple[PolicyException, str]], words: Words) -> Message:
+    """Exceptions of the reader that end on a day, each with the customer's name."""
+    w = words
+    day = found[0][0].ends
+    title = w.say(said_many("{n} exception of yours ends on {day}", "{n} exceptions of yours end on {day}", n=len(found), day=day))
+    rows = [(cleaned(name, 80) or one.customer_id, w.say(said(KINDS[ExceptionKind(one.kind)]))) for one, name in found[:_MOST]]
+    foot = said(
+        "They end by themselves; only a fresh approval renews one. `credit-review exceptions show EXCEPTION` shows one, "
+        "`exceptions hand-over` gives it to somebody else."
+    )
+    return Message(escaped(title), (header(title), lines(rows), *_more(len(found) - _MOST, w), notes(w.say(foot))))
+
+
+def pass_ends(day: date, words: Words) -> Message:
+    """That the reader's pass of a rehearsal ends on a day."""
+    w = words
+    title = w.say(said("Your pass ends on {day}", day=day))
+    text = said("Without a current pass you decide nothing of the tiers that need one, and what waits for you goes to others.")
+    how = said("`credit-review rehearse REVIEW` earns the next one, on cases of a review that is closed.")
+    return Message(escaped(title), (header(title), section(w.say(text)), notes(w.say(how))))
+
+
 def parked(rows: Sequence[tuple[str, str, str]], names: Mapping[str, str], words: Words) -> Message:
     """Messages (subject, address, why) that did not reach anybody, for who sees to it that they do."""
     w = words
@@ -236,6 +261,8 @@ _SUBJECTS = {
     LAPSED: marked("lapsed condition of proposal {key}"),
     FINDINGS: marked("findings assigned on {key}"),
     OVERDUE: marked("notice of overdue findings, {key}"),
+    ENDING: marked("notice of exceptions that end on {key}"),
+    PASS: marked("notice of a pass that ends on {key}"),
 }
 
 

@@ -22,8 +22,8 @@ from credit_review.messages.gathering import (
 )
 from credit_review.messages.summary import summary
 from credit_review.messages.text import Message
-from credit_review.model.records import ApprovalCondition, Decision, Finding, Note, OutboxEntry, Proposal, Review
-from credit_review.model.states import OutboxState, ProposalState
+from credit_review.model.records import ApprovalCondition, Decision, Finding, Note, OutboxEntry, PolicyException, Proposal, Review
+from credit_review.model.states import ExceptionState, OutboxState, ProposalState
 from credit_review.ports import Clock, UnitOfWork
 from credit_review.review.conditions import confirmers
 from credit_review.review.findings import STILL, told_of
@@ -33,11 +33,13 @@ from credit_review.review.outbox import (
     DAILY,
     DECLARATION,
     DIGEST,
+    ENDING,
     FINDINGS,
     LAPSED,
     OVERDUE,
     OWNER,
     PARKED,
+    PASS,
     PROPOSAL,
     QUESTION,
     REMINDER,
@@ -48,6 +50,7 @@ from credit_review.review.outbox import (
     card_of,
     person_of,
 )
+from credit_review.review.passes import Passes
 from credit_review.review.personal import lapses
 from credit_review.review.showing import Card, Render, Showing
 from credit_review.review.standing import matrix_in_force
@@ -191,6 +194,22 @@ def _findings(uow: UnitOfWork, showing: Showing, company: Company, now: datetime
     return _as_card(notices.findings(found, company.reader(uow, person, now), names_in(uow, now), late=late))
 
 
+def _ending(uow: UnitOfWork, showing: Showing, company: Company, now: datetime) -> Card | None:
+    person, day = person_of(showing.address), date.fromisoformat(_key(showing))
+    state = ExceptionState.IN_FORCE
+    found = uow.find(PolicyException, state=state, owner_id=person, ends=day, order_by=("customer_id", "exception_id"))
+    if not found:
+        return None
+    names = {p.proposal_id: customer_name(p) for p in uow.find(Proposal, proposal_id=sorted({one.proposal_id for one in found}))}
+    return _as_card(notices.ending([(one, names.get(one.proposal_id, "")) for one in found], company.reader(uow, person, now)))
+
+
+def _pass(uow: UnitOfWork, showing: Showing, company: Company, now: datetime) -> Card | None:
+    person, day = person_of(showing.address), date.fromisoformat(_key(showing))
+    newest = max((end for _, end in Passes.read(uow, now).held.get(person, ())), default=None)
+    return _as_card(notices.pass_ends(day, company.reader(uow, person, now))) if newest == day else None
+
+
 def _parked(uow: UnitOfWork, showing: Showing, company: Company, now: datetime) -> Card | None:
     found = uow.find(OutboxEntry, kind=(SLACK_POST, SLACK_UPDATE), state=OutboxState.PARKED, order_by=("created_at", "outbox_id"))
     if not found:
@@ -215,4 +234,6 @@ _DRAW: dict[str, _Draw] = {
     DECLARATION: _declaration,
     FINDINGS: _findings,
     OVERDUE: _findings,
+    ENDING: _ending,
+    PASS: _pass,
 }

@@ -564,6 +564,67 @@ class RiskKept:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyException:
+    """A standing departure from policy, with owner, reason and end [key: exception_id]. `kind` of `states.ExceptionKind`.
+
+    `source` is what it stands on: a limit change, an exclusion, a deferral, or the proposal whose risk is kept; one source begins one
+    exception, so only a fresh approval renews it, and `renews_id` (empty: none) is the one before. `policy_*` is what policy proposed,
+    `granted_*` what stands instead; None where the kind has no such figure. `ends` None: none on record when the register was begun.
+    `due_on` is when its end came, or a person brought it forward; `how` of `states.ExceptionEnd`, empty while it is not ended.
+    """
+
+    exception_id: str
+    kind: str
+    source: str
+    proposal_id: str
+    customer_id: str
+    account_id: str
+    currency: str
+    policy_minor: int | None
+    granted_minor: int | None
+    policy_terms_days: int | None
+    granted_terms_days: int | None
+    owner_id: str
+    reason: str
+    starts: date
+    ends: date | None
+    began_at: datetime
+    renews_id: str
+    state: str
+    due_on: date | None
+    due_at: datetime | None
+    how: str
+    ended_by: str
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rehearsal:
+    """A person's rehearsal on cases of a past review [key: rehearsal_id]; a person has at most one open.
+
+    `seed` gives the cases and is shown to nobody; `case_days` is the age of reports they were drawn with. `answers_digest` is SHA-256 of
+    the answers. A pass holds until `valid_until` (exclusive); `lapsed_at` is when its end was noted. Counts are 0 while it is open.
+    """
+
+    rehearsal_id: str
+    person_id: str
+    review_id: str
+    seed: str
+    cases: int
+    case_days: int
+    drawn_at: datetime
+    state: str
+    seeded: int
+    caught: int
+    false_alarms: int
+    answers_digest: str
+    answered_at: datetime | None
+    valid_from: date | None
+    valid_until: date | None
+    lapsed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ErpDifference:
     """A limit found in the ERP that is not ours [key: difference_id]; owned by a person until settled."""
 

@@ -143,6 +143,43 @@ class ClosedAs(StrEnum):
     PAST = "past"
 
 
+class ExceptionKind(StrEnum):
+    """What departs from policy: a limit above the engine's, terms looser than its, an emergency override, a customer excluded or put off by
+    a person, a risk kept."""
+
+    LIMIT = "limit"
+    TERMS = "terms"
+    EMERGENCY = "emergency"
+    EXCLUSION = "exclusion"
+    DEFERRAL = "deferral"
+    RISK_KEPT = "risk_kept"
+
+
+class ExceptionState(StrEnum):
+    """Of an exception: in force, due (its end has come and the next review proposes by policy again), ended."""
+
+    IN_FORCE = "in_force"
+    DUE = "due"
+    ENDED = "ended"
+
+
+class ExceptionEnd(StrEnum):
+    """How an exception ended: on its day, by a person, replaced by a later decision, or with its limit, which went back."""
+
+    END_DATE = "end_date"
+    BY_PERSON = "by_person"
+    REPLACED = "replaced"
+    REVERTED = "reverted"
+
+
+class RehearsalState(StrEnum):
+    """Of a rehearsal: cases drawn and not all answered, passed, failed."""
+
+    OPEN = "open"
+    PASSED = "passed"
+    FAILED = "failed"
+
+
 class AdverseClass(StrEnum):
     """What a reduction or a refusal is to the customer, in the words of the rules on adverse action."""
 

@@ -14,10 +14,12 @@ from credit_review.policy.amounts import InputRule, LimitRules, TermsRules
 from credit_review.policy.classes import ClassRule
 from credit_review.policy.currencies import RateRules
 from credit_review.policy.deciding import Approvals, ControlRules, FindingRules, StraightThrough, Worklist
+from credit_review.policy.exceptions import ExceptionRules
 from credit_review.policy.fields import Part, Text
 from credit_review.policy.formula.compiled import Formula, compiled
 from credit_review.policy.groups import GroupRules
 from credit_review.policy.insurance import InsuranceRules
+from credit_review.policy.rehearsal import RehearsalRules
 from credit_review.policy.reviewing import NO_GRADE, ExposureRules, IntakeRules, OutcomeRules, ReviewRules
 from credit_review.policy.scores import GradeBand, ScoringRules
 from credit_review.policy.segments import SegmentRules
@@ -44,6 +46,8 @@ class Policy(Part):
     controls: ControlRules = ControlRules()
     findings: FindingRules = FindingRules()
     adverse_action: AdverseRules = AdverseRules()
+    exceptions: ExceptionRules = ExceptionRules()
+    rehearsal: RehearsalRules = RehearsalRules()
     insurance: InsuranceRules = InsuranceRules()
     groups: GroupRules = GroupRules()
     rates: RateRules = RateRules()

@@ -97,6 +97,20 @@ class Certificate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExceptionLine:
+    """A standing departure from policy: kind, what stands instead of what, whose (`left`: not in the directory any more), until when."""
+
+    customer_id: str
+    kind: str
+    departs: str
+    owner: str
+    left: bool
+    reason: str
+    until: date | None
+    state: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RiskKeptLine:
     """A reduction that did not happen, and who answers for it; `by` empty means that nobody has decided yet."""
 
@@ -179,6 +193,7 @@ class ReportData:
     sources: tuple[Source, ...] = ()
     control_totals: tuple[ControlTotal, ...] = ()
     risk_kept: tuple[RiskKeptLine, ...] = ()
+    exceptions: tuple[ExceptionLine, ...] = ()
     left_to_newer: frozenset[str] = frozenset()
     order_rates: Mapping[str, float] = field(default_factory=dict)
     lateness_hold: float | None = None

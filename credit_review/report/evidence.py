@@ -386,6 +386,20 @@ def risk_kept(data: ReportData) -> Table:
     return Table(headings, rows, empty=said("No proposed reduction was rejected, returned or left to expire."))
 
 
+def exceptions(data: ReportData) -> Table:
+    """Standing departures from policy when the report was written."""
+    called = names(data)
+    rows = [
+        [named(r.customer_id, called), r.kind, r.departs, said("{name}, who left", name=r.owner) if r.left else r.owner,
+         r.reason, day(r.until) if r.until else said("none on record"), r.state]
+        for r in data.exceptions
+    ]  # fmt: skip
+    headings = (
+        said("Customer"), said("Exception"), said("Instead of policy's"), said("Owner"), said("Why"), said("Until"), said("State")
+    )  # fmt: skip
+    return Table(headings, rows, empty=said("Nothing departs from policy."))
+
+
 def not_computable(features: pd.DataFrame) -> Table:
     """Figures that could not be computed and why, with the number of customers."""
     totals: dict[tuple[str, str], int] = {}

@@ -107,6 +107,7 @@ def _views(data: ReportData) -> dict[str, Any]:
         automatic=automatic,
         automatic_list=automatic_list,
         risk_kept=evidence.risk_kept(data),
+        exceptions=evidence.exceptions(data),
         decided=evidence.decided(data),
         escalations=evidence.escalations(data),
         not_reviewed=evidence.not_reviewed(data),

@@ -23,6 +23,7 @@ from credit_review.ports import Clock, Entry, Store, UnitOfWork
 from credit_review.review.conditions import open_conditions
 from credit_review.review.deliveries import owe_delivery
 from credit_review.review.ending import end, scorecard_of, withdraw_apply
+from credit_review.review.exceptions import begin_of_change, end_of_change
 from credit_review.review.naming import short_id
 from credit_review.review.outbox import APPLY, apply_key
 from credit_review.review.owners import notice_days, takes_effect
@@ -181,6 +182,7 @@ def _put_in_force(
         "settles_risk": _settle_risks(uow, proposal, now),
     }
     uow.append(Entry(action=Action.LIMIT_APPLIED, actor=by, entity=f"account:{proposal.account_id}", data=data))
+    begin_of_change(uow, proposal, change, now)
     return Applied(
         proposal_id=proposal.proposal_id, state=ProposalState.APPLIED, code="applied", text="Applied.", change_id=change.change_id
     )
@@ -235,6 +237,7 @@ def store_change(uow: UnitOfWork, change: LimitChange, now: datetime, zone: tzin
                 next_step=said("apply it again"),
             )
     owe_delivery(uow, account, change, now, zone=zone)
+    end_of_change(uow, change, now)
 
 
 def change_data(change: LimitChange) -> dict[str, object]:

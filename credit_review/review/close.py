@@ -13,9 +13,10 @@ from typing import Any
 from credit_review.audit import Action, canonical
 from credit_review.errors import BadInput, Refused
 from credit_review.model.records import Deferral, ErpDifference, Exclusion, LimitChange, OutboxEntry, Proposal, Review, RiskKept
-from credit_review.model.states import OPEN_PROPOSAL_STATES, OutboxState, ProposalState, ReviewState
+from credit_review.model.states import OPEN_PROPOSAL_STATES, ExceptionKind, OutboxState, ProposalState, ReviewState
 from credit_review.ports import Entry, UnitOfWork
 from credit_review.review.directory import called
+from credit_review.review.exceptions import begin, last_day, risk_source
 from credit_review.review.lifecycle import advance, change_review, entity, require_state, review_of
 from credit_review.review.manifest import digest_of
 from credit_review.review.naming import SYSTEM, actor
@@ -152,6 +153,7 @@ def decide_risk_kept(uow: UnitOfWork, proposal_id: str, *, person_id: str, reaso
     risk = uow.get(RiskKept, proposal_id=proposal_id, lock=True)
     if risk is not None and not risk.decided_by:
         require_keeper(uow, risk, person_id, on=on, now=now)
+        last_day(uow, ExceptionKind.RISK_KEPT, on, now, asked=until)
     if risk is None or uow.change(RiskKept, where={"proposal_id": proposal_id, "decided_by": ""}, to=to) != 1:
         what = said("decided by {who}", who=called(uow, risk.decided_by)) if risk else said("unknown")
         raise Refused(
@@ -169,7 +171,9 @@ def decide_risk_kept(uow: UnitOfWork, proposal_id: str, *, person_id: str, reaso
     who = f"proposal:{proposal_id}"
     uow.append(Entry(action=Action.RISK_KEPT, actor=actor(person_id), entity=who, data=data, payload={"reason": reason}))
     decided = uow.get(RiskKept, proposal_id=proposal_id)
-    assert decided is not None  # noqa: S101  changed above
+    proposal = uow.get(Proposal, proposal_id=proposal_id)
+    assert decided is not None and proposal is not None  # noqa: S101  changed above, and a foreign key holds the other
+    begin(uow, proposal, risk_source(decided, on), now, by=person_id)
     return decided
 
 

@@ -116,7 +116,7 @@ def _foreseen(standing: Standing, figures: Figures, person_id: str, matrix: Matr
     less = stricter(figures, standing)
     ahead = replace(standing, proposal=with_figures(standing.proposal, figures), decisions=())
     verdict = judge(ahead, matrix, now)
-    if verdict.code not in (Code.ALLOWED, Code.LACKS_TIER, Code.CHOOSE_PRINCIPAL):
+    if verdict.code not in (Code.ALLOWED, Code.LACKS_TIER, Code.NOT_REHEARSED, Code.CHOOSE_PRINCIPAL):
         raise Refused(verdict.code, verdict.text)
     mine = less and verdict.allowed
     others = ahead if mine else replace(ahead, makers=ahead.makers | {person_id}, asking=None)

@@ -45,7 +45,7 @@ _ACTIONS = {
     Verdict.RETURN: Action.DECISION_RETURN,
     Verdict.COUNTER: Action.DECISION_COUNTER,
 }
-_ANOTHER_MAY_STILL_FIT = (Code.ALLOWED, Code.LACKS_TIER, Code.CHOOSE_PRINCIPAL)
+_ANOTHER_MAY_STILL_FIT = (Code.ALLOWED, Code.LACKS_TIER, Code.NOT_REHEARSED, Code.CHOOSE_PRINCIPAL)
 LONGEST_REASON = 4000
 """Characters of a reason that are kept; a longer one is refused."""
 _CARD_IS_OLD = (Code.STALE, Code.NOT_PENDING)

@@ -14,16 +14,19 @@ from credit_review.audit import Action
 from credit_review.authority import Matrix, Standing, next_asked
 from credit_review.errors import Refused
 from credit_review.fx import MissingRate
-from credit_review.model.records import Addressee, Decision, Finding, Person, Proposal
-from credit_review.model.states import ProposalState
+from credit_review.model.records import Addressee, Decision, Finding, Person, PolicyException, Proposal
+from credit_review.model.states import ExceptionState, ProposalState
 from credit_review.policy import Approvals
 from credit_review.ports import Clock, Entry, Store, UnitOfWork
 from credit_review.review.addressing import Destinations, ask
 from credit_review.review.directory import current_delegations
+from credit_review.review.exceptions import ending_soon, rules_in_force
 from credit_review.review.findings import STILL, overdue, told_of
-from credit_review.review.outbox import DAILY, DECLARATION, FINDINGS, OVERDUE, REMINDER, owe_messages, person_of, to_person
+from credit_review.review.outbox import DAILY, DECLARATION, ENDING, FINDINGS, OVERDUE, PASS, REMINDER, owe_messages, person_of, to_person
 from credit_review.review.owners import Told, tell_owners
+from credit_review.review.passes import Passes
 from credit_review.review.personal import lapses
+from credit_review.review.rehearsing import ends_soon, lapse
 from credit_review.review.rerouting import reroute
 from credit_review.review.standing import gather_many, matrix_in_force, policy_in_force
 from credit_review.review.working import Company, Habits
@@ -40,7 +43,8 @@ LOOK_BACK = timedelta(days=92)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FollowUp:
     """Who was reminded, which proposals were put before others as well, who got his daily summary, who was asked to declare his interests,
-    which account owners were told, and who was sent word of findings."""
+    which account owners were told, who was sent word of findings, and who was warned that an exception of his or his pass
+    ends, and whose pass lapsed."""
 
     reminded: tuple[str, ...] = ()
     escalated: tuple[str, ...] = ()
@@ -48,18 +52,23 @@ class FollowUp:
     undeclared: tuple[str, ...] = ()
     told: Told = field(default_factory=Told)
     findings: tuple[str, ...] = ()
+    warned: tuple[str, ...] = ()
+    lapsed: tuple[str, ...] = ()
 
     def text(self) -> str:
         """It in one line."""
         return said(
             "people reminded: {reminded}; daily summaries: {summarised}; asked to declare: {undeclared}; {told}; "
-            "proposals put before others as well: {escalated}; told of findings: {findings}",
+            "proposals put before others as well: {escalated}; told of findings: {findings}; "
+            "warned of what ends: {warned}; passes lapsed: {lapsed}",
             reminded=len(self.reminded),
             summarised=len(self.summarised),
             undeclared=len(self.undeclared),
             told=self.told.text(),
             escalated=len(self.escalated),
             findings=len(self.findings),
+            warned=len(self.warned),
+            lapsed=len(self.lapsed),
         )
 
 
@@ -70,13 +79,14 @@ def follow_up(store: Store, clock: Clock, company: Company, to: Destinations, *,
     """
     now = clock.now()
     told = tell_owners(store, clock, to, limits_owner=limits_owner)
+    lapsed = lapse(store, clock, company, to)
     if not to.direct:
-        return FollowUp(told=told)
+        return FollowUp(told=told, lapsed=lapsed)
     with store.read() as uow:
         try:
             matrix, rules = matrix_in_force(uow, now), policy_in_force(uow, now).approvals
         except Refused:
-            return FollowUp(told=told)
+            return FollowUp(told=told, lapsed=lapsed)
         waiting = _waiting(uow, now)
         habits = Habits.read(uow, company, now)
     moved = _reroute(store, habits, to, company, now)
@@ -88,8 +98,18 @@ def follow_up(store: Store, clock: Clock, company: Company, to: Destinations, *,
         summarised = _summaries(uow, today, company.zone, now)
         undeclared = _declarations(uow, matrix, today, now)
         findings = _findings(uow, matrix, today, company.zone, now)
+        warned = tuple(sorted({*_exceptions(uow, today, now), *_passes(uow, matrix, today, now)}))
         uow.commit()
-    return FollowUp(reminded=reminded, escalated=escalated, summarised=summarised, undeclared=undeclared, told=told, findings=findings)
+    return FollowUp(
+        reminded=reminded,
+        escalated=escalated,
+        summarised=summarised,
+        undeclared=undeclared,
+        told=told,
+        findings=findings,
+        warned=warned,
+        lapsed=lapsed,
+    )
 
 
 def _waiting(uow: UnitOfWork, now: datetime) -> dict[str, list[Addressee]]:
@@ -196,6 +216,25 @@ def _findings(uow: UnitOfWork, matrix: Matrix, today: date, zone: tzinfo, now: d
             people = {one.owner_id, *matrix.offices.control_owner, *matrix.offices.internal_audit} & active
             wanted |= {(f"{OVERDUE}:{one.due}.{week}", p): None for p in people if told_of([one], p)}
     return _people(owe_messages(uow, [(subject, to_person(person)) for subject, person in sorted(wanted)], now))
+
+
+def _exceptions(uow: UnitOfWork, today: date, now: datetime) -> tuple[str, ...]:
+    """Owes owners, once for each day, word of their exceptions that end then, as many days before as policy says."""
+    soon = ending_soon(uow.find(PolicyException, state=ExceptionState.IN_FORCE), rules_in_force(uow, now), today)
+    active = {p.person_id for p in uow.facts(Person, valid_at=today, known_at=now) if p.active} if soon else set()
+    wanted = {(f"{ENDING}:{one.ends}", to_person(one.owner_id)): None for one in soon if one.owner_id in active}
+    return _people(owe_messages(uow, list(wanted), now))
+
+
+def _passes(uow: UnitOfWork, matrix: Matrix, today: date, now: datetime) -> tuple[str, ...]:
+    """Owes, once, word to who holds a tier that needs a pass and whose pass ends within the days that policy says."""
+    if matrix.rehearsal_from is None:
+        return ()
+    needed = matrix.rank(matrix.rehearsal_from)
+    soon = ends_soon(Passes.read(uow, now), today, policy_in_force(uow, now).rehearsal.warn_days)
+    active = {p.person_id for p in uow.facts(Person, valid_at=today, known_at=now, person_id=sorted(soon)) if p.active} if soon else set()
+    holders = {h.person for h in matrix.holders if h.on(today) and matrix.rank(h.tier) >= needed} & active
+    return _people(owe_messages(uow, [(f"{PASS}:{soon[person]}", to_person(person)) for person in sorted(holders & soon.keys())], now))
 
 
 def _people(messages: Sequence[tuple[str, str]]) -> tuple[str, ...]:

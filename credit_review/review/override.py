@@ -22,6 +22,7 @@ from credit_review.ports import Clock, Entry, Since, Store, UnitOfWork
 from credit_review.review.addressing import Destinations, put_before
 from credit_review.review.apply import change_data, change_of, store_change, take_back
 from credit_review.review.directory import active_person
+from credit_review.review.exceptions import begin_of_change
 from credit_review.review.findings import open_for
 from credit_review.review.naming import actor
 from credit_review.review.outbox import owe_request_update
@@ -126,6 +127,7 @@ def put_in_force(uow: UnitOfWork, proposal_id: str, by: Caller) -> LimitChange:
     }
     why = {"reason": json.loads(proposal.packet_json)["request"].get("reason", "")}
     uow.append(Entry(action=Action.LIMIT_OVERRIDE, actor=who, entity=f"account:{proposal.account_id}", data=data, payload=why))
+    begin_of_change(uow, proposal, change, by.now)
     pending = replace(proposal, state=ProposalState.PENDING, tier=need.tier, required_approvals=need.approvals, expires_at=due)
     put_before(uow, [replace(standing, proposal=pending)], matrix, by.to, by.now)
     owe_request_update(uow, pending, by.now)

@@ -17,11 +17,12 @@ from credit_review.audit import Action, canonical
 from credit_review.authority import Requirement, Standing
 from credit_review.errors import BadInput, Conflict, Refused
 from credit_review.model.records import Deferral, Exclusion, Maker, Note, Proposal
-from credit_review.model.states import ProposalState
+from credit_review.model.states import ExceptionKind, ProposalState
 from credit_review.ports import Entry, UnitOfWork
 from credit_review.review.addressing import put_before
 from credit_review.review.directory import active_person, called, current_delegations
 from credit_review.review.ending import end
+from credit_review.review.exceptions import Source, begin, last_day
 from credit_review.review.lifecycle import BATCH
 from credit_review.review.manifest import digest_of
 from credit_review.review.naming import actor, short_id
@@ -109,6 +110,7 @@ def defer(uow: UnitOfWork, proposal_id: str, *, until: date, owner_id: str, reas
         raise BadInput(said("deferred until {until}", until=until), expected=said("a day after today, {today}", today=by.today))
     draft = _draft(uow, proposal_id, by)
     active_person(uow, owner_id, on=by.today, known_at=by.now)
+    last_day(uow, ExceptionKind.DEFERRAL, by.today, by.now, asked=until)
     fact = Deferral(
         deferral_id=short_id("f", proposal_id),
         customer_id=draft.customer_id,
@@ -121,13 +123,16 @@ def defer(uow: UnitOfWork, proposal_id: str, *, until: date, owner_id: str, reas
     uow.add(fact)
     data = {"review": draft.review_id, "until": until.isoformat(), "owner": owner_id, "proposal": proposal_id}
     _customer_entry(uow, Action.CUSTOMER_DEFERRED, draft, by, data, reason)
+    kept = Source(kind=ExceptionKind.DEFERRAL, key=fact.deferral_id, owner=owner_id, reason=reason, starts=by.today, ends=until)
+    begin(uow, draft, kept, by.now, by=by.person_id)
     _maker(uow, draft, by, "deferred")
     _end(uow, draft, ProposalState.RETURNED, Action.PROPOSAL_RETURNED, "deferred", by)
     return fact
 
 
 def exclude(uow: UnitOfWork, proposal_id: str, *, rule: str, reason: str, by: Analyst, until: date | None = None) -> Exclusion:
-    """The customer excluded by a named rule, until a day or for good; the draft is rejected, and a reduction becomes a risk kept."""
+    """The customer excluded by a named rule until a day, else for as long as policy allows; the draft is rejected, and a reduction becomes
+    a risk kept."""
     _reason(reason)
     if not rule.strip():
         raise BadInput(
@@ -138,6 +143,7 @@ def exclude(uow: UnitOfWork, proposal_id: str, *, rule: str, reason: str, by: An
     if until is not None and until <= by.today:
         raise BadInput(said("excluded until {until}", until=until), expected=said("a day after today, {today}", today=by.today))
     draft = _draft(uow, proposal_id, by)
+    until = last_day(uow, ExceptionKind.EXCLUSION, by.today, by.now, asked=until)
     fact = Exclusion(
         exclusion_id=short_id("x", proposal_id),
         customer_id=draft.customer_id,
@@ -150,8 +156,11 @@ def exclude(uow: UnitOfWork, proposal_id: str, *, rule: str, reason: str, by: An
         recorded_at=by.now,
     )
     uow.add(fact)
-    data = {"review": draft.review_id, "rule": rule, "until": until.isoformat() if until else None, "proposal": proposal_id}
+    data = {"review": draft.review_id, "rule": rule, "until": until.isoformat(), "proposal": proposal_id}
     _customer_entry(uow, Action.CUSTOMER_EXCLUDED, draft, by, data, reason)
+    why = f"{rule}: {reason}"
+    kept = Source(kind=ExceptionKind.EXCLUSION, key=fact.exclusion_id, owner=by.person_id, reason=why, starts=by.today, ends=until)
+    begin(uow, draft, kept, by.now, by=by.person_id)
     _maker(uow, draft, by, "excluded")
     _end(uow, draft, ProposalState.REJECTED, Action.PROPOSAL_REJECTED, "excluded", by)
     return fact

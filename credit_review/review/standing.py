@@ -36,6 +36,7 @@ from credit_review.policy import Policy
 from credit_review.policy import load as load_policy
 from credit_review.ports import UnitOfWork
 from credit_review.review.governed import in_force
+from credit_review.review.passes import Passes
 from credit_review.words import said
 
 ADDED_UP = (Layer.BASE, Layer.TEMPORARY)
@@ -78,6 +79,7 @@ def gather_many(
     persons = _persons(uow, {*named, *people, *(d.approver_id for d in decisions)}, today, now)
     conflicts = uow.facts(ConflictOfInterest, valid_at=today, known_at=now, customer_id=sorted({p.customer_id for p in proposals}))
     absent = frozenset(a.person_id for a in uow.facts(Absence, valid_at=today, known_at=now))
+    passes = Passes.read(uow, now) if matrix.rehearsal_from is not None else Passes()
     policy, authority = (in_force(uow, kind, now) for kind in (DocumentOfRecord.POLICY, DocumentOfRecord.AUTHORITY))
     return {
         p.proposal_id: Standing(
@@ -98,6 +100,8 @@ def gather_many(
             authority_in_force=authority.digest if authority else "",
             conflicted=frozenset(c.person_id for c in conflicts if c.customer_id == p.customer_id),
             absent=absent,
+            passed=passes.holding(today),
+            passed_then=passes.then([d for d in decisions if d.proposal_id == p.proposal_id], zone),
         )
         for p in proposals
     }

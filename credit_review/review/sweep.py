@@ -20,6 +20,7 @@ from credit_review.errors import BadInput, Refused
 from credit_review.model.records import Addressee, CreditLimit, LimitAccount, LimitChange, OutboxEntry, Proposal
 from credit_review.model.states import OPEN_PROPOSAL_STATES, OutboxState, ProposalState
 from credit_review.ports import Clock, Store, UnitOfWork
+from credit_review.review import exceptions
 from credit_review.review.apply import revert
 from credit_review.review.conditions import lapse_due, open_conditions
 from credit_review.review.ending import end_outdated
@@ -53,8 +54,8 @@ class Reminder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepReport:
-    """What a sweep did: ids of proposals expired, superseded and queued again, of reversing changes, of given-up messages tried again
-    and of findings opened, and who is to be reminded."""
+    """What a sweep did: ids of proposals expired, superseded and queued again, of reversing changes, of given-up messages tried again, of
+    exceptions whose end has come and of findings opened, and who is to be reminded."""
 
     reverted: tuple[str, ...] = ()
     lapsed: tuple[str, ...] = ()
@@ -62,6 +63,7 @@ class SweepReport:
     superseded: tuple[str, ...] = ()
     requeued: tuple[str, ...] = ()
     resent: tuple[str, ...] = ()
+    exceptions: tuple[str, ...] = ()
     findings: tuple[str, ...] = ()
     reminders: tuple[Reminder, ...] = ()
 
@@ -69,7 +71,8 @@ class SweepReport:
         """The report in one line."""
         return said(
             "proposals: {lapsed} lapsed with a condition, {expired} expired, {superseded} superseded, {reminders} about to expire; "
-            "limits reverted: {reverted}; applications queued again: {requeued}; messages tried again: {resent}; findings: {findings}",
+            "limits reverted: {reverted}; applications queued again: {requeued}; messages tried again: {resent}; exceptions at their end: "
+            "{exceptions}; findings: {findings}",
             lapsed=len(self.lapsed),
             expired=len(self.expired),
             superseded=len(self.superseded),
@@ -77,6 +80,7 @@ class SweepReport:
             reverted=len(self.reverted),
             requeued=len(self.requeued),
             resent=len(self.resent),
+            exceptions=len(self.exceptions),
             findings=len(self.findings),
         )
 
@@ -87,6 +91,7 @@ def sweep(store: Store, clock: Clock, *, company: Company = _NOWHERE, remind_bef
     `remind_before` are working hours of whoever is asked.
     """
     zone = company.zone
+    exceptions.take_up(store, clock, company)
     return SweepReport(
         reverted=revert_due(store, clock, zone=zone),
         lapsed=lapse_due(store, clock, zone=zone),
@@ -94,7 +99,8 @@ def sweep(store: Store, clock: Clock, *, company: Company = _NOWHERE, remind_bef
         superseded=supersede_outdated(store, clock),
         requeued=requeue_stuck(store, clock),
         resent=resend_parked(store, clock),
-        findings=watch(store, clock, company),
+        exceptions=exceptions.end_due(store, clock, company),
+        findings=(*watch(store, clock, company), *exceptions.watch(store, clock, company)),
         reminders=remind(store, clock, company=company, before=remind_before),
     )
 

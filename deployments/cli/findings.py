@@ -73,7 +73,7 @@ def show(config: Path, finding_id: str, *, as_json: bool) -> None:
         said_then = {p.seq: p.payload for p in uow.find(AuditPayload, seq=[row.seq for row in rows])}
         names = names_of(uow)
     if as_json:
-        show_json(_plain(one) | {"history": [_step(row, said_then.get(row.seq)) for row in rows]})
+        show_json(_plain(one) | {"history": history_of(rows, said_then)})
         return
     facts = [f"{name}={value}" for name, value in json.loads(one.facts_json).items()]
     pairs = {
@@ -90,8 +90,18 @@ def show(config: Path, finding_id: str, *, as_json: bool) -> None:
         said("evidence"): joined(_evidence(one), said("none")),
     }
     show_pairs(pairs)
+    show_history(rows, said_then, names)
+
+
+def history_of(rows: Sequence[AuditRow], told: Mapping[int, str | None]) -> list[dict[str, Any]]:
+    """Entries with what was said in them, as data."""
+    return [_step(row, told.get(row.seq)) for row in rows]
+
+
+def show_history(rows: Sequence[AuditRow], told: Mapping[int, str | None], names: Mapping[str, str]) -> None:
+    """Entries with what was said in them, as a table."""
     columns = [said("entry"), said("time"), said("what"), said("who"), said("words")]
-    history = [[row.seq, row.ts, row.action, _who(row, names), _words(said_then.get(row.seq))] for row in rows]
+    history = [[row.seq, row.ts, row.action, _who(row, names), _words(told.get(row.seq))] for row in rows]
     show_table(said("History"), columns, history)
 
 

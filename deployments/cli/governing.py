@@ -10,6 +10,7 @@ from pathlib import Path
 
 import typer
 
+from credit_review import authority
 from credit_review.adapters import settings as configuration
 from credit_review.adapters.settings import Settings
 from credit_review.adapters.wiring import Services
@@ -19,11 +20,11 @@ from credit_review.model.records import Adoption, GovernedDocument, Person, Pers
 from credit_review.model.states import DocumentOfRecord
 from credit_review.ports import UnitOfWork
 from credit_review.review import adopt as adoption
-from credit_review.review import directory, findings, models, signing
+from credit_review.review import directory, exceptions, findings, models, signing
 from credit_review.review.rerouting import reroute
 from credit_review.words import marked, said
 from deployments.cli import starting
-from deployments.cli.frame import acting, listen_to, names_of, services, show_json, show_table, tell
+from deployments.cli.frame import acting, joined, listen_to, names_of, services, show_json, show_table, tell
 
 
 def me(opened: Services, uow: UnitOfWork, as_person: str) -> Person:
@@ -43,7 +44,7 @@ def signing_as(opened: Services, as_person: str, entity: str) -> Iterator[tuple[
             person = me(opened, uow, as_person)
             yield uow, person
     except Refused as refusal:
-        if person is not None and refusal.code in (*signing.REFUSALS, findings.OWN, models.OWN):
+        if person is not None and refusal.code in (*signing.REFUSALS, findings.OWN, models.OWN, exceptions.NOT_YOURS):
             with opened.store.begin() as uow:
                 signing.record_refusal(uow, refusal, person_id=person.person_id, entity=entity)
                 uow.commit()
@@ -87,13 +88,29 @@ def check_file(config: Path, file: Path, *, kind: str) -> None:
     opened = services(config)
     path = file if file.exists() else opened.settings.path(str(file))
     chosen = _kind(opened.settings, path, kind)
-    check(chosen, path.name, configuration.read_text(path, known_as=str(file)))
+    text = configuration.read_text(path, known_as=str(file))
+    check(chosen, path.name, text)
     kind_of = said(chosen)
     tell(
         said(
             "{kind} {name} is sound; it takes effect once two people `credit-review adopt {file}`", kind=kind_of, name=path.name, file=file
         )
     )
+    if chosen == DocumentOfRecord.AUTHORITY:
+        _warn_of_passes(opened, parse(text, name=path.name))
+
+
+def _warn_of_passes(opened: Services, document: Document) -> None:
+    """Says which tiers of a matrix need a pass of a rehearsal that too few people hold: nobody could approve there."""
+    matrix = authority.load(document)
+    if matrix.rehearsal_from is None:
+        return
+    with opened.store.read() as uow:
+        known = directory.persons(uow, on=opened.today(), known_at=opened.clock.now())
+        lacking = starting.lacking_passes(opened, uow, matrix, frozenset(p.person_id for p in known if p.active))
+    for tier, people, needed in lacking:
+        sentence = marked("warning: {tier} needs passes of a rehearsal, and {n} of the {needed} it takes are held: {people}")
+        tell(said(sentence, tier=tier, n=len(people), needed=needed, people=joined(people, said("nobody"))), err=True)
 
 
 def check(kind: DocumentOfRecord, name: str, text: str) -> None:

@@ -29,6 +29,7 @@ audit_app = typer.Typer(no_args_is_help=True, help="The audit log.")
 evidence_app = typer.Typer(no_args_is_help=True, help="Evidence packs: what an auditor asks for, in one signed folder.")
 adverse_app = typer.Typer(no_args_is_help=True, help="What reductions and refusals are to the customer, and the notices about them.")
 finding_app = typer.Typer(no_args_is_help=True, help="What controls, audit samples and people found, until somebody else closes it.")
+exceptions_app = typer.Typer(no_args_is_help=True, help="Standing departures from policy: whose, why, until when.")
 sample_app = typer.Typer(no_args_is_help=True, help="Audit samples: drawn from the log, and projected once concluded.")
 db_app = typer.Typer(no_args_is_help=True, help="The database.")
 scorecard_app = typer.Typer(no_args_is_help=True, help="Scorecards: fitted on your own history, or the expert one.")
@@ -53,6 +54,7 @@ app.add_typer(people_app, name="people", rich_help_panel="Govern")
 app.add_typer(audit_app, name="audit", rich_help_panel="Audit")
 app.add_typer(adverse_app, name="adverse", rich_help_panel="Work")
 app.add_typer(finding_app, name="finding", rich_help_panel="Audit")
+app.add_typer(exceptions_app, name="exceptions", rich_help_panel="Work")
 audit_app.add_typer(sample_app, name="sample")
 app.add_typer(evidence_app, name="evidence", rich_help_panel="Audit")
 app.add_typer(db_app, name="db", rich_help_panel="Set up")
@@ -1228,6 +1230,85 @@ def adverse_answered(
     from deployments.cli import adverse
 
     adverse.answered(config, proposal, on=_day(on), as_person=as_person, as_json=as_json)
+
+
+@app.command(rich_help_panel="Work")
+def rehearse(
+    review: ReviewId,
+    seed: Annotated[str, typer.Option("--seed", metavar="TEXT", help="Practise with cases of this seed; nothing is recorded.")] = "",
+    cases: Annotated[int | None, typer.Option("--cases", min=4, max=100, help="How many; policy's number where it is left out.")] = None,
+    answers: Annotated[
+        Path | None, typer.Option("--answers", exists=True, dir_okay=False, help="Lines of `CASE approve|reject|return [REASON]`.")
+    ] = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_person: AsOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Rehearse on cases of a past review, some with a mistake, in a database of their own. A pass is recorded, and may be asked for."""
+    from deployments.cli import rehearsing
+
+    rehearsing.rehearse(config, review, seed=seed, cases=cases, answers=answers, as_person=as_person, as_json=as_json)
+
+
+@app.command(rich_help_panel="Work")
+def rehearsals(
+    person: Annotated[str, typer.Option("--person", metavar="PERSON", help="Those of this person only.")] = "",
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_json: JsonOption = False,
+) -> None:
+    """Who rehearsed, how it went, and until when a pass holds."""
+    from deployments.cli import rehearsing
+
+    rehearsing.list_rehearsals(config, person=person, as_json=as_json)
+
+
+ExceptionId = Annotated[str, typer.Argument(metavar="EXCEPTION", help="Exception id, as `exceptions list` shows it.")]
+
+
+@exceptions_app.command("list")
+def exceptions_list(
+    everything: Annotated[bool, typer.Option("--all", help="Ended ones too.")] = False,
+    owner: Annotated[str, typer.Option("--owner", metavar="PERSON", help="Those of this person only.")] = "",
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_json: JsonOption = False,
+) -> None:
+    """Standing departures from policy: what, whose, until when; who left is named, and a missing end date is said."""
+    from deployments.cli import exceptions
+
+    exceptions.list_exceptions(config, everything=everything, owner=owner, as_json=as_json)
+
+
+@exceptions_app.command("show")
+def exceptions_show(exception: ExceptionId, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+    """One exception: what policy proposed, what stands instead, why, and its history from the audit log."""
+    from deployments.cli import exceptions
+
+    exceptions.show(config, exception, as_json=as_json)
+
+
+@exceptions_app.command("end")
+def exceptions_end(
+    exception: ExceptionId, reason: Reason, config: ConfigOption = DEFAULT_CONFIG, as_person: AsOption = "", as_json: JsonOption = False
+) -> None:
+    """End an exception before its day, as its owner, internal audit or a control owner. Only a fresh approval renews one."""
+    from deployments.cli import exceptions
+
+    exceptions.end(config, exception, reason=reason, as_person=as_person, as_json=as_json)
+
+
+@exceptions_app.command("hand-over")
+def exceptions_hand_over(
+    exception: ExceptionId,
+    to: Annotated[str, typer.Option("--to", metavar="PERSON", help="The new owner.")],
+    reason: Reason,
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_person: AsOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Give an exception another owner, as its owner, internal audit or a control owner."""
+    from deployments.cli import exceptions
+
+    exceptions.hand_over(config, exception, to=to, reason=reason, as_person=as_person, as_json=as_json)
 
 
 FindingId = Annotated[str, typer.Argument(metavar="FINDING", help="Finding id, as `finding list` shows it.")]

@@ -264,6 +264,7 @@ def _record(settings: configuration.Settings) -> Iterator[Finding]:
         if active:
             yield _signed_in(opened, uow)
             yield from _tiers(settings, frozenset(p.person_id for p in active), opened.today())
+            yield from _passes(opened, uow, frozenset(p.person_id for p in active))
         yield from _adopted(opened, uow)
         yield from _dates(opened, uow)
 
@@ -284,6 +285,27 @@ def _tiers(settings: configuration.Settings, active: frozenset[str], today: date
             mend = said("add them with `credit-review people add`: {people}", people=listed(absent))
         found = said("{n} of the {needed} it takes: {people}", n=len(able), needed=tier.approvers, people=listed(able) or said("nobody"))
         yield Finding(said("tier {tier}", tier=tier.tier), ok, found, "" if ok else mend)
+
+
+def _passes(opened: Services, uow: UnitOfWork, active: frozenset[str]) -> Iterator[Finding]:
+    """Whether each tier that needs a pass of a rehearsal has enough people who hold one today."""
+    try:
+        matrix = authority.load(opened.settings.document(opened.settings.authority))
+    except CreditReviewError:
+        return  # said already, where the document itself is checked
+    for tier, people, needed in lacking_passes(opened, uow, matrix, active):
+        found = said("{n} of the {needed} it takes: {people}", n=len(people), needed=needed, people=listed(people) or said("nobody"))
+        mend = said("each of them runs `credit-review rehearse REVIEW`, or `rehearsal_from` names a higher tier")
+        yield Finding(said("passes for tier {tier}", tier=tier), False, found, mend)
+
+
+def lacking_passes(opened: Services, uow: UnitOfWork, matrix: authority.Matrix, active: frozenset[str]) -> list[tuple[str, list[str], int]]:
+    """Tiers that need a pass and have too few active holders with one today."""
+    from credit_review.review.passes import Passes
+
+    if matrix.rehearsal_from is None:
+        return []
+    return Passes.read(uow, opened.clock.now()).lacking(matrix, active, opened.today())
 
 
 def _signed_in(opened: Services, uow: UnitOfWork) -> Finding:

@@ -18,10 +18,10 @@ from credit_review.adapters.wiring import Services
 from credit_review.errors import BadInput, Refused
 from credit_review.limits.explain import FITS_THE_RULE
 from credit_review.model.money import Money, format_minor, typed
-from credit_review.model.records import Decision, ErpDifference, Maker, Note, Proposal, RiskKept
-from credit_review.model.states import ConditionKind, ProposalState, Verdict
+from credit_review.model.records import Decision, ErpDifference, Maker, Note, PolicyException, Proposal, RiskKept
+from credit_review.model.states import ConditionKind, ExceptionState, ProposalState, Verdict
 from credit_review.ports import UnitOfWork
-from credit_review.review import close
+from credit_review.review import close, exceptions
 from credit_review.review import release as releasing
 from credit_review.review.conditions import ConditionAsked
 from credit_review.review.counter import CounterOffer
@@ -80,8 +80,10 @@ def inbox(config: Path, *, as_person: str, as_json: bool) -> None:
         risks = uow.find(RiskKept, decided_at=None, order_by=("raised_at", "proposal_id"))
         differences = uow.find(ErpDifference, settled_at=None, owner_id=person.person_id)
         customers = _customer_names(uow, [r.proposal_id for r in risks])
+        ending = _ending(opened, uow, person.person_id)
     if as_json:
         found = {"person": person.person_id, "release": _brief(drafts), "decide": _brief(mine)}
+        found |= {"exceptions": [one.exception_id for one in ending]}
         show_json({**found, "risk": [r.proposal_id for r in risks], "differences": [d.difference_id for d in differences]})
         return
     tell(_awaited(person.name, len(drafts), len(mine), len(risks), len(differences)))
@@ -96,8 +98,16 @@ def inbox(config: Path, *, as_person: str, as_json: bool) -> None:
         title = said("Risk kept, to answer for (credit-review risk-kept PROPOSAL)")
         show_table(title, [said("proposal"), said("customer"), said("amount"), said("cause")], rows, right=("amount",))
         _more(len(risks))
+    for one in ending:
+        tell(said("exception {exception} ends on {day}: `credit-review exceptions show`", exception=one.exception_id, day=one.ends))
     if differences:
         tell(said("differences to the ERP: `credit-review differences list`"))
+
+
+def _ending(opened: Services, uow: UnitOfWork, person_id: str) -> list[PolicyException]:
+    """Exceptions of a person that end within the days that policy warns before."""
+    mine = uow.find(PolicyException, state=ExceptionState.IN_FORCE, owner_id=person_id)
+    return exceptions.ending_soon(mine, exceptions.rules_in_force(uow, opened.clock.now()), opened.today()) if mine else []
 
 
 def _awaited(name: str, drafts: int, mine: int, risks: int, differences: int) -> str:

@@ -27,7 +27,17 @@ NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
 
 def states(
-    *customers, quarantine=(), history=(), deferrals=(), exclusions=(), scope="all", features=..., rules=STARTER, ledger=(), rates=NO_RATES
+    *customers,
+    quarantine=(),
+    history=(),
+    deferrals=(),
+    exclusions=(),
+    scope="all",
+    features=...,
+    rules=STARTER,
+    ledger=(),
+    rates=NO_RATES,
+    again=None,
 ):
     plain = {"currency": "EUR", "status": "active", "segment": "retail", "region": "north", "legal_entity": "1000", "portfolio": "p1"}
     rows = [plain | {"group_id": c["customer_id"]} | c for c in customers]
@@ -47,6 +57,7 @@ def states(
         as_of=AS_OF,
         rates=rates,
         ledger_customers=ledger,
+        due_again=again,
     )
     assert list(found.columns) == list(STATES.names)
     assert found["customer_id"].is_monotonic_increasing and found["customer_id"].is_unique
@@ -323,3 +334,13 @@ def test_the_months_of_its_segment_hold_for_a_customer_and_the_reason_names_it()
         "last review 2026-01-31, next 2027-01-31 (grade B: every 12 months)",
     ]
     assert found["policy_segment"].tolist() == ["exports", ""]
+
+
+def test_the_end_of_an_exception_makes_a_customer_due_whatever_its_cadence_until_it_is_reviewed_again():
+    three = [{"customer_id": c, "exposure_minor": eur(1_000)} for c in ("c1", "c2", "c3")]
+    history = [(c, date(2026, 3, 31), CustomerState.REVIEWED, "A") for c in ("c1", "c2", "c3")]
+    again = {"c1": date(2026, 6, 1), "c2": date(2026, 3, 1)}  # the second ended before the last review, which looked at it
+    found = states(*three, scope="due", history=history, again=again)
+    assert found["state"].tolist() == ["reviewed", "not_due", "not_due"]
+    assert found.loc["c1", "next_review"] == pd.Timestamp(2026, 6, 1)
+    assert states(*three, scope="due", history=history)["state"].tolist() == ["not_due"] * 3

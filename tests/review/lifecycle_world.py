@@ -271,6 +271,7 @@ _EXPLAINS = {
     "rate": ("rate.recorded",),
     "batch": ("score.batch", "limit.openings_tied"),
     "finding": ("finding.opened", "finding.assigned", "finding.remedied", "finding.closed", "finding.reopened"),
+    "exception": ("exception.started", "exception.due", "exception.ended", "exception.handed_over"),
 }  # fmt: skip
 KIND_OF = {action: kind for kind, actions in _EXPLAINS.items() for action in actions}
 
@@ -298,6 +299,7 @@ _STATE = {
     "rate": (records.Rate, ("base", "quote", "valid_from", "recorded_at"), ()),
     "batch": (records.ReviewBatch, ("review_id", "stage", "bucket"), ()),
     "finding": (records.Finding, ("finding_id",), ("state", "owner_id", "times_reopened")),
+    "exception": (records.PolicyException, ("exception_id",), ("state", "owner_id", "due_on", "how")),
 }
 
 

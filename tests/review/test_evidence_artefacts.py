@@ -318,3 +318,23 @@ def test_every_query_is_remembered_with_its_parameters(world):
 )
 def test_a_period_has_its_days(period, days):
     assert tuple(day.isoformat() for day in days_of(period)) == days
+
+
+def test_the_list_of_exceptions_has_those_that_stood_in_the_period_with_owner_end_and_who_left(world):
+    start = {"kind": "exclusion", "proposal": "pr-1", "customer": "c-1", "account": "a-1", "owner": "p-analyst", "starts": "2026-10-01"}
+    start |= {"ends": "2026-10-20", "renews": None, "to": "in_force", "taken_up": 0}
+    say(world, "exception.started", "exception:ex-1", told={"reason": "joint venture"}, **start)
+    say(world, "exception.handed_over", "exception:ex-1", from_owner="p-analyst", owner="p-cfo")
+    say(world, "exception.started", "exception:ex-2", **start | {"ends": None, "taken_up": 1})
+    say(world, "finding.opened", "finding:fi-1", control="exception_owner_left", subject="exception:ex-2")
+    ended = say(world, "exception.ended", "exception:ex-1", at=NOON + timedelta(days=19), how="end_date", due_on="2026-10-20", to="ended")
+    rows, told = made(world, "E07-exceptions")
+    assert [(r["exception"], r["owner"], r["has_end"], r["state"], r["owner_left"]) for r in rows] == [
+        ("ex-1", "p-cfo", "yes", "in_force", "no"), ("ex-2", "p-analyst", "no", "in_force", "yes"),
+    ]  # fmt: skip
+    assert (rows[0]["reason"], told.exceptions) == ("joint venture", 2)
+    later = TODAY + timedelta(days=19)
+    (first, _), _ = made(world, "E07-exceptions", first=later, last=later)
+    assert (first["state"], first["how"], first["last_entry"]) == ("ended", "end_date", ended)
+    after = later + timedelta(days=1)
+    assert [r["exception"] for r in made(world, "E07-exceptions", first=after, last=after)[0]] == ["ex-2"]

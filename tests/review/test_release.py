@@ -184,7 +184,7 @@ def test_deferring_a_reduction_keeps_the_risk_in_sight(world, waiting):
     assert (world.proposal("c-2").state, world.proposal("c-2").outcome_code) == ("returned", "deferred")
     risk = world.one(RiskKept)
     assert (risk.amount_minor, risk.decided_by) == (40_000_00, "")
-    assert ledger.check() == {"deferral": 1, "proposal": 1, "risk": 1}
+    assert ledger.check() == {"deferral": 1, "exception": 1, "proposal": 1, "risk": 1}
 
 
 def test_deferring_an_increase_keeps_no_risk(world, waiting):
@@ -207,7 +207,7 @@ def test_a_customer_is_excluded_by_a_named_rule(world, waiting):
     world.do(release.exclude, waiting["c-1"], rule="settled by netting", reason="joint venture", by=analyst())
     assert world.one(Exclusion).rule == "settled by netting"
     assert (world.proposal("c-1").state, world.proposal("c-1").outcome_code) == ("rejected", "excluded")
-    assert ledger.check() == {"exclusion": 1, "proposal": 1}
+    assert ledger.check() == {"exception": 1, "exclusion": 1, "proposal": 1}
     with pytest.raises(BadInput, match="rule"):
         world.do(release.exclude, waiting["c-2"], rule=" ", reason="x", by=analyst())
 

@@ -20,6 +20,8 @@ _KEYS = {
     "limit_change": ("change_id",),
     "credit_limit": ("account_id",),
     "finding": ("finding_id",),
+    "policy_exception": ("exception_id",),
+    "rehearsal": ("rehearsal_id",),
     "adverse_action": ("proposal_id",),
     "model_version": ("digest",),
 }

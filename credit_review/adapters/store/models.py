@@ -804,6 +804,85 @@ class RiskKept(Base):
     )
 
 
+class PolicyException(Base):
+    """Standing departures from policy."""
+
+    __tablename__ = "policy_exception"
+    exception_id: Mapped[Key]
+    kind: Mapped[str]
+    source: Mapped[str]
+    proposal_id: Mapped[str]
+    customer_id: Mapped[str]
+    account_id: Mapped[str]
+    currency: Mapped[str]
+    policy_minor: Mapped[int | None]
+    granted_minor: Mapped[int | None]
+    policy_terms_days: Mapped[int | None]
+    granted_terms_days: Mapped[int | None]
+    owner_id: Mapped[str]
+    reason: Mapped[str]
+    starts: Mapped[date]
+    ends: Mapped[date | None]
+    began_at: Mapped[datetime]
+    renews_id: Mapped[str]
+    state: Mapped[str]
+    due_on: Mapped[date | None]
+    due_at: Mapped[datetime | None]
+    how: Mapped[str]
+    ended_by: Mapped[str]
+    ended_at: Mapped[datetime | None]
+    __table_args__ = (
+        _one_of("kind", states.ExceptionKind),
+        _one_of("state", states.ExceptionState),
+        _one_of("how", ("", *states.ExceptionEnd)),
+        _half_open("starts", "ends"),
+        CheckConstraint("(state = 'ended') = (how <> '') AND (state = 'ended') = (ended_by <> '')", name="ended_somehow"),
+        CheckConstraint("(due_on IS NULL) = (due_at IS NULL)", name="due_at_a_moment"),
+        CheckConstraint("reason <> '' AND owner_id <> ''", name="has_owner_and_reason"),
+        _refers("account_id", "limit_account"),
+        UniqueConstraint("kind", "source", name="one_exception_a_source"),
+        Index("ix_policy_exception_state_ends", "state", "ends"),
+        Index("ix_policy_exception_account_id", "account_id"),
+        Index("ix_policy_exception_customer_id", "customer_id"),
+    )
+
+
+class Rehearsal(Base):
+    """Rehearsals of approvers, and the passes they earned."""
+
+    __tablename__ = "rehearsal"
+    rehearsal_id: Mapped[Key]
+    person_id: Mapped[str]
+    review_id: Mapped[str]
+    seed: Mapped[str]
+    cases: Mapped[int]
+    case_days: Mapped[int]
+    drawn_at: Mapped[datetime]
+    state: Mapped[str]
+    seeded: Mapped[int]
+    caught: Mapped[int]
+    false_alarms: Mapped[int]
+    answers_digest: Mapped[str]
+    answered_at: Mapped[datetime | None]
+    valid_from: Mapped[date | None]
+    valid_until: Mapped[date | None]
+    lapsed_at: Mapped[datetime | None]
+    __table_args__ = (
+        _one_of("state", states.RehearsalState),
+        _refers("review_id", "review"),
+        CheckConstraint("(state = 'open') = (answered_at IS NULL) AND (state = 'open') = (answers_digest = '')", name="answered_or_open"),
+        CheckConstraint("(state = 'passed') = (valid_until IS NOT NULL)", name="only_a_pass_holds"),
+        CheckConstraint("(valid_from IS NULL) = (valid_until IS NULL)", name="holds_from_and_until"),
+        CheckConstraint("caught <= seeded AND seeded + false_alarms <= cases", name="counts_fit"),
+        UniqueConstraint("seed", name="one_seed_once"),
+        Index("ix_rehearsal_person_id", "person_id"),
+        Index(
+            "one_open_rehearsal", "person_id", unique=True,
+            sqlite_where=text("state = 'open'"), postgresql_where=text("state = 'open'"),
+        ),
+    )  # fmt: skip
+
+
 class ErpDifference(Base):
     """Limits in the ERP that are not ours."""
 
