@@ -12,14 +12,15 @@ from credit_review.messages.digest import Listing, digest
 from credit_review.messages.gathering import (
     Company,
     asked_by,
-    begins_of,
     customer_name,
     names_in,
+    news_of,
     sizes_of,
     summary_of,
     together_of,
     view_of,
 )
+from credit_review.messages.owner_news import owner_news
 from credit_review.messages.summary import summary
 from credit_review.messages.text import Message
 from credit_review.model.records import ApprovalCondition, Decision, Finding, Note, OutboxEntry, Proposal, Review
@@ -161,15 +162,12 @@ def decided_on(uow: UnitOfWork, person_id: str, day: date, company: Company) -> 
 
 
 def _owner(uow: UnitOfWork, showing: Showing, company: Company, now: datetime) -> Card | None:
-    ids = [str(i) for i in showing.about.get("proposals", ())]
-    found = uow.find(Proposal, proposal_id=ids) if ids else []
-    if not found:
-        return None
-    begins, words = begins_of(uow, ids), company.reader(uow, person_of(showing.address), now)
-    rows = [(p, customer_name(p), begins.get(p.proposal_id)) for p in found]
     about = showing.about
-    shown = notices.owner_notice(rows, words, pass_on=str(about.get("pass_on") or ""), ownerless=bool(about.get("ownerless")))
-    return _as_card(shown)
+    news = news_of(uow, [str(i) for i in about.get("proposals", ())], [str(i) for i in about.get("changes", ())])
+    if not news:
+        return None
+    words = company.reader(uow, person_of(showing.address), now)
+    return _as_card(owner_news(news, words, pass_on=str(about.get("pass_on") or ""), ownerless=bool(about.get("ownerless"))))
 
 
 def _declaration(uow: UnitOfWork, showing: Showing, company: Company, now: datetime) -> Card | None:

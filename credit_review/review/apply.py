@@ -25,7 +25,7 @@ from credit_review.review.deliveries import owe_delivery
 from credit_review.review.ending import end, scorecard_of, withdraw_apply
 from credit_review.review.naming import short_id
 from credit_review.review.outbox import APPLY, apply_key
-from credit_review.review.owners import notice_days, takes_effect
+from credit_review.review.owners import notice_days, owe_owner_change, takes_effect
 from credit_review.review.standing import gather, lock_group, matrix_in_force, no_rate
 from credit_review.words import said
 
@@ -346,6 +346,7 @@ def _ended_change(
     under = in_force_on(changes[:-1], today)
     change = _reversal(changes[-1], under, today, now, by)
     store_change(uow, change, now, zone)
+    owe_owner_change(uow, change, now)
     data = {**change_data(change), "reverses": changes[-1].change_id, "restores": under.change_id if under else None, **why}
     about = {**data, "customer": account.subject_id, "currency": account.currency}
     uow.append(Entry(action=Action.LIMIT_REVERTED, actor=by, entity=f"account:{account.account_id}", data=about))
