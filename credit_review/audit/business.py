@@ -30,6 +30,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "credit_limit": ("version", "amount_minor", "terms_days", "effective_from", "effective_to"),
     "finding": ("state", "severity", "owner_id", "due", "remedied_by", "closed_by"),
     "model_version": ("status", "validated_by", "report_digest"),
+    "customer_letter": ("state", "change_id", "sha256", "settled_by"),
     "adverse_action": ("classified", "confirmed_by", "notice_due", "notified_on", "reasons_given_on", "retain_until"),
 }
 _KINDS = {
@@ -85,6 +86,10 @@ class Rebuilt:
             self._finding(action, key, body, seq)
         elif kind == "adverse":
             self._adverse(key, body, seq)
+        elif kind == "letter":
+            data = body["data"]
+            by = body["actor"].removeprefix("person:") if action != Action.LETTER_DRAFTED else ""
+            self._set("customer_letter", key, (data["to"], data["change"], data["sha256"], by), seq)
         elif kind == "model" or (kind == "document" and data.get("kind") == "scorecard"):
             self._model(action, key, body, seq)
 

@@ -18,6 +18,7 @@ from credit_review.review.outbox import (
     DIGEST,
     FINDINGS,
     LAPSED,
+    ORDERS,
     OVERDUE,
     OWNER,
     PARKED,
@@ -188,6 +189,7 @@ _SUBJECTS = {
     LAPSED: marked("lapsed condition of proposal {key}"),
     FINDINGS: marked("findings assigned on {key}"),
     OVERDUE: marked("notice of overdue findings, {key}"),
+    ORDERS: marked("list of open orders, {key}"),
 }
 
 

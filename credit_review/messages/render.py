@@ -36,6 +36,8 @@ from credit_review.review.outbox import (
     DIGEST,
     FINDINGS,
     LAPSED,
+    ORDER_LIST,
+    ORDERS,
     OVERDUE,
     OWNER,
     PARKED,
@@ -190,12 +192,18 @@ def _findings(uow: UnitOfWork, showing: Showing, company: Company, now: datetime
 
 
 def _parked(uow: UnitOfWork, showing: Showing, company: Company, now: datetime) -> Card | None:
-    found = uow.find(OutboxEntry, kind=(SLACK_POST, SLACK_UPDATE), state=OutboxState.PARKED, order_by=("created_at", "outbox_id"))
+    kinds = (SLACK_POST, SLACK_UPDATE, ORDER_LIST)
+    found = uow.find(OutboxEntry, kind=kinds, state=OutboxState.PARKED, order_by=("created_at", "outbox_id"))
     if not found:
         return None
-    about = [json.loads(row.payload_json) for row in found]
-    rows = [(one["subject"], one["address"], row.last_error) for one, row in zip(about, found, strict=True)]
+    rows = [(*_what_parked(row), row.last_error) for row in found]
     return _as_card(notices.parked(rows, names_in(uow, now), company.reader(uow, person_of(showing.address), now)))
+
+
+def _what_parked(row: OutboxEntry) -> tuple[str, str]:
+    """Subject and address of a message, or of a list of orders, which goes to the ERP."""
+    about = json.loads(row.payload_json)
+    return (f"{ORDERS}:{about['batch']}", "ERP") if row.kind == ORDER_LIST else (about["subject"], about["address"])
 
 
 _DRAW: dict[str, _Draw] = {

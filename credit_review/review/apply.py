@@ -21,9 +21,11 @@ from credit_review.model.records import CreditLimit, LimitAccount, LimitChange, 
 from credit_review.model.states import ChangeKind, OutboxState, ProposalState
 from credit_review.ports import Clock, Entry, Store, UnitOfWork
 from credit_review.review.conditions import open_conditions
+from credit_review.review.customer_letters import owe_letter
 from credit_review.review.deliveries import owe_delivery
 from credit_review.review.ending import end, scorecard_of, withdraw_apply
 from credit_review.review.naming import short_id
+from credit_review.review.order_hand_off import owe_orders
 from credit_review.review.outbox import APPLY, apply_key
 from credit_review.review.owners import notice_days, owe_owner_change, takes_effect
 from credit_review.review.standing import gather, lock_group, matrix_in_force, no_rate
@@ -209,7 +211,10 @@ def change_of(standing: Standing, begins: date, now: datetime, by: str) -> Limit
 
 
 def store_change(uow: UnitOfWork, change: LimitChange, now: datetime, zone: tzinfo) -> None:
-    """Stores the change, the limit it makes, and the delivery it owes. Raises Conflict when the limit is not the version before it."""
+    """Stores the change, the limit it makes, and what it owes: its delivery, a look at open orders, a letter.
+
+    Raises Conflict when the limit is not the version before it.
+    """
     account = uow.get(LimitAccount, account_id=change.account_id)
     assert account is not None  # noqa: S101  a foreign key holds it
     uow.add(change)
@@ -235,6 +240,8 @@ def store_change(uow: UnitOfWork, change: LimitChange, now: datetime, zone: tzin
                 next_step=said("apply it again"),
             )
     owe_delivery(uow, account, change, now, zone=zone)
+    owe_orders(uow, change, now, zone=zone)
+    owe_letter(uow, change, now)
 
 
 def change_data(change: LimitChange) -> dict[str, object]:

@@ -21,6 +21,7 @@ _KEYS = {
     "credit_limit": ("account_id",),
     "finding": ("finding_id",),
     "adverse_action": ("proposal_id",),
+    "customer_letter": ("letter_id",),
     "model_version": ("digest",),
 }
 
