@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from credit_review.hearing import heard
+from credit_review.letters import Letter
 from credit_review.limits.codes import CAP_WORDS, Cap
 from credit_review.model.money import Money
 from credit_review.model.states import AdverseClass, CreditStatus, Layer, Unwelcome
@@ -175,16 +176,21 @@ def reasons_due(clock: Clock, asked: date) -> date:
 
 def letter(
     packet: Mapping[str, Any], kind: Unwelcome, reasons: Sequence[str], words: Words, *, company: str, on: date, clock: Clock | None
-) -> str:
-    """A draft of the notice as plain text in the reader's language; `reasons` as `principal_reasons` gives them."""
+) -> Letter:
+    """A draft of the notice in the reader's language; `reasons` as `principal_reasons` gives them."""
     w = words
-    lines = [company, w.day(on), "", str(packet["customer_name"] or packet["customer_id"]), "", *_what(packet, kind, w), ""]
-    if reasons:
-        lines += [w.say(said("The principal reasons are:")), *(f"- {w.say(heard(one))}" for one in reasons), ""]
-    if clock:
-        until = may_ask_until(clock, on)
-        lines += [w.say(said("If you ask us in writing by {day}, we send you the reasons in writing.", day=until)), ""]
-    return "\n".join([*lines, w.say(said("Draft of a notice: read it, and sign it, before it is sent."))]) + "\n"
+    until = may_ask_until(clock, on) if clock else None
+    asks = [w.say(said("If you ask us in writing by {day}, we send you the reasons in writing.", day=until))] if until else []
+    return Letter(
+        company=company,
+        day=w.day(on),
+        to=str(packet["customer_name"] or packet["customer_id"]),
+        paragraphs=(" ".join(_what(packet, kind, w)),),
+        points_title=w.say(said("The principal reasons are:")),
+        points=tuple(w.say(heard(one)) for one in reasons),
+        closing=tuple(asks),
+        foot=w.say(said("Draft of a notice: read it, and sign it, before it is sent.")),
+    )
 
 
 def _what(packet: Mapping[str, Any], kind: Unwelcome, w: Words) -> list[str]:

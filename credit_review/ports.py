@@ -181,6 +181,19 @@ class WriteBack(Protocol):
         ...
 
 
+class OrderDesk(Protocol):
+    """Where the ERP takes lists of orders to release and to hold. A list is named by its batch, and taken once under that name."""
+
+    name: str
+
+    def take(self, listed: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Deliver the list that `listed` names (batch, file, sha256); `outcome` is written or held.
+
+        Raises Unavailable to be tried again, BadInput to be parked, Tampered where the file is not what was kept.
+        """
+        ...
+
+
 class Chat(Protocol):
     """Where approvers see cards. Losing it loses nothing: cards are rebuilt from the record.
 

@@ -7,12 +7,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from credit_review import adverse, messages
-from credit_review.adapters.wiring import Services, open_chat, open_write_back
+from credit_review.adapters.wiring import Services, open_chat, open_order_desk, open_write_back
 from credit_review.errors import CreditReviewError, Refused
 from credit_review.model.records import OutboxEntry
 from credit_review.model.states import OutboxState, ProposalState
 from credit_review.ports import UnitOfWork
-from credit_review.review import adverse_actions, apply, findings, followup, keeping, models, owners, relay
+from credit_review.review import (
+    adverse_actions,
+    apply,
+    customer_letters,
+    findings,
+    followup,
+    keeping,
+    models,
+    order_hand_off,
+    owners,
+    relay,
+)
 from credit_review.review import sweep as sweeping
 from credit_review.review.outbox import ERP
 from credit_review.review.standing import policy_in_force
@@ -47,6 +58,61 @@ def apply_approved(config: str) -> Effects:
     if told != owners.Told():
         headline = said("{counts}; {told}", counts=headline, told=told.text())
     return Effects(key="applied", title=said("Applied"), headline=headline, rows=rows)
+
+
+@outside(name="hand over open orders", task_run_name="hand over open orders")
+def hand_off_orders(config: str) -> Effects:
+    """List which open orders changed limits put inside or outside, from the files of the newest review; what cannot be read stays due."""
+    from credit_review.adapters import keepsakes, layered, order_files
+
+    opened = services(config)
+    data = opened.settings.data
+    with opened.store.read() as uow:
+        review = layered.newest_of_book(uow, opened.today())
+    title = said("Open orders")
+    try:
+        done = order_hand_off.hand_off(
+            opened.store,
+            opened.clock,
+            zone=opened.settings.zone,
+            make=lambda asked: order_files.list_orders(data, review, asked),
+            keep=lambda name, text: keepsakes.keep(data, keepsakes.ORDER_LISTS, name, text),
+            taken=opened.settings.write_back.orders,
+        )
+    except (CreditReviewError, OSError) as error:
+        return Effects(key="orders", title=title, headline=said("not handed over yet: {why}", why=str(error)))
+    if not opened.settings.write_back.orders:
+        return Effects(key="orders", title=title, headline=said("no ERP takes lists of orders (`write_back.orders` in settings.yaml)"))
+    rows = [{"batch": one, "outcome": "listed"} for one in done.batches]
+    names = {"release": "release", "outside": "outside", "unknown": "not_computable"}
+    counts = {name: done.lines.get(found, 0) for name, found in names.items()}
+    headline = said("{release} order(s) may be released, {outside} outside the limit, {unknown} customer(s) not computable", **counts)
+    return Effects(key="orders", title=title, headline=headline, rows=rows)
+
+
+@outside(name="draft letters", task_run_name="draft letters")
+def draft_letters(config: str) -> Effects:
+    """Draft the letters to customers that policy asks for; what cannot be written stays owed, and the reason is said."""
+    from credit_review.adapters import layered, letter_files
+
+    opened = services(config)
+    with opened.store.read() as uow:
+        review = layered.newest_of_book(uow, opened.today())
+    title = said("Letters")
+    try:
+        done = customer_letters.draft(
+            opened.store,
+            opened.clock,
+            zone=opened.settings.zone,
+            segments=lambda customers: letter_files.segments(opened.settings.data, review, customers),
+            write=lambda wanted: letter_files.write(opened.settings, opened.today(), wanted),
+        )
+    except (CreditReviewError, OSError) as error:
+        return Effects(key="letters", title=title, headline=said("not drafted yet: {why}", why=str(error)))
+    rows = [{"letter": one, "outcome": "drafted"} for one in done.letters]
+    counts = {"n": len(done.letters), "notices": done.notices}
+    headline = said("{n} letter(s) drafted for a person to release, {notices} told by a notice of adverse action instead", **counts)
+    return Effects(key="letters", title=title, headline=headline, rows=rows)
 
 
 @outside(name="deliver what is owed", task_run_name="deliver what is owed")
@@ -149,6 +215,7 @@ def _outside(opened: Services) -> relay.Outside:
     chat = open_chat(opened.settings)
     return relay.Outside(
         write_back=open_write_back(opened.settings),
+        orders=open_order_desk(opened.settings),
         chat=chat,
         render=messages.renderer(opened.clock, messages.Company(opened.settings.words())) if chat else None,
         teams=opened.settings.slack.team_ids,

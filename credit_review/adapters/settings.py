@@ -84,13 +84,14 @@ class ReviewSettings(_Part):
 
 
 class WriteBackSettings(_Part):
-    """Where applied limits go."""
+    """Where applied limits go; with `orders` also the lists of open orders that a changed limit puts inside or outside, beside them."""
 
     kind: Literal["csv_drop", "table", "none"] = "none"
     folder: str | None = None
     answers: bool = True
     url_secret: str | None = None
     table: str = Field(default="credit_limits", pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")
+    orders: bool = False
 
     @model_validator(mode="after")
     def _place(self) -> WriteBackSettings:
@@ -98,6 +99,8 @@ class WriteBackSettings(_Part):
             raise ValueError(said("expected folder, the drop folder the ERP reads"))
         if self.kind == "table" and not self.url_secret:
             raise ValueError(said("expected url_secret, the secret that holds the ERP's SQLAlchemy URL"))
+        if self.orders and self.kind == "none":
+            raise ValueError(said("orders go to the ERP beside the limits: expected kind csv_drop or table"))
         return self
 
 
@@ -256,6 +259,7 @@ class Settings(_Part):
     authority: str
     scorecard: str
     challenger: str = ""
+    letters_dir: str = ""
     limits_owner: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")
     sources: tuple[Location, ...] = Field(min_length=1)
     posted_through: PostedThrough | None = None

@@ -12,7 +12,7 @@ from credit_review.adapters.store.unit_of_work import SqlStore
 from credit_review.adapters.store.verify import Outside
 from credit_review.errors import BadInput
 from credit_review.notary import Outcome
-from credit_review.ports import Chat, Clock, WriteBack
+from credit_review.ports import Chat, Clock, OrderDesk, WriteBack
 from credit_review.words import said
 
 
@@ -45,6 +45,22 @@ def open_write_back(settings: Settings) -> WriteBack | None:
     if chosen.kind == "csv_drop":
         return CsvDropWriteBack(settings.path(chosen.folder or ""), answers=chosen.answers)
     return None
+
+
+def open_order_desk(settings: Settings) -> OrderDesk | None:
+    """Where lists of open orders go; None when the settings send them nowhere. Raises BadInput or Unavailable."""
+    chosen = settings.write_back
+    if not chosen.orders:
+        return None
+    from credit_review.adapters import keepsakes
+    from credit_review.adapters.order_desk import SUFFIX, OrderDrop, OrderTable
+
+    def read(name: str, sha256: str) -> str:
+        return keepsakes.kept(settings.data, keepsakes.ORDER_LISTS, name, sha256)
+
+    if chosen.kind == "table":
+        return OrderTable.open(require_secret(chosen.url_secret or ""), chosen.table + SUFFIX, read)
+    return OrderDrop(settings.path(chosen.folder or ""), read)
 
 
 def open_chat(settings: Settings) -> Chat | None:

@@ -111,10 +111,7 @@ class TableWriteBack:
 
     def __init__(self, engine: Engine, table: str, *, schema: str | None = None) -> None:
         for part in (table, *([schema] if schema else [])):
-            if not _NAME.match(part):
-                raise BadInput(
-                    said("{part} cannot be a table's name", part=repr(part)), expected=said("letters, digits and underscores, at most 63")
-                )
+            require_name(part)
         if engine.dialect.name not in _DIALECTS:
             raise BadInput(
                 said("write-back to {name} is not supported", name=engine.dialect.name),
@@ -140,7 +137,7 @@ class TableWriteBack:
 
     def check(self) -> None:
         """Returns when the table is as it must be. Raises BadInput naming what is missing, or Unavailable."""
-        with _translated(self.name):
+        with translated(self.name):
             found = inspect(self.engine)
             if not found.has_table(self._table.name, schema=self._table.schema):
                 raise BadInput(
@@ -158,7 +155,7 @@ class TableWriteBack:
 
     def create(self) -> None:
         """Creates the table unless it exists. Raises Unavailable."""
-        with _translated(self.name):
+        with translated(self.name):
             self._table.create(self.engine, checkfirst=True)
 
     def send(self, delivery: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -171,7 +168,7 @@ class TableWriteBack:
             set_={name: statement.excluded[name] for name in FIELDS if name != "account_id"},
             where=self._table.c.version < statement.excluded.version,
         ).returning(self._table.c.version)
-        with _translated(self.name), self.engine.begin() as connection:
+        with translated(self.name), self.engine.begin() as connection:
             written = connection.execute(newer).first() is not None
             held = connection.execute(self._held([row["account_id"]])).one()
         return _answer("written" if written else "held", dict(held._mapping))
@@ -179,7 +176,7 @@ class TableWriteBack:
     def read_back(self, account_ids: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
         """What the table holds, by account id. Raises Unavailable."""
         found: dict[str, Mapping[str, Any]] = {}
-        with _translated(self.name), self.engine.connect() as connection:
+        with translated(self.name), self.engine.connect() as connection:
             for start in range(0, len(account_ids), _IN_ONE_QUERY):
                 for row in connection.execute(self._held(account_ids[start : start + _IN_ONE_QUERY])):
                     found[row.account_id] = {name: row._mapping[name] for name in HELD}
@@ -187,6 +184,14 @@ class TableWriteBack:
 
     def _held(self, account_ids: Sequence[str]) -> Any:
         return select(self._table.c.account_id, *(self._table.c[n] for n in HELD)).where(self._table.c.account_id.in_(account_ids))
+
+
+def require_name(table: str) -> None:
+    """Returns when the text can be a table's name. Raises BadInput."""
+    if not _NAME.match(table):
+        raise BadInput(
+            said("{part} cannot be a table's name", part=repr(table)), expected=said("letters, digits and underscores, at most 63")
+        )
 
 
 def _table(name: str, schema: str | None) -> Table:
@@ -207,7 +212,7 @@ def _table(name: str, schema: str | None) -> Table:
 
 
 @contextmanager
-def _translated(name: str) -> Iterator[None]:
+def translated(name: str) -> Iterator[None]:
     """Connection troubles become Unavailable, refused rows BadInput. The database's own words may hold a password: they stay out."""
     try:
         yield

@@ -74,6 +74,9 @@ class Action(StrEnum):
     ADVERSE_NOTIFIED = "adverse.notified"
     ADVERSE_REASONS_ASKED = "adverse.reasons_asked"
     ADVERSE_REASONS_GIVEN = "adverse.reasons_given"
+    LETTER_DRAFTED = "letter.drafted"
+    LETTER_SENT = "letter.sent"
+    LETTER_DROPPED = "letter.dropped"
     # findings
     FINDING_OPENED = "finding.opened"
     FINDING_ASSIGNED = "finding.assigned"
@@ -86,6 +89,10 @@ class Action(StrEnum):
     ERP_REQUEUED = "erp.requeued"
     ERP_DIFFERENCE_FOUND = "erp.difference_found"
     ERP_DIFFERENCE_SETTLED = "erp.difference_settled"
+    ORDERS_LISTED = "orders.listed"
+    ORDERS_CONFIRMED = "orders.confirmed"
+    ORDERS_PARKED = "orders.parked"
+    ORDERS_REQUEUED = "orders.requeued"
     # messages
     MESSAGE_PARKED = "message.parked"
     MESSAGE_REQUEUED = "message.requeued"

@@ -32,6 +32,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "model_version": ("status", "validated_by", "report_digest"),
     "policy_exception": ("state", "owner_id", "ends", "due_on", "how"),
     "rehearsal": ("person_id", "state", "seeded", "caught", "false_alarms", "answers_digest", "valid_from", "valid_until"),
+    "customer_letter": ("state", "change_id", "sha256", "settled_by"),
     "adverse_action": ("classified", "confirmed_by", "notice_due", "notified_on", "reasons_given_on", "retain_until"),
 }
 _KINDS = {
@@ -91,6 +92,10 @@ class Rebuilt:
             self._rehearsal(key, data, seq)
         elif kind == "adverse":
             self._adverse(key, body, seq)
+        elif kind == "letter":
+            data = body["data"]
+            by = body["actor"].removeprefix("person:") if action != Action.LETTER_DRAFTED else ""
+            self._set("customer_letter", key, (data["to"], data["change"], data["sha256"], by), seq)
         elif kind == "model" or (kind == "document" and data.get("kind") == "scorecard"):
             self._model(action, key, body, seq)
 

@@ -41,6 +41,7 @@ class Ledger:
 
     `due` is the stated due date; where the source has none, document date (else posting) plus the customer's terms, or plus nothing when
     the customer has no terms. `open` is 0 for an item cleared on or before as_of. `receivable` is every kind but orders, deliveries, notes.
+    `row` is the item's place among the rows that were read.
     """
 
     customer: Ints
@@ -52,6 +53,7 @@ class Ledger:
     amount: Ints
     open: Ints
     disputed: Flags
+    row: Ints
 
     @property
     def receivable(self) -> Flags:
@@ -107,7 +109,7 @@ def read(items: pd.DataFrame, customers: pd.DataFrame, *, as_of: date, rates: fx
     matters = exists & ((still_open != 0) | (cleared > since) | (posted > since))
     money = _convert(items["currency"], customers["currency"], customer, matters, (amount, still_open), on=as_of, rates=rates)
     disputed = items["disputed"].to_numpy(dtype=bool)
-    ledger = Ledger(customer, kind, posted, document, due, cleared, amount, still_open, disputed)
+    ledger = Ledger(customer, kind, posted, document, due, cleared, amount, still_open, disputed, np.arange(len(items), dtype=np.int64))
     refused = [
         (unknown, "customer_in_master", "customer_id", marked("the row's customer is not in the customer master")),
         (undated & ~unknown, "item_is_dated", "posting_date", marked("the row has no posting, document or due date, so it cannot be aged")),

@@ -15,6 +15,7 @@ from credit_review.limits.own_risk import own_risk_if_used
 from credit_review.messages.card import REASON_CODES, View, condition_in_words
 from credit_review.messages.digest import Sizes
 from credit_review.messages.home import Home
+from credit_review.messages.owner_news import News
 from credit_review.messages.requests import Asked
 from credit_review.messages.summary import Moved, ReviewSummary
 from credit_review.model.money import Money, to_minor
@@ -24,6 +25,7 @@ from credit_review.model.records import (
     AuditRow,
     Decision,
     Delegation,
+    LimitAccount,
     LimitChange,
     Proposal,
     Review,
@@ -42,6 +44,7 @@ from credit_review.ports import UnitOfWork
 from credit_review.review.conditions import confirmers, open_conditions, to_confirm
 from credit_review.review.directory import delegations_over, delegations_to_come, persons
 from credit_review.review.inbox import asked_of, awaiting, judged, put_before_me
+from credit_review.review.owners import behind_change
 from credit_review.review.personal import absences_of, conflicts_of, has_right, reader
 from credit_review.review.request import is_request, refusal_of
 from credit_review.review.standing import gather, matrix_in_force, policy_in_force, rates_to
@@ -121,6 +124,26 @@ def begins_of(uow: UnitOfWork, proposal_ids: Sequence[str]) -> dict[str, date]:
     """From which day each of the proposals that are applied holds."""
     changes = uow.find(LimitChange, proposal_id=list(proposal_ids)) if proposal_ids else []
     return {change.proposal_id: change.effective_from for change in changes if change.proposal_id}
+
+
+def news_of(uow: UnitOfWork, proposal_ids: Sequence[str], change_ids: Sequence[str]) -> list[News]:
+    """What these proposals came to, and what these changes (of no proposal that ended) are."""
+    ended = uow.find(Proposal, proposal_id=list(proposal_ids)) if proposal_ids else []
+    made = {c.proposal_id: c for c in (uow.find(LimitChange, proposal_id=list(proposal_ids)) if proposal_ids else [])}
+    alone = uow.find(LimitChange, change_id=list(change_ids)) if change_ids else []
+    ids = sorted({*(p.account_id for p in ended), *(c.account_id for c in alone)})
+    accounts = {a.account_id: a for a in uow.find(LimitAccount, account_id=ids)} if ids else {}
+    found = [_news(accounts[p.account_id], p, made.get(p.proposal_id), customer_name(p)) for p in ended]
+    for change in alone:
+        account = accounts[change.account_id]
+        behind = behind_change(uow, change)
+        mine = behind if behind is not None and behind.proposal_id == change.proposal_id else None
+        found.append(_news(account, mine, change, customer_name(behind) if behind else account.subject_id))
+    return found
+
+
+def _news(account: LimitAccount, proposal: Proposal | None, change: LimitChange | None, name: str) -> News:
+    return News(name=name or account.subject_id, currency=account.currency, layer=account.layer, proposal=proposal, change=change)
 
 
 def _entries(uow: UnitOfWork, proposal_id: str, decisions: Sequence[Decision]) -> Mapping[str, AuditRow]:

@@ -6,12 +6,10 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 
 from credit_review.controls.alarm import Severity
-from credit_review.messages.card import CONFIRM, DONE, OUTCOMES, asked, asked_briefly, condition_in_words
+from credit_review.messages.card import CONFIRM, DONE, asked, asked_briefly, condition_in_words
 from credit_review.messages.text import Block, Message, button, buttons, cleaned, escaped, header, lines, notes, section, value_of
-from credit_review.model.money import Money
 from credit_review.model.records import ApprovalCondition, Decision, Finding, PolicyException, Proposal
 from credit_review.model.states import ConditionState, ExceptionKind, FindingState, ProposalState, Verdict
-from credit_review.review.ending import reduces
 from credit_review.review.exceptions import KINDS
 from credit_review.review.findings import SEVERITIES, STATES
 from credit_review.review.outbox import (
@@ -22,6 +20,7 @@ from credit_review.review.outbox import (
     ENDING,
     FINDINGS,
     LAPSED,
+    ORDERS,
     OVERDUE,
     OWNER,
     PARKED,
@@ -117,52 +116,6 @@ def daily_summary(
     foot = w.say(said("If you did not decide one of these, call the risk team and internal audit at once."))
     blocks = [lines(rows[start : start + _MOST]) for start in range(0, len(rows), _MOST)]
     return Message(escaped(title), (header(title), *blocks, *_more(len(decided) - len(rows), w), notes(foot)))
-
-
-def owner_notice(
-    changes: Sequence[tuple[Proposal, str, date | None]], words: Words, *, pass_on: str = "", ownerless: bool = False
-) -> Message:
-    """What a sales owner is told of his customers (proposal, name, day of effect): outcome, from when, and what the customer can do.
-
-    `pass_on` names the owner where the directory does not know him and the reader is to pass it on; `ownerless`: the ledger names none.
-    """
-    w = words
-    title = w.say(said_many("{n} decision about your customers", "{n} decisions about your customers", n=len(changes)))
-    if pass_on:
-        owner = cleaned(pass_on, 80)
-        title = w.say(said_many("{n} decision to pass on to {owner}", "{n} decisions to pass on to {owner}", n=len(changes), owner=owner))
-    if ownerless:
-        title = w.say(
-            said_many(
-                "{n} decision about a customer without an account owner",
-                "{n} decisions about customers without an account owner",
-                n=len(changes),
-            )
-        )
-    rows = [(cleaned(name, 80) or proposal.customer_id, w.say(_for_owner(proposal, begins))) for proposal, name, begins in changes]
-    blocks = [header(cleaned(title, 150)), lines(rows)]
-    if pass_on:
-        blocks.append(notes(w.say(said("The account owner is not in the directory: tell him, and ask the risk team to add him."))))
-    if ownerless:
-        foot = said("The ledger names no account owner: tell whoever looks after the customer, and have the owner entered in the ledger.")
-        blocks.append(notes(w.say(foot)))
-    return Message(escaped(title), tuple(blocks))
-
-
-def _for_owner(proposal: Proposal, begins: date | None) -> str:
-    amount = Money(proposal.to_minor, proposal.currency)
-    if proposal.state != ProposalState.APPLIED or begins is None:
-        return said("{outcome}; the limit stays as it is", outcome=OUTCOMES[ProposalState(proposal.state)])
-    if not reduces(proposal):
-        return said("limit of {amount} from {day}", amount=amount, day=begins)
-    if proposal.from_minor == proposal.to_minor:
-        days = {"before": proposal.from_terms_days or 0, "after": proposal.terms_days or 0}
-        what = said("payment terms go from net {before} days to net {after} days on {day}", day=begins, **days)
-    else:
-        what = said(
-            "limit goes from {had} to {amount} on {day}", had=Money(proposal.from_minor or 0, proposal.currency), amount=amount, day=begins
-        )
-    return said("{what}. The customer can pay open invoices, bring a guarantee, or send newer accounts.", what=what)
 
 
 def declaration_due(day: date | None, today: date, words: Words) -> Message:
@@ -263,6 +216,7 @@ _SUBJECTS = {
     OVERDUE: marked("notice of overdue findings, {key}"),
     ENDING: marked("notice of exceptions that end on {key}"),
     PASS: marked("notice of a pass that ends on {key}"),
+    ORDERS: marked("list of open orders, {key}"),
 }
 
 

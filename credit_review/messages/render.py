@@ -12,14 +12,15 @@ from credit_review.messages.digest import Listing, digest
 from credit_review.messages.gathering import (
     Company,
     asked_by,
-    begins_of,
     customer_name,
     names_in,
+    news_of,
     sizes_of,
     summary_of,
     together_of,
     view_of,
 )
+from credit_review.messages.owner_news import owner_news
 from credit_review.messages.summary import summary
 from credit_review.messages.text import Message
 from credit_review.model.records import ApprovalCondition, Decision, Finding, Note, OutboxEntry, PolicyException, Proposal, Review
@@ -36,6 +37,8 @@ from credit_review.review.outbox import (
     ENDING,
     FINDINGS,
     LAPSED,
+    ORDER_LIST,
+    ORDERS,
     OVERDUE,
     OWNER,
     PARKED,
@@ -164,15 +167,12 @@ def decided_on(uow: UnitOfWork, person_id: str, day: date, company: Company) -> 
 
 
 def _owner(uow: UnitOfWork, showing: Showing, company: Company, now: datetime) -> Card | None:
-    ids = [str(i) for i in showing.about.get("proposals", ())]
-    found = uow.find(Proposal, proposal_id=ids) if ids else []
-    if not found:
-        return None
-    begins, words = begins_of(uow, ids), company.reader(uow, person_of(showing.address), now)
-    rows = [(p, customer_name(p), begins.get(p.proposal_id)) for p in found]
     about = showing.about
-    shown = notices.owner_notice(rows, words, pass_on=str(about.get("pass_on") or ""), ownerless=bool(about.get("ownerless")))
-    return _as_card(shown)
+    news = news_of(uow, [str(i) for i in about.get("proposals", ())], [str(i) for i in about.get("changes", ())])
+    if not news:
+        return None
+    words = company.reader(uow, person_of(showing.address), now)
+    return _as_card(owner_news(news, words, pass_on=str(about.get("pass_on") or ""), ownerless=bool(about.get("ownerless"))))
 
 
 def _declaration(uow: UnitOfWork, showing: Showing, company: Company, now: datetime) -> Card | None:
@@ -211,12 +211,18 @@ def _pass(uow: UnitOfWork, showing: Showing, company: Company, now: datetime) ->
 
 
 def _parked(uow: UnitOfWork, showing: Showing, company: Company, now: datetime) -> Card | None:
-    found = uow.find(OutboxEntry, kind=(SLACK_POST, SLACK_UPDATE), state=OutboxState.PARKED, order_by=("created_at", "outbox_id"))
+    kinds = (SLACK_POST, SLACK_UPDATE, ORDER_LIST)
+    found = uow.find(OutboxEntry, kind=kinds, state=OutboxState.PARKED, order_by=("created_at", "outbox_id"))
     if not found:
         return None
-    about = [json.loads(row.payload_json) for row in found]
-    rows = [(one["subject"], one["address"], row.last_error) for one, row in zip(about, found, strict=True)]
+    rows = [(*_what_parked(row), row.last_error) for row in found]
     return _as_card(notices.parked(rows, names_in(uow, now), company.reader(uow, person_of(showing.address), now)))
+
+
+def _what_parked(row: OutboxEntry) -> tuple[str, str]:
+    """Subject and address of a message, or of a list of orders, which goes to the ERP."""
+    about = json.loads(row.payload_json)
+    return (f"{ORDERS}:{about['batch']}", "ERP") if row.kind == ORDER_LIST else (about["subject"], about["address"])
 
 
 _DRAW: dict[str, _Draw] = {

@@ -471,7 +471,8 @@ class InboxEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutboxEntry:
-    """An effect owed to the outside [key: outbox_id]; `dedup_key` is unique. kind: apply, erp, slack_post, slack_update, tell_owner."""
+    """An effect owed to the outside [key: outbox_id]; `dedup_key` is unique. kind: apply, erp, slack_post, slack_update,
+    tell_owner, orders, order_list, letter."""
 
     outbox_id: str
     kind: str
@@ -700,6 +701,27 @@ class AdverseAction:
     reasons_due: date | None
     reasons_given_on: date | None
     retain_until: date | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerLetter:
+    """A letter to a customer about an applied change [key: letter_id]; unique per change_id. Its page is `file` of the data folder.
+
+    `kind` is of `states.LetterKind`, `state` of `states.LetterState`; `settled_by` released or dropped it, the latter for a `reason`.
+    """
+
+    letter_id: str
+    change_id: str
+    customer_id: str
+    kind: str
+    language: str
+    file: str
+    sha256: str
+    state: str
+    drafted_at: datetime
+    settled_by: str
+    settled_at: datetime | None
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

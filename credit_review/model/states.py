@@ -294,3 +294,22 @@ class DocumentOfRecord(StrEnum):
     AUTHORITY = "authority"
     SCORECARD = "scorecard"
     MAPPING = "mapping"
+
+
+class LetterKind(StrEnum):
+    """What a letter to a customer is about; each kind has its templates."""
+
+    INCREASE = "increase"
+    REDUCTION = "reduction"
+    TERMS = "terms"
+    FIRST = "first"
+    TEMPORARY = "temporary"
+    ENDED = "ended"
+
+
+class LetterState(StrEnum):
+    """States of a letter: drafted, released by a person, or dropped by one."""
+
+    DRAFT = "draft"
+    SENT = "sent"
+    DROPPED = "dropped"

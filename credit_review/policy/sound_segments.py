@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 from credit_review.documents import Path
 from credit_review.model.states import CreditStatus
+from credit_review.policy.letters import LetterRule
 from credit_review.policy.problems import Found, Problem
 from credit_review.policy.segments import SegmentRules, Who
 from credit_review.policy.whole import Policy
@@ -28,12 +29,34 @@ def segments(policy: Policy) -> Found:
         yield from _conditions(segment, path)
 
 
-def _conditions(segment: SegmentRules, path: Path) -> Found:
-    who, statuses = segment.who, tuple(s.value for s in CreditStatus)
-    for i, status in enumerate(who.statuses):
+def letters(policy: Policy) -> Found:
+    """Credit statuses that no customer has, and rules of letters that an earlier one makes needless."""
+    for i, rule in enumerate(policy.letters):
+        yield from _statuses(rule.statuses, ("letters", i, "statuses"))
+        if any(_asks_for_more(one, rule) for one in policy.letters[:i]):
+            text = said("the rule can never fire: a rule above it asks for every letter that it could")
+            yield Problem(("letters", i), said("{text}; expected it above that rule, or removed", text=text))
+
+
+def _asks_for_more(wide: LetterRule, narrow: LetterRule) -> bool:
+    for field in ("statuses", "segments"):
+        most, some = set(getattr(wide, field)), set(getattr(narrow, field))
+        if most and not (some and some <= most):
+            return False
+    return set(narrow.kinds) <= set(wide.kinds) and narrow.minimum_change >= wide.minimum_change
+
+
+def _statuses(named: Iterable[str], path: Path) -> Found:
+    statuses = tuple(s.value for s in CreditStatus)
+    for i, status in enumerate(named):
         if status not in statuses:
             unknown = said("unknown credit status {name}; expected one of {statuses}", name=repr(status), statuses=", ".join(statuses))
-            yield Problem((*path, "who", "statuses", i), unknown)
+            yield Problem((*path, i), unknown)
+
+
+def _conditions(segment: SegmentRules, path: Path) -> Found:
+    who = segment.who
+    yield from _statuses(who.statuses, (*path, "who", "statuses"))
     if who.exposure_from is not None and who.exposure_below is not None and who.exposure_from >= who.exposure_below:
         text = said("no exposure is {low} or more and below {high}", low=who.exposure_from, high=who.exposure_below)
         yield Problem((*path, "who", "exposure_below"), said("{text}; expected a larger amount", text=text))

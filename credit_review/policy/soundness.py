@@ -50,4 +50,5 @@ _RULES: tuple[Callable[[Policy], Found], ...] = (
     sound_names.approvals,
     sound_names.findings,
     sound_segments.segments,
+    sound_segments.letters,
 )

@@ -19,6 +19,7 @@ from credit_review.policy.fields import Part, Text
 from credit_review.policy.formula.compiled import Formula, compiled
 from credit_review.policy.groups import GroupRules
 from credit_review.policy.insurance import InsuranceRules
+from credit_review.policy.letters import LetterRule
 from credit_review.policy.rehearsal import RehearsalRules
 from credit_review.policy.reviewing import NO_GRADE, ExposureRules, IntakeRules, OutcomeRules, ReviewRules
 from credit_review.policy.scores import GradeBand, ScoringRules
@@ -52,6 +53,7 @@ class Policy(Part):
     groups: GroupRules = GroupRules()
     rates: RateRules = RateRules()
     segments: Annotated[tuple[SegmentRules, ...], Field(strict=False)] = ()
+    letters: Annotated[tuple[LetterRule, ...], Field(strict=False)] = ()
 
     def minor(self, amount: Decimal) -> int:
         """An amount of this policy in integer minor units of the control currency."""

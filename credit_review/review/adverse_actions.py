@@ -19,7 +19,7 @@ from credit_review.errors import BadInput, Conflict, Refused
 from credit_review.limits.layers import limit_on
 from credit_review.model.records import AdverseAction, LimitAccount, LimitChange, Proposal, Review
 from credit_review.model.states import AdverseClass, Direction, ProposalState, ReviewKind, Unwelcome
-from credit_review.policy import AdverseRules
+from credit_review.policy import AdverseRules, Policy
 from credit_review.ports import Entry, UnitOfWork
 from credit_review.review.directory import active_person
 from credit_review.review.layers import Recorded, recorded
@@ -140,6 +140,20 @@ def _without(found: Recorded, change: LimitChange) -> int | None:
     return before if before is not None and (after or 0) < before else None
 
 
+def require_desk(uow: UnitOfWork, person_id: str, now: datetime, zone: tzinfo) -> Policy:
+    """The policy in force, where the active person has a worklist or a tier. Refused otherwise."""
+    today = now.astimezone(zone).date()
+    policy, matrix = policy_in_force(uow, now), matrix_in_force(uow, now)
+    person = active_person(uow, person_id, on=today, known_at=now)
+    holders = {h.person for h in matrix.holders if h.on(today)}
+    if person_id not in {w.analyst for w in policy.worklists} | holders:
+        raise Refused(
+            NOT_YOURS, said("{name} has neither a worklist nor a tier", name=person.name),
+            expected=said("an analyst whom the policy names, or somebody who may approve"),
+        )  # fmt: skip
+    return policy
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clerk:
     """Who answers about notices, at which moment, in which time zone; with the policy in force, and what suggests a whole class."""
@@ -153,15 +167,7 @@ class Clerk:
     @classmethod
     def admitted(cls, uow: UnitOfWork, person_id: str, now: datetime, zone: tzinfo, shares: Shares = _unknown) -> Clerk:
         """The active person, who has a worklist or a tier. Refused otherwise, and where the policy names no jurisdiction."""
-        today = now.astimezone(zone).date()
-        policy, matrix = policy_in_force(uow, now), matrix_in_force(uow, now)
-        person = active_person(uow, person_id, on=today, known_at=now)
-        holders = {h.person for h in matrix.holders if h.on(today)}
-        if person_id not in {w.analyst for w in policy.worklists} | holders:
-            raise Refused(
-                NOT_YOURS, said("{name} has neither a worklist nor a tier", name=person.name),
-                expected=said("an analyst whom the policy names, or somebody who may approve"),
-            )  # fmt: skip
+        policy = require_desk(uow, person_id, now, zone)
         if policy.adverse_action.profile == "none":
             raise Refused(
                 "adverse.no_profile", said("the policy names no jurisdiction, so no notice is owed"),

@@ -21,12 +21,14 @@ from credit_review.model.records import CreditLimit, LimitAccount, LimitChange, 
 from credit_review.model.states import ChangeKind, OutboxState, ProposalState
 from credit_review.ports import Clock, Entry, Store, UnitOfWork
 from credit_review.review.conditions import open_conditions
+from credit_review.review.customer_letters import owe_letter
 from credit_review.review.deliveries import owe_delivery
 from credit_review.review.ending import end, scorecard_of, withdraw_apply
 from credit_review.review.exceptions import begin_of_change, end_of_change
 from credit_review.review.naming import short_id
+from credit_review.review.order_hand_off import owe_orders
 from credit_review.review.outbox import APPLY, apply_key
-from credit_review.review.owners import notice_days, takes_effect
+from credit_review.review.owners import notice_days, owe_owner_change, takes_effect
 from credit_review.review.standing import gather, lock_group, matrix_in_force, no_rate
 from credit_review.words import said
 
@@ -211,7 +213,10 @@ def change_of(standing: Standing, begins: date, now: datetime, by: str) -> Limit
 
 
 def store_change(uow: UnitOfWork, change: LimitChange, now: datetime, zone: tzinfo) -> None:
-    """Stores the change, the limit it makes, and the delivery it owes. Raises Conflict when the limit is not the version before it."""
+    """Stores the change, the limit it makes, and what it owes: its delivery, a look at open orders, a letter.
+
+    Raises Conflict when the limit is not the version before it.
+    """
     account = uow.get(LimitAccount, account_id=change.account_id)
     assert account is not None  # noqa: S101  a foreign key holds it
     uow.add(change)
@@ -238,6 +243,8 @@ def store_change(uow: UnitOfWork, change: LimitChange, now: datetime, zone: tzin
             )
     owe_delivery(uow, account, change, now, zone=zone)
     end_of_change(uow, change, now)
+    owe_orders(uow, change, now, zone=zone)
+    owe_letter(uow, change, now)
 
 
 def change_data(change: LimitChange) -> dict[str, object]:
@@ -349,6 +356,7 @@ def _ended_change(
     under = in_force_on(changes[:-1], today)
     change = _reversal(changes[-1], under, today, now, by)
     store_change(uow, change, now, zone)
+    owe_owner_change(uow, change, now)
     data = {**change_data(change), "reverses": changes[-1].change_id, "restores": under.change_id if under else None, **why}
     about = {**data, "customer": account.subject_id, "currency": account.currency}
     uow.append(Entry(action=Action.LIMIT_REVERTED, actor=by, entity=f"account:{account.account_id}", data=about))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
-from credit_review.errors import BadInput
+from credit_review.errors import BadInput, CreditReviewError, Refused
 from credit_review.fx import MissingRate, RateTable
 from credit_review.limits.layers import ALL, LayerLimit
 from credit_review.model.money import Money
@@ -35,7 +36,9 @@ class Recorded:
         return converted(amount, self.currency, self.rates, self.day)
 
     def with_pool_taken(self, owed: Mapping[str, Money] | None) -> tuple[LayerLimit, ...]:
-        """The layers, the group's limit with what its other members owe; None: not known."""
+        """The layers, the group's limit with what its other members owe; None: not known. Nothing is converted where there is no pool."""
+        if not any(row.layer == Layer.GROUP for row in self.layers):
+            return self.layers
         taken = None if owed is None else sum(self.convert(owed[m])[0] for m in sorted(self.others) if m in owed)
         return tuple(replace(row, taken_minor=taken) if row.layer == Layer.GROUP else row for row in self.layers)
 
@@ -57,28 +60,68 @@ def recorded(uow: UnitOfWork, customer_id: str, *, on: date, now: datetime, cont
 
     Raises BadInput for a customer without any account, Refused `no_rate` where a figure cannot be converted.
     """
-    accounts = uow.find(LimitAccount, subject_kind="customer", subject_id=customer_id)
-    if not accounts:
-        raise BadInput(
-            said("customer {customer_id} has no limit account", customer_id=customer_id),
-            expected=said("a customer that a review has met"),
-            next_step=said("look up its id with `credit-review report`, or ask for a first limit with `credit-review request`"),
+    found = recorded_many(uow, [customer_id], on=on, now=now, control=control)[customer_id]
+    if isinstance(found, CreditReviewError):
+        raise found
+    return found
+
+
+def recorded_many(
+    uow: UnitOfWork, customer_ids: Collection[str], *, on: date, now: datetime, control: str
+) -> dict[str, Recorded | CreditReviewError]:
+    """The same of each of several customers; in the place of one that has none the error that `recorded` raises for it."""
+    ids = sorted(set(customer_ids))
+    together = members_of(uow, {i: (i, "") for i in ids}, on, now)
+    own, shared = defaultdict(list), defaultdict(list)
+    for account in uow.find(LimitAccount, subject_kind="customer", subject_id=ids) if ids else []:
+        own[account.subject_id].append(account)
+    groups = sorted({group for group, _ in together.values()})
+    for account in uow.find(LimitAccount, subject_kind="group", subject_id=groups) if groups else []:
+        shared[account.subject_id].append(account)
+    others = sorted({m for group, members in together.values() if shared[group] for m in members})
+    owing: dict[str, set[str]] = defaultdict(set)
+    for account in uow.find(LimitAccount, subject_kind="customer", subject_id=others) if others else []:
+        owing[account.subject_id].add(account.currency)
+    every = sorted({a.account_id for some in (*own.values(), *shared.values()) for a in some})
+    changes = defaultdict(list)
+    for change in uow.find(LimitChange, account_id=every, order_by=("account_id", "version")) if every else []:
+        changes[change.account_id].append(change)
+    known: dict[tuple[str, frozenset[str]], RateTable] = {}
+    found: dict[str, Recorded | CreditReviewError] = {}
+    for customer in ids:
+        if not own[customer]:
+            found[customer] = _no_account(customer)
+            continue
+        currency = min(own[customer], key=lambda a: (a.layer != Layer.BASE, a.legal_entity != ALL, a.currency)).currency
+        group, members = together[customer]
+        accounts = [*own[customer], *shared[group]]
+        pooled = {code for m in members for code in owing[m]} if shared[group] else set()
+        codes = frozenset({a.currency for a in accounts} | pooled | {control}) - {currency}
+        if (currency, codes) not in known:
+            known[currency, codes] = rates_to(uow, codes, currency, on, now)
+        rates = known[currency, codes]
+        try:
+            layers = tuple(_layer(a, c, currency, rates, on) for a in accounts for c in changes[a.account_id])
+        except Refused as error:
+            found[customer] = error
+            continue
+        found[customer] = Recorded(
+            customer_id=customer,
+            group_id=group,
+            others=members - {customer},
+            currency=currency,
+            layers=layers,
+            rates=rates,
+            day=on,
         )
-    currency = min(accounts, key=lambda a: (a.layer != Layer.BASE, a.legal_entity != ALL, a.currency)).currency
-    group, members = members_of(uow, {customer_id: (customer_id, "")}, on, now)[customer_id]
-    accounts += uow.find(LimitAccount, subject_kind="group", subject_id=group)
-    codes = {a.currency for a in accounts} | {control}
-    rates = rates_to(uow, codes - {currency}, currency, on, now)
-    by_id = {a.account_id: a for a in accounts}
-    changes = uow.find(LimitChange, account_id=sorted(by_id), order_by=("account_id", "version"))
-    return Recorded(
-        customer_id=customer_id,
-        group_id=group,
-        others=members - {customer_id},
-        currency=currency,
-        layers=tuple(_layer(by_id[c.account_id], c, currency, rates, on) for c in changes),
-        rates=rates,
-        day=on,
+    return found
+
+
+def _no_account(customer_id: str) -> BadInput:
+    return BadInput(
+        said("customer {customer_id} has no limit account", customer_id=customer_id),
+        expected=said("a customer that a review has met"),
+        next_step=said("look up its id with `credit-review report`, or ask for a first limit with `credit-review request`"),
     )
 
 

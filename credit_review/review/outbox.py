@@ -17,6 +17,8 @@ from credit_review.ports import UnitOfWork
 from credit_review.review.naming import SYSTEM, short_id
 
 APPLY, ERP, SLACK_POST, SLACK_UPDATE, TELL_OWNER = "apply", "erp", "slack_post", "slack_update", "tell_owner"
+ORDERS, ORDER_LIST, LETTER = "orders", "order_list", "letter"
+"""Open orders to be looked at under a change, the list of many such that goes to the ERP, and a letter that a change may want."""
 PROPOSAL, DIGEST, SUMMARY, QUESTION, REQUEST = "proposal", "digest", "summary", "question", "request"
 REMINDER, DAILY, OWNER, PARKED, DECLARATION = "reminder", "daily", "owner", "parked", "declaration"
 CONDITION, LAPSED = "condition", "lapsed"

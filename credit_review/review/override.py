@@ -26,6 +26,7 @@ from credit_review.review.exceptions import begin_of_change
 from credit_review.review.findings import open_for
 from credit_review.review.naming import actor
 from credit_review.review.outbox import owe_request_update
+from credit_review.review.owners import owe_owner_change
 from credit_review.review.standing import gather, lock_group, matrix_in_force, no_rate, rates_to
 from credit_review.review.working import Company, Habits
 from credit_review.words import said
@@ -110,6 +111,7 @@ def put_in_force(uow: UnitOfWork, proposal_id: str, by: Caller) -> LimitChange:
     uow.append(Entry(action=Action.PROPOSAL_RELEASED, actor=who, entity=f"proposal:{proposal_id}", data={**states, **about}))
     change = change_of(standing, by.today, by.now, by.person_id)
     store_change(uow, change, by.now, by.company.zone)
+    owe_owner_change(uow, change, by.now)
     data = {
         **change_data(change),
         "proposal": proposal_id,

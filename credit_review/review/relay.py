@@ -22,10 +22,13 @@ from credit_review.audit import Action, canonical
 from credit_review.errors import BadInput, CreditReviewError, Unavailable
 from credit_review.model.records import OutboxEntry
 from credit_review.model.states import OutboxState
-from credit_review.ports import Chat, Clock, Entry, Store, UnitOfWork, WriteBack
+from credit_review.ports import Chat, Clock, Entry, OrderDesk, Store, UnitOfWork, WriteBack
 from credit_review.review.naming import actor
+from credit_review.review.order_hand_off import parked_data
 from credit_review.review.outbox import (
     ERP,
+    ORDER_LIST,
+    ORDERS,
     PARKED,
     PROPOSAL,
     QUESTION,
@@ -53,6 +56,8 @@ BATCH = 50
 _LOOKED_THROUGH = 2_000
 """Queued messages looked through first for those whose turn it is."""
 _MESSAGES = (SLACK_POST, SLACK_UPDATE)
+_DELIVERIES = (ERP, ORDER_LIST)
+"""What goes to the ERP; it carries versions or names of its own, and needs no order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +68,7 @@ class Outside:
     """
 
     write_back: WriteBack | None = None
+    orders: OrderDesk | None = None
     chat: Chat | None = None
     render: Render | None = None
     teams: Collection[str] = ()
@@ -70,7 +76,7 @@ class Outside:
 
     def kinds(self) -> tuple[str, ...]:
         """Kinds of effects that can be delivered."""
-        erp = (ERP,) if self.write_back else ()
+        erp = ((ERP,) if self.write_back else ()) + ((ORDER_LIST,) if self.orders else ())
         return erp + (_MESSAGES if self.chat and self.render else ())
 
 
@@ -154,12 +160,12 @@ def _tried(store: Store, outside: Outside, row: OutboxEntry, silent: set[str], c
 
 
 def _receiver(kind: str) -> str:
-    return ERP if kind == ERP else "slack"
+    return kind if kind in _DELIVERIES else "slack"
 
 
 def _stream(row: OutboxEntry) -> str:
-    """What keeps its order: the messages of one address. ERP deliveries carry versions and need none."""
-    return row.outbox_id if row.kind == ERP else str(json.loads(row.payload_json)["address"])
+    """What keeps its order: the messages of one address."""
+    return row.outbox_id if row.kind in _DELIVERIES else str(json.loads(row.payload_json)["address"])
 
 
 def _held_up(row: OutboxEntry, silent: set[str]) -> bool:
@@ -183,7 +189,7 @@ def _lease(store: Store, kinds: Sequence[str], silent: set[str], now: datetime, 
             if uow.change(OutboxEntry, where=where, to=to):
                 leased.append(mine)
         uow.commit()
-    return sorted(leased, key=lambda r: (r.kind != ERP, r.created_at, r.outbox_id))  # Slack may keep us waiting
+    return sorted(leased, key=lambda r: (r.kind not in _DELIVERIES, r.created_at, r.outbox_id))  # Slack may keep us waiting
 
 
 def _ended_leases(uow: UnitOfWork, kinds: Sequence[str], now: datetime) -> list[OutboxEntry]:
@@ -192,9 +198,10 @@ def _ended_leases(uow: UnitOfWork, kinds: Sequence[str], now: datetime) -> list[
 
 
 def _queued_deliveries(uow: UnitOfWork, kinds: Sequence[str], now: datetime) -> list[OutboxEntry]:
-    if ERP not in kinds:
+    asked = [kind for kind in kinds if kind in _DELIVERIES]
+    if not asked:
         return []
-    rows = uow.find(OutboxEntry, kind=ERP, state=OutboxState.QUEUED, order_by=("not_before", "outbox_id"), limit=BATCH)
+    rows = uow.find(OutboxEntry, kind=asked, state=OutboxState.QUEUED, order_by=("not_before", "outbox_id"), limit=BATCH)
     return [r for r in rows if r.not_before <= now]
 
 
@@ -219,6 +226,9 @@ def _send(store: Store, outside: Outside, row: OutboxEntry, now: datetime) -> _S
         if row.kind == ERP:
             assert outside.write_back is not None  # noqa: S101  only kinds with a receiver are leased
             return _Sent(row, now, answer=outside.write_back.send(json.loads(row.payload_json)))
+        if row.kind == ORDER_LIST:
+            assert outside.orders is not None  # noqa: S101  only kinds with a receiver are leased
+            return _Sent(row, now, answer=outside.orders.take(json.loads(row.payload_json)))
         assert outside.chat is not None and outside.render is not None  # noqa: S101  only kinds with a receiver are leased
         shown = show(store, outside.chat, outside.render, row, teams=outside.teams, now=now)
         return _Sent(row, now, answer=shown.answer, shown=shown)
@@ -254,7 +264,7 @@ def _settled(uow: UnitOfWork, sent: _Sent, outside: Outside, now: datetime, work
     if to["state"] == OutboxState.CONFIRMED:
         _confirmed(uow, sent, now)
     elif to["state"] == OutboxState.PARKED:
-        (_parked if row.kind == ERP else _message_parked)(uow, row, _words(error), outside.owner_id, now)
+        {ERP: _parked, ORDER_LIST: _orders_parked}.get(row.kind, _message_parked)(uow, row, _words(error), outside.owner_id, now)
     return OutboxState(to["state"])
 
 
@@ -265,6 +275,10 @@ def _confirmed(uow: UnitOfWork, sent: _Sent, now: datetime) -> None:
         data = {"change": payload["change_id"], "version": payload["version"], "attempts": row.attempts, "outcome": answer.get("outcome")}
         about = {**data, "held_version": answer.get("version"), "held_minor": answer.get("amount_minor")}
         uow.append(Entry(action=Action.ERP_CONFIRMED, actor=RELAY, entity=f"account:{payload['account_id']}", data=about))
+    elif row.kind == ORDER_LIST:
+        payload = json.loads(row.payload_json)
+        data = {**parked_data(payload, row.attempts), "outcome": answer.get("outcome")}
+        uow.append(Entry(action=Action.ORDERS_CONFIRMED, actor=RELAY, entity=_entity(row), data=data))
     elif sent.shown is not None:
         keep(uow, sent.shown, now)
 
@@ -279,12 +293,25 @@ def _parked(uow: UnitOfWork, row: OutboxEntry, why: str, owner_id: str, now: dat
     report_difference(uow, payload["account_id"], None, expected, owner_id, now, reason=f"parked: change {payload['change_id']}")
 
 
+def _orders_parked(uow: UnitOfWork, row: OutboxEntry, why: str, owner_id: str, now: datetime) -> None:
+    """Says that the ERP did not get a list of orders: an entry, and a notice to the owner. The file stays where it was kept."""
+    data = {**parked_data(json.loads(row.payload_json), row.attempts), "owner": owner_id}
+    uow.append(Entry(action=Action.ORDERS_PARKED, actor=RELAY, entity=_entity(row), data=data, payload={"error": why}))
+    _notice(uow, owner_id, now)
+
+
 def _message_parked(uow: UnitOfWork, row: OutboxEntry, why: str, owner_id: str, now: datetime) -> None:
     """Says that somebody did not get a message: an entry, and a notice to the owner. Escalation and the other channels go on."""
     about = json.loads(row.payload_json)
     data = {"outbox": row.outbox_id, "subject": about["subject"], "address": about["address"], "attempts": row.attempts, "owner": owner_id}
     uow.append(Entry(action=Action.MESSAGE_PARKED, actor=RELAY, entity=_entity(row), data=data, payload={"error": why}))
-    if owner_id and not about["subject"].startswith(f"{PARKED}:"):
+    if not about["subject"].startswith(f"{PARKED}:"):
+        _notice(uow, owner_id, now)
+
+
+def _notice(uow: UnitOfWork, owner_id: str, now: datetime) -> None:
+    """Owes the owner, if there is one, word of what could not be delivered today."""
+    if owner_id:
         notice = f"{PARKED}:{now.date()}"
         owe_messages(uow, [(notice, to_person(owner_id))], now)
         owe_updates(uow, [notice], now)
@@ -305,10 +332,12 @@ def _hopeless(row: OutboxEntry, error: Exception, now: datetime) -> bool:
 
 
 def _entity(row: OutboxEntry) -> str:
-    """What an entry about a row is about: the limit account, the proposal or request a message shows, or the row itself."""
+    """What an entry about a row is about: the limit account, orders handed over, the proposal or request a message shows, or the row."""
     about = json.loads(row.payload_json)
     if row.kind == ERP:
         return f"account:{about['account_id']}"
+    if row.kind == ORDER_LIST:
+        return f"{ORDERS}:{about['batch']}"
     kind, _, key = str(about.get("subject", "")).partition(":")
     if kind == REQUEST:
         return f"review:{key}"
@@ -337,6 +366,6 @@ def requeue(uow: UnitOfWork, outbox_id: str, *, by: str, now: datetime) -> bool:
     payload = canonical({**json.loads(row.payload_json), "due": now.isoformat()})
     to = {"state": OutboxState.QUEUED, "not_before": now, "last_error": "", "payload_json": payload}
     uow.change(OutboxEntry, where={"outbox_id": outbox_id, "state": OutboxState.PARKED}, to=to)
-    action = Action.ERP_REQUEUED if row.kind == ERP else Action.MESSAGE_REQUEUED
+    action = {ERP: Action.ERP_REQUEUED, ORDER_LIST: Action.ORDERS_REQUEUED}.get(row.kind, Action.MESSAGE_REQUEUED)
     uow.append(Entry(action=action, actor=actor(by), entity=_entity(row), data={"outbox": outbox_id, "kind": row.kind}))
     return True

@@ -22,6 +22,7 @@ from credit_review.review.inbox import put_before_me
 from credit_review.review.outbox import (
     CONDITION,
     DIGEST,
+    ORDER_LIST,
     PARKED,
     PROPOSAL,
     QUESTION,
@@ -142,7 +143,7 @@ def _record_of(uow: UnitOfWork, subject: str, address: str, *, lock: bool = Fals
     if kind == DIGEST:
         return tuple(p.proposal_id for p in put_before_me(uow, person_of(address), key))
     if kind == PARKED:
-        return tuple(uow.tally(OutboxEntry, by=("outbox_id",), kind=(SLACK_POST, SLACK_UPDATE), state=OutboxState.PARKED))
+        return tuple(uow.tally(OutboxEntry, by=("outbox_id",), kind=(SLACK_POST, SLACK_UPDATE, ORDER_LIST), state=OutboxState.PARKED))
     if kind == REQUEST:  # named by the review that it is
         review = uow.get(Review, review_id=key)
         return (review.state if review else "", uow.tally(Proposal, by=("proposal_id", "state", "assigned_to"), review_id=key))

@@ -10,7 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from credit_review import adverse
+from credit_review import adverse, letters
 from credit_review.adapters.wiring import Services
 from credit_review.errors import BadInput
 from credit_review.model.money import Money
@@ -22,7 +22,7 @@ from credit_review.review import adverse_actions
 from credit_review.review.adverse_actions import Case, Clerk
 from credit_review.review.standing import policy_in_force
 from credit_review.words import Words, listed, said, words_for
-from deployments.cli.frame import joined, names_of, services, show_json, show_pairs, show_table, tell
+from deployments.cli.frame import joined, names_of, services, show_json, show_pairs, show_table, tell, write_new
 from deployments.cli.governing import me
 
 
@@ -157,28 +157,25 @@ def _one(opened: Services, uow: UnitOfWork, rules: AdverseRules, proposal_id: st
 
 
 def letter(config: Path, proposal_id: str, *, out: Path | None, language: str) -> None:
-    """Print or write the draft of the notice, in the customer's language."""
+    """Print the draft of the notice in the customer's language, or write it; as a page where the file's name ends in .html."""
     opened = services(config)
     with opened.store.read() as uow:
         rules = _rules(opened, uow)
         case = _one(opened, uow, rules, proposal_id)
     words = _words(opened, rules, case, language)
-    written = adverse.letter(
+    drafted = adverse.letter(
         case.packet, case.kind, case.reasons,
         words, company=opened.settings.company, on=opened.today(), clock=adverse.clock_of(rules),
     )  # fmt: skip
     if out is None:
-        print(written, end="")
+        print(letters.as_text(drafted), end="")
         return
-    try:
-        with out.open("x", encoding="utf-8") as file:
-            file.write(written)
-    except OSError as error:
-        raise BadInput(
-            said("{file} cannot be written: {error}", file=str(out), error=error.strerror or ""),
-            expected=said("a file that is not there yet"),
-        ) from None
-    tell(said("wrote {file}", file=str(out)))
+    if out.suffix == ".html":
+        from credit_review.adapters import letter_files
+
+        write_new(out, letter_files.page(drafted, words))
+    else:
+        write_new(out, letters.as_text(drafted))
 
 
 def _words(opened: Services, rules: AdverseRules, case: Case, language: str) -> Words:

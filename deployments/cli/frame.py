@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from credit_review.errors import CreditReviewError
+from credit_review.errors import BadInput, CreditReviewError
 from credit_review.words import listed, said
 from deployments.cli import language
 
@@ -189,3 +189,16 @@ def show_pairs(pairs: Mapping[str, Any]) -> None:
     width = max((cell_len(label) for label in shown), default=0)
     for label, value in shown.items():
         typer.echo(f"{label}{' ' * (width - cell_len(label))}  {value}")
+
+
+def write_new(out: Path, text: str) -> None:
+    """Writes a text to a file that is not there yet, and says so. Raises BadInput."""
+    try:
+        with out.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise BadInput(
+            said("{file} cannot be written: {error}", file=str(out), error=error.strerror or ""),
+            expected=said("a file that is not there yet"),
+        ) from None
+    tell(said("wrote {file}", file=str(out)))

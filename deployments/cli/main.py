@@ -27,6 +27,7 @@ review_app = typer.Typer(no_args_is_help=True, help="Run, resume, read and close
 people_app = typer.Typer(no_args_is_help=True, help="Our directory: people, their accounts, who stands in for whom.")
 audit_app = typer.Typer(no_args_is_help=True, help="The audit log.")
 evidence_app = typer.Typer(no_args_is_help=True, help="Evidence packs: what an auditor asks for, in one signed folder.")
+letters_app = typer.Typer(no_args_is_help=True, help="Letters to customers about applied changes: read, released or dropped by a person.")
 adverse_app = typer.Typer(no_args_is_help=True, help="What reductions and refusals are to the customer, and the notices about them.")
 finding_app = typer.Typer(no_args_is_help=True, help="What controls, audit samples and people found, until somebody else closes it.")
 exceptions_app = typer.Typer(no_args_is_help=True, help="Standing departures from policy: whose, why, until when.")
@@ -53,6 +54,7 @@ app.add_typer(conditions_app, name="conditions", rich_help_panel="Work")
 app.add_typer(people_app, name="people", rich_help_panel="Govern")
 app.add_typer(audit_app, name="audit", rich_help_panel="Audit")
 app.add_typer(adverse_app, name="adverse", rich_help_panel="Work")
+app.add_typer(letters_app, name="letters", rich_help_panel="Work")
 app.add_typer(finding_app, name="finding", rich_help_panel="Audit")
 app.add_typer(exceptions_app, name="exceptions", rich_help_panel="Work")
 audit_app.add_typer(sample_app, name="sample")
@@ -1187,7 +1189,7 @@ def adverse_confirm(
 @adverse_app.command("letter")
 def adverse_letter(
     proposal: Decided,
-    out: Annotated[Path | None, typer.Option(help="A file that is not there yet. Default: the terminal.")] = None,
+    out: Annotated[Path | None, typer.Option(help="A file that is not there yet; .html: a page to print. Default: the terminal.")] = None,
     language: Annotated[str, typer.Option(help="en or zh_CN. Default: the customer's region's by policy, else the company's.")] = "",
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
@@ -1195,6 +1197,58 @@ def adverse_letter(
     from deployments.cli import adverse
 
     adverse.letter(config, proposal, out=out, language=language)
+
+
+@letters_app.command("list")
+def letters_list(
+    everything: Annotated[bool, typer.Option("--all", help="Those sent and dropped as well.")] = False,
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_json: JsonOption = False,
+) -> None:
+    """Letters that wait to be released, the oldest first."""
+    from deployments.cli import letters
+
+    letters.list_letters(config, everything=everything, as_json=as_json)
+
+
+@letters_app.command("show")
+def letters_show(
+    letter: Annotated[str, typer.Argument(help="A letter's id, as `letters list` shows it.")],
+    out: Annotated[Path | None, typer.Option(help="A file that is not there yet, for a copy of the page.")] = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_json: JsonOption = False,
+) -> None:
+    """One letter: what it is about, what became of it, and where its page is."""
+    from deployments.cli import letters
+
+    letters.show(config, letter, out=out, as_json=as_json)
+
+
+@letters_app.command("send")
+def letters_send(
+    chosen: Annotated[list[str], typer.Argument(metavar="LETTER...", help="Letter ids, as `letters list` shows them.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_person: AsOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Release letters: they count as sent, by you. All that are named, or none."""
+    from deployments.cli import letters
+
+    letters.send(config, chosen, as_person=as_person, as_json=as_json)
+
+
+@letters_app.command("drop")
+def letters_drop(
+    chosen: Annotated[list[str], typer.Argument(metavar="LETTER...", help="Letter ids, as `letters list` shows them.")],
+    reason: Annotated[str, typer.Option(help="Why they are not sent.")] = "",
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_person: AsOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Drop letters for a reason: they are not sent. All that are named, or none."""
+    from deployments.cli import letters
+
+    letters.drop(config, chosen, reason=reason, as_person=as_person, as_json=as_json)
 
 
 @adverse_app.command("notified")

@@ -14,7 +14,7 @@ from credit_review.model.records import ErpDifference, LimitAccount, OutboxEntry
 from credit_review.model.states import OutboxState
 from credit_review.ports import UnitOfWork
 from credit_review.review import opening, relay
-from credit_review.review.outbox import ERP
+from credit_review.review.outbox import ERP, ORDER_LIST, ORDERS
 from credit_review.words import marked, said
 from deployments.cli.frame import joined, names_of, services, show_json, show_table, tell
 from deployments.cli.governing import me
@@ -45,6 +45,9 @@ def _about(row: OutboxEntry) -> dict[str, Any]:
 
 def _parked(row: OutboxEntry, accounts: Mapping[str, LimitAccount]) -> dict[str, Any]:
     payload = _about(row)
+    if row.kind == ORDER_LIST:
+        about = notices.what(f"{ORDERS}:{payload['batch']}")
+        return {"delivery": row.outbox_id, "to": "ERP", "about": about, "attempts": row.attempts, "last error": row.last_error}
     account = accounts.get(payload.get("account_id", ""))
     about = said("proposal {proposal}", proposal=payload.get("proposal_id", ""))
     if account is not None:

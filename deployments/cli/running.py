@@ -20,7 +20,8 @@ def apply_limits(config: Path, *, as_json: bool) -> None:
     with watched():
         from tasks import effects
 
-        done = [step.fn(str(config)) for step in (effects.apply_approved, effects.relay_outbox, effects.reconcile)]
+        steps = (effects.apply_approved, effects.draft_letters, effects.hand_off_orders, effects.relay_outbox, effects.reconcile)
+        done = [step.fn(str(config)) for step in steps]
     _say(done, as_json=as_json)
 
 
@@ -30,7 +31,10 @@ def follow_up(config: Path, *, as_json: bool) -> None:
     with watched():
         from tasks import effects
 
-        done = [step.fn(str(config)) for step in (effects.sweep, effects.follow_up, effects.relay_outbox, effects.reconcile)]
+        done = [
+            step.fn(str(config))
+            for step in (effects.sweep, effects.follow_up, effects.hand_off_orders, effects.relay_outbox, effects.reconcile)
+        ]
     _say(done, as_json=as_json)
 
 

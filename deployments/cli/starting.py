@@ -124,6 +124,12 @@ def create_write_back_table(folder: Path) -> None:
     table = TableWriteBack(create_engine(configuration.require_secret(chosen.url_secret or "")), chosen.table)
     table.create()
     tell(said("{table} is there", table=table.name))
+    if chosen.orders:
+        from credit_review.adapters.order_desk import SUFFIX, OrderTable
+
+        orders = OrderTable(table.engine, chosen.table + SUFFIX, lambda name, sha256: "")
+        orders.create()
+        tell(said("{table} is there", table=orders.name))
 
 
 def upgrade_database(folder: Path) -> None:
@@ -175,6 +181,7 @@ def examine(folder: Path) -> Iterator[Finding]:
     yield from _sources(settings)
     yield from _database(settings)
     yield from _write_back(settings)
+    yield from _letters(settings)
     yield from _slack(settings)
     yield from _prefect()
 
@@ -380,12 +387,35 @@ def _end(uow: UnitOfWork, subject: str, digest: str, end: date, today: date) -> 
     return Finding(subject, False, found, mend)
 
 
+def _letters(settings: configuration.Settings) -> Iterator[Finding]:
+    """Whether every template of letters is sound, the company's own among them; nothing to say where it has none."""
+    from credit_review.adapters import letter_files
+
+    subject = said("letters")
+    if not settings.letters_dir:
+        return
+    if not settings.path(settings.letters_dir).is_dir():
+        yield wrong(subject, BadInput(said("no folder {name}", name=settings.letters_dir), next_step=said("correct letters_dir")))
+        return
+    try:
+        own, strange = letter_files.check(settings), letter_files.strangers(settings)
+    except CreditReviewError as error:
+        yield wrong(subject, error)
+        return
+    if strange:
+        expected = said("names such as reduction.en.txt")
+        yield wrong(subject, BadInput(said("never read: {names}", names=", ".join(strange)), expected=expected))
+        return
+    yield Finding(subject, True, said("{own} templates of the company's own", own=own))
+
+
 def _write_back(settings: configuration.Settings) -> Iterator[Finding]:
-    from credit_review.adapters.wiring import open_write_back
+    from credit_review.adapters.wiring import open_order_desk, open_write_back
 
     chosen = settings.write_back
     try:
         open_write_back(settings)
+        open_order_desk(settings)
     except CreditReviewError as error:
         yield wrong(said("write-back"), error)
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
@@ -21,6 +21,7 @@ from credit_review.messages import Company, renderer
 from credit_review.messages.card import card
 from credit_review.messages.gathering import home_of, view_of
 from credit_review.messages.home import home
+from credit_review.messages.owner_news import News, in_full, owner_news
 from credit_review.model.records import (
     AccessRight,
     ApprovalCondition,
@@ -35,7 +36,7 @@ from credit_review.model.records import (
 from credit_review.model.states import Verdict
 from credit_review.review import followup, lifecycle, personal
 from credit_review.review.addressing import Destinations
-from credit_review.review.apply import apply
+from credit_review.review.apply import apply, revert
 from credit_review.review.conditions import ConditionAsked, confirm
 from credit_review.review.counter import CounterOffer
 from credit_review.review.owners import takes_effect, tell_owners
@@ -217,14 +218,105 @@ def decided(world, customer, *, owner, now=NOON, **fields):
     return proposal
 
 
-def test_owners_are_told_once_in_few_messages_and_no_missed_run_loses_anything(world, clock):
+def test_an_owner_is_told_once_in_one_message_a_batch_and_no_missed_run_loses_anything(world, clock):
     several = [decided(world, f"c-{n:02}", owner="p-ceo") for n in range(22)]
     clock.set(NOON + timedelta(days=9))  # nothing ran for a week
     assert followup.follow_up(world.store, clock, COMPANY, SLACK).told.people == ("p-ceo",)
-    told = [payload["proposals"] for _, payload in posts(world, "owner")]
-    assert sorted(i for part in told for i in part) == sorted(several) and [len(part) for part in told] == [20, 2]
+    ((person, payload),) = posts(world, "owner")
+    assert sorted(payload["proposals"]) == sorted(several)
+    text = told(world, clock, person, payload)
+    assert text.count("limit goes from 50,000 EUR to 20,000 EUR") == 22, "each by name, the last of them without the reasons"
     assert followup.follow_up(world.store, clock, COMPANY, SLACK).told.people == ()
-    assert world.find(OutboxEntry, kind="tell_owner", state="queued") == []
+    assert world.find(OutboxEntry, kind="tell_owner", state="queued") == [] and len(posts(world, "owner")) == 1
+
+
+def test_an_owner_of_very_many_changes_reads_how_many_are_left_out_and_where_they_are(world, clock):
+    many = [news(to_minor=10_000_00 + n) for n in range(500)]
+    shown = owner_news(many, Words())
+    text = json.dumps(shown.blocks, ensure_ascii=False)
+    assert "500 decisions about your customers" in text and "and 425 more; `/credit NAME` tells of each" in text
+    assert len(text) < 25_000 and "500 with less, 0 with more or the same" in text
+
+
+SECRETS = {
+    "reasons": ["bureau score 212"], "grade": "E-SECRET", "pd": 0.4242, "own_risk_minor": 777_777_00, "points": 313,
+    "derivation": [["Reported", "999"]], "notes": [{"text": "he is a crook"}], "overdue_minor": 1_500_00,
+    "facts": {"oldest_dpd_days": 40, "grade_before": "D-SECRET", "insured_minor": 888_888_00},
+}  # fmt: skip
+
+
+def news(*, to_minor=20_000_00, had=50_000_00, layer="base", state="applied", change=None, **packet):
+    """Something new of a made-up customer, as it would be read from the record."""
+    about = {
+        "to_minor": to_minor, "engine_minor": to_minor, "exposure_minor": 30_000_00, "blocked_orders_minor": 4_000_00, "status": "active",
+        "review": {"label": "2026Q3"}, "request": None, **SECRETS, **packet,
+    }  # fmt: skip
+    made = SimpleNamespace(
+        kind="decision", old_minor=had, new_minor=to_minor, old_terms_days=30, new_terms_days=14, effective_from=date(2026, 10, 8),
+        effective_to=None, **(change or {}),
+    )  # fmt: skip
+    proposal = SimpleNamespace(packet_json=json.dumps(about), state=state)
+    return News(name="Alpha Ltd", currency="EUR", layer=layer, proposal=proposal, change=made)
+
+
+def test_an_owner_reads_old_and_new_limit_terms_day_reason_and_what_it_means_for_orders():
+    told = [Words().say(part) for part in in_full(news())]
+    assert told == [
+        "limit goes from 50,000 EUR to 20,000 EUR on 8 Oct 2026",
+        "payment terms go from net 30 days to net 14 days",
+        "why: 1,500 EUR is overdue, the oldest by 40 days",
+        "open orders and deliveries of 4,000 EUR are outside it",
+        "the customer can pay open invoices, bring a guarantee, or send newer accounts",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"blocked_orders_minor": None}, "open orders: not computable, no orders in source"),
+        ({"blocked_orders_minor": 0}, "no open order or delivery is outside it"),
+        ({"engine_minor": 25_000_00}, "open orders and deliveries of at most 10,000 EUR are outside it"),
+        ({"engine_minor": 25_000_00, "exposure_minor": 0}, "no open order or delivery is outside it"),
+        ({"status": "insolvent"}, "why: the customer is insolvent"),
+        ({"request": {"amount_minor": 1}}, "why: it was asked for"),
+        ({"overdue_minor": 0}, "why: credit review 2026Q3"),
+        ({"had": None}, "first limit of 20,000 EUR from 8 Oct 2026"),
+        ({"had": 20_000_00}, "limit stays at 20,000 EUR; new terms from 8 Oct 2026"),
+        ({"layer": "temporary"}, "temporary limit of 20,000 EUR from 8 Oct 2026"),
+        ({"state": "pending"}, "limit raised at once to 20,000 EUR on 8 Oct 2026; its approval is still to come"),
+        ({"state": "rejected"}, "Rejected; the limit that was raised before its approval is taken back"),
+    ],
+)
+def test_each_kind_of_news_says_what_it_is(fields, words):
+    assert words in [Words().say(part) for part in in_full(news(**fields))]
+
+
+@pytest.mark.parametrize("language", ["en", "zh_CN"])
+def test_nothing_stands_in_an_owners_note_that_he_may_not_see(language):
+    words = words_for(language=language, zone="Europe/Berlin")
+    for fields in ({}, {"had": 10_000_00}, {"request": {"amount_minor": 1, "reason": "he is a crook"}}, {"layer": "temporary"}):
+        text = json.dumps(owner_news([news(**fields)], words).blocks, ensure_ascii=False)
+        for secret in ("bureau", "212", "SECRET", "0.42", "42%", "777", "888", "999", "313", "crook", "30,000"):
+            assert secret not in text, (secret, fields)
+
+
+def test_an_owner_hears_when_a_temporary_limit_ends_of_itself(world, clock):
+    end = TODAY + timedelta(days=10)
+    proposal = propose(world, "c-1", owner="p-ceo", to=90_000_00, layer="temporary", had=None, effective_to=end)
+    world.decide("p-ceo", proposal), world.decide("p-cfo", proposal)
+    put_in_force(world, proposal)
+    tell_owners(world.store, clock, SLACK, limits_owner="")
+    later = datetime.combine(end, time(12), tzinfo=UTC)
+    with world.store.begin() as uow:
+        assert revert(uow, world.proposal(proposal).account_id, later, zone=BERLIN) is not None
+        uow.commit()
+    clock.set(later)
+    for _ in range(2):
+        tell_owners(world.store, clock, SLACK, limits_owner="")
+    (_, begun), (person, ended) = posts(world, "owner")
+    assert person == "p-ceo" and begun["proposals"] == [proposal] and len(ended["changes"]) == 1
+    text = drawn(world, clock, ended["subject"], person, proposals=[], changes=ended["changes"], pass_on="")
+    assert "the limit of 90,000 EUR ended on 11 Oct 2026" in text and "its last day has come" in text
 
 
 def test_an_owner_who_is_not_in_the_directory_is_named_to_somebody_who_passes_it_on(world, clock):
@@ -268,6 +360,9 @@ def test_where_nobody_is_told_in_slack_what_is_owed_to_owners_is_settled(world, 
     decided(world, "c-1", owner="p-ceo")
     followup.follow_up(world.store, clock, COMPANY, Destinations())
     assert world.one(OutboxEntry, kind="tell_owner").state == "confirmed" and posts(world, "owner") == []
+    decided(world, "c-2", owner="p-ceo")
+    done = tell_owners(world.store, clock, Destinations(), limits_owner="")
+    assert done.untold == 1 and "1 change that its account owner has to be told of: there is no Slack" in done.text()
 
 
 def test_a_run_that_was_missed_loses_no_days_summary(world, clock):

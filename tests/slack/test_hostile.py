@@ -25,6 +25,7 @@ from credit_review.errors import BadInput
 from credit_review.messages import asked, digest, forms, home, notices, requests, summary
 from credit_review.messages import card as card_module
 from credit_review.messages.card import View, card
+from credit_review.messages.owner_news import News, owner_news
 from credit_review.messages.text import Message, escaped, value_of
 from credit_review.messages.why import Evidence, why
 from credit_review.model.records import Absence, ApprovalCondition, ConflictOfInterest, Decision, Delegation
@@ -110,7 +111,7 @@ def messages_about(view, name, other):
     yield notices.question(p, name, other, name, w, answered=True)
     yield requests.request_status(requests.Asked(customer_id=name, proposal=p, role=other, reason=other), w)
     yield notices.reminder([(p, name)], w)
-    yield notices.owner_notice([(p, name, p.effective_from)], w, pass_on=other)
+    yield owner_news([News(name=name, currency=p.currency, layer="base", proposal=p)] * 23, w, pass_on=other)
     yield notices.daily_summary(NOON.date(), [(decision_of(p, other), p, name)], "p-x", w, {"p-x": name})
     yield notices.credit_answer([("Limit in force", other)], name, w)
     yield summary.summary(overview(p, name, other), w)

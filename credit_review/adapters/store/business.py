@@ -23,6 +23,7 @@ _KEYS = {
     "policy_exception": ("exception_id",),
     "rehearsal": ("rehearsal_id",),
     "adverse_action": ("proposal_id",),
+    "customer_letter": ("letter_id",),
     "model_version": ("digest",),
 }
 

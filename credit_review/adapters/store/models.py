@@ -972,6 +972,33 @@ class AdverseAction(Base):
     )
 
 
+class CustomerLetter(Base):
+    """Letters to customers about applied changes, and what became of each."""
+
+    __tablename__ = "customer_letter"
+    letter_id: Mapped[Key]
+    change_id: Mapped[str]
+    customer_id: Mapped[str]
+    kind: Mapped[str]
+    language: Mapped[str]
+    file: Mapped[str]
+    sha256: Mapped[str]
+    state: Mapped[str]
+    drafted_at: Mapped[datetime]
+    settled_by: Mapped[str]
+    settled_at: Mapped[datetime | None]
+    reason: Mapped[str]
+    __table_args__ = (
+        _refers("change_id", "limit_change"),
+        _one_of("kind", states.LetterKind),
+        _one_of("state", states.LetterState),
+        CheckConstraint("(state = 'draft') = (settled_by = '')", name="settled_by_somebody"),
+        CheckConstraint("(state = 'draft') = (settled_at IS NULL)", name="settled_at_a_moment"),
+        CheckConstraint("state <> 'dropped' OR reason <> ''", name="dropped_for_a_reason"),
+        UniqueConstraint("change_id", name="one_letter_per_change"),
+    )
+
+
 # --- messages in and out ------------------------------------------------------------------------------------------------------------
 
 
@@ -1001,7 +1028,7 @@ class OutboxEntry(Base):
     confirmed_json: Mapped[str]
     created_at: Mapped[datetime]
     __table_args__ = (
-        _one_of("kind", ("apply", "erp", "slack_post", "slack_update", "tell_owner")),
+        _one_of("kind", ("apply", "erp", "slack_post", "slack_update", "tell_owner", "orders", "order_list", "letter")),
         _one_of("state", states.OutboxState),
         UniqueConstraint("dedup_key", name="one_effect_per_dedup_key"),
         Index("ix_outbox_state_not_before", "state", "not_before"),
