@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from credit_review.authority.committee import COMMITTEE
 from credit_review.authority.matrix import Matrix, Requirement, at_tier, tier_for
 from credit_review.authority.standing import APPEAL, SYSTEM, Asking, Standing
 from credit_review.model.records import Decision
@@ -41,6 +42,7 @@ class Code(StrEnum):
     NOT_DELEGATE = "not_delegate"
     CHOOSE_PRINCIPAL = "choose_principal"
     LACKS_TIER = "lacks_tier"
+    NOT_MEMBER = "not_member"
     NOT_APPROVED = "not_approved"
     APPROVER_INVALID = "approver_invalid"
     ENDS_BEFORE_EFFECT = "ends_before_effect"
@@ -54,6 +56,7 @@ class Judgement:
     """The answer: allowed or the code and sentence of the refusal, what the proposal needs and has, and who else may decide.
 
     `on_behalf_of` is the principal in whose name the person would decide; `approvals_given` does not count the one being asked for.
+    Where a `committee` decides, who may is who may vote, and `approvals_needed` the least number of votes in favour.
     """
 
     allowed: bool
@@ -65,6 +68,7 @@ class Judgement:
     because: tuple[str, ...]
     who_may: tuple[str, ...]
     on_behalf_of: str | None = None
+    committee: str = ""
 
     @property
     def completes(self) -> bool:
@@ -95,12 +99,14 @@ def _beyond_first_limit(codes: str) -> bool:
 
 
 def approvals(standing: Standing, matrix: Matrix, need: Requirement) -> tuple[Decision, ...]:
-    """The approvals that count today: of this packet, by active people with the tier, none a maker, no person behind two of them."""
+    """The approvals that count today: of this packet, by active people with the tier, none a maker, no person behind two of them; where
+    a committee decides, only those that its sitting made."""
     counted: list[Decision] = []
     behind: set[str] = set()
     for decision in sorted(standing.decisions, key=lambda d: (d.at, d.approver_id)):
         people = _people(decision.approver_id, decision.on_behalf_of)
         valid = decision.verdict == Verdict.APPROVE and decision.digest == standing.proposal.digest
+        valid = valid and (not need.committee or decision.channel == COMMITTEE)
         if valid and not people & behind and _may(standing, matrix, need, decision.approver_id, decision.on_behalf_of):
             counted.append(decision)
             behind |= people
@@ -117,7 +123,7 @@ def judge(standing: Standing, matrix: Matrix, now: datetime) -> Judgement:
     able = _who_may(standing, matrix, need)
     principal = _principal(standing, matrix, need)
     code, text = _refusal(standing, matrix, now, need, principal) or (Code.ALLOWED, "")
-    if code in (Code.LACKS_TIER, Code.CONFLICT):
+    if code in (Code.LACKS_TIER, Code.NOT_MEMBER, Code.CONFLICT):
         text = said("{refusal}; {who}", refusal=text, who=_names(standing, able))
     return Judgement(
         allowed=code == Code.ALLOWED,
@@ -129,6 +135,7 @@ def judge(standing: Standing, matrix: Matrix, now: datetime) -> Judgement:
         because=need.because,
         who_may=able,
         on_behalf_of=principal,
+        committee=need.committee,
     )
 
 
@@ -161,6 +168,7 @@ def recheck(standing: Standing, matrix: Matrix, now: datetime) -> Judgement:
         approvals_given=len(given),
         because=need.because,
         who_may=_who_may(standing, matrix, need),
+        committee=need.committee,
     )
 
 
@@ -249,6 +257,8 @@ def _assurance_refusal(matrix: Matrix, need: Requirement, asking: Asking) -> tup
 
 
 def _tier_refusal(standing: Standing, matrix: Matrix, need: Requirement, asking: Asking, principal: str | None) -> tuple[Code, str] | None:
+    if (committee := matrix.committee(need.committee)) is not None:
+        return _member_refusal(standing, matrix, need, asking, committee.name)
     if asking.on_behalf_of is not None and not _delegated(standing, asking.on_behalf_of, asking.person_id):
         return Code.NOT_DELEGATE, said("{name} has not delegated to you for today", name=_name(standing, asking.on_behalf_of))
     if _may(standing, matrix, need, asking.person_id, principal):
@@ -262,9 +272,20 @@ def _tier_refusal(standing: Standing, matrix: Matrix, need: Requirement, asking:
     return Code.LACKS_TIER, said("{name} lacks {tier} ({title})", name=name, tier=need.tier, title=title)
 
 
+def _member_refusal(standing: Standing, matrix: Matrix, need: Requirement, asking: Asking, name: str) -> tuple[Code, str] | None:
+    """Members vote for themselves; nobody else decides what is a committee's."""
+    if asking.on_behalf_of is not None:
+        return Code.NOT_MEMBER, said("{committee} decides this, and its members vote for themselves", committee=name)
+    if _may(standing, matrix, need, asking.person_id, None):
+        return None
+    return Code.NOT_MEMBER, said("{committee} decides this, and you do not sit on it", committee=name)
+
+
 def _principal(standing: Standing, matrix: Matrix, need: Requirement) -> str | None:
     """In whose name the asking person decides: the one named, or the only one possible when his own authority is not enough."""
     asking = standing.asking
+    if need.committee:
+        return asking.on_behalf_of if asking else None
     if asking is None or asking.on_behalf_of is not None:
         return asking.on_behalf_of if asking else None
     if matrix.highest(asking.person_id, standing.today, standing.proposal.region) >= matrix.rank(need.tier):
@@ -279,10 +300,12 @@ def _principals(standing: Standing, matrix: Matrix, need: Requirement, delegate_
 
 
 def _may(standing: Standing, matrix: Matrix, need: Requirement, person_id: str, principal: str | None) -> bool:
-    """Whether a person, for himself or for a principal, is active, no maker, and backed by the tier today."""
+    """Whether a person, for himself or for a principal, is active, no maker, and backed by the tier, or a seat on its committee, today."""
     people = _people(person_id, principal)
     if people & (_makers(standing) | standing.conflicted) or not all(_active(standing, p) for p in people):
         return False
+    if (committee := matrix.committee(need.committee)) is not None:
+        return principal is None and person_id in committee.on(standing.today)
     if principal is not None and not _delegated(standing, principal, person_id):
         return False
     held = matrix.highest(principal or person_id, standing.today, standing.proposal.region)
@@ -292,6 +315,8 @@ def _may(standing: Standing, matrix: Matrix, need: Requirement, person_id: str, 
 def _who_may(standing: Standing, matrix: Matrix, need: Requirement) -> tuple[str, ...]:
     """Holders, then delegates, who could decide now, each once."""
     spent = _spent(standing)
+    if (committee := matrix.committee(need.committee)) is not None:
+        return tuple(p for p in committee.on(standing.today) if p not in spent and _may(standing, matrix, need, p, None))
     direct = [h.person for h in matrix.holders if h.person not in spent and _may(standing, matrix, need, h.person, None)]
     through = [
         d.delegate_id
@@ -313,6 +338,8 @@ def next_asked(standing: Standing, matrix: Matrix, asked: frozenset[str]) -> tup
     """Whom to ask beside those asked already: holders of the lowest tier not asked yet, until the approvals can come together."""
     need = requirement(standing, matrix)
     able = set(_who_may(standing, matrix, need))
+    if need.committee:  # all its members at once: there is nobody beside them
+        return tuple((p, Asked.TIER) for p in _who_may(standing, matrix, need) if p not in asked)
     found: dict[str, Asked] = {}
     for rank in range(matrix.rank(need.tier), len(matrix.tiers)):
         for person, why in _of_rank(standing, matrix, rank):

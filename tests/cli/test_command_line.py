@@ -24,13 +24,14 @@ ROOT = Path(__file__).parents[2]
 HEAVY = ("prefect", "pandas", "great_expectations", "sklearn", "sqlalchemy", "matplotlib", "slack_bolt", "numpy", "alembic")
 ANSWERS = {
     "adopt", "adverse answered", "adverse asked", "adverse confirm", "adverse list", "adverse notified", "adverse show", "apply",
-    "audit checkpoint", "audit coaching", "audit controls", "audit entries", "audit sample draw", "audit sample project",
-    "audit special", "audit verify", "canaries", "conditions list", "decide", "defer", "deliveries list", "deliveries requeue",
-    "differences list", "differences settle", "doctor", "evidence pack", "exclude", "finding assign", "finding close", "finding list",
-    "finding open", "finding remedy", "finding reopen", "finding show", "follow-up", "inbox", "insurance tasks", "limit show",
-    "override", "path", "people delegate", "people delegations", "people end-delegation", "people list", "policy diff",
-    "policy effectiveness", "policy lint", "release", "replay", "report", "request", "review close", "review confirm", "review list",
-    "review resume", "review run", "review show", "risk-kept", "scorecard compare", "scorecard compare-challenger",
+    "audit checkpoint", "audit coaching", "audit controls", "audit entries", "audit sample draw", "audit sample project", "audit special",
+    "audit verify", "canaries", "committee agenda", "committee attend", "committee close", "committee list", "committee minutes",
+    "committee open", "committee recuse", "committee show", "committee vote", "conditions list", "decide", "defer", "deliveries list",
+    "deliveries requeue", "differences list", "differences settle", "doctor", "evidence pack", "exclude", "finding assign",
+    "finding close", "finding list", "finding open", "finding remedy", "finding reopen", "finding show", "follow-up", "inbox",
+    "insurance tasks", "limit show", "override", "path", "people delegate", "people delegations", "people end-delegation", "people list",
+    "policy diff", "policy effectiveness", "policy lint", "release", "replay", "report", "request", "review close", "review confirm",
+    "review list", "review resume", "review run", "review show", "risk-kept", "scorecard compare", "scorecard compare-challenger",
     "scorecard inventory", "scorecard monitor", "scorecard publish", "scorecard register", "scorecard retire", "scorecard show",
     "scorecard validate", "show",
 }  # fmt: skip

@@ -20,6 +20,9 @@ _KEYS = {
     "limit_change": ("change_id",),
     "credit_limit": ("account_id",),
     "finding": ("finding_id",),
+    "committee_sitting": ("sitting_id",),
+    "committee_case": ("sitting_id", "proposal_id"),
+    "committee_vote": ("sitting_id", "proposal_id", "person_id"),
     "adverse_action": ("proposal_id",),
     "model_version": ("digest",),
 }
