@@ -48,6 +48,13 @@ class Action(StrEnum):
     DECISION_RETURN = "decision.return"
     DECISION_COUNTER = "decision.counter"
     DECISION_REFUSED = "decision.refused"
+    COMMITTEE_CALLED = "committee.called"
+    COMMITTEE_OPENED = "committee.opened"
+    COMMITTEE_ATTENDED = "committee.attended"
+    COMMITTEE_RECUSED = "committee.recused"
+    COMMITTEE_VOTED = "committee.voted"
+    COMMITTEE_DECIDED = "committee.decided"
+    COMMITTEE_CLOSED = "committee.closed"
     CONDITION_MET = "condition.met"
     CONDITION_LAPSED = "condition.lapsed"
     # limits

@@ -33,6 +33,9 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "policy_exception": ("state", "owner_id", "ends", "due_on", "how"),
     "rehearsal": ("person_id", "state", "seeded", "caught", "false_alarms", "answers_digest", "valid_from", "valid_until"),
     "customer_letter": ("state", "change_id", "sha256", "settled_by"),
+    "committee_sitting": ("committee", "state", "pack_digest"),
+    "committee_case": ("digest", "outcome"),
+    "committee_vote": ("vote",),
     "adverse_action": ("classified", "confirmed_by", "notice_due", "notified_on", "reasons_given_on", "retain_until"),
 }
 _KINDS = {
@@ -83,7 +86,10 @@ class Rebuilt:
         elif action in _KINDS:
             self._limit(action, key, data, seq)
         elif kind == "proposal":
+            self._committee(action, key, body, seq)
             self._proposal(action, key, body, seq)
+        elif kind == "sitting":
+            self._sitting(action, key, data, seq)
         elif action in _FINDINGS:
             self._finding(action, key, body, seq)
         elif kind == "exception":
@@ -137,6 +143,35 @@ class Rebuilt:
             person = body["actor"].removeprefix("person:")
             values = (_VERDICTS[Action(action)], data["digest"], data["on_behalf_of"])
             self._set("approval_decision", f"{key} {person}", values, seq)
+
+    def _sitting(self, action: str, key: str, data: Mapping[str, Any], seq: int) -> None:
+        """A sitting and its agenda; one that is called anew takes the place of the one before."""
+        known = self.facts["committee_sitting"].get(key, (data["committee"], "", data.get("pack", "")))
+        self._set("committee_sitting", key, (known[0], data.get("to", known[1]), known[2]), seq)
+        if action == Action.COMMITTEE_CALLED:
+            for proposal, digest in data["cases"].items():
+                self._set("committee_case", f"{key} {proposal}", (digest, ""), seq)
+            if (old := data["replaces"]) is not None and old in self.facts["committee_sitting"]:
+                committee, _, pack = self.facts["committee_sitting"][old]
+                self._set("committee_sitting", old, (committee, "superseded", pack), seq)
+        for proposal, outcome in (data["cases"] if action == Action.COMMITTEE_CLOSED else {}).items():
+            digest, _ = self.facts["committee_case"].get(f"{key} {proposal}", ("", ""))
+            self._set("committee_case", f"{key} {proposal}", (digest, outcome), seq)
+
+    def _committee(self, action: str, key: str, body: Mapping[str, Any], seq: int) -> None:
+        """A member's vote; and a committee's decision, whose votes are those that its members gave."""
+        data = body["data"]
+        if action in (Action.COMMITTEE_VOTED, Action.COMMITTEE_RECUSED):
+            vote = data["vote"] if action == Action.COMMITTEE_VOTED else "recused"
+            self._set("committee_vote", f"{data['sitting']} {key} {body['actor'].removeprefix('person:')}", (vote,), seq)
+        elif action == Action.COMMITTEE_DECIDED:
+            for person, vote in data["votes"].items():
+                if self.facts["committee_vote"].get(f"{data['sitting']} {key} {person}") != (vote,):
+                    self._contradiction(f"the committee's decision on {key} names a vote of {person} that was not given", seq)
+            quorum = data["quorum"]
+            short = len(data["present"]) < quorum["present"] or len(data["voters"]) < quorum["voters"]
+            if short and data["outcome"] in ("approved", "rejected", "returned"):
+                self._contradiction(f"the committee decided on {key} without quorum", seq)
 
     def _finding(self, action: str, key: str, body: Mapping[str, Any], seq: int) -> None:
         data, person = body["data"], body["actor"].removeprefix("person:")

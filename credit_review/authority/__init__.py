@@ -3,6 +3,7 @@
 `review.standing.gather` collects the evidence into a dated `Standing`; nothing here reads a store or a clock.
 """
 
+from credit_review.authority.committee import COMMITTEE, Carried, Committee, Room, carried
 from credit_review.authority.judgement import (
     FIRST_LIMIT,
     Code,
@@ -31,7 +32,7 @@ from credit_review.authority.matrix import (
 from credit_review.authority.standing import APPEAL, SYSTEM, Asking, Standing
 
 __all__ = [
-    "APPEAL", "FIRST_LIMIT", "SYSTEM", "Asking", "Code", "Emergency", "Judgement", "Matrix", "Offices", "Requirement", "Standing", "Tier",
-    "approvals", "asked_first", "by_rule", "faults", "judge", "load", "next_asked", "recheck", "requirement", "signers", "signing_tier",
-    "tier_for", "tier_of_risk",
+    "APPEAL", "COMMITTEE", "FIRST_LIMIT", "SYSTEM", "Asking", "Carried", "Code", "Committee", "Emergency", "Judgement", "Matrix", "Offices",
+    "Requirement", "Room", "Standing", "Tier", "approvals", "asked_first", "by_rule", "carried", "faults", "judge", "load", "next_asked",
+    "recheck", "requirement", "signers", "signing_tier", "tier_for", "tier_of_risk",
 ]  # fmt: skip

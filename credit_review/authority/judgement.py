@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from credit_review.authority.committee import COMMITTEE
 from credit_review.authority.matrix import Matrix, Requirement, at_tier, tier_for
 from credit_review.authority.standing import APPEAL, SYSTEM, Asking, Standing
 from credit_review.model.records import Decision
@@ -41,6 +42,7 @@ class Code(StrEnum):
     NOT_DELEGATE = "not_delegate"
     CHOOSE_PRINCIPAL = "choose_principal"
     LACKS_TIER = "lacks_tier"
+    NOT_MEMBER = "not_member"
     NOT_APPROVED = "not_approved"
     APPROVER_INVALID = "approver_invalid"
     ENDS_BEFORE_EFFECT = "ends_before_effect"
@@ -55,6 +57,7 @@ class Judgement:
     """The answer: allowed or the code and sentence of the refusal, what the proposal needs and has, and who else may decide.
 
     `on_behalf_of` is the principal in whose name the person would decide; `approvals_given` does not count the one being asked for.
+    Where a `committee` decides, who may is who may vote, and `approvals_needed` the least number of votes in favour.
     """
 
     allowed: bool
@@ -66,6 +69,7 @@ class Judgement:
     because: tuple[str, ...]
     who_may: tuple[str, ...]
     on_behalf_of: str | None = None
+    committee: str = ""
 
     @property
     def completes(self) -> bool:
@@ -96,14 +100,16 @@ def _beyond_first_limit(codes: str) -> bool:
 
 
 def approvals(standing: Standing, matrix: Matrix, need: Requirement) -> tuple[Decision, ...]:
-    """The approvals that count today: of this packet, by active people with the tier, none a maker, no person behind two of them."""
+    """The approvals that count today: of this packet, by active people with the tier, none a maker, no person behind two of them; where
+    a committee decides, only those that its sitting made."""
     counted: list[Decision] = []
     behind: set[str] = set()
     for decision in sorted(standing.decisions, key=lambda d: (d.at, d.approver_id)):
         people = _people(decision.approver_id, decision.on_behalf_of)
         valid = decision.verdict == Verdict.APPROVE and decision.digest == standing.proposal.digest
         passed = not matrix.needs_pass(need.tier) or decision.approver_id in standing.passed_then
-        if valid and passed and not people & behind and _backed(standing, matrix, need, decision.approver_id, decision.on_behalf_of):
+        valid = valid and passed and (not need.committee or decision.channel == COMMITTEE)
+        if valid and not people & behind and _backed(standing, matrix, need, decision.approver_id, decision.on_behalf_of):
             counted.append(decision)
             behind |= people
     return tuple(counted)
@@ -119,7 +125,7 @@ def judge(standing: Standing, matrix: Matrix, now: datetime) -> Judgement:
     able = _who_may(standing, matrix, need)
     principal = _principal(standing, matrix, need)
     code, text = _refusal(standing, matrix, now, need, principal) or (Code.ALLOWED, "")
-    if code in (Code.LACKS_TIER, Code.CONFLICT, Code.NOT_REHEARSED):
+    if code in (Code.LACKS_TIER, Code.NOT_MEMBER, Code.CONFLICT, Code.NOT_REHEARSED):
         text = said("{refusal}; {who}", refusal=text, who=_names(standing, able))
     return Judgement(
         allowed=code == Code.ALLOWED,
@@ -131,6 +137,7 @@ def judge(standing: Standing, matrix: Matrix, now: datetime) -> Judgement:
         because=need.because,
         who_may=able,
         on_behalf_of=principal,
+        committee=need.committee,
     )
 
 
@@ -163,6 +170,7 @@ def recheck(standing: Standing, matrix: Matrix, now: datetime) -> Judgement:
         approvals_given=len(given),
         because=need.because,
         who_may=_who_may(standing, matrix, need),
+        committee=need.committee,
     )
 
 
@@ -251,6 +259,8 @@ def _assurance_refusal(matrix: Matrix, need: Requirement, asking: Asking) -> tup
 
 
 def _tier_refusal(standing: Standing, matrix: Matrix, need: Requirement, asking: Asking, principal: str | None) -> tuple[Code, str] | None:
+    if (committee := matrix.committee(need.committee)) is not None:
+        return _member_refusal(standing, matrix, need, asking, committee.name)
     if asking.on_behalf_of is not None and not _delegated(standing, asking.on_behalf_of, asking.person_id):
         return Code.NOT_DELEGATE, said("{name} has not delegated to you for today", name=_name(standing, asking.on_behalf_of))
     if _may(standing, matrix, need, asking.person_id, principal):
@@ -284,9 +294,22 @@ def _no_pass(standing: Standing, need: Requirement, asking: Asking, without: str
     return said(text, tier=need.tier, name=_name(standing, without))
 
 
+def _member_refusal(standing: Standing, matrix: Matrix, need: Requirement, asking: Asking, name: str) -> tuple[Code, str] | None:
+    """Members vote for themselves; nobody else decides what is a committee's."""
+    if asking.on_behalf_of is not None:
+        return Code.NOT_MEMBER, said("{committee} decides this, and its members vote for themselves", committee=name)
+    if _may(standing, matrix, need, asking.person_id, None):
+        return None
+    if without := _without_pass(standing, matrix, need, asking):
+        return Code.NOT_REHEARSED, _no_pass(standing, need, asking, without)
+    return Code.NOT_MEMBER, said("{committee} decides this, and you do not sit on it", committee=name)
+
+
 def _principal(standing: Standing, matrix: Matrix, need: Requirement) -> str | None:
     """In whose name the asking person decides: the one named, or the only one possible when his own authority is not enough."""
     asking = standing.asking
+    if need.committee:
+        return asking.on_behalf_of if asking else None
     if asking is None or asking.on_behalf_of is not None:
         return asking.on_behalf_of if asking else None
     if matrix.highest(asking.person_id, standing.today, standing.proposal.region) >= matrix.rank(need.tier):
@@ -307,10 +330,14 @@ def _may(standing: Standing, matrix: Matrix, need: Requirement, person_id: str, 
 
 
 def _backed(standing: Standing, matrix: Matrix, need: Requirement, person_id: str, principal: str | None) -> bool:
-    """Whether a person, for himself or for a principal, is active, no maker, and backed by the tier today, whatever passes there are."""
+    """Whether a person, for himself or for a principal, is active, no maker, and backed by the tier, or a seat on its committee,
+    today, whatever passes there are.
+    """
     people = _people(person_id, principal)
     if people & (_makers(standing) | standing.conflicted) or not all(_active(standing, p) for p in people):
         return False
+    if (committee := matrix.committee(need.committee)) is not None:
+        return principal is None and person_id in committee.on(standing.today)
     if principal is not None and not _delegated(standing, principal, person_id):
         return False
     held = matrix.highest(principal or person_id, standing.today, standing.proposal.region)
@@ -320,6 +347,8 @@ def _backed(standing: Standing, matrix: Matrix, need: Requirement, person_id: st
 def _who_may(standing: Standing, matrix: Matrix, need: Requirement) -> tuple[str, ...]:
     """Holders, then delegates, who could decide now, each once."""
     spent = _spent(standing)
+    if (committee := matrix.committee(need.committee)) is not None:
+        return tuple(p for p in committee.on(standing.today) if p not in spent and _may(standing, matrix, need, p, None))
     direct = [h.person for h in matrix.holders if h.person not in spent and _may(standing, matrix, need, h.person, None)]
     through = [
         d.delegate_id
@@ -341,6 +370,8 @@ def next_asked(standing: Standing, matrix: Matrix, asked: frozenset[str]) -> tup
     """Whom to ask beside those asked already: holders of the lowest tier not asked yet, until the approvals can come together."""
     need = requirement(standing, matrix)
     able = set(_who_may(standing, matrix, need))
+    if need.committee:  # all its members at once: there is nobody beside them
+        return tuple((p, Asked.TIER) for p in _who_may(standing, matrix, need) if p not in asked)
     found: dict[str, Asked] = {}
     for rank in range(matrix.rank(need.tier), len(matrix.tiers)):
         for person, why in _of_rank(standing, matrix, rank):

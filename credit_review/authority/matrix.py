@@ -10,6 +10,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from credit_review.authority.committee import Committee, Member
+from credit_review.authority.committee_faults import committee_faults, quorum_faults
 from credit_review.documents import ONE_A_LINE, Document, check, where
 from credit_review.errors import BadInput
 from credit_review.model.money import MAX_MINOR, exponent, format_minor, to_minor
@@ -24,13 +26,17 @@ class _Part(BaseModel):
 
 
 class Tier(_Part):
-    """One step of authority. Bounds are whole major units of the control currency, inclusive; None is without bound."""
+    """One step of authority. Bounds are whole major units of the control currency, inclusive; None is without bound.
+
+    A `committee` decides in place of `approvers` holders, and then `approvers` is the least number of its votes in favour.
+    """
 
     tier: Annotated[str, Field(min_length=1)]
     name: Annotated[str, Field(min_length=1)]
     group_limit_up_to: Amount | None
     increases_12m_up_to: Amount | None
     approvers: Annotated[int, Field(strict=True, ge=1, le=10)]
+    committee: str | None = None
 
 
 class RaiseTier(_Part):
@@ -116,6 +122,7 @@ class Matrix(_Part):
     offices: Offices = Offices()
     emergency: Emergency | None = None
     rehearsal_from: str | None = None
+    committees: tuple[Committee, ...] = ()
 
     def rank(self, tier: str) -> int:
         """Position of a tier, 0 the lowest; -1 for a name the matrix does not have."""
@@ -137,6 +144,16 @@ class Matrix(_Part):
         held = (self.rank(h.tier) for h in self.holders if h.person == person_id and h.on(day) and h.covers(region))
         return max(held, default=-1)
 
+    def committee(self, name: str | None) -> Committee | None:
+        """The committee of this name; None for a name that the matrix does not have."""
+        return next((one for one in self.committees if one.committee == name), None)
+
+    def able(self, rank: int, day: date, region: str) -> frozenset[str]:
+        """Who may approve the tier at `rank` on a day for a region: holders of it or a higher one, or the committee that decides it."""
+        if (committee := self.committee(self.tiers[rank].committee)) is not None:
+            return frozenset(committee.on(day))
+        return frozenset(h.person for h in self.holders if self.highest(h.person, day, region) >= rank)
+
 
 def load(document: Document) -> Matrix:
     """The matrix in a governed document. Raises BadInput with file and line for every fault of form or of sense (`faults`)."""
@@ -153,7 +170,9 @@ def load(document: Document) -> Matrix:
 
 def faults(matrix: Matrix) -> list[tuple[tuple[str | int, ...], str]]:
     """What is wrong with a well-formed matrix, as (path in the document, sentence); empty when it is sound."""
-    found = [*_currency_faults(matrix), *_tier_faults(matrix), *_name_faults(matrix), *_holder_faults(matrix)]
+    found = [
+        *_currency_faults(matrix), *_tier_faults(matrix), *_name_faults(matrix), *_holder_faults(matrix), *committee_faults(matrix)
+    ]  # fmt: skip
     return found or [*_staffing_faults(matrix), *_emergency_faults(matrix)]
 
 
@@ -267,8 +286,9 @@ def _overlap(one: Holder, other: Holder) -> bool:
 def _staffing_faults(matrix: Matrix) -> Iterator[_Fault]:
     """Once every tier has its approvers, no later day may lack them; before the first such day and after the last holder's end
     the matrix gives no authority at all, which is a fact about those days and not a fault."""
-    days = sorted({h.since for h in matrix.holders} | {h.until for h in matrix.holders if h.until})
-    ends = max(days) if matrix.holders and all(h.until for h in matrix.holders) else None
+    terms: list[Holder | Member] = [*matrix.holders, *(member for committee in matrix.committees for member in committee.members)]
+    days = sorted({one.since for one in terms} | {one.until for one in terms if one.until})
+    ends = max(days) if terms and all(one.until for one in terms) else None
     regions = ("", *sorted({r for h in matrix.holders for r in h.regions}))
     short = {day: next(_short_on(matrix, day, regions), None) for day in days if day != ends}
     first = next((day for day, fault in short.items() if fault is None), None)
@@ -281,11 +301,12 @@ def _staffing_faults(matrix: Matrix) -> Iterator[_Fault]:
 
 
 def _short_on(matrix: Matrix, day: date, regions: tuple[str, ...]) -> Iterator[_Fault]:
+    yield from quorum_faults(matrix, day)
     people = {h.person for h in matrix.holders}
     for region in regions:
         ranks = [matrix.highest(p, day, region) for p in people]
         for n, tier in enumerate(matrix.tiers):
-            able = sum(rank >= n for rank in ranks)
+            able = sum(rank >= n for rank in ranks) if tier.committee is None else tier.approvers
             if able < tier.approvers:
                 about = {"tier": tier.tier, "approvers": tier.approvers, "day": day, "able": able}
                 short = said("{tier} asks for {approvers} approvers and from {day} only {able} may approve it", **about)
@@ -313,6 +334,8 @@ def _emergency_faults(matrix: Matrix) -> Iterator[_Fault]:
     cap = to_minor(rule.cap, matrix.control_currency)
     tier = matrix.tiers[_first_within(matrix, "group_limit_up_to", cap)]
     holders = {h.person for h in matrix.holders if matrix.rank(h.tier) >= matrix.rank(tier.tier)}
+    if (committee := matrix.committee(tier.committee)) is not None:
+        holders = {member.person for member in committee.members}
     for n, person in enumerate(rule.people):
         able = len(holders - {person})
         if able < tier.approvers:
@@ -328,11 +351,12 @@ def _days_of(working_days: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """What a proposal needs: a tier, how many distinct approvals, and the rules that led there."""
+    """What a proposal needs: a tier, how many distinct approvals, the rules that led there, and the `committee` that decides, if any."""
 
     tier: str
     approvals: int
     because: tuple[str, ...]
+    committee: str = ""
 
 
 def tier_for(
@@ -368,7 +392,8 @@ def tier_for(
 
 def at_tier(matrix: Matrix, rank: int, because: tuple[str, ...]) -> Requirement:
     """The requirement of the tier at `rank`."""
-    return Requirement(matrix.tiers[rank].tier, matrix.tiers[rank].approvers, because)
+    tier = matrix.tiers[rank]
+    return Requirement(tier.tier, tier.approvers, because, tier.committee or "")
 
 
 def signing_tier(matrix: Matrix, named: str | None) -> Tier:
@@ -382,8 +407,13 @@ def tier_of_risk(matrix: Matrix, minor: int) -> Tier:
 
 
 def signers(matrix: Matrix, tier: Tier, day: date, *, region: str = "", but: Collection[str] = ()) -> tuple[str, ...]:
-    """Who may sign on a day: holders of the tier or a higher one, each once, without `but`. A signature is personal: no delegates."""
-    able = (h.person for h in matrix.holders if matrix.highest(h.person, day, region) >= matrix.rank(tier.tier))
+    """Who may sign on a day: holders of the tier or a higher one, each once, without `but`. A signature is personal: no delegates.
+
+    Where a committee decides the tier and nobody holds it, its chair and deputy sign.
+    """
+    able = [h.person for h in matrix.holders if matrix.highest(h.person, day, region) >= matrix.rank(tier.tier)]
+    if not able and (committee := matrix.committee(tier.committee)) is not None:
+        able = [person for person in committee.chairs if person in committee.on(day)]
     return tuple(dict.fromkeys(p for p in able if p not in but))
 
 

@@ -50,7 +50,7 @@ def _lacks(history: History, rows: pd.DataFrame) -> pd.Series[str]:
         OTHER_MATRIX: ~in_force,
         INACTIVE: ~enabled,
         NOT_DELEGATED: ~_delegated(history, rows),
-        BELOW_TIER: rows["needed"] > _held(history, rows),
+        BELOW_TIER: _below(history, rows),
     }
     return first_of(faults)
 
@@ -79,6 +79,46 @@ def _held(history: History, rows: pd.DataFrame) -> Ranks:
     that_day = (pairs["since"] <= pairs["day"]) & (pairs["until"] > pairs["day"])
     best = pairs[that_day & ((pairs["covers"] == "") | (pairs["covers"] == pairs["region"]))].groupby("row")["rank"].max()
     return best.reindex(rows.index, fill_value=-1).to_numpy(dtype=np.int64)
+
+
+def _below(history: History, rows: pd.DataFrame) -> pd.Series[bool]:
+    """Whether each approver lacked the tier needed, or a seat on the committee that decides it."""
+    lacks = np.where(_collective(history, rows), ~_sits(history, rows), rows["needed"] > _held(history, rows))
+    return pd.Series(lacks, index=rows.index, dtype=bool)
+
+
+def _collective(history: History, rows: pd.DataFrame) -> NDArray[np.bool_]:
+    """Whether a committee decides the tier that each approval needed, by the matrix named."""
+    found = np.zeros(len(rows), dtype=bool)
+    for digest, mine in rows.groupby("authority"):
+        if (matrix := history.matrices.get(str(digest))) is not None:
+            decided = np.array([tier.committee is not None for tier in matrix.tiers])
+            found[rows.index.get_indexer(mine.index)] = decided[mine["needed"].to_numpy()]
+    return found
+
+
+def _sits(history: History, rows: pd.DataFrame) -> NDArray[np.bool_]:
+    """Whether each approver sat on the committee that decides the tier needed, on that day and for himself."""
+    seats = [
+        (digest, rank, member.person, member.since, member.until)
+        for digest, matrix in history.matrices.items()
+        for rank, tier in enumerate(matrix.tiers)
+        for one in (matrix.committee(tier.committee),)
+        for member in (one.members if one else ())
+    ]
+    day = pd.to_datetime(rows["day"])
+    said = zip(rows["authority"], rows["needed"], rows["approver_id"], rows["on_behalf_of"], day, strict=True)
+    return np.array(
+        [
+            not principal
+            and any(
+                (digest, rank, person) == (authority, needed, approver) and since <= on.date() and (until is None or on.date() < until)
+                for digest, rank, person, since, until in seats
+            )
+            for authority, needed, approver, principal, on in said
+        ],
+        dtype=bool,
+    )
 
 
 def _holders(history: History) -> pd.DataFrame:

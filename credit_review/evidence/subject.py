@@ -96,7 +96,8 @@ _PARTS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
         Action.PROPOSAL_SUPERSEDED, Action.PROPOSAL_EXPIRED, Action.PROPOSAL_REVOKED,
     )),
     ("S03", "decisions", said("Decisions and their conditions"), (
-        *DECISIONS, Action.CONDITION_MET, Action.CONDITION_LAPSED, Action.RISK_RAISED, Action.RISK_KEPT,
+        *DECISIONS, Action.COMMITTEE_VOTED, Action.COMMITTEE_RECUSED, Action.COMMITTEE_DECIDED, Action.CONDITION_MET,
+        Action.CONDITION_LAPSED, Action.RISK_RAISED, Action.RISK_KEPT,
     )),
     ("S04", "limits", said("Limits"), (
         Action.ACCOUNT_OPENED, Action.LIMIT_OPENED, Action.LIMIT_APPLIED, Action.LIMIT_REVERTED, Action.LIMIT_OVERRIDE,

@@ -92,7 +92,8 @@ class View:
 
     `names` are people by id, `entries` the log's rows of the decisions by approver, `before` the packet of the card this one replaces,
     `offer` the counter-offer it came from, whose reason stands in no packet, so that it can be erased. `successor` is what replaced it and
-    who may decide that, `confirmers` who may confirm its conditions, `begins` the day of effect once it is applied.
+    who may decide that, `confirmers` who may confirm its conditions, `begins` the day of effect once it is applied. `collective` says that
+    a committee decides it and when, empty where none does.
     """
 
     standing: Standing
@@ -109,6 +110,7 @@ class View:
     successor: tuple[Proposal, Sequence[str]] | None = None
     confirmers: Collection[str] = ()
     begins: date | None = None
+    collective: str = ""
 
     @property
     def proposal(self) -> Proposal:
@@ -385,14 +387,18 @@ def _who(view: View, packet: Mapping[str, Any], room: _Room) -> str:
     asks = view.name(view.proposal.proposer_id) if view.proposal.proposer_id != "system" else said("review {label}", label=review)
     if view.proposal.state != ProposalState.PENDING:
         return said("Asked by {asks}; {tier}", asks=asks, tier=view.proposal.tier or judgement.tier)
-    text: str = said(
-        "Asked by {asks}; {tier}, {given} of {needed} approvals; may approve: {names}",
-        asks=asks,
-        tier=judgement.tier,
-        given=judgement.approvals_given,
-        needed=judgement.approvals_needed,
-        names=_some([view.name(p) for p in judgement.who_may], room.names),
-    )
+    text: str
+    if view.collective:
+        text = said("Asked by {asks}; {tier}: {collective}", asks=asks, tier=judgement.tier, collective=view.collective)
+    else:
+        text = said(
+            "Asked by {asks}; {tier}, {given} of {needed} approvals; may approve: {names}",
+            asks=asks,
+            tier=judgement.tier,
+            given=judgement.approvals_given,
+            needed=judgement.approvals_needed,
+            names=_some([view.name(p) for p in judgement.who_may], room.names),
+        )
     mine = why_me(view, rules=room.spread)
     return said("{text}. {mine}", text=text, mine=mine) if mine else text
 
@@ -426,6 +432,8 @@ def _because(view: View) -> str:
         return said("You, because you stand in for {names}", names=listed([view.name(p) for p in principals]))
     if view.why_asked == Asked.ESCALATION:
         return said("You, because nobody asked before has decided")
+    if view.collective:
+        return said("You, because you sit on it: your buttons are a vote")
     return said("You, because you hold {tier} or more", tier=view.judgement.tier)
 
 
@@ -495,6 +503,8 @@ def _buttons(view: View) -> Block:
         Assurance.SIGNED_IN: [button(APPROVE_OUTSIDE, w.say(said("Approve outside Slack")), value, style="primary")],
     }[view.assurance]
     no = button(REJECT, w.say(said("Reject")), value, style="danger")
+    if view.collective:  # a member votes; nothing else is his alone
+        return buttons(block_id, first[0], no, reasons)
     if view.begins is not None:  # an override's limit is in force already: approved as it is, or rejected and taken back
         return buttons(block_id, first[0], no, reasons)
     other, ask = button(COUNTER, w.say(said("Counter-offer")), value), button(RETURN, w.say(said("Return with a question")), value)

@@ -41,6 +41,7 @@ from credit_review.model.states import (
     Verdict,
 )
 from credit_review.ports import UnitOfWork
+from credit_review.review.committee import live_sitting, when_decided
 from credit_review.review.conditions import confirmers, open_conditions, to_confirm
 from credit_review.review.directory import delegations_over, delegations_to_come, persons
 from credit_review.review.inbox import asked_of, awaiting, judged, put_before_me
@@ -102,9 +103,16 @@ def view_of(uow: UnitOfWork, proposal_id: str, company: Company, now: datetime, 
         successor=_successor(uow, standing.proposal, matrix, company, now),
         entries=_entries(uow, proposal_id, standing.decisions),
         begins=begins_of(uow, [proposal_id]).get(proposal_id),
+        collective=_collective(uow, matrix, judgement.committee),
         offer=offers[0] if offers else None,
         before=json.loads(before.packet_json) if before and before.review_id == standing.proposal.review_id else None,
     )
+
+
+def _collective(uow: UnitOfWork, matrix: Matrix, name: str) -> str:
+    """That a committee decides it, and when; empty where none does."""
+    committee = matrix.committee(name)
+    return when_decided(committee, live_sitting(uow, name)) if committee else ""
 
 
 def _successor(
@@ -250,7 +258,7 @@ def together_of(uow: UnitOfWork, proposals: Sequence[Proposal], person_id: str, 
     for standing, judgement in judged(uow, proposals, matrix, now, zone=company.words.zone, person_id=person_id):
         p = standing.proposal
         small = most > 0 and standing.converted(p.to_minor) <= most and p.grade in rule.approve_listed_grades and not p.exceptional
-        if small and person_id in judgement.who_may and matrix.assurance(judgement.tier) == Assurance.CLICK:
+        if small and not judgement.committee and person_id in judgement.who_may and matrix.assurance(judgement.tier) == Assurance.CLICK:
             found.append(p.proposal_id)
     return found
 
@@ -282,7 +290,9 @@ def home_of(uow: UnitOfWork, person_id: str, company: Company, now: datetime) ->
         absences=absences_of(uow, person_id, on=today, known_at=now),
         authority=_authority(matrix, person_id, now, company),
         conflicts=[(c, name_on_record(uow, c.customer_id)) for c in declared if c.customer_id],
-        decides=any(h.person == person_id and h.on(today) for h in matrix.holders) or any(d.delegate_id == person_id for d in stands),
+        decides=any(h.person == person_id and h.on(today) for h in matrix.holders)
+        or any(person_id in committee.on(today) for committee in matrix.committees)
+        or any(d.delegate_id == person_id for d in stands),
         declared_until=max((c.valid_to for c in declared if c.valid_to), default=None),
         may_request=may_request,
         reader=person_id,
@@ -341,9 +351,12 @@ def _authority(matrix: Matrix, person_id: str, now: datetime, company: Company) 
     """What a person may approve, in plain words."""
     today = now.astimezone(company.words.zone).date()
     held = [h for h in matrix.holders if h.person == person_id and h.on(today)]
+    seats: list[str] = [
+        said("You sit on {committee}, and vote there for yourself", committee=c.name) for c in matrix.committees if person_id in c.on(today)
+    ]
     if not held:
-        return [said("You hold no tier: you may not approve on your own behalf.")]
-    return [_sentence(matrix, h.tier, h.regions) for h in held]
+        return seats or [said("You hold no tier: you may not approve on your own behalf.")]
+    return [*(_sentence(matrix, h.tier, h.regions) for h in held), *seats]
 
 
 def _sentence(matrix: Matrix, tier: str, regions: Sequence[str]) -> str:
@@ -360,7 +373,9 @@ def _sentence(matrix: Matrix, tier: str, regions: Sequence[str]) -> str:
             limit=_whole(one.group_limit_up_to, matrix.control_currency),
             increases=_whole(one.increases_12m_up_to, matrix.control_currency),
         )
-    if one.approvers > 1:
+    if one.committee is not None:
+        text = said("{text}; decided by committee {committee}", text=text, committee=one.committee)
+    elif one.approvers > 1:
         text = said("{text}; {count} people must approve", text=text, count=one.approvers)
     return text
 

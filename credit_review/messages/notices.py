@@ -13,6 +13,7 @@ from credit_review.model.states import ConditionState, ExceptionKind, FindingSta
 from credit_review.review.exceptions import KINDS
 from credit_review.review.findings import SEVERITIES, STATES
 from credit_review.review.outbox import (
+    AGENDA,
     CONDITION,
     DAILY,
     DECLARATION,
@@ -80,6 +81,17 @@ def condition(
         blocks.append(buttons(f"condition:{one.condition_id}", button(CONFIRM, w.say(said("Confirm with evidence")), value)))
         blocks.append(notes(w.say(said("The limit is applied once it is confirmed; who set the condition cannot confirm it."))))
     return Message(escaped(title), tuple(blocks))
+
+
+def agenda(name: str, day: date, sitting: str, proposals: Sequence[tuple[Proposal, str]], words: Words, *, closed: bool) -> Message:
+    """The agenda of a committee's sitting, to each of its members; that it is over afterwards."""
+    w = words
+    title = w.say(said("Agenda of {name}, sitting on {day}", name=name, day=day))
+    rows = [("", cleaned(asked_briefly(p, customer, w), 200)) for p, customer in proposals[:_MOST]]
+    vote = said("Vote with the buttons of each card once the sitting is open, or with `credit-review committee vote`.")
+    minutes = said("The sitting is over: `credit-review committee minutes {sitting}`.", sitting=sitting)
+    more = _more(len(proposals) - _MOST, w)
+    return Message(escaped(title), (header(title), lines(rows), *more, notes(w.say(minutes if closed else vote))))
 
 
 def reminder(proposals: Sequence[tuple[Proposal, str]], words: Words) -> Message:
@@ -210,6 +222,7 @@ _SUBJECTS = {
     OWNER: marked("news for an account owner of {key}"),
     DECLARATION: marked("reminder of {key} to declare interests"),
     PARKED: marked("notice of messages not delivered, {key}"),
+    AGENDA: marked("agenda of sitting {key}"),
     CONDITION: marked("condition of proposal {key}"),
     LAPSED: marked("lapsed condition of proposal {key}"),
     FINDINGS: marked("findings assigned on {key}"),

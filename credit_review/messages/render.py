@@ -23,13 +23,25 @@ from credit_review.messages.gathering import (
 from credit_review.messages.owner_news import owner_news
 from credit_review.messages.summary import summary
 from credit_review.messages.text import Message
-from credit_review.model.records import ApprovalCondition, Decision, Finding, Note, OutboxEntry, PolicyException, Proposal, Review
-from credit_review.model.states import ExceptionState, OutboxState, ProposalState
+from credit_review.model.records import (
+    ApprovalCondition,
+    CommitteeSitting,
+    Decision,
+    Finding,
+    Note,
+    OutboxEntry,
+    PolicyException,
+    Proposal,
+    Review,
+)  # fmt: skip
+from credit_review.model.states import ExceptionState, OutboxState, ProposalState, SittingState
 from credit_review.ports import Clock, UnitOfWork
+from credit_review.review.committee import cases
 from credit_review.review.conditions import confirmers
 from credit_review.review.findings import STILL, told_of
 from credit_review.review.inbox import asked_of, awaiting, put_before_me
 from credit_review.review.outbox import (
+    AGENDA,
     CONDITION,
     DAILY,
     DECLARATION,
@@ -118,6 +130,18 @@ def _question(uow: UnitOfWork, showing: Showing, company: Company, now: datetime
     words = company.reader(uow, person, now)
     message = notices.question(proposal, customer_name(proposal), asked[-1].text, who, words, answered=answered)
     return _as_card(message, under="" if person else card_of(proposal.proposal_id))
+
+
+def _agenda(uow: UnitOfWork, showing: Showing, company: Company, now: datetime) -> Card | None:
+    sitting = uow.get(CommitteeSitting, sitting_id=_key(showing))
+    if sitting is None or sitting.state == SittingState.SUPERSEDED:
+        return None
+    committee = matrix_in_force(uow, now).committee(sitting.committee)
+    ids = [case.proposal_id for case in cases(uow, sitting.sitting_id)]
+    found = [(p, customer_name(p)) for p in uow.find(Proposal, proposal_id=ids, order_by=("proposal_id",))]
+    words = company.reader(uow, person_of(showing.address), now)
+    name, closed = committee.name if committee else sitting.committee, sitting.state == SittingState.CLOSED
+    return _as_card(notices.agenda(name, sitting.sits_on, sitting.sitting_id, found, words, closed=closed))
 
 
 def _condition(uow: UnitOfWork, showing: Showing, company: Company, now: datetime) -> Card | None:
@@ -242,4 +266,5 @@ _DRAW: dict[str, _Draw] = {
     OVERDUE: _findings,
     ENDING: _ending,
     PASS: _pass,
+    AGENDA: _agenda,
 }

@@ -380,6 +380,63 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CommitteeSitting:
+    """A sitting of a committee and the agenda pack its members see [key: sitting_id]. state: `states.SittingState`.
+
+    `pack_digest` is the SHA-256 of the pack's `pack.sha256`, which names every file of it with its own.
+    """
+
+    sitting_id: str
+    committee: str
+    state: str
+    sits_on: date
+    pack_digest: str
+    called_by: str
+    called_at: datetime
+    opened_by: str
+    opened_at: datetime | None
+    closed_by: str
+    closed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommitteeCase:
+    """A case of a sitting's agenda [key: sitting_id, proposal_id], on the packet with `digest`; `outcome` is empty until the sitting is
+    closed (`authority.Carried`), `tally_json` then says by whom and why."""
+
+    sitting_id: str
+    proposal_id: str
+    digest: str
+    outcome: str = ""
+    tally_json: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommitteeAttendance:
+    """A member who came to a sitting [key: sitting_id, person_id]; `noted_by` himself, or the chair."""
+
+    sitting_id: str
+    person_id: str
+    noted_by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommitteeVote:
+    """What a member last said to a case of a sitting [key: sitting_id, proposal_id, person_id]. vote: `states.Vote`."""
+
+    sitting_id: str
+    proposal_id: str
+    person_id: str
+    vote: str
+    reason: str
+    digest: str
+    channel: str
+    assurance: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalCondition:
     """What must come true before an approved limit is applied [key: condition_id]; `state` open, met or lapsed.
 

@@ -92,12 +92,31 @@ class Layer(StrEnum):
 
 
 class Verdict(StrEnum):
-    """What an approver answered."""
+    """What an approver answered. Only a member of a committee abstains; his vote is no decision until the chair closes the sitting."""
 
     APPROVE = "approve"
     REJECT = "reject"
     RETURN = "return"
     COUNTER = "counter"
+    ABSTAIN = "abstain"
+
+
+class Vote(StrEnum):
+    """What a member of a committee did about a case: voted, or was recused from it."""
+
+    APPROVE = "approve"
+    REJECT = "reject"
+    ABSTAIN = "abstain"
+    RECUSED = "recused"
+
+
+class SittingState(StrEnum):
+    """Life of a committee's sitting: called with its agenda, open for votes, closed by the chair; superseded by a newer agenda."""
+
+    CALLED = "called"
+    OPEN = "open"
+    CLOSED = "closed"
+    SUPERSEDED = "superseded"
 
 
 class ReasonCode(StrEnum):

@@ -61,7 +61,10 @@ def routes(
 
 
 def asked(matrix: Matrix, rank: int, region: str, day: date) -> tuple[str, ...]:
-    """Who would be asked first at a tier: its own holders for the region, and those of the next tiers until they are enough."""
+    """Who would be asked first at a tier: its own holders for the region, and those of the next tiers until they are enough; where a
+    committee decides, its members."""
+    if matrix.tiers[rank].committee is not None:
+        return tuple(sorted(matrix.able(rank, day, region)))
     found: list[str] = []
     for n in range(rank, len(matrix.tiers)):
         found += [p for p in dict.fromkeys(h.person for h in matrix.holders) if matrix.highest(p, day, region) == n]

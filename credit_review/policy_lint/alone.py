@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from credit_review.authority.matrix import Matrix
+from credit_review.authority.matrix import Matrix, Tier
 from credit_review.documents import Path
 from credit_review.model.states import DocumentOfRecord
 from credit_review.policy import Policy
@@ -19,7 +19,7 @@ def findings(policy: Policy, matrix: Matrix, *, on: date) -> tuple[Finding, ...]
     """Every finding of the two documents together."""
     return (
         *_currency(policy, matrix), *_grades(policy, matrix), *_by_rule(policy, matrix), *_fewer_approvers(matrix), *_in_steps(matrix),
-        *_emergency(matrix), *_makers(policy, matrix, on),
+        *_emergency(matrix), *_makers(policy, matrix, on), *_committees(matrix),
     )  # fmt: skip
 
 
@@ -97,10 +97,10 @@ def _makers(policy: Policy, matrix: Matrix, on: date) -> Found:
     regions = sorted({region for holder in matrix.holders for region in holder.regions} | {""})
     for i, worklist in enumerate(policy.worklists):
         short = [
-            (tier.tier, region, tier.approvers)
+            (tier.tier, region, _needed(matrix, tier))
             for n, tier in enumerate(matrix.tiers)
             for region in regions
-            if len(_able(matrix, n, on, region) - {worklist.analyst}) < tier.approvers
+            if len(_able(matrix, n, on, region) - {worklist.analyst}) < _needed(matrix, tier)
         ]
         if short:
             tier, region, needed = short[0]
@@ -110,6 +110,21 @@ def _makers(policy: Policy, matrix: Matrix, on: date) -> Found:
             yield Finding(Kind.NOBODY, ("worklists", i, "analyst"), text)
 
 
+def _needed(matrix: Matrix, tier: Tier) -> int:
+    """How many people who did not make it a tier takes: approvers, or those who must be able to vote in its committee."""
+    committee = matrix.committee(tier.committee)
+    return max(tier.approvers, committee.quorum.voters) if committee else tier.approvers
+
+
+def _committees(matrix: Matrix) -> Found:
+    """Committees that decide no tier."""
+    decide = {tier.committee for tier in matrix.tiers}
+    for n, one in enumerate(matrix.committees):
+        if one.committee not in decide:
+            text = said("committee {name} decides no tier; expected a tier with `committee: {name}`", name=one.committee)
+            yield Finding(Kind.NEVER_FIRES, ("committees", n), text, _MATRIX)
+
+
 def _able(matrix: Matrix, rank: int, on: date, region: str) -> set[str]:
     """Who may approve a tier on a day for customers of a region."""
-    return {holder.person for holder in matrix.holders if matrix.highest(holder.person, on, region) >= rank}
+    return set(matrix.able(rank, on, region))

@@ -20,7 +20,7 @@ from credit_review.report.shadow import ChallengerFacts
 from credit_review.words import ENGLISH
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import pandas as pd
 
@@ -149,6 +149,13 @@ def effectiveness_summary(found: Effectiveness) -> list[str]:
     from credit_review.report.effectiveness import summary
 
     return summary(found)
+
+
+def sitting_pages(page: str, readers: Sequence[Words], views: Callable[[Words], Mapping[str, Any]]) -> list[str]:
+    """`committee_agenda` or `committee_minutes`, as a page a reader, like `pages`; `views` gives what `report.committee` shows to each."""
+    from credit_review.report.page import sitting_pages as write
+
+    return write(page, readers, views)
 
 
 def file_name(page: str, language: str, company: str) -> str:

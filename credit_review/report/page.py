@@ -72,6 +72,13 @@ def effectiveness_pages(found: Effectiveness, readers: Sequence[Words], *, compa
     return _pages("effectiveness", readers, **effectiveness.views(found), few=TOO_FEW, company=company, produced_at=produced_at)
 
 
+def sitting_pages(page: str, readers: Sequence[Words], views: Callable[[Words], Mapping[str, Any]]) -> list[str]:
+    """`committee_agenda` or `committee_minutes`, a page a reader, from what `views` gives for each; the first one's language is the
+    company's."""
+    languages = [reader.language for reader in readers]
+    return [_page(page, reader, _others(page, reader, languages, languages[0]), {}, views(reader)) for reader in readers]
+
+
 def one_page(page: str, reader: Words, *, plots: Mapping[str, str], **values: Any) -> str:
     """A page of another module, for one reader."""
     return _pages(page, [reader], plots=plots, **values)[0]

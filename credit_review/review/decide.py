@@ -22,6 +22,7 @@ from credit_review.model.states import Assurance, ProposalState, ReasonCode, Ver
 from credit_review.ports import Entry, UnitOfWork
 from credit_review.review.addressing import NOWHERE, Destinations, put_before
 from credit_review.review.apply import overridden, take_back
+from credit_review.review.committee import Ballot, vote
 from credit_review.review.conditions import (
     ConditionAsked,
     check_conditions,
@@ -222,6 +223,8 @@ def _require_complete(command: DecideCommand) -> None:
         raise Refused("reason_needed", said("say what you want to know: a question needs a text"))
     if command.reason_code and command.reason_code not in tuple(ReasonCode):
         raise Refused("unknown_reason_code", said("there is no reason {code}", code=command.reason_code))
+    if not command.reason.strip() and command.verdict == Verdict.ABSTAIN:
+        raise Refused("reason_needed", said("say why: the minutes give the reason of a vote"))
     if len(command.reason) > LONGEST_REASON:
         text = marked("the text has {length} characters; at most {most} are kept")
         raise Refused("reason_too_long", Said(text, {"length": len(command.reason), "most": LONGEST_REASON}))
@@ -268,7 +271,11 @@ def _plain(click: _Click) -> Outcome:
     judgement = judge(click.standing, click.matrix, click.now)
     if not judgement.allowed:
         return _not_allowed(click, judgement)
+    if judgement.committee:
+        return _voted(click, judgement)
     command, proposal, uow, now = click.command, click.proposal, click.uow, click.now
+    if command.verdict == Verdict.ABSTAIN:
+        raise Refused("no_committee", said("no committee decides this: approve, reject or return it"))
     _record(click, proposal, judgement, command.verdict, command.delivery_key)
     if command.verdict == Verdict.APPROVE:
         return _approved(click, proposal, judgement)
@@ -280,6 +287,20 @@ def _plain(click: _Click) -> Outcome:
     rejected, returned = said("Rejected."), said("Returned with your question; the answer comes as a new proposal.")
     text = rejected if state == ProposalState.REJECTED else returned
     return _outcome(click, judgement, code=state, text=text, state=state)
+
+
+def _voted(click: _Click, judgement: Judgement) -> Outcome:
+    """The outcome of a member's vote on what a committee decides: recorded, and nothing decided before the chair closes the sitting."""
+    command, committee = click.command, click.matrix.committee(judgement.committee)
+    assert committee is not None  # noqa: S101  the matrix names it
+    if command.conditions:
+        raise Refused("no_approval", said("a vote carries no condition: write it as the reason"))
+    ballot = Ballot(
+        person_id=click.person.person_id, verdict=command.verdict, reason=command.reason, digest=command.digest, channel=command.channel,
+        assurance=command.assurance, delivery_key=command.delivery_key,
+    )  # fmt: skip
+    text = vote(click.uow, click.proposal, committee, ballot, tier=judgement.tier, now=click.now)
+    return _outcome(click, judgement, code="voted", text=text, state=click.proposal.state)
 
 
 def _approved(click: _Click, proposal: Proposal, judgement: Judgement, **told: Any) -> Outcome:
@@ -331,6 +352,8 @@ def _counter(click: _Click) -> Outcome:
     first = judge(replace(click.standing, asking=asking), click.matrix, click.now)
     if first.code not in _ANOTHER_MAY_STILL_FIT:
         return _not_allowed(click, first)
+    if first.committee:
+        return _voted(click, first)
     assert click.command.counter is not None  # noqa: S101  _require_complete
     figures = figures_of(click.command.counter, click.standing)
     if stricter(figures, click.standing):
@@ -403,20 +426,26 @@ def _show_successor(click: _Click, new: Proposal, judgement: Judgement) -> None:
         owe_messages(click.uow, [(card_of(new.proposal_id), to_person(click.person.person_id))], click.now)
 
 
-def _renew(click: _Click) -> Proposal:
-    """The successor shown under the policy and authority now in force, in the place of one shown under others."""
-    standing, old = click.standing, click.proposal
+def renew(uow: UnitOfWork, standing: Standing, matrix: Matrix, now: datetime, *, by: str, to: Destinations) -> Proposal:
+    """The successor shown under the policy and authority now in force, in the place of one shown under others; `by` is whose act showed
+    that it was. The proposal is locked; the caller commits."""
+    old = standing.proposal
     digests = {"policy_digest": standing.policy_in_force, "authority_digest": standing.authority_in_force}
     changed = {name: [getattr(old, name), digest] for name, digest in digests.items() if getattr(old, name) != digest}
-    key = canonical(digests)
-    new = successor_of(old, key=key, now=click.now, shown={"rules_changed": changed}, **digests)
-    need = requirement(replace(standing, proposal=new, decisions=()), click.matrix)
+    new = successor_of(old, key=canonical(digests), now=now, shown={"rules_changed": changed}, **digests)
+    need = requirement(replace(standing, proposal=new, decisions=()), matrix)
     new = replace(new, tier=need.tier, required_approvals=need.approvals)
-    entity = f"proposal:{old.proposal_id}"
     about = {"code": "rules_changed", "successor": new.proposal_id, "changed": changed}
-    click.uow.append(Entry(action=Action.PROPOSAL_SUPERSEDED, actor=DECIDER, entity=entity, data=about))
-    _put(click, old, new, {}, code="rules_changed")
+    uow.append(Entry(action=Action.PROPOSAL_SUPERSEDED, actor=DECIDER, entity=f"proposal:{old.proposal_id}", data=about))
+    put_in_place(uow, old, new, {}, code="rules_changed", now=now)
+    data = {**created_data(new), "cause": "rules_changed"}
+    uow.append(Entry(action=Action.PROPOSAL_CREATED, actor=actor(by), entity=f"proposal:{new.proposal_id}", data=data))
+    put_before(uow, [replace(standing, proposal=new, decisions=(), asking=None)], matrix, replace(to, channel=""), now)
     return new
+
+
+def _renew(click: _Click) -> Proposal:
+    return renew(click.uow, click.standing, click.matrix, click.now, by=click.person.person_id, to=click.to)
 
 
 def _record(

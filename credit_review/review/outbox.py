@@ -23,12 +23,12 @@ PROPOSAL, DIGEST, SUMMARY, QUESTION, REQUEST = "proposal", "digest", "summary", 
 REMINDER, DAILY, OWNER, PARKED, DECLARATION = "reminder", "daily", "owner", "parked", "declaration"
 CONDITION, LAPSED = "condition", "lapsed"
 FINDINGS, OVERDUE = "findings", "overdue"
-ENDING, PASS = "ending", "pass"
+ENDING, PASS, AGENDA = "ending", "pass", "agenda"
 """What a message may show: a proposal's card, a person's list of a review, the review at a glance, a question about a proposal, what became
 of a request (named by its review), what an account owner is told, what could not be sent, that a declaration of interests is due; of a day:
 what still waits, what was decided in a person's name; a condition to be confirmed, and one that nobody confirmed in time; findings a person
-was given on a day, and those not closed by their due date (`<due>.<week>`); exceptions
-that a person owns and that end on a day; that his pass of a rehearsal ends on a day."""
+was given on a day, and those not closed by their due date (`<due>.<week>`); exceptions that a person owns and that end on a day; that his
+pass of a rehearsal ends on a day; the agenda of a committee's sitting."""
 
 
 def owe(

@@ -76,6 +76,7 @@ def gather_many(
     makers, decisions = uow.find(Maker, proposal_id=ids), uow.find(Decision, proposal_id=ids)
     delegations = tuple(uow.facts(Delegation, valid_at=today, known_at=now))
     named = {p for d in delegations for p in (d.principal_id, d.delegate_id)} | {h.person for h in matrix.holders}
+    named |= {member.person for committee in matrix.committees for member in committee.members}
     persons = _persons(uow, {*named, *people, *(d.approver_id for d in decisions)}, today, now)
     conflicts = uow.facts(ConflictOfInterest, valid_at=today, known_at=now, customer_id=sorted({p.customer_id for p in proposals}))
     absent = frozenset(a.person_id for a in uow.facts(Absence, valid_at=today, known_at=now))

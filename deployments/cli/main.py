@@ -40,6 +40,8 @@ deliveries_app = typer.Typer(no_args_is_help=True, help="What could not be deliv
 differences_app = typer.Typer(no_args_is_help=True, help="Where the ERP holds another limit than is in force here.")
 limit_app = typer.Typer(no_args_is_help=True, help="The limit in force, from all its layers.")
 app.add_typer(limit_app, name="limit", rich_help_panel="Work")
+committee_app = typer.Typer(no_args_is_help=True, help="What a committee decides: agenda, sitting, votes and minutes.")
+app.add_typer(committee_app, name="committee", rich_help_panel="Work")
 insurance_app = typer.Typer(no_args_is_help=True, help="Credit insurance: what it asks for, by day.")
 app.add_typer(insurance_app, name="insurance", rich_help_panel="Work")
 source_app = typer.Typer(no_args_is_help=True, help="Ledger sources: how a mapping reads them.")
@@ -75,6 +77,9 @@ FirstEntries = Annotated[
     int | None, typer.Option("--entries", min=1, help="Only the log's first entries count: the same number gives the same files again.")
 ]
 Reason = Annotated[str, typer.Option("--reason", help="Why. The auditor reads it.")]
+
+
+SittingId = Annotated[str, typer.Argument(metavar="[SITTING]", help="Sitting id; default: the one that is called or open.")]
 
 
 # --- set up ---------------------------------------------------------------------------------------------------------------------------
@@ -1366,6 +1371,122 @@ def exceptions_hand_over(
 
 
 FindingId = Annotated[str, typer.Argument(metavar="FINDING", help="Finding id, as `finding list` shows it.")]
+
+
+@committee_app.command("list")
+def committee_list(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+    """Sittings, the newest first."""
+    from deployments.cli import committee
+
+    committee.list_sittings(config, as_json=as_json)
+
+
+@committee_app.command("agenda")
+def committee_agenda(
+    committee: Annotated[str, typer.Option(metavar="COMMITTEE", help="Its id in the authority matrix; default: the only one.")] = "",
+    on: Annotated[datetime | None, typer.Option("--on", formats=["%Y-%m-%d"], help="Day of the sitting; default: today.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FOLDER", help="Folder of the pack; must not be there yet.")] = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_person: AsOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Write the agenda pack of all cases that wait for a committee, and call its sitting.
+
+    The pack's digest is on record, and the minutes cite it. A sitting that was called and not opened yet is replaced.
+
+    Example: `credit-review committee agenda --on 2026-12-04 --out agenda-december`.
+    """
+    from deployments.cli import committee as committees
+
+    committees.agenda(config, committee=committee, on=on.date() if on else None, out=out, as_person=as_person, as_json=as_json)
+
+
+@committee_app.command("show")
+def committee_show(sitting: SittingId = "", config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+    """A sitting: who is there, and how each case stands."""
+    from deployments.cli import committee
+
+    committee.show(config, sitting, as_json=as_json)
+
+
+@committee_app.command("open")
+def committee_open(
+    sitting: SittingId = "", config: ConfigOption = DEFAULT_CONFIG, as_person: AsOption = "", as_json: JsonOption = False
+) -> None:
+    """Open a sitting for votes, as its chair or deputy."""
+    from deployments.cli import committee
+
+    committee.open_one(config, sitting, as_person=as_person, as_json=as_json)
+
+
+@committee_app.command("attend")
+def committee_attend(
+    sitting: SittingId = "",
+    member: Annotated[str, typer.Option("--member", metavar="PERSON", help="As the chair: who is there. Default: me.")] = "",
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_person: AsOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Note that I am at an open sitting; the chair may note another member."""
+    from deployments.cli import committee
+
+    committee.attend(config, sitting, member=member, as_person=as_person, as_json=as_json)
+
+
+@committee_app.command("recuse")
+def committee_recuse(
+    case: Annotated[str, typer.Argument(metavar="CASE", help="Proposal id.")],
+    reason: Reason,
+    sitting: Annotated[str, typer.Option(metavar="SITTING", help="Sitting id; default: the one that is open.")] = "",
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_person: AsOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Take no part in a case because of a conflict of interest; a vote I gave on it is gone."""
+    from deployments.cli import committee
+
+    committee.recuse(config, case, sitting=sitting, reason=reason, as_person=as_person, as_json=as_json)
+
+
+@committee_app.command("vote")
+def committee_vote(
+    case: Annotated[str, typer.Argument(metavar="CASE", help="Proposal id.")],
+    vote: Annotated[str, typer.Argument(metavar="VOTE", help="approve, reject or abstain.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why. The minutes give it; needed unless I approve.")] = "",
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_person: AsOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Vote on a case of the open sitting, for myself; the last vote counts when the chair closes.
+
+    Example: `credit-review committee vote p-1a2b approve --reason "secured by the guarantee"`. Exit code 4 when it is refused.
+    """
+    from deployments.cli import committee
+
+    committee.vote(config, case, vote, reason=reason, as_person=as_person, as_json=as_json)
+
+
+@committee_app.command("close")
+def committee_close(
+    sitting: SittingId = "", config: ConfigOption = DEFAULT_CONFIG, as_person: AsOption = "", as_json: JsonOption = False
+) -> None:
+    """Close a sitting, as its chair or deputy: quorum, rule and votes decide each case, all at once."""
+    from deployments.cli import committee
+
+    committee.close(config, sitting, as_person=as_person, as_json=as_json)
+
+
+@committee_app.command("minutes")
+def committee_minutes(
+    sitting: Annotated[str, typer.Argument(metavar="SITTING", help="Sitting id, as `committee list` shows it.")],
+    out: Annotated[Path | None, typer.Option("--out", metavar="FOLDER", help="Folder of the pages.")] = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the minutes of a closed sitting: who was there, each vote with its reason, each outcome, and the digest of the agenda pack."""
+    from deployments.cli import committee
+
+    committee.minutes(config, sitting, out=out, as_json=as_json)
 
 
 @finding_app.command("list")

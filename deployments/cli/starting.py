@@ -282,10 +282,12 @@ def _tiers(settings: configuration.Settings, active: frozenset[str], today: date
         matrix = authority.load(settings.document(settings.authority))
     except CreditReviewError:
         return  # said already, where the document itself is checked
-    held = {h.person for h in matrix.holders if h.on(today)}
+    held = {h.person for h in matrix.holders if h.on(today)} | {p for committee in matrix.committees for p in committee.on(today)}
     absent = sorted(held - active)
     for rank, tier in enumerate(matrix.tiers):
         able = sorted({h.person for h in matrix.holders if h.on(today) and matrix.rank(h.tier) >= rank and h.person in active})
+        if tier.committee is not None:
+            able = sorted(matrix.able(rank, today, "") & active)
         ok = len(able) >= tier.approvers
         mend: str = said("add more people with `credit-review people add`, and name them in authority.yaml")
         if absent:

@@ -18,11 +18,12 @@ from credit_review.adapters.wiring import Services
 from credit_review.errors import BadInput, Refused
 from credit_review.limits.explain import FITS_THE_RULE
 from credit_review.model.money import Money, format_minor, typed
-from credit_review.model.records import Decision, ErpDifference, Maker, Note, PolicyException, Proposal, RiskKept
-from credit_review.model.states import ConditionKind, ExceptionState, ProposalState, Verdict
+from credit_review.model.records import CommitteeVote, Decision, ErpDifference, Maker, Note, PolicyException, Proposal, RiskKept
+from credit_review.model.states import ConditionKind, ExceptionState, ProposalState, Verdict, Vote
 from credit_review.ports import UnitOfWork
 from credit_review.review import close, exceptions
 from credit_review.review import release as releasing
+from credit_review.review.committee import VOTES, live_sitting, when_decided
 from credit_review.review.conditions import ConditionAsked
 from credit_review.review.counter import CounterOffer
 from credit_review.review.decide import DecideCommand, Outcome
@@ -193,9 +194,14 @@ def show(config: Path, proposal_id: str, *, as_person: str = "", as_json: bool) 
         judgement = authority.judge(standing, matrix_in_force(uow, now), now)
         notes = uow.find(Note, proposal_id=proposal_id, order_by=("at",))
         makers = uow.find(Maker, proposal_id=proposal_id, order_by=("at",))
+        votes = uow.find(CommitteeVote, proposal_id=proposal_id, order_by=("at", "person_id"))
+        collective = _collective(uow, judgement.committee, now)
         people = names_of(uow)
     if as_json:
-        show_json({"state": proposal.state, "digest": proposal.digest, "packet": packet, "who_may": judgement.who_may})
+        show_json(
+            {"state": proposal.state, "digest": proposal.digest, "packet": packet, "who_may": judgement.who_may}
+            | ({"committee": judgement.committee} if judgement.committee else {})
+        )
         return
     typer.echo(messages.asked(proposal, packet["customer_name"], language.words()))
     show_pairs({label: messages.cleaned(text, 300) for label, text in messages.figures(packet, language.words())})
@@ -212,9 +218,11 @@ def show(config: Path, proposal_id: str, *, as_person: str = "", as_json: bool) 
         said("{state}; {tier}, {given} of {needed} approvals", state=said(proposal.state), tier=judgement.tier, given=given, needed=needed)
     )
     if proposal.state in (ProposalState.DRAFT, ProposalState.PENDING):
+        if collective is not None:
+            tell(collective)
         names = [standing.persons[p].name if p in standing.persons else p for p in judgement.who_may]
         tell(_who_may(proposal, names, judgement.because))
-    _history(standing.decisions, notes, makers, people, opened.settings.zone)
+    _history(standing.decisions, notes, makers, votes, people, opened.settings.zone)
     tell(said("packet digest {digest}", digest=proposal.digest))
 
 
@@ -225,9 +233,14 @@ _MAY_APPROVE = {
 
 
 def _who_may(proposal: Proposal, names: Sequence[str], because: Sequence[str]) -> str:
-    rules = [_rule(*rule.replace("_", " ").partition(":")) for rule in because]
+    rules = rules_in_words(because)
     template = _MAY_APPROVE[ProposalState(proposal.state)]
     return said(template, names=joined(names, said("nobody now")), because=joined(rules))
+
+
+def rules_in_words(because: Sequence[str]) -> list[str]:
+    """The rules of the matrix that led to a tier."""
+    return [_rule(*rule.replace("_", " ").partition(":")) for rule in because]
 
 
 def _rule(name: str, colon: str, grade: str) -> str:
@@ -243,8 +256,19 @@ def _why(proposal: Proposal, packet: Mapping[str, Any]) -> Iterator[tuple[str, s
         yield f"  {language.say(name)}", text
 
 
+def _collective(uow: UnitOfWork, committee: str, now: datetime) -> str | None:
+    """That a committee decides it, and when; None where none does."""
+    found = matrix_in_force(uow, now).committee(committee)
+    return None if found is None else when_decided(found, live_sitting(uow, found.committee))
+
+
 def _history(
-    decisions: Sequence[Decision], notes: Sequence[Note], makers: Sequence[Maker], people: Mapping[str, str], zone: tzinfo
+    decisions: Sequence[Decision],
+    notes: Sequence[Note],
+    makers: Sequence[Maker],
+    votes: Sequence[CommitteeVote],
+    people: Mapping[str, str],
+    zone: tzinfo,
 ) -> None:
     """What people did, oldest first, by name."""
     lines: list[tuple[datetime, str]] = []
@@ -255,9 +279,18 @@ def _history(
         text, who = messages.cleaned(note.text, 300), people.get(note.person_id, note.person_id)
         told: str = said("{who}, {kind}: {text}", who=who, kind=said(note.kind), text=text)
         lines.append((note.at, said("{told} (SHA-256 {sha256})", told=told, sha256=note.sha256) if note.sha256 else told))
+    lines += [(one.at, _voted(one, people)) for one in votes]
     lines += [(one.at, _answered(one, people)) for one in decisions]
     for at, told in sorted(lines):
         typer.echo(f"{language.moment(at, zone)} {language.say(told)}")
+
+
+def _voted(one: CommitteeVote, people: Mapping[str, str]) -> str:
+    who, vote, reason = people.get(one.person_id, one.person_id), said(VOTES[Vote(one.vote)]), messages.cleaned(one.reason, 300)
+    about = {"who": who, "vote": vote, "sitting": one.sitting_id}
+    if not reason:
+        return said("{who} in sitting {sitting}: {vote}", **about)
+    return said("{who} in sitting {sitting}: {vote}, “{reason}”", reason=reason, **about)
 
 
 def _answered(one: Decision, people: Mapping[str, str]) -> str:

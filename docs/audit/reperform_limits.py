@@ -2,9 +2,8 @@
 
     python reperform_limits.py log.jsonl [--limits limits.csv]
 Standard library only, written to be read; it imports nothing of the program that wrote the log. First check the log itself with
-verify_audit.py: this script believes the bodies. It knows five kinds of change: the opening (taken over from the ERP, approval not
-evidenced here), the approved change, the change approved by a rule of the policy, the override (in force first; it lacks approvals until
-they are given afterwards), and the reversal (of a temporary limit on its day, or of an override that was not approved).
+verify_audit.py: this script believes the bodies. Kinds of change: the opening (taken over from the ERP, approval not evidenced here), those
+approved by people or a committee or by a rule, the override (it lacks approvals until they are given afterwards), and the reversal.
 Exit code 0: every change has what it needs. 1: at least one does not, each named with its entry; or the file is no export.
 """
 
@@ -14,21 +13,18 @@ import json
 import sys
 from collections import Counter, defaultdict
 
-class Log:
-    """What the entries read so far amount to."""
-
+class Log:  # what the entries read so far amount to
     def __init__(self):
-        self.limits = {}  # account -> (version, amount in minor units or None, terms in days or None, from, to, entry)
-        self.proposals = {}  # proposal -> facts
-        self.answers = defaultdict(dict)  # proposal -> person -> (action, digest, on behalf of, entry)
-        self.makers = defaultdict(set)  # proposal -> people who had a hand in it
+        self.limits, self.proposals = {}, {}  # account -> (version, minor units or None, days or None, from, to, entry); proposal -> facts
+        self.answers = defaultdict(dict)  # proposal -> person -> (action, digest, on behalf of, committee's sitting)
         self.changes = defaultdict(list)  # account -> changes in order, for what a reversal restores
-        self.adopted = defaultdict(set)  # kind of document -> digests that took effect
+        self.makers, self.adopted = defaultdict(set), defaultdict(set)  # proposal -> people with a hand in it; kind -> digests in effect
+        self.sat, self.carried = defaultdict(dict), set()  # (sitting, proposal), or (None, sitting) -> person -> vote; what was carried
         self.waiting = {}  # override -> what is said of it until somebody approved it: (entry, text)
         self.kinds, self.wrong = Counter(), []
 
     def take(self, seq, body):
-        action, data, actor = body["action"], body["data"], body["actor"]
+        action, data, person = body["action"], body["data"], body["actor"].removeprefix("person:")
         kind, _, key = body["entity"].partition(":")
         if action in ("policy.changed", "authority.changed"):
             self.adopted[action.partition(".")[0]].add(key)
@@ -38,83 +34,91 @@ class Log:
             self.applied(seq, key, data, first=action == "limit.override")
         elif action == "limit.reverted":
             self.reverted(seq, key, data)
-        elif kind == "proposal":
-            self.proposal(seq, action, key, data, actor.removeprefix("person:"))
+        elif action in ("committee.attended", "committee.voted", "committee.recused"):
+            self.sat[data.get("sitting"), key][data.get("member", person)] = data.get("vote", action.partition(".")[2])
+        elif action == "committee.decided":
+            self.decided(seq, key, data)
+        elif kind == "proposal" and (key in self.proposals or action == "proposal.created"):
+            self.proposal(seq, action, key, data, person)
 
     def proposal(self, seq, action, key, data, person):
         if action == "proposal.created":
             before = self.makers[data["supersedes"]] if data.get("supersedes") and data.get("cause") != "counter_looser" else set()
             self.makers[key] |= ({data["proposer"]} - {"system"}) | before
-            about = {"account": data["account"], "to": data["to_minor"], "digest": data["digest"]}
-            self.proposals[key] = {**about, "needs": None, "rule": None}
-        elif key not in self.proposals:
-            return
+            self.proposals[key] = {**data, "to": data["to_minor"], "needs": None, "rule": None}
         elif action == "proposal.amended":
             self.makers[key].add(person)
             self.proposals[key].update(to=data["after"]["to_minor"], digest=data["digest"])
         elif action in ("proposal.assigned", "proposal.released"):
             self.proposals[key]["needs"] = data["approvals"]
-            if action == "proposal.released" and not person.startswith("system:"):
-                self.makers[key].add(person)
+            self.makers[key] |= {person} if action == "proposal.released" and not person.startswith("system:") else set()
         elif action == "proposal.auto_approved":
             self.proposals[key]["rule"] = data["rule"]
         elif action == "override.approved" and self.waiting.pop(data["change"], None):
             self.approved(seq, data["account"], data, self.proposals[key])
         elif action.startswith("decision.") and action != "decision.refused":
-            self.answers[key][person] = (action, data["digest"], data["on_behalf_of"], seq)
+            self.answers[key][person] = (action, data["digest"], data["on_behalf_of"], data.get("sitting"))
+
+    def check(self, holds, seq, text):
+        self.wrong += [] if holds else [(seq, text)]
+        return holds
+
+    def decided(self, seq, key, data):  # enough were there who may vote, and votes they gave themselves carried it by the rule
+        votes, quorum, role = self.sat[data["sitting"], key], data["quorum"], data["quorum"]["role"]
+        there = {p for p in self.sat[None, data["sitting"]] if votes.get(p) != "recused"}
+        able = (there & set(data["voters"])) - self.makers[key]
+        yes, no = (sum(votes.get(p) == vote for p in able) for vote in ("approve", "reject"))
+        enough = len(there) >= quorum["present"] and len(able) >= quorum["voters"] and role in (None, *map(data["roles"].get, able))
+        carried = {"majority": 2 * yes > len(able), "unanimous": yes == len(able), "no_votes_against": not no}[data["rule"]]
+        if data["outcome"] in ("approved", "rejected", "returned"):
+            self.check(enough, seq, f"the committee decided {key} without quorum: {len(there)} present, {len(able)} able to vote")
+            self.check(votes == data["votes"], seq, f"the committee's decision on {key} names votes that were not given")
+        if enough and votes == data["votes"] and data["outcome"] == "approved" and carried and yes >= data["approvals_needed"]:
+            self.carried.add(key)
 
     def applied(self, seq, account, data, first):
-        asked = self.proposals.get(data["proposal"])
-        if asked is None:
-            self.wrong.append((seq, f"change {data['change']} of {account} has no proposal in the log"))
-        else:
-            if (asked["account"], asked["to"], asked["digest"]) != (account, data["to_minor"], data["digest"]):
-                self.wrong.append((seq, f"change {data['change']} of {account} is not what proposal {data['proposal']} asked for"))
+        asked, change = self.proposals.get(data["proposal"]), f"change {data['change']} of {account}"
+        if self.check(asked, seq, f"{change} has no proposal in the log"):
+            same = (asked["account"], asked["to"], asked["digest"]) == (account, data["to_minor"], data["digest"])
+            self.check(same, seq, f"{change} is not what proposal {data['proposal']} asked for")
             for name in ("policy", "authority"):
-                if data[name] not in self.adopted[name]:
-                    self.wrong.append((seq, f"change {data['change']} stands on a {name} that nobody adopted before: {data[name][:16]}"))
-            if first:
-                self.waiting[data["change"]] = (seq, f"override {data['change']} of {account} was not approved afterwards")
-            else:
+                self.check(data[name] in self.adopted[name], seq, f"{change} stands on a {name} that nobody adopted: {data[name][:16]}")
+            if not first:
                 self.approved(seq, account, data, asked)
+        if first and asked:
+            self.waiting[data["change"]] = (seq, f"override {data['change']} of {account} was not approved afterwards")
         self.change(seq, account, data, "override" if first else "by rule" if data["rule"] else "approved")
 
-    def approved(self, seq, account, data, asked):
-        """Enough different people, none of whom made it, approved exactly this; or a rule did."""
-        if data["rule"]:
-            if asked["rule"] != data["rule"] or data["approvers"]:
-                self.wrong.append((seq, f"change {data['change']} of {account} names the rule {data['rule']!r}, which did not approve it"))
-            return
-        given = {p: a for p, a in self.answers[data["proposal"]].items() if a[0] == "decision.approve" and a[1] == data["digest"]}
-        hands = set()
+    def approved(self, seq, account, data, asked):  # by enough different people who did not make it; a committee with quorum; or a rule
+        change, key = f"change {data['change']} of {account}", data["proposal"]
+        if rule := data["rule"]:
+            named = asked["rule"] == rule and not data["approvers"]
+            return self.check(named, seq, f"{change} names the rule {rule!r}, which did not approve it")
+        hands, given = set(), {p: a for p, a in self.answers[key].items() if a[0] == "decision.approve" and a[1] == data["digest"]}
+        self.check(key in self.carried or not any(a[3] for a in given.values()), seq, f"{change} lacks its committee's quorum")
         for one in data["approvers"]:
-            person, principal = one["approver"], one["on_behalf_of"]
-            if person not in given or given[person][2] != principal:
-                self.wrong.append((seq, f"change {data['change']} of {account} names an approval of {person} that is not in the log"))
-            if {person, principal} & self.makers[data["proposal"]]:
-                self.wrong.append((seq, f"change {data['change']} of {account} was approved by {person}, who made it"))
-            if {person, principal} & hands:
-                self.wrong.append((seq, f"change {data['change']} of {account}: {person} and another approver are one hand"))
-            hands |= {person, principal} - {None}
-        if len(data["approvers"]) < (needed := asked["needs"] or 1):
-            self.wrong.append((seq, f"change {data['change']} of {account} has {len(data['approvers'])} approvals, {needed} are needed"))
+            person, both = one["approver"], {one["approver"], one["on_behalf_of"]} - {None}
+            found = given.get(person, [0] * 3)[2] == one["on_behalf_of"]
+            self.check(found, seq, f"{change} names an approval of {person} that is not in the log")
+            self.check(not both & self.makers[key], seq, f"{change} was approved by {person}, who made it")
+            self.check(not both & hands, seq, f"{change}: {person} and another approver are one hand")
+            hands |= both
+        got, needed = len(data["approvers"]), asked["needs"] or 1
+        self.check(got >= needed, seq, f"{change} has {got} approvals, {needed} are needed")
 
     def reverted(self, seq, account, data):
-        ended = self.changes[account][-1] if self.changes[account] else None
-        due = ended is not None and ended["until"] and ended["until"] <= data["effective_from"]
-        if ended is None or ended["change"] != data["reverses"] or not (due or data["reverses"] in self.waiting):
-            self.wrong.append((seq, f"reversal {data['change']} of {account} does not end a temporary limit whose end had come"))
-        under = next((c for c in self.changes[account] if c["change"] == data["restores"]), None)
-        if data["restores"] and (under is None or under["to"] != data["to_minor"]):
-            self.wrong.append((seq, f"reversal {data['change']} of {account} does not restore what lies under it"))
+        change, ended = f"reversal {data['change']} of {account}", (self.changes[account] or [{"change": None, "until": None}])[-1]
+        due = data["reverses"] in self.waiting or (ended["until"] and ended["until"] <= data["effective_from"])
+        self.check(ended["change"] == data["reverses"] and due, seq, f"{change} does not end a temporary limit whose end had come")
+        under = [c["to"] for c in self.changes[account] if c["change"] == data["restores"]]
+        self.check(not data["restores"] or data["to_minor"] in under, seq, f"{change} does not restore what lies under it")
         self.change(seq, account, data, "reversal")
 
     def change(self, seq, account, data, kind):
-        before = self.limits.get(account, (0, None))
-        if (data["version"], data["from_minor"]) != (before[0] + 1, before[1]):
-            self.wrong.append((seq, f"change {data['change']} of {account} does not follow version {before[0]} with {before[1]}"))
+        before, until = self.limits.get(account, (0, None)), data.get("effective_to")
+        follows = (data["version"], data["from_minor"]) == (before[0] + 1, before[1])
+        self.check(follows, seq, f"change {data['change']} of {account} does not follow version {before[0]} with {before[1]}")
         self.kinds[kind] += 1
-        until = data.get("effective_to")
         self.changes[account].append({"change": data["change"], "to": data["to_minor"], "until": until})
         self.limits[account] = (data["version"], data["to_minor"], data["to_terms_days"], data["effective_from"], until, seq)
 
@@ -123,8 +127,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("export", help="what `credit-review audit export` wrote, from entry 0")
     parser.add_argument("--limits", help="write the limits in force as CSV")
-    given = parser.parse_args()
-    log = Log()
+    given, log = parser.parse_args(), Log()
     try:
         with open(given.export, encoding="utf-8") as file:
             for row in (row for row in map(json.loads, file) if row["table"] in ("audit_log", "start")):
@@ -135,9 +138,8 @@ def main():
         sys.exit(f"{given.export} is no whole export of the audit log: {error!r}")
     if given.limits:
         with open(given.limits, "w", newline="", encoding="utf-8") as file:
-            out = csv.writer(file)
-            out.writerow(["account", "version", "amount_minor", "terms_days", "effective_from", "effective_to", "entry"])
-            out.writerows([account, *limit] for account, limit in sorted(log.limits.items()))
+            head = ["account", "version", "amount_minor", "terms_days", "effective_from", "effective_to", "entry"]
+            csv.writer(file).writerows([head, *([account, *limit] for account, limit in sorted(log.limits.items()))])
     print(f"{len(log.limits)} limits in force; changes: " + ", ".join(f"{count} {kind}" for kind, count in sorted(log.kinds.items())))
     for seq, text in sorted([*log.wrong, *log.waiting.values()]):
         print(f"entry {seq}: {text}")

@@ -25,15 +25,17 @@ HEAVY = ("prefect", "pandas", "great_expectations", "sklearn", "sqlalchemy", "ma
 ANSWERS = {
     "adopt", "adverse answered", "adverse asked", "adverse confirm", "adverse list", "adverse notified", "adverse show", "apply",
     "audit checkpoint", "audit coaching", "audit controls", "audit entries", "audit sample draw", "audit sample project",
-    "audit special", "audit verify", "canaries", "conditions list", "decide", "defer", "deliveries list", "deliveries requeue",
-    "differences list", "differences settle", "doctor", "evidence pack", "exceptions end", "exceptions hand-over", "exceptions list",
-    "exceptions show", "exclude", "finding assign", "finding close", "finding list", "finding open", "finding remedy",
-    "finding reopen", "finding show", "follow-up", "inbox", "insurance tasks", "letters drop", "letters list", "letters send",
-    "letters show", "limit show", "override", "path", "people delegate", "people delegations", "people end-delegation", "people list",
-    "policy diff", "policy effectiveness", "policy lint", "rehearsals", "rehearse", "release", "replay", "report", "request",
-    "review close", "review confirm", "review list", "review resume", "review run", "review show", "risk-kept", "scorecard compare",
-    "scorecard compare-challenger", "scorecard inventory", "scorecard monitor", "scorecard publish", "scorecard register",
-    "scorecard retire", "scorecard show", "scorecard validate", "show", "source check",
+    "audit special", "audit verify", "canaries", "committee agenda", "committee attend", "committee close", "committee list",
+    "committee minutes", "committee open", "committee recuse", "committee show", "committee vote", "conditions list", "decide",
+    "defer", "deliveries list", "deliveries requeue", "differences list", "differences settle", "doctor", "evidence pack",
+    "exceptions end", "exceptions hand-over", "exceptions list", "exceptions show", "exclude", "finding assign", "finding close",
+    "finding list", "finding open", "finding remedy", "finding reopen", "finding show", "follow-up", "inbox", "insurance tasks",
+    "letters drop", "letters list", "letters send", "letters show", "limit show", "override", "path", "people delegate",
+    "people delegations", "people end-delegation", "people list", "policy diff", "policy effectiveness", "policy lint", "rehearsals",
+    "rehearse", "release", "replay", "report", "request", "review close", "review confirm", "review list", "review resume",
+    "review run", "review show", "risk-kept", "scorecard compare", "scorecard compare-challenger", "scorecard inventory",
+    "scorecard monitor", "scorecard publish", "scorecard register", "scorecard retire", "scorecard show", "scorecard validate", "show",
+    "source check",
 }  # fmt: skip
 """Commands whose answer a script would read."""
 

@@ -31,6 +31,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from credit_review import audit
+from credit_review.authority import Carried
 from credit_review.controls.alarm import Severity
 from credit_review.model import records, states
 from credit_review.model.money import MAX_MINOR
@@ -677,13 +678,93 @@ class Decision(Base):
     reason_code: Mapped[str] = mapped_column(server_default=text("''"))
     assurance: Mapped[str] = mapped_column(server_default=text("''"))
     __table_args__ = (
-        _one_of("verdict", states.Verdict),
+        _one_of("verdict", [v for v in states.Verdict if v != states.Verdict.ABSTAIN]),
         CheckConstraint("approver_id <> proposer_id", name="approver_is_not_proposer"),
         CheckConstraint("on_behalf_of <> proposer_id", name="principal_is_not_proposer"),
         CheckConstraint("on_behalf_of <> approver_id", name="not_on_behalf_of_oneself"),
         _refers("proposal_id proposer_id", "limit_proposal", name="fk_approval_decision_proposer"),
         _refers("proposal_id digest", "limit_proposal", name="fk_approval_decision_digest"),
         UniqueConstraint("delivery_key", name="one_decision_per_delivery"),
+    )
+
+
+class CommitteeSitting(Base):
+    """Sittings of committees: called with an agenda pack, open, closed by the chair. One a committee that is called or open."""
+
+    __tablename__ = "committee_sitting"
+    sitting_id: Mapped[Key]
+    committee: Mapped[str]
+    state: Mapped[str]
+    sits_on: Mapped[date]
+    pack_digest: Mapped[Hash]
+    called_by: Mapped[str]
+    called_at: Mapped[datetime]
+    opened_by: Mapped[str]
+    opened_at: Mapped[datetime | None]
+    closed_by: Mapped[str]
+    closed_at: Mapped[datetime | None]
+    __table_args__ = (
+        _one_of("state", states.SittingState),
+        CheckConstraint("(opened_at IS NULL) = (opened_by = '')", name="opened_by_somebody"),
+        CheckConstraint("(closed_at IS NULL) = (closed_by = '')", name="closed_by_somebody"),
+        CheckConstraint("(state = 'closed') = (closed_at IS NOT NULL)", name="closed_has_a_time"),
+        Index(
+            "uq_committee_sitting_one_at_a_time",
+            "committee",
+            unique=True,
+            sqlite_where=text("state IN ('called', 'open')"),
+            postgresql_where=text("state IN ('called', 'open')"),
+        ),
+    )
+
+
+class CommitteeCase(Base):
+    """Cases of a sitting's agenda, and what the sitting made of them."""
+
+    __tablename__ = "committee_case"
+    sitting_id: Mapped[Key]
+    proposal_id: Mapped[Key]
+    digest: Mapped[str]
+    outcome: Mapped[str]
+    tally_json: Mapped[str]
+    __table_args__ = (
+        _one_of("outcome", ("", *Carried)),
+        CheckConstraint("(outcome = '') = (tally_json = '')", name="outcome_says_why"),
+        _refers("sitting_id", "committee_sitting"),
+        _refers("proposal_id", "limit_proposal"),
+        Index("ix_committee_case_proposal_id", "proposal_id"),
+    )
+
+
+class CommitteeAttendance(Base):
+    """Who came to a sitting, person by person."""
+
+    __tablename__ = "committee_attendance"
+    sitting_id: Mapped[Key]
+    person_id: Mapped[Key]
+    noted_by: Mapped[str]
+    at: Mapped[datetime]
+    __table_args__ = (_refers("sitting_id", "committee_sitting"),)
+
+
+class CommitteeVote(Base):
+    """What each member last said to a case while the sitting was open."""
+
+    __tablename__ = "committee_vote"
+    sitting_id: Mapped[Key]
+    proposal_id: Mapped[Key]
+    person_id: Mapped[Key]
+    vote: Mapped[str]
+    reason: Mapped[str]
+    digest: Mapped[str]
+    channel: Mapped[str]
+    assurance: Mapped[str]
+    at: Mapped[datetime]
+    __table_args__ = (
+        _one_of("vote", states.Vote),
+        CheckConstraint("vote = 'approve' OR reason <> ''", name="says_why"),
+        _refers("sitting_id proposal_id", "committee_case"),
+        _refers("sitting_id person_id", "committee_attendance"),
     )
 
 
@@ -1147,6 +1228,7 @@ INSERT_ONLY = frozenset(
         records.Deferral, records.Exclusion, records.Adoption, records.Maker, records.Decision, records.Note, records.LimitChange,
         records.PersonPreference, records.Absence, records.AccessRight, records.ConflictOfInterest, records.Addressee,
         records.PacketOpening, records.ModelValidation, records.PolicyChangeRequest,
+        records.CommitteeAttendance,
     }
 )  # fmt: skip
 """Facts: a trigger refuses their change and deletion, a correction is a new row."""
