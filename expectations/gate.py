@@ -237,9 +237,10 @@ def _batch_definition() -> BatchDefinition[Any]:
 
 @cache
 def _great_expectations() -> Any:
-    """The library, which says nothing to anybody, without scipy.stats: a third of its import, for kinds of expectations no promise is."""
+    """The library, which says nothing to anybody, without scipy.stats and altair: almost half of its import, for kinds of expectations no
+    promise is."""
     os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read by Great Expectations at import
-    with _loaded_when_used("scipy.stats"):
+    with _loaded_when_used("scipy.stats"), _loaded_when_used("altair"):
         import great_expectations.expectations
     return great_expectations
 

@@ -33,16 +33,23 @@ os.environ["LC_ALL"] = "C.UTF-8"  # the command line speaks the environment's la
 import hypothesis
 import psutil
 import pytest
+import typer.main
 
 from credit_review.adapters import build_info
 from credit_review.adapters.clock import FixedClock
 from credit_review.adapters.store import engine, schema
 from credit_review.adapters.store.unit_of_work import open_store
+from deployments.cli import language
 
 TEMPLATE = "template_credit_review"
 
 # every review asks; after a fresh checkout git reads all files for the answer, and who saves a file meanwhile changes no manifest
 build_info.code_commit = functools.cache(build_info.code_commit)
+
+build_command_line = typer.main.get_command
+built = functools.cache(build_command_line)
+typer.main.get_command = lambda app: (built if language.is_english() else build_command_line)(app)
+"""Typer builds all hundred commands for each line typed, 50 ms; in another language the commands are translated where they stand."""
 
 # imports and flows make millions of objects that live on: looking through them all so often took a tenth of the time
 gc.set_threshold(50_000, 20, 50)

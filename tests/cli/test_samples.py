@@ -6,11 +6,13 @@ import base64
 import csv
 import hashlib
 import json
+import sys
 from collections import Counter
 from pathlib import Path
 
 import office as offices
 import pytest
+from office import CLOCK, NOON
 from sqlalchemy import text
 
 from credit_review.audit import leaf_hash, parse_canonical
@@ -20,15 +22,29 @@ from credit_review.audit.proofs import included
 from credit_review.model.records import AuditCheckpoint, AuditRow, LimitChange, Proposal
 from tests.store.meddling import as_administrator
 
+sys.path.append(str(Path(__file__).parents[1] / "flows"))
+import without_prefect
+
 pytestmark = pytest.mark.prefect
 
 KEY = SigningKey.from_seed("company.example/credit-audit/1", bytes(range(32)))
 PERIOD = ("--from", "2026-10-01", "--to", "2026-10-01")
 
 
-@pytest.fixture
-def applied(office):
-    """An installation in which eight limits were changed, and its log signed up to there."""
+@pytest.fixture(scope="module")
+def after_eight(reviewed, tmp_path_factory):
+    """An installation in which eight limits were changed. Never changed: see `applied`."""
+    CLOCK.set(NOON)
+    office = reviewed.copy(tmp_path_factory.mktemp("applied") / "config")
+    with pytest.MonkeyPatch.context() as patch:
+        without_prefect.run_flows(patch)
+        without_prefect.check_once(patch)
+        change_eight(office)
+    office.opened.store.close()
+    return office
+
+
+def change_eight(office):
     chosen = [*office.waiting(way="up", tier="T2", currency="EUR")[:4], *office.waiting(way="down", currency="EUR")[:4]]
     for key in chosen:
         office.run("release", key, "--comment", "seen", who="p-analyst").fine()
@@ -36,7 +52,12 @@ def applied(office):
         office.run("decide", key, "approve", who=by)
     office.run("apply").fine()
     assert len(office.find(LimitChange, kind="decision")) >= 4
-    return office
+
+
+@pytest.fixture
+def applied(after_eight, tmp_path):
+    """A copy of it, to be changed."""
+    return after_eight.copy(tmp_path / "config")
 
 
 def sign(office, monkeypatch):

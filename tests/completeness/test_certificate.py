@@ -211,7 +211,7 @@ DAMAGE = st.tuples(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=settings().max_examples // 2, deadline=None)
 @given(DAMAGE)
 def test_any_row_damaged_between_stages_stops_the_review_or_stays_named(damage):
     stage, how, number = damage

@@ -286,7 +286,7 @@ CHOICE = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=settings().max_examples // 5, deadline=None)
 @given(st.lists(CHOICE, min_size=3, max_size=12), st.sampled_from(["all", "due", "segment:retail", "customers:c0"]))
 def test_whatever_is_known_of_them_all_customers_end_in_one_state_with_a_reason(choices, scope):
     customers = [{"customer_id": f"c{i}", "status": c["status"], "segment": c["segment"]} for i, c in enumerate(choices)]

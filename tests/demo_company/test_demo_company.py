@@ -91,7 +91,7 @@ def test_cover_is_part_valid_part_run_out_and_bureau_reports_have_gaps(company):
     assert any(r["recommended_limit"] == "" for r in rows(company["bureau"]))
 
 
-@pytest.mark.parametrize("seed", [SEED, 1, 2, 3])
+@pytest.mark.parametrize("seed", [SEED, 1, *(pytest.param(seed, marks=pytest.mark.soak) for seed in (2, 3))])
 def test_lateness_is_what_a_credit_manager_would_expect(company, tmp_path, seed):
     ledger = rows((company if seed == SEED else demo_company.write(tmp_path, seed, AS_OF))["ledger"])
     owed = [r for r in ledger if r["document_type"] == "INV" and not r["open_amount"].startswith("-") and r["open_amount"] != "0.00"]

@@ -39,7 +39,7 @@ def naive(entries: list[tuple[str, bool, int, int]]) -> tuple[list[int], list[in
     return opened, cleared
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=settings().max_examples // 5, deadline=None)
 @given(st.lists(ENTRY, min_size=1, max_size=12))
 def test_oldest_first_settles_as_a_clerk_would(entries: list[tuple[str, bool, int, int]]) -> None:
     rows = [

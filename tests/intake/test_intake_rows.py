@@ -148,7 +148,7 @@ TEXTS = st.one_of(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=settings().max_examples // 5, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 5), st.sampled_from(COLUMNS), TEXTS), max_size=8), st.permutations(range(6)))
 def test_whatever_is_damaged_every_row_ends_in_one_place_and_in_any_order(damage: list[tuple[int, str, str]], order: list[int]) -> None:
     rows = [list(row(key=str(at // 2), number=str(at), amount=f"{at + 1}.00", open=f"{at + 1}.00")) for at in range(6)]

@@ -101,7 +101,7 @@ def test_a_cut_off_whose_window_is_not_over_is_refused():
         result(cutoff=date(2024, 7, 1))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=settings().max_examples // 2, deadline=None)
 @given(
     due=st.dates(date(2024, 3, 1), date(2025, 12, 31)),
     paid=st.none() | st.dates(date(2024, 7, 1), date(2025, 12, 31)),

@@ -157,7 +157,7 @@ def test_a_source_without_payment_history_makes_the_lateness_factors_not_availab
     assert one(GOOD | {"average_days_late": np.nan, "days_late_trend": np.nan})["reason_codes"] == "M04|M05"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=settings().max_examples // 2, deadline=None)
 @given(data=st.data())
 def test_points_go_only_the_declared_way(data):
     card = data.draw(st.sampled_from([EXPERT, fitted()]))
@@ -168,7 +168,7 @@ def test_points_go_only_the_declared_way(data):
     assert a >= b if factor.direction == "higher_is_worse" else a <= b
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=settings().max_examples // 5, deadline=None)
 @given(seed=st.integers(0, 10_000))
 def test_the_order_of_rows_changes_no_byte(seed):
     rows = simulated(60, 3, cutoffs=(pd.Timestamp("2025-03-31"),))
