@@ -100,15 +100,14 @@ def _moved(policy: Policy, rows: Rows, rates: RateTable | None, as_of: date) -> 
     return tuple(compile_rules(policy, rows.currencies, rates=rates, as_of=as_of, moved=scale) for scale in scales)
 
 
-def _kept(rows: Rows, classes: engine.Classes, bad: pd.Series[str], moved: Sequence[Rules]) -> Flags:
+def _kept(rows: Rows, classes: engine.Classes, caps: engine.Caps, bad: pd.Series[str], moved: Sequence[Rules]) -> Flags:
     """Accounts in another currency than control whose limit a rate within policy's band would leave as it is."""
     if not moved:
         return np.zeros(len(rows), dtype=bool)
     lowest, highest = (_at(rows, rules, classes, bad).bounded for rules in moved)
     policy = moved[0].policy
-    found = engine.caps(rows, moved[1], classes)
     foreign = np.array([code != policy.control_currency for code in rows.currencies], dtype=bool)[rows.currency]
-    return foreign & engine.within_band(rows, classes, found, lowest, highest, moved[1])
+    return foreign & engine.within_band(rows, classes, caps, lowest, highest, moved[1])
 
 
 def _need_at_terms(rows: Rows, rules: Rules, result: engine.Result) -> pd.Series[Any]:
@@ -138,7 +137,7 @@ def _reviewed(rows: Rows, rules: Rules, top: Flags, bad: pd.Series[str], moved: 
     forbids = engine.forbids(rows, rules, classes, caps, (bad != "").to_numpy(dtype=bool))
     forbidden = any_of(len(rows), *forbids.values())
     result = engine.amounts(rows, rules, classes, caps, forbidden)
-    kept = _kept(rows, classes, bad, moved)
+    kept = _kept(rows, classes, caps, bad, moved)
     result = replace(result, to=Maybe.where(result.to.known, np.where(kept, rows.limit.value, result.to.value)))
     columns = (
         _facts(rows, rules.policy)

@@ -57,13 +57,20 @@ def _too_small_for_the_grid(policy: Policy) -> Found:
 
 
 def _best_grade(policy: Policy) -> Found:
-    """A best grade for a missing view that forbids no grade."""
-    for view in ("behaviour", "financial"):
-        if policy.scoring.without(view).best_grade == policy.grade_names[0]:
-            text = said(
-                "{grade} is the best grade anyway, so this caps nothing; expected a worse one, or null", grade=policy.grade_names[0]
+    """A best grade, for a missing view or of a group with a bad member, that forbids no grade."""
+    named: list[tuple[Path, str | None]] = [
+        (("scoring", f"without_{view}", "best_grade"), policy.scoring.without(view).best_grade) for view in ("behaviour", "financial")
+    ]
+    for path, grade in [*named, (("groups", "best_grade"), policy.groups.best_grade)]:
+        if grade == policy.grade_names[0]:
+            yield Finding(
+                Kind.NEVER_FIRES,
+                path,
+                said("{grade} is the best grade anyway, so this caps nothing; expected a worse one, or null", grade=grade),
             )
-            yield Finding(Kind.NEVER_FIRES, ("scoring", f"without_{view}", "best_grade"), text)
+    if policy.groups.best_grade is not None and not (policy.groups.bad_statuses or policy.groups.bad_grades):
+        text = said("no member is bad for its group by this policy, so this caps nothing; expected bad_statuses or bad_grades beside it")
+        yield Finding(Kind.NEVER_FIRES, ("groups", "best_grade"), text)
 
 
 def _straight_through(policy: Policy) -> Found:

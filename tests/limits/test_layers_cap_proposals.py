@@ -28,7 +28,7 @@ def beside(frames, *rows, entity="1000"):
 
 
 def proposed(frames, **more):
-    policy = changed(limits__step__up_fraction=2, limits__caps__recommendation__factor=1)
+    policy = changed(limits__step__up_fraction=2, limits__caps__recommendation__factor=1, limits__smallest_change__amount=20_000)
     return propose(*frames, policy=policy, as_of=AS_OF, rates=RATES, **more).set_index("customer_id")
 
 

@@ -65,6 +65,8 @@ def test_nothing_is_found_in_the_starter_documents():
     ({"classes/new/starter_limit": 400}, Kind.NEVER_FIRES, "classes.new.starter_limit"),
     ({"classes/new/starter_terms_days": 90}, Kind.NEVER_FIRES, "classes.new.starter_terms_days"),
     ({"scoring/without_financial/best_grade": "A"}, Kind.NEVER_FIRES, "scoring.without_financial.best_grade"),
+    ({"groups/bad_grades": ["E"], "groups/best_grade": "A"}, Kind.NEVER_FIRES, "groups.best_grade"),
+    ({"groups/best_grade": "C"}, Kind.NEVER_FIRES, "groups.best_grade"),
     ({"straight_through/grades": ["C"], "limits/forbid_increase/grades": ["C", "E"]}, Kind.NEVER_FIRES, "straight_through.up_to_increase"),
     ({"straight_through/up_to_increase": 400}, Kind.NEVER_FIRES, "straight_through.up_to_increase"),
     ({"review/reduction_notice/at_once": ["one_off"]}, Kind.NEVER_FIRES, "review.reduction_notice.at_once[0]"),
