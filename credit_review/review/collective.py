@@ -206,7 +206,8 @@ def _decide(close: _Close, found: _Counted, outcome: Carried) -> None:
 
 
 def _record(close: _Close, found: _Counted, people: Collection[str], verdict: Verdict, action: Action) -> None:
-    """A decision and its entry for each member whose vote carried the case; none of them moves it, `committee.decided` does."""
+    """A decision, of the time he voted, and its entry for each member whose vote carried the case; none of them moves it,
+    `committee.decided` does."""
     standing, judgement, proposal = found.standing, found.judgement, found.standing.proposal
     given = 0
     for person in people:
@@ -215,7 +216,7 @@ def _record(close: _Close, found: _Counted, people: Collection[str], verdict: Ve
         close.uow.add(
             Decision(
                 proposal_id=proposal.proposal_id, approver_id=person, on_behalf_of=None, proposer_id=proposal.proposer_id, verdict=verdict,
-                digest=proposal.digest, tier=judgement.tier, reason=vote.reason, channel=COMMITTEE, delivery_key=key, at=close.now,
+                digest=proposal.digest, tier=judgement.tier, reason=vote.reason, channel=COMMITTEE, delivery_key=key, at=vote.at,
                 assurance=vote.assurance,
             )
         )  # fmt: skip

@@ -319,9 +319,6 @@ def _takes_votes(uow: UnitOfWork, proposal: Proposal, committee: Committee, ball
         raise Refused(NOT_ON_AGENDA, said("{proposal} is not on the agenda of this sitting", proposal=proposal.proposal_id))
     if case.digest != proposal.digest:
         raise Refused(NOT_ON_AGENDA, said("the case changed after its agenda was sent: it waits for the next sitting"))
-    mine = uow.get(CommitteeVote, sitting_id=sitting.sitting_id, proposal_id=proposal.proposal_id, person_id=ballot.person_id)
-    if mine is not None and mine.vote == Vote.RECUSED:
-        raise Refused(RECUSED, said("you are recused from this case"))
     return sitting
 
 

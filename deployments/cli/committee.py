@@ -374,8 +374,16 @@ def _minutes(opened: Services, uow: UnitOfWork, found: CommitteeSitting, committ
     names = names_of(uow)
     came = {one.person_id: one for one in uow.find(CommitteeAttendance, sitting_id=found.sitting_id)}
     facts = [
-        said("opened {moment} by {name}", moment=found.opened_at, name=names.get(found.opened_by, found.opened_by)),
-        said("closed {moment} by {name}", moment=found.closed_at, name=names.get(found.closed_by, found.closed_by)),
+        said(
+            "opened {moment} by {name}",
+            moment=reader.moment(found.opened_at or found.called_at),
+            name=names.get(found.opened_by, found.opened_by),
+        ),
+        said(
+            "closed {moment} by {name}",
+            moment=reader.moment(found.closed_at or found.called_at),
+            name=names.get(found.closed_by, found.closed_by),
+        ),
         said("agenda pack {digest}", digest=found.pack_digest[:16]),
     ]
     attendance = []

@@ -134,10 +134,13 @@ def _authority(view: View, judgement: Judgement, matrix: Matrix, packet: Mapping
         given=judgement.approvals_given,
         needed=judgement.approvals_needed,
     )
-    yield w.say(said("Needs")), w.say(given)
+    yield w.say(said("Needs")), w.say(view.collective or given)
     if judgement.on_behalf_of:
         yield w.say(said("On behalf of")), view.name(judgement.on_behalf_of)
-    yield w.say(said("May approve")), w.say(listed([view.name(p) for p in judgement.who_may]) or said("nobody"))
+    yield (
+        w.say(said("May vote") if view.collective else said("May approve")),
+        w.say(listed([view.name(p) for p in judgement.who_may]) or said("nobody")),
+    )
 
 
 def _origin(proposal: Proposal, link: StepUpLink, packet: Mapping[str, Any], w: Words) -> list[Row]:

@@ -10,6 +10,7 @@ from decision_world import MATRIX_TEXT
 from test_races import at_once, deliver
 
 from credit_review.adapters.store.business import compare_with_tables
+from credit_review.audit.business import Rebuilt
 from credit_review.authority import Carried, Room, carried, faults
 from credit_review.authority.matrix import Matrix
 from credit_review.documents import check, parse
@@ -289,6 +290,26 @@ def test_two_single_approvals_do_not_pass_once_a_committee_decides(small):
 
     small.adopt_authority(MATRIX + "\n# after\n", at=NOON + timedelta(minutes=1))
     assert small.apply(case, now=NOON + timedelta(minutes=2)).code == "approver_invalid"
+
+
+def test_a_log_whose_committee_decided_on_votes_nobody_gave_or_without_quorum_contradicts_itself(small):
+    case = small.case()
+    small.open(case)
+    for person in MEMBERS[:3]:
+        small.vote(person, case)
+    small.close()
+
+    def contradictions(**changed):
+        rebuilt = Rebuilt()
+        for seq, body in enumerate(small.entries()):
+            data = body["data"] | (changed if body["action"] == "committee.decided" else {})
+            rebuilt.take(seq, {**body, "data": data})
+        return [one.what for one in rebuilt.contradictions]
+
+    assert contradictions() == []
+    (found,) = contradictions(votes={"p-manager": "approve"})
+    assert found == f"the committee's decision on {case} names a vote of p-manager that was not given"
+    assert contradictions(present=[]) == [f"the committee decided on {case} without quorum"]
 
 
 # --- races ----------------------------------------------------------------------------------------------------------------------------
