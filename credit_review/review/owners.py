@@ -59,7 +59,9 @@ class Told:
 
     def text(self) -> str:
         """It in one line; who is not in the directory is named, since somebody else has to tell him."""
-        parts: list[str] = [said_many("{n} account owner told", "{n} account owners told", n=len(self.people))]
+        parts: list[str] = []
+        if self.people or not self.untold:
+            parts.append(said_many("{n} account owner told", "{n} account owners told", n=len(self.people)))
         if self.unknown:
             parts.append(said("{n} not in the directory ({names})", n=len(self.unknown), names=listed(list(self.unknown))))
         if self.ownerless:

@@ -45,8 +45,10 @@ PEOPLE = (
 TO_SHOW = (
     ("policy.yaml", "approve_listed_up_to: 0     ", "approve_listed_up_to: 50000 "),
     ("authority.yaml", "group_limit_up_to: 3000000,", "group_limit_up_to: 900000, "),
+    ("settings.yaml", "  orders: false", "  orders: true "),
 )
-"""What the demo sets otherwise than the starter, so that there is something to see: approving several at once, and the highest tier."""
+"""What the demo sets otherwise than the starter, so that there is something to see: approving several at once, the highest tier, and
+which open orders the new limits release."""
 STATEMENTS = re.compile(r"^# statements:.*?(?=^\n)", re.MULTILINE | re.DOTALL)
 """The starter's mapping of statements, which the demo switches on: its company has some."""
 ADOPTERS = ("p-cfo", "p-manager")
@@ -318,7 +320,7 @@ def _answer(
 def _apply(config: Path) -> None:
     from tasks import effects
 
-    done = [step.fn(str(config)) for step in (effects.apply_approved, effects.relay_outbox)]
+    done = [step.fn(str(config)) for step in (effects.apply_approved, effects.hand_off_orders, effects.relay_outbox)]
     demo_erp(config)
     done.append(effects.reconcile.fn(str(config)))
     show_pairs({d.title: d.headline for d in done})

@@ -31,6 +31,9 @@ def test_a_reduction_is_confirmed_and_its_customer_told_or_a_finding_says_that_h
     office.run("adverse", "letter", first, "--out", str(letter)).fine()
     assert "The principal reasons are:" in letter.read_text(encoding="utf-8")
     office.run("adverse", "letter", first, "--out", str(letter)).refused(3, "cannot be written")
+    page = tmp_path / "letter.html"
+    office.run("adverse", "letter", first, "--out", str(page)).fine()
+    assert "<li>" in page.read_text(encoding="utf-8") and "The principal reasons are:" in page.read_text(encoding="utf-8")
     assert "主要原因如下：" in office.run("adverse", "letter", first, "--language", "zh_CN").fine().out
     office.run("adverse", "notified", first, "--file", str(letter), who="p-analyst").fine()
     shown = office.run("adverse", "show", first).fine().out

@@ -94,7 +94,9 @@ def test_what_is_applied_is_on_record_once_and_delivered(told, record):
     ((changes, proposals),) = record("SELECT count(*), count(DISTINCT proposal_id) FROM limit_change WHERE kind = 'decision'")
     assert changes == proposals == int(re.search(r"(\d+) applied", story)[1]) > 3
     sent = {path.stem for path in (told[0] / "erp_drop").glob("c-*.csv")}
-    assert len(sent) == int(re.search(r"(\d+) delivered", story)[1])
+    lists = list((told[0] / "erp_drop" / "orders").glob("*.csv"))
+    assert len(sent) + len(lists) == int(re.search(r"(\d+) delivered", story)[1]) and len(lists) == 1
+    assert re.search(r"\d+ order\(s\) may be released, \d+ outside the limit, 0 customer\(s\) not computable", story)
     assert sent <= {change for (change,) in record("SELECT change_id FROM limit_change")}
 
 

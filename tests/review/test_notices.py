@@ -582,3 +582,15 @@ def test_who_may_ask_for_limits_finds_the_button_with_his_requests(world):
     world.write(right)
     text = at_home(world)
     assert '"none"' in text and "Ask for a limit" in text
+
+
+def test_an_owner_without_an_account_in_slack_is_listed_as_not_reached_and_somebody_is_told(sqlite_store, clock):
+    clock.set(NOON)
+    world = World(sqlite_store)
+    decided(world, "c-1", owner="p-ceo")
+    tell_owners(world.store, clock, SLACK, limits_owner="p-analyst")
+    sent = Outside(chat=NullChat(), render=renderer(clock, Company(Words())), teams=("T1",), owner_id="p-analyst")
+    relay(world.store, sent, clock, worker="w")
+    (entry,) = [e for e in world.entries("message.parked") if e["data"]["address"] == "@p-ceo"]
+    assert entry["data"]["owner"] == "p-analyst" and entry["data"]["subject"].startswith("owner:")
+    assert [person for person, _ in posts(world, "parked")] == ["p-analyst"], "who answers for limits reads who was not reached"

@@ -360,7 +360,7 @@ def test_without_a_chat_cards_wait_and_the_erp_does_not(world, clock):
     proposal = world.propose("c-7")
     owe(world, proposal)
     run(world, clock, Receiver())
-    assert {r.kind: r.state for r in world.find(OutboxEntry) if r.kind not in ("apply", "tell_owner", "orders")} == {
+    assert {r.kind: r.state for r in world.find(OutboxEntry) if r.kind not in ("apply", "tell_owner", "orders", "letter")} == {
         "erp": "confirmed",
         "slack_post": "queued",
     }
