@@ -168,6 +168,8 @@ def test_the_sandbox_is_never_the_real_database_and_holds_no_key(world, past, tm
     made = sandbox.open_sandbox(folder, [], **given)
     assert made.answers() == {1: ("approve", "")}, "interrupted, it goes on"
     made.close()
+    with pytest.raises(Refused, match="no database of a rehearsal"):
+        sandbox.open_sandbox(folder, [], **given | {"real": f"sqlite:///{folder}/{sandbox.FILE_NAME}"})
 
 
 def test_a_rehearsal_is_refused_in_the_real_database_and_in_any_that_holds_a_review(sqlite_url, clock, tmp_path, sqlite_store):
