@@ -38,10 +38,14 @@ COMPANY = Company(calendar=WorkingCalendar("DE"), zone=ZoneInfo("Europe/Berlin")
 YEAR = TODAY + timedelta(days=366)
 
 
+BOTH = pytest.mark.parametrize("world", ["sqlite_store", "postgres_store"], indirect=True)
+"""Races, and what constraints of the database hold, on both; the rest on one."""
+
+
 @pytest.fixture
-def world(store, clock):
+def world(request, clock):
     clock.set(NOON)
-    return World(store, clock)
+    return World(request.getfixturevalue(getattr(request, "param", "sqlite_store")), clock)
 
 
 def amended(world, customer="c-1", *, engine=60_000_00, to=70_000_00, **figures):
@@ -86,6 +90,7 @@ def agrees(world):
     assert not found, found
 
 
+@BOTH
 def test_a_limit_above_the_engines_begins_an_exception_with_its_application(world):
     key = amended(world)
     one = world.one(PolicyException)
@@ -128,6 +133,7 @@ def test_an_exclusion_a_deferral_and_a_risk_kept_end_within_what_policy_allows(w
     agrees(world)
 
 
+@BOTH
 def test_each_ends_by_itself_on_its_day_once_and_what_changed_a_limit_is_due_in_the_next_review(world):
     amended(world)
     excluded(world, until=date(2026, 11, 1))
@@ -173,6 +179,7 @@ def test_only_a_fresh_approval_renews_and_names_what_it_follows(world):
     assert (old.how, new.renews_id) == ("replaced", first.exception_id)
 
 
+@BOTH
 def test_owner_or_watchers_end_and_hand_over_with_a_reason_and_others_are_refused(world):
     excluded(world)
     one = world.one(PolicyException)
@@ -221,6 +228,7 @@ def test_who_owns_what_ends_soon_is_warned_once_and_an_owner_who_left_is_a_findi
     assert world.one(Finding).control == OWNER_LEFT and "p-analyst" in world.one(Finding).facts_json
 
 
+@BOTH
 def test_what_stood_before_the_register_is_taken_up_once_and_never_given_an_end(world):
     amended(world)
     excluded(world)

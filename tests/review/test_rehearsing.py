@@ -36,10 +36,14 @@ RULES = policy.load(parse(POLICY_TEXT, name="policy.yaml"))
 SLACK = Destinations(direct=True)
 
 
+BOTH = pytest.mark.parametrize("world", ["sqlite_store", "postgres_store"], indirect=True)
+"""Races, and what constraints of the database hold, on both; the rest on one."""
+
+
 @pytest.fixture
-def world(store, clock):
+def world(request, clock):
     clock.set(NOON)
-    made = World(store)
+    made = World(request.getfixturevalue(getattr(request, "param", "sqlite_store")))
     made.clock = clock
     made.adopt_authority(MATRIX, at=NOON - timedelta(days=1))
     return made
@@ -105,6 +109,7 @@ RECORD = Rehearsal(
 # --- earning one ----------------------------------------------------------------------------------------------------------------------
 
 
+@BOTH
 def test_a_pass_is_recorded_with_its_score_and_the_log_has_neither_seed_nor_mistakes(world, past):
     done = rehearsed(world, seed="the seed")
     assert (done.state, done.false_alarms, done.valid_from, done.valid_until) == ("passed", 0, TODAY, TODAY + timedelta(days=366))
@@ -126,6 +131,7 @@ def test_who_misses_too_much_fails_and_draws_other_cases(world, past):
         uow.add(replace(again, rehearsal_id="x", person_id="p-cfo"))  # a seed is used once
 
 
+@BOTH
 def test_drawn_cases_are_answered_and_not_exchanged_for_others_whatever_arrives_at_once(world, past):
     first = begun(world)
     assert begun(world, seed="seed-2") == first
@@ -242,6 +248,7 @@ def test_a_matrix_says_from_which_tier_and_who_lacks_one():
 # --- the end of it --------------------------------------------------------------------------------------------------------------------
 
 
+@BOTH
 def test_a_lapse_is_noted_once_and_what_waited_goes_to_who_may_still_decide(world):
     earned(world, "p-manager", until=TODAY + timedelta(days=1))
     earned(world, "p-cfo", until=TODAY + timedelta(days=90))
