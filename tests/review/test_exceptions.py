@@ -142,8 +142,8 @@ def test_each_ends_by_itself_on_its_day_once_and_what_changed_a_limit_is_due_in_
     gone = world.one(PolicyException, kind="exclusion")
     assert (gone.state, gone.how, gone.due_on) == ("ended", "end_date", date(2026, 11, 1))
     world.clock.set(NOON + timedelta(days=366))
-    done = at_once(*(partial(sweep, world.store, world.clock, company=COMPANY) for _ in range(3)))
-    assert sum(len(one.exceptions) for one in done if not isinstance(one, Conflict)) == 1
+    done = at_once(*(partial(exceptions.end_due, world.store, world.clock, COMPANY) for _ in range(4)))
+    assert sum(len(one) for one in done if not isinstance(one, Conflict)) == 1, done
     late = world.one(PolicyException, kind="limit")
     assert (late.state, late.due_on) == ("due", YEAR)
     assert len(world.entries("exception.due")) == len(world.entries("exception.ended")) == 1
