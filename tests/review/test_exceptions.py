@@ -16,6 +16,8 @@ from test_races import at_once
 from credit_review.adapters.store.business import compare_with_tables
 from credit_review.calendar import WorkingCalendar
 from credit_review.errors import BadInput, Conflict, Refused
+from credit_review.messages.gathering import Company as Reading
+from credit_review.messages.render import renderer
 from credit_review.model.records import (
     CreditLimit,
     Exclusion,
@@ -30,8 +32,10 @@ from credit_review.review.apply import apply
 from credit_review.review.decide import DecideCommand, decide
 from credit_review.review.exceptions import NOT_YOURS, OWNER_LEFT, TOO_LONG, WITH_ITS_LIMIT
 from credit_review.review.followup import follow_up
+from credit_review.review.showing import Showing
 from credit_review.review.sweep import sweep
 from credit_review.review.working import Company
+from credit_review.words import Words
 from tests.store.meddling import as_administrator
 
 COMPANY = Company(calendar=WorkingCalendar("DE"), zone=ZoneInfo("Europe/Berlin"))
@@ -222,6 +226,10 @@ def test_who_owns_what_ends_soon_is_warned_once_and_an_owner_who_left_is_a_findi
     assert follow_up(world.store, world.clock, COMPANY, to).warned == ("p-analyst",)
     assert follow_up(world.store, world.clock, COMPANY, to).warned == ()
     assert owed() == ["slack_post:ending:2026-11-01:@p-analyst"]
+    draw = renderer(world.clock, Reading(Words("en", "en_GB", COMPANY.zone)))
+    shown = world.ask(draw, Showing("ending:2026-11-01", "@p-analyst", {}))
+    assert "1 exception of yours ends on" in shown.text and "c-3 M" in json.dumps(shown.blocks)
+    assert world.ask(draw, Showing("ending:2026-11-01", "@p-cfo", {})) is None
     assert swept(world, TODAY + timedelta(days=2)).findings == ()
     world.do(lambda uow: uow.add(person("p-analyst", active=False, recorded_at=NOON)))
     assert len(swept(world, TODAY + timedelta(days=3)).findings) == 1 and swept(world, TODAY + timedelta(days=3)).findings == ()

@@ -19,6 +19,8 @@ from credit_review.authority import Code, load
 from credit_review.calendar import WorkingCalendar
 from credit_review.documents import parse
 from credit_review.errors import BadInput, Conflict, Refused
+from credit_review.messages.gathering import Company as Reading
+from credit_review.messages.render import renderer
 from credit_review.model.records import Addressee, AuditRow, LimitAccount, OutboxEntry, Rehearsal
 from credit_review.model.states import Verdict
 from credit_review.rehearsal import Answer
@@ -27,7 +29,9 @@ from credit_review.review.addressing import Destinations
 from credit_review.review.followup import follow_up
 from credit_review.review.naming import account_id
 from credit_review.review.passes import Passes
+from credit_review.review.showing import Showing
 from credit_review.review.working import Company
+from credit_review.words import Words
 from tests.rehearsal.rehearsal_packets import packets
 
 COMPANY = Company(calendar=WorkingCalendar("DE"), zone=UTC)
@@ -273,7 +277,12 @@ def test_who_renewed_in_time_loses_nothing_and_who_did_not_is_warned_before(worl
     assert follow_up(world.store, world.clock, COMPANY, SLACK).warned == ("p-manager",)
     assert follow_up(world.store, world.clock, COMPANY, SLACK).warned == ()
     assert [o.dedup_key for o in world.find(OutboxEntry) if ":pass:" in o.dedup_key] == ["slack_post:pass:2026-11-01:@p-manager"]
+    draw = renderer(world.clock, Reading(Words("en", "en_GB", COMPANY.zone)))
+    with world.store.read() as uow:
+        assert "Your pass ends on" in draw(uow, Showing("pass:2026-11-01", "@p-manager", {})).text
     earned(world, "p-manager", until=TODAY + timedelta(days=400))
+    with world.store.read() as uow:
+        assert draw(uow, Showing("pass:2026-11-01", "@p-manager", {})) is None, "renewed meanwhile"
     world.clock.set(NOON + timedelta(days=31))
     assert rehearsing.lapse(world.store, world.clock, COMPANY, SLACK) == ("p-controller",)
     assert {e["data"]["person"]: e["data"]["renewed"] for e in world.entries("rehearsal.lapsed")} == {"p-controller": 0, "p-manager": 1}
