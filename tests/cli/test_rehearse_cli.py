@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from office import CLOCK, NOON
@@ -10,6 +11,7 @@ from sqlalchemy import text
 
 from credit_review.model.records import Rehearsal, Review
 from credit_review.review import rehearsing
+from deployments.cli import rehearsing as rehearsing_cli
 from tests.store.meddling import as_administrator
 
 
@@ -73,3 +75,21 @@ def test_what_does_not_fit_is_said_with_the_next_step(office, past):
     office.run("rehearse", past, "--cases", "99", who="p-cfo").refused(3, "99 cases", "so many of its proposals")
     office.run("rehearse", "r-none", who="p-cfo").refused(3)
     office.run("rehearse", past, "--cases", "3", who="p-cfo").refused(2)
+
+
+def test_in_a_terminal_each_case_is_asked_once_and_an_interrupted_rehearsal_goes_on(office, past, monkeypatch):
+    asked = []
+
+    def prompt(_):
+        asked.append(1)
+        if len(asked) == 4:
+            raise KeyboardInterrupt
+        return ["reject", "looks wrong", "maybe", None, "approve", "approve", "approve"][len(asked) - 1]
+
+    monkeypatch.setattr(rehearsing_cli.sys, "stdin", SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr(rehearsing_cli.typer, "prompt", prompt)
+    stopped = office.run("rehearse", past, who="p-cfo")
+    assert (stopped.code, "'maybe' is no answer" in stopped.out) == (130, True)
+    done = office.run("rehearse", past, who="p-cfo").fine().out
+    assert "Case 1 of 4" not in done and "Case 2 of 4" in done and "mistakes caught" in done
+    assert office.one(Rehearsal).state in ("passed", "failed") and len(asked) == 7

@@ -297,6 +297,23 @@ def test_a_certificate_that_does_not_tie_is_said_first_and_shown():
     assert "does NOT tie: EUR: 12.50 EUR missing" in text and "The certificate does not tie." in text and "The certificate ties" not in text
 
 
+def test_exceptions_that_stand_name_owner_and_end_and_say_who_left_and_where_no_end_is_on_record():
+    line = report.ExceptionLine(
+        customer_id="100001", kind="limit above policy", departs="49,750 EUR instead of 46,000 EUR", owner="Mia Holm", left=True,
+        reason="order of 40k", until=None, state="in force",
+    )  # fmt: skip
+    text = read(report.render(replace(data(), exceptions=(line,)))).text
+    shown = (
+        "Overrides and exceptions that stand",
+        "49,750 EUR instead of 46,000 EUR",
+        "Mia Holm, who left",
+        "none on record",
+        "order of 40k",
+    )
+    assert all(one in text for one in shown)
+    assert "Overrides and exceptions that stand" not in read(report.render(data())).text
+
+
 def test_risk_kept_names_amount_person_reason_and_end():
     line = RiskKeptLine(customer_id="C100001", currency="JPY", amount_minor=1_000, cause="expired")
     text = read(report.render(replace(data(), risk_kept=(line,)))).text

@@ -16,6 +16,8 @@ from test_races import at_once
 from credit_review.adapters.store.business import compare_with_tables
 from credit_review.calendar import WorkingCalendar
 from credit_review.errors import BadInput, Conflict, Refused
+from credit_review.messages.gathering import Company as Reading
+from credit_review.messages.render import renderer
 from credit_review.model.records import (
     CreditLimit,
     Exclusion,
@@ -30,18 +32,24 @@ from credit_review.review.apply import apply
 from credit_review.review.decide import DecideCommand, decide
 from credit_review.review.exceptions import NOT_YOURS, OWNER_LEFT, TOO_LONG, WITH_ITS_LIMIT
 from credit_review.review.followup import follow_up
+from credit_review.review.showing import Showing
 from credit_review.review.sweep import sweep
 from credit_review.review.working import Company
+from credit_review.words import Words
 from tests.store.meddling import as_administrator
 
 COMPANY = Company(calendar=WorkingCalendar("DE"), zone=ZoneInfo("Europe/Berlin"))
 YEAR = TODAY + timedelta(days=366)
 
 
+BOTH = pytest.mark.parametrize("world", ["sqlite_store", "postgres_store"], indirect=True)
+"""Races, and what constraints of the database hold, on both; the rest on one."""
+
+
 @pytest.fixture
-def world(store, clock):
+def world(request, clock):
     clock.set(NOON)
-    return World(store, clock)
+    return World(request.getfixturevalue(getattr(request, "param", "sqlite_store")), clock)
 
 
 def amended(world, customer="c-1", *, engine=60_000_00, to=70_000_00, **figures):
@@ -86,6 +94,7 @@ def agrees(world):
     assert not found, found
 
 
+@BOTH
 def test_a_limit_above_the_engines_begins_an_exception_with_its_application(world):
     key = amended(world)
     one = world.one(PolicyException)
@@ -128,6 +137,7 @@ def test_an_exclusion_a_deferral_and_a_risk_kept_end_within_what_policy_allows(w
     agrees(world)
 
 
+@BOTH
 def test_each_ends_by_itself_on_its_day_once_and_what_changed_a_limit_is_due_in_the_next_review(world):
     amended(world)
     excluded(world, until=date(2026, 11, 1))
@@ -136,8 +146,8 @@ def test_each_ends_by_itself_on_its_day_once_and_what_changed_a_limit_is_due_in_
     gone = world.one(PolicyException, kind="exclusion")
     assert (gone.state, gone.how, gone.due_on) == ("ended", "end_date", date(2026, 11, 1))
     world.clock.set(NOON + timedelta(days=366))
-    done = at_once(*(partial(sweep, world.store, world.clock, company=COMPANY) for _ in range(3)))
-    assert sum(len(one.exceptions) for one in done if not isinstance(one, Conflict)) == 1
+    done = at_once(*(partial(exceptions.end_due, world.store, world.clock, COMPANY) for _ in range(4)))
+    assert sum(len(one) for one in done if not isinstance(one, Conflict)) == 1, done
     late = world.one(PolicyException, kind="limit")
     assert (late.state, late.due_on) == ("due", YEAR)
     assert len(world.entries("exception.due")) == len(world.entries("exception.ended")) == 1
@@ -173,6 +183,7 @@ def test_only_a_fresh_approval_renews_and_names_what_it_follows(world):
     assert (old.how, new.renews_id) == ("replaced", first.exception_id)
 
 
+@BOTH
 def test_owner_or_watchers_end_and_hand_over_with_a_reason_and_others_are_refused(world):
     excluded(world)
     one = world.one(PolicyException)
@@ -215,12 +226,17 @@ def test_who_owns_what_ends_soon_is_warned_once_and_an_owner_who_left_is_a_findi
     assert follow_up(world.store, world.clock, COMPANY, to).warned == ("p-analyst",)
     assert follow_up(world.store, world.clock, COMPANY, to).warned == ()
     assert owed() == ["slack_post:ending:2026-11-01:@p-analyst"]
+    draw = renderer(world.clock, Reading(Words("en", "en_GB", COMPANY.zone)))
+    shown = world.ask(draw, Showing("ending:2026-11-01", "@p-analyst", {}))
+    assert "1 exception of yours ends on" in shown.text and "c-3 M" in json.dumps(shown.blocks)
+    assert world.ask(draw, Showing("ending:2026-11-01", "@p-cfo", {})) is None
     assert swept(world, TODAY + timedelta(days=2)).findings == ()
     world.do(lambda uow: uow.add(person("p-analyst", active=False, recorded_at=NOON)))
     assert len(swept(world, TODAY + timedelta(days=3)).findings) == 1 and swept(world, TODAY + timedelta(days=3)).findings == ()
     assert world.one(Finding).control == OWNER_LEFT and "p-analyst" in world.one(Finding).facts_json
 
 
+@BOTH
 def test_what_stood_before_the_register_is_taken_up_once_and_never_given_an_end(world):
     amended(world)
     excluded(world)

@@ -26,7 +26,7 @@ from credit_review.controls import hard
 from credit_review.controls.history import COLUMNS, History, empty
 from credit_review.documents import parse
 from credit_review.errors import BadInput, Conflict, Refused
-from credit_review.model.records import AuditRow, CreditLimit, Finding, LimitChange, Maker, OutboxEntry, Proposal
+from credit_review.model.records import AuditRow, CreditLimit, Finding, LimitChange, Maker, OutboxEntry, PolicyException, Proposal
 from credit_review.model.states import ProposalState, Verdict
 from credit_review.monitoring.overrides import Hindsight, scored
 from credit_review.policy import ControlRules
@@ -112,6 +112,15 @@ def test_an_override_is_in_force_at_once_owed_to_the_erp_and_before_those_who_ap
     data = entry["data"]
     assert (entry["actor"], data["proposal"], data["to_minor"], data["version"]) == ("person:p-analyst", proposal, 90_000_00, 1)
     assert (data["tier"], data["approvals"], data["approve_by"], data["approvers"]) == ("T2", 1, DUE.isoformat(), [])
+
+
+def test_an_override_is_an_exception_that_ends_when_its_limit_goes_back(world):
+    put(world, asked(world))
+    one = world.one(PolicyException)
+    assert (one.kind, one.owner_id, one.ends, one.granted_minor) == ("emergency", "p-analyst", UNTIL, 90_000_00)
+    swept(world, DUE)
+    after = world.one(PolicyException)
+    assert (after.state, after.how) == ("ended", "reverted")
 
 
 def test_the_same_override_twice_or_at_once_is_one_change(world):

@@ -19,6 +19,8 @@ from credit_review.authority import Code, load
 from credit_review.calendar import WorkingCalendar
 from credit_review.documents import parse
 from credit_review.errors import BadInput, Conflict, Refused
+from credit_review.messages.gathering import Company as Reading
+from credit_review.messages.render import renderer
 from credit_review.model.records import Addressee, AuditRow, LimitAccount, OutboxEntry, Rehearsal
 from credit_review.model.states import Verdict
 from credit_review.rehearsal import Answer
@@ -27,7 +29,9 @@ from credit_review.review.addressing import Destinations
 from credit_review.review.followup import follow_up
 from credit_review.review.naming import account_id
 from credit_review.review.passes import Passes
+from credit_review.review.showing import Showing
 from credit_review.review.working import Company
+from credit_review.words import Words
 from tests.rehearsal.rehearsal_packets import packets
 
 COMPANY = Company(calendar=WorkingCalendar("DE"), zone=UTC)
@@ -36,10 +40,14 @@ RULES = policy.load(parse(POLICY_TEXT, name="policy.yaml"))
 SLACK = Destinations(direct=True)
 
 
+BOTH = pytest.mark.parametrize("world", ["sqlite_store", "postgres_store"], indirect=True)
+"""Races, and what constraints of the database hold, on both; the rest on one."""
+
+
 @pytest.fixture
-def world(store, clock):
+def world(request, clock):
     clock.set(NOON)
-    made = World(store)
+    made = World(request.getfixturevalue(getattr(request, "param", "sqlite_store")))
     made.clock = clock
     made.adopt_authority(MATRIX, at=NOON - timedelta(days=1))
     return made
@@ -105,6 +113,7 @@ RECORD = Rehearsal(
 # --- earning one ----------------------------------------------------------------------------------------------------------------------
 
 
+@BOTH
 def test_a_pass_is_recorded_with_its_score_and_the_log_has_neither_seed_nor_mistakes(world, past):
     done = rehearsed(world, seed="the seed")
     assert (done.state, done.false_alarms, done.valid_from, done.valid_until) == ("passed", 0, TODAY, TODAY + timedelta(days=366))
@@ -126,6 +135,7 @@ def test_who_misses_too_much_fails_and_draws_other_cases(world, past):
         uow.add(replace(again, rehearsal_id="x", person_id="p-cfo"))  # a seed is used once
 
 
+@BOTH
 def test_drawn_cases_are_answered_and_not_exchanged_for_others_whatever_arrives_at_once(world, past):
     first = begun(world)
     assert begun(world, seed="seed-2") == first
@@ -168,6 +178,8 @@ def test_the_sandbox_is_never_the_real_database_and_holds_no_key(world, past, tm
     made = sandbox.open_sandbox(folder, [], **given)
     assert made.answers() == {1: ("approve", "")}, "interrupted, it goes on"
     made.close()
+    with pytest.raises(Refused, match="no database of a rehearsal"):
+        sandbox.open_sandbox(folder, [], **given | {"real": f"sqlite:///{folder}/{sandbox.FILE_NAME}"})
 
 
 def test_a_rehearsal_is_refused_in_the_real_database_and_in_any_that_holds_a_review(sqlite_url, clock, tmp_path, sqlite_store):
@@ -240,6 +252,7 @@ def test_a_matrix_says_from_which_tier_and_who_lacks_one():
 # --- the end of it --------------------------------------------------------------------------------------------------------------------
 
 
+@BOTH
 def test_a_lapse_is_noted_once_and_what_waited_goes_to_who_may_still_decide(world):
     earned(world, "p-manager", until=TODAY + timedelta(days=1))
     earned(world, "p-cfo", until=TODAY + timedelta(days=90))
@@ -264,7 +277,12 @@ def test_who_renewed_in_time_loses_nothing_and_who_did_not_is_warned_before(worl
     assert follow_up(world.store, world.clock, COMPANY, SLACK).warned == ("p-manager",)
     assert follow_up(world.store, world.clock, COMPANY, SLACK).warned == ()
     assert [o.dedup_key for o in world.find(OutboxEntry) if ":pass:" in o.dedup_key] == ["slack_post:pass:2026-11-01:@p-manager"]
+    draw = renderer(world.clock, Reading(Words("en", "en_GB", COMPANY.zone)))
+    with world.store.read() as uow:
+        assert "Your pass ends on" in draw(uow, Showing("pass:2026-11-01", "@p-manager", {})).text
     earned(world, "p-manager", until=TODAY + timedelta(days=400))
+    with world.store.read() as uow:
+        assert draw(uow, Showing("pass:2026-11-01", "@p-manager", {})) is None, "renewed meanwhile"
     world.clock.set(NOON + timedelta(days=31))
     assert rehearsing.lapse(world.store, world.clock, COMPANY, SLACK) == ("p-controller",)
     assert {e["data"]["person"]: e["data"]["renewed"] for e in world.entries("rehearsal.lapsed")} == {"p-controller": 0, "p-manager": 1}
