@@ -56,4 +56,5 @@ def customer_of(plan: Plan, customer_id: str) -> Customer:
         scorecard=workspace.scorecard(),
         rates=assess.rates(plan),
         capabilities=workspace.capabilities(),
+        forecasts=plan.snapshot.whole("forecasts"),
     )

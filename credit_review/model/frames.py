@@ -184,6 +184,26 @@ REMARKS = _dataset(
     """,
 )
 
+FORECASTS = _dataset(
+    "forecasts",
+    "forecast_id",
+    """
+    forecast_id   str   id of the forecast
+    customer_id   str   our id
+    owner_id      str   person whose forecast it is
+    kind          str   peak: highest balance; sales: sales of its days with payment terms
+    amount_minor  int   the balance, or the sales
+    currency      str   ISO 4217 code of both amounts
+    terms_days    int?  net days of those sales
+    valid_from    date  first day it speaks of
+    valid_to      date  day before which its last day lies
+    recorded_on   date  day on which it was recorded, UTC
+    recorded_at   str   moment at which it was recorded, UTC
+    actual_minor  int?  highest balance of its days by the ledger of a later review; missing while not compared
+    """,
+    bucketed=False,
+)
+
 RATES = _dataset(
     "rates",
     "rate_date base quote",
@@ -321,8 +341,10 @@ FEATURES = _dataset(
     cover_cap_minor            int?   largest limit whose own risk, used in full, is within policy's insurance.own_risk_up_to
     cover_caps                 str    what that becomes on days known to come: `day=amount` joined by |
     cover_notes                str    cover that does not count and why, sentences joined by |
+    forecast_minor             int?   what counts of the account owner's forecast as need; missing where none does
+    forecast_note              str    how that came about, figure by figure, or why none counts
     """,
-    later="""season_peak_minor cover_cap_minor cover_caps cover_notes
+    later="""forecast_minor forecast_note season_peak_minor cover_cap_minor cover_caps cover_notes
     remarks company_kind statements_audited statements_age_days altman_model altman_score altman_zone altman_z2 altman_z2_trend
     equity_ratio interest_coverage current_ratio net_margin""",
 )
@@ -445,16 +467,18 @@ PROPOSALS = _dataset(
     need_at_terms_minor     int?   need by sales at the proposed terms, where they are others than those in force and policy ranks terms
     rate_used               str    rate, day and source at which policy's amounts were converted to the account currency
     kept_by                 str    currency_band: the limit stays, since another rate within policy's band would leave it as it is
+    forecast_minor          int?   what counts of the account owner's forecast as need
+    forecast_note           str    how that came about, figure by figure, or why none counts
     """,
     later="""grade_name grade_note secured_minor derivation policy_segment cap_cover_minor cover_caps cover_notes
-    bad_members rate_used kept_by need_at_terms_minor season_peak_minor""",
+    bad_members rate_used kept_by need_at_terms_minor season_peak_minor forecast_minor forecast_note""",
 )
 
 DATASETS: MappingProxyType[str, Dataset] = MappingProxyType(
     {
         d.name: d
         for d in (
-            ITEMS, CUSTOMERS, EXTERNAL, STATEMENTS, REMARKS, COVER, RATES, STATED_TOTALS, ALIASES, QUARANTINE, DUPLICATES,
+            ITEMS, CUSTOMERS, EXTERNAL, STATEMENTS, REMARKS, COVER, FORECASTS, RATES, STATED_TOTALS, ALIASES, QUARANTINE, DUPLICATES,
             FEATURES, GROUPS, SCORES, STATES, PROPOSALS,
         )
     }

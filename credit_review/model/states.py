@@ -257,3 +257,17 @@ class DocumentOfRecord(StrEnum):
     AUTHORITY = "authority"
     SCORECARD = "scorecard"
     MAPPING = "mapping"
+
+
+class ForecastKind(StrEnum):
+    """What a forecast of an account owner states."""
+
+    PEAK = "peak"
+    SALES = "sales"
+
+
+class ForecastEnd(StrEnum):
+    """How a forecast ended: withdrawn before its days began, or over and compared with the ledger."""
+
+    WITHDRAWN = "withdrawn"
+    OVER = "over"

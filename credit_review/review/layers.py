@@ -13,6 +13,7 @@ from credit_review.model.money import Money
 from credit_review.model.records import LimitAccount, LimitChange
 from credit_review.model.states import Layer
 from credit_review.ports import UnitOfWork
+from credit_review.review.seasons import by_season
 from credit_review.review.standing import members_of, no_rate, rates_to
 from credit_review.words import said
 
@@ -70,7 +71,7 @@ def recorded(uow: UnitOfWork, customer_id: str, *, on: date, now: datetime, cont
     codes = {a.currency for a in accounts} | {control}
     rates = rates_to(uow, codes - {currency}, currency, on, now)
     by_id = {a.account_id: a for a in accounts}
-    changes = uow.find(LimitChange, account_id=sorted(by_id), order_by=("account_id", "version"))
+    changes = by_season(uow, uow.find(LimitChange, account_id=sorted(by_id), order_by=("account_id", "version")))
     return Recorded(
         customer_id=customer_id,
         group_id=group,

@@ -4,7 +4,8 @@
 Standard library only, written to be read; it imports nothing of the program that wrote the log. First check the log itself with
 verify_audit.py: this script believes the bodies. It knows five kinds of change: the opening (taken over from the ERP, approval not
 evidenced here), the approved change, the change approved by a rule of the policy, the override (in force first; it lacks approvals until
-they are given afterwards), and the reversal (of a temporary limit on its day, or of an override that was not approved).
+they are given afterwards), and the reversal (of a temporary limit on its day, or of an override that was not approved). A temporary
+limit that recurs ends likewise, and the end of the time between two seasons is a reversal that has it in force again.
 Exit code 0: every change has what it needs. 1: at least one does not, each named with its entry; or the file is no export.
 """
 
@@ -105,7 +106,7 @@ class Log:
         if ended is None or ended["change"] != data["reverses"] or not (due or data["reverses"] in self.waiting):
             self.wrong.append((seq, f"reversal {data['change']} of {account} does not end a temporary limit whose end had come"))
         under = next((c for c in self.changes[account] if c["change"] == data["restores"]), None)
-        if data["restores"] and (under is None or under["to"] != data["to_minor"]):
+        if data["restores"] and (under is None or under["to"] != data["to_minor"] or not holds(under, data["effective_from"])):
             self.wrong.append((seq, f"reversal {data['change']} of {account} does not restore what lies under it"))
         self.change(seq, account, data, "reversal")
 
@@ -115,8 +116,26 @@ class Log:
             self.wrong.append((seq, f"change {data['change']} of {account} does not follow version {before[0]} with {before[1]}"))
         self.kinds[kind] += 1
         until = data.get("effective_to")
-        self.changes[account].append({"change": data["change"], "to": data["to_minor"], "until": until})
+        about = {"from": data["effective_from"], "until": until, "recurs": data.get("recurs_until")}
+        self.changes[account].append({"change": data["change"], "to": data["to_minor"], **about})
         self.limits[account] = (data["version"], data["to_minor"], data["to_terms_days"], data["effective_from"], until, seq)
+
+
+def holds(change, day):
+    """Whether a change holds on a day: in the days it was approved for, or on the same days of a later year while it recurs."""
+    if change["from"] <= day and (change["until"] is None or day < change["until"]):
+        return True
+    if not change["recurs"] or day >= change["recurs"]:
+        return False
+    years = range(1, int(change["recurs"][:4]) - int(change["from"][:4]) + 1)
+    return any(later(change["from"], year, "02-28") <= day < later(change["until"], year, "03-01") for year in years)
+
+
+def later(day, years, instead):
+    """The same day so many years on, `instead` of the 29th of February where there is none."""
+    year, rest = int(day[:4]) + years, day[5:]
+    leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+    return f"{year:04d}-{instead if rest == '02-29' and not leap else rest}"
 
 
 def main():
