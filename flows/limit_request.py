@@ -7,7 +7,7 @@ from datetime import date
 from prefect import flow, tags
 from prefect.states import Completed, State
 
-from tasks import artifacts, assess, buckets, canaries, controls, intake, outcome, prepare, requests, validate
+from tasks import artifacts, assess, buckets, canaries, controls, forecasts, intake, outcome, prepare, requests, validate
 
 
 @flow(name="limit_request", flow_run_name="request for customer {customer_id}", persist_result=False)
@@ -22,14 +22,21 @@ def limit_request(
     emergency: bool = False,
     layer: str = "",
     appeals: str = "",
+    begins: date | None = None,
+    recurs_until: date | None = None,
+    order: str = "",
+    documents: dict[str, str] | None = None,
 ) -> State[str]:
     """Review one customer as of today and propose what the person asks for; that person is its maker and never approves it.
 
     `amount` is as typed, in the currency of the customer's account; empty asks for what the engine finds. `emergency` says that the
     person puts it in force next, to be approved afterwards; the flow itself puts nothing in force. `layer` is a bound that is asked for
     instead of the limit itself: ceiling, segment or group. `appeals` is a refused request that this one appeals against.
+    A temporary limit `begins` today or on a later day, and comes again each year where it `recurs_until` a day. `order` is the order at
+    stake as typed, `documents` are SHA-256 by name.
     """
-    request = requests.understand(config, customer_id, amount, until, terms_days, reason, person_id, emergency, layer, appeals)
+    about = (reason, person_id, emergency, layer, appeals, begins, recurs_until, order, documents)
+    request = requests.understand(config, customer_id, amount, until, terms_days, *about)
     review = requests.open_review(config, request)
     with tags(review.tag), prepare.failing_is_recorded(review):
         prepare.tag_this_run(review)
@@ -41,6 +48,7 @@ def limit_request(
             validate.validate_snapshot(review)
             assess.assess_customers(review)
             assess.propose_limits(review)
+        forecasts.compare(review)
         requests.record(review, request)
         outcome.route_proposals(review)
         summary = outcome.write_report(review)

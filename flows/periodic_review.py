@@ -7,7 +7,7 @@ from datetime import date
 from prefect import flow, tags
 from prefect.states import Completed, State
 
-from tasks import artifacts, assess, buckets, canaries, challenger, controls, intake, outcome, prepare, validate
+from tasks import artifacts, assess, buckets, canaries, challenger, controls, forecasts, intake, outcome, prepare, validate
 
 
 @flow(name="periodic_review", flow_run_name=prepare.run_name, persist_result=False)
@@ -34,6 +34,7 @@ def periodic_review(
             validate.validate_snapshot(review)
             assess.assess_customers(review)
             assess.propose_limits(review)
+        forecasts.compare(review)
         outcome.record_results(review)
         challenger.ride(review)
         outcome.route_proposals(review)

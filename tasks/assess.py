@@ -79,6 +79,7 @@ def measured(plan: Plan, bucket: int, policy: Policy) -> tuple[FeatureResult, ga
         statements=validate.clean(plan, "statements", bucket),
         remarks=validate.clean(plan, "remarks", bucket),
         quarantine=validate.refused_so_far(plan, bucket),
+        forecasts=plan.snapshot.whole("forecasts"),
     )
     found = replace(found, frame=with_layers_in_force(plan, found.frame, customers))
     return found, gate.check("features", found.frame, context=Context(as_of=plan.as_of, grades=policy.grade_names))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from credit_review.adapters import reading
 from credit_review.adapters import snapshot as snapshots
 from credit_review.completeness import HISTORY
 from credit_review.limits.layers import ALL, in_force_on
-from credit_review.model.frames import ALIASES, LAYERS_IN_FORCE
+from credit_review.model.frames import ALIASES, FORECASTS, LAYERS_IN_FORCE, PANDAS
 from credit_review.model.records import (
     AuditHead,
     CreditLimit,
@@ -26,7 +27,7 @@ from credit_review.model.records import (
     Review,
 )
 from credit_review.model.states import Layer, ReviewState
-from credit_review.review import exceptions, lifecycle, manifest, opening
+from credit_review.review import exceptions, forecasts, lifecycle, manifest, opening
 from credit_review.review.lifecycle import BATCH
 from credit_review.words import marked, said
 from tasks import prepare
@@ -63,8 +64,11 @@ def read_and_write(plan: Plan) -> snapshots.Written:
     opened = prepare.services(plan.config)
     policy = plan.workspace.policy()
     with opened.store.read() as uow:
-        known = decided_identities(uow, plan.as_of, lifecycle.review_of(uow, plan.review_id).started_at)
+        started = lifecycle.review_of(uow, plan.review_id).started_at
+        known, foreseen = decided_identities(uow, plan.as_of, started), forecasts_known(uow, started)
     book = reading.read_book(opened.settings, plan.workspace.mappings(), as_of=plan.as_of, policy=policy, known=known)
+    if foreseen is not None:
+        book = replace(book, frames={**book.frames, "forecasts": foreseen})
     return snapshots.write(plan.workspace.snapshots, book, buckets=plan.buckets)
 
 
@@ -76,6 +80,17 @@ def decided_identities(uow: UnitOfWork, day: date, known_at: datetime) -> pd.Dat
     names = list(ALIASES.names)
     rows = [[getattr(f, name) for name in names] for f in facts if identity.by_a_person(f.decided_by)]
     return pd.DataFrame(rows, columns=names).astype("str")
+
+
+def forecasts_known(uow: UnitOfWork, known_at: datetime) -> pd.DataFrame | None:
+    """FORECASTS as known at a moment; None where nobody ever made one, so that a review is as before there were any."""
+    import pandas as pd
+
+    found = forecasts.known_by(uow, known_at)
+    if not found:
+        return None
+    rows = pd.DataFrame([[getattr(one, name) for name in FORECASTS.names] for one in found], columns=list(FORECASTS.names))
+    return rows.astype({c.name: PANDAS[c.dtype] for c in FORECASTS.columns})
 
 
 @task(name="take over limits in force", task_run_name="take over limits in force")

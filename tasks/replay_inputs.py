@@ -33,6 +33,7 @@ OF_SNAPSHOT = {
     "statements": "statements",
     "remarks": "remarks",
     "cover": "cover",
+    "forecasts": "forecasts",
     "rates": "rates",
 }
 """Names that inputs of the snapshot have in the manifest, by dataset."""

@@ -170,18 +170,7 @@ def _requested(run: Replay, past: Past, key: str, step: Step) -> list[Proposal]:
     asked = json.loads(stored.packet_json).get("request") if stored else None
     if engine is None or not asked:
         return []
-    request = requests.Request(
-        customer_id=step.data["customer"],
-        person_id=asked["by"],
-        amount_minor=asked["amount_minor"],
-        reason=asked["reason"],
-        today=_day(step),
-        until=date.fromisoformat(asked["until"]) if asked["until"] else None,
-        terms_days=asked["terms_days"],
-        emergency=bool(asked.get("emergency")),
-        layer=asked.get("layer", ""),
-        appeals=asked.get("appeals", ""),
-    )
+    request = requests.as_kept(asked, step.data["customer"], _day(step))
     return [requests.requested(past, run.review, engine, request, step.at)]
 
 

@@ -12,6 +12,8 @@ from credit_review import authority, completeness, fx, report
 from credit_review.adapters import files
 from credit_review.errors import Refused
 from credit_review.exposure.concentration import concentration
+from credit_review.exposure.forecasts import stated
+from credit_review.forecasts import FEW_CASES, tracked
 from credit_review.hearing import heard
 from credit_review.model.frames import STATES
 from credit_review.model.money import format_minor
@@ -201,6 +203,8 @@ def _data(
         manifest=_inputs(kept),
         manifest_digest=record.manifest_digest,
         concentration=workspace.read_json("concentration.json"),
+        foreseen=tuple((people.get(owner, owner), customer, one) for owner, customer, one in tracked(stated(snapshot.whole("forecasts")))),
+        least_forecasts=policy.limits.need.forecast.least_cases if policy.limits.need.forecast else FEW_CASES,
         run_facts=((said("code"), kept.code_commit), (said("libraries"), kept.lock_sha256[:12]), (said("buckets"), str(plan.buckets))),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from credit_review import receivables
 from credit_review.adapters import reading
@@ -37,14 +37,32 @@ def understand(
     emergency: bool = False,
     layer: str = "",
     appeals: str = "",
+    begins: date | None = None,
+    recurs_until: date | None = None,
+    order: str = "",
+    documents: dict[str, str] | None = None,
 ) -> requests.Request:
     """The request, checked before any work is done for it. Refused when its person may not ask, or it makes no sense.
 
-    `amount` is as typed, in the currency of the customer's account; empty asks for what the engine finds.
+    `amount` and `order` are as typed, in the currency of the customer's account; an empty amount asks for what the engine finds.
+    `documents` are SHA-256 by name.
     """
     opened = prepare.services(config)
+    asked = worded(
+        opened, customer_id, amount, until, terms_days, reason, person_id, emergency=emergency, layer=layer, appeals=appeals,
+        begins=begins, recurs_until=recurs_until, order=order, documents=documents,
+    )  # fmt: skip
+    check(opened, asked)
+    return asked
+
+
+def worded(
+    opened: Services, customer_id: str, amount: str, until: date | None, terms_days: int | None, reason: str, person_id: str, *,
+    order: str = "", documents: dict[str, str] | None = None, **others: Any,
+) -> requests.Request:  # fmt: skip
+    """The request in the figures of the customer's account, not checked yet. Raises BadInput for an unknown customer or a bad amount."""
     currency = _currency(opened, customer_id)
-    asked = requests.Request(
+    return requests.Request(
         customer_id=customer_id,
         person_id=person_id,
         amount_minor=typed(amount, currency) if amount else None,
@@ -52,15 +70,18 @@ def understand(
         today=opened.today(),
         until=until,
         terms_days=terms_days,
-        emergency=emergency,
-        layer=layer,
-        appeals=appeals,
+        order_minor=typed(order, currency) if order else None,
+        documents=tuple(sorted((documents or {}).items())),
+        **others,
     )
+
+
+def check(opened: Services, asked: requests.Request) -> None:
+    """Returns unless the request would be refused by what is known before any work is done for it."""
     requests.require_offered(asked, load(opened.settings.document(opened.settings.policy)))
     with opened.store.read() as uow:
         requests.check_request(uow, asked, opened.clock.now())
         requests.check_possible(uow, asked)
-    return asked
 
 
 def _currency(opened: Services, customer_id: str) -> str:

@@ -62,4 +62,5 @@ def customer_of(plan: Plan, customer_id: str) -> Customer:
         scorecard=workspace.scorecard(),
         rates=rates,
         capabilities=workspace.capabilities(),
+        forecasts=plan.snapshot.whole("forecasts"),
     )

@@ -43,6 +43,25 @@ def newest_of_book(uow: UnitOfWork, on: date) -> Review | None:
     return found[-1] if found else None
 
 
+def owners(data: Path, uow: UnitOfWork, customers: Collection[str], on: date) -> dict[str, tuple[str, str]]:
+    """Account owner, as the ledger names him, and currency of the account of those customers whom the newest review of the book knows.
+
+    Raises Tampered where its files are missing.
+    """
+    review = newest_of_book(uow, on)
+    if review is None:
+        return {}
+    manifest = from_json(review.manifest_json)
+    snapshot = open_snapshot(Workspace(data, review.review_id).snapshots / manifest.snapshot)
+    found: dict[str, tuple[str, str]] = {}
+    for bucket in sorted({bucket_of(one, manifest.bucket_count) for one in customers}):
+        rows = snapshot.frame("customers", bucket)
+        rows = rows[rows["customer_id"].isin(list(customers))]
+        columns = (rows[name].tolist() for name in ("customer_id", "account_owner", "currency"))
+        found |= {customer: (owner, currency) for customer, owner, currency in zip(*columns, strict=True)}
+    return found
+
+
 def beside(data: Path, review: Review, customer_id: str, others: Collection[str], currency: str) -> Beside:
     """Exposures of a customer and the others of its group, and its cover in `currency`. Raises Tampered where files are missing."""
     workspace, manifest = Workspace(data, review.review_id), from_json(review.manifest_json)

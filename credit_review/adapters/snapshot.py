@@ -46,6 +46,7 @@ _ORDER = (
     "statements",
     "remarks",
     "cover",
+    "forecasts",
     "rates",
     "stated_totals",
     "aliases",

@@ -63,6 +63,7 @@ class Action(StrEnum):
     LIMIT_OPENINGS_TIED = "limit.openings_tied"
     LIMIT_APPLIED = "limit.applied"
     LIMIT_REVERTED = "limit.reverted"
+    LIMIT_SEASONS_ENDED = "limit.seasons_ended"
     LIMIT_OVERRIDE = "limit.override"
     OVERRIDE_APPROVED = "override.approved"
     RISK_RAISED = "risk.raised"
@@ -76,6 +77,10 @@ class Action(StrEnum):
     REHEARSAL_PASSED = "rehearsal.passed"
     REHEARSAL_FAILED = "rehearsal.failed"
     REHEARSAL_LAPSED = "rehearsal.lapsed"
+    # forecasts of account owners
+    FORECAST_RECORDED = "forecast.recorded"
+    FORECAST_WITHDRAWN = "forecast.withdrawn"
+    FORECAST_COMPARED = "forecast.compared"
     # notices to customers
     ADVERSE_CLASSIFIED = "adverse.classified"
     ADVERSE_NOTIFIED = "adverse.notified"

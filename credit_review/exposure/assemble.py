@@ -14,6 +14,7 @@ from credit_review import fx, need
 from credit_review import statements as financial
 from credit_review.errors import BadInput
 from credit_review.exposure import backing, balances, quarantined
+from credit_review.exposure import forecasts as foreseen
 from credit_review.exposure.arrays import NO_DAY, Flags, Floats, Ints, day_number, day_numbers, nullable, ratio
 from credit_review.exposure.ledger import CAPABILITIES, NEVER, Ledger, merge_quarantine, read
 from credit_review.exposure.reasons import Reasons
@@ -55,13 +56,14 @@ def features(
     statements: pd.DataFrame | None = None,
     remarks: pd.DataFrame | None = None,
     quarantine: pd.DataFrame | None = None,
+    forecasts: pd.DataFrame | None = None,
 ) -> FeatureResult:
     """FEATURES of every customer of `customers`, in account currency, whatever the order of the input rows.
 
     `capabilities` names what the source states (CAPABILITIES); figures that need something else read not computable. `statements` are
     STATEMENTS; of customers that have a row of them in quarantine none count. `remarks` are REMARKS, which count where policy says so.
     `quarantine` is the QUARANTINE frame of validation: rows that could raise exposure are added at their absolute amount where policy
-    allows it.
+    allows it. `forecasts` are FORECASTS of the whole book, which count as need where policy says so.
     Amounts in another currency than the account's are converted at the as_of rate, half-even once an amount; a row without a rate is
     quarantined and left out, and its customer's `not_computable` says so. Fractions are rounded to 6 decimals, days late to 4.
     Raises BadInput on an unknown capability, an unknown document kind, a customer that stands twice or an amount out of range.
@@ -76,12 +78,15 @@ def features(
     backed = backing.cover(
         cover, master, exposure, as_of=as_of, rates=rates, oldest=open_now.oldest_dpd, ledger=found.ledger, policy=policy
     )
+    past = balances.behaviour(found.ledger, count, as_of=as_of)
+    peak, rule = past.peak if "cleared_items" in capabilities else np.zeros(count, dtype=np.int64), policy.limits.need.forecast
     bucket = _Bucket(
         as_of=as_of,
         has=frozenset(capabilities),
         master=master,
         open_now=open_now,
-        past=balances.behaviour(found.ledger, count, as_of=as_of),
+        past=past,
+        foreseen=foreseen.needed(forecasts, master, peak, as_of=as_of, rule=rule, rates=rates),
         season=_season(found.ledger, count, as_of, policy),
         exposure=exposure,
         held=held,
@@ -105,6 +110,7 @@ class _Bucket:
     open_now: balances.Balances
     past: balances.Behaviour
     season: Ints | None
+    foreseen: foreseen.Forecasts
     exposure: Ints
     held: Ints
     backed: backing.Cover
@@ -215,6 +221,8 @@ def _past_columns(b: _Bucket, reasons: Reasons) -> dict[str, Any]:
         "sales_12m_minor": nullable(past.sales, np.full(count, not sells)),
         "peak_balance_minor": nullable(past.peak, np.full(count, not clears)),
         "season_peak_minor": nullable(past.peak if b.season is None else b.season, np.full(count, b.season is None or not clears)),
+        "forecast_minor": nullable(b.foreseen.minor, ~b.foreseen.known),
+        "forecast_note": pd.Series(b.foreseen.notes, dtype="str"),
         "need_minor": nullable(needed, no_terms | (not sells)),
         "months_on_book": np.where(no_start, np.nan, np.round((today - start) / DAYS_A_MONTH, 2)),
         "last_invoice_days": np.where(never_bought | (not sells), np.nan, today - past.last_invoice),

@@ -128,6 +128,7 @@ OTHERWISE_WORDS: MappingProxyType[str, str] = MappingProxyType(
 
 BY_PEAK = marked("need {amount} (highest balance of 12 months) x {factor} (grade {grade})")
 BY_SEASON = marked("need {amount} (highest balance of the season) x {factor} (grade {grade})")
+BY_FORECAST = marked("need {amount} (forecast of the account owner) x {factor} (grade {grade})")
 BY_NEED = marked("need {amount} x {factor} (grade {grade})")
 BY_EXPOSURE = marked("need not computable: exposure {amount} x {factor} (grade {grade})")
 BY_PART = marked("need not computable: exposure {amount} x {part} x {factor} (grade {grade})")
@@ -140,7 +141,8 @@ NOTHING = marked("class {status}: no credit")
 MAY_FALL = marked("need not computable: the limit in force may stay or fall")
 STAYS = marked("no grade: the limit in force stays")
 FORMULAS = (
-    BY_PEAK, BY_SEASON, BY_NEED, BY_PART, BY_EXPOSURE, RULE_BY_EXPOSURE, RULE_MAY_FALL, BY_RULE, STARTS, FALLS, NOTHING, MAY_FALL, STAYS,
+    BY_PEAK, BY_SEASON, BY_FORECAST, BY_NEED, BY_PART, BY_EXPOSURE, RULE_BY_EXPOSURE, RULE_MAY_FALL, BY_RULE, STARTS, FALLS, NOTHING,
+    MAY_FALL, STAYS,
 )  # fmt: skip
 """The formula in words with its figures, as PROPOSALS.formula holds it."""
 

@@ -77,6 +77,9 @@ def _start(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         )
     if _known(row.get("season_peak_minor")) is not None:
         yield said("Highest balance of the season"), _amount(row, "season_peak_minor")
+    if row.get("forecast_note"):
+        amount = said("not counted") if _known(row.get("forecast_minor")) is None else _amount(row, "forecast_minor")
+        yield said("Forecast of the account owner"), said("{amount}: {how}", amount=amount, how=heard(str(row["forecast_note"])))
     yield from _derivation(row)
     result = _known(row["formula_minor"])
     formula = heard_as(str(row["formula"]), FORMULAS)

@@ -147,6 +147,7 @@ def _reviewed(rows: Rows, rules: Rules, top: Flags, bad: pd.Series[str], moved: 
         | _effects(rows, rules, result)
         | {"reason_codes": _reasons(rows, rules, classes), "bad_members": bad}
         | {"need_at_terms_minor": _need_at_terms(rows, rules, result), "season_peak_minor": rows.season_peak.column()}
+        | {"forecast_minor": rows.forecast.column(), "forecast_note": rows.features["forecast_note"]}
         | {"rate_used": _rates_used(rows, rules)}
         | {"kept_by": pd.Series(np.where(kept & (result.bounded != rows.limit.value), codes.CURRENCY_BAND, ""), dtype="str")}
     )
@@ -421,15 +422,17 @@ def _formula_texts(rows: Rows, rules: Rules, classes: engine.Classes, caps: engi
     by_peak = (rows.need.value > rows.need_by_terms.otherwise(-1)).tolist()
     own = rules.formula
     rule = codes.BY_RULE.format(expression=" ".join(own.steps[-1].text.split())) if own else ""
-    by_season = (rows.season_peak.known & (rows.season_peak.value == rows.need.value)).tolist()
+    by_season = rows.season_peak.known & (rows.season_peak.value == rows.need.value)
+    by_forecast = rows.forecast.known & (rows.forecast.value == rows.need.value)
+    above = np.select([by_forecast, by_season], [codes.BY_FORECAST, codes.BY_SEASON], codes.BY_PEAK).tolist()
     said: list[str] = []
     texts, places = amount_texts(shown, unit), (rows.currency.tolist(), rows.grade.tolist(), rows.status.tolist())
-    for kind, text, c, g, s, peak, season in zip(kinds.tolist(), texts, *places, by_peak, by_season, strict=True):
+    for kind, text, c, g, s, peak, by_balance in zip(kinds.tolist(), texts, *places, by_peak, above, strict=True):
         amount = f"{text} {rows.currencies[c]}"
         if kind == _NEED and own:
             said.append(rule)
         elif kind == _NEED:
-            by_need = (codes.BY_SEASON if season else codes.BY_PEAK) if peak else codes.BY_NEED
+            by_need = by_balance if peak else codes.BY_NEED
             said.append(by_need.format(amount=amount, factor=factors[g], grade=names[g]))
         elif kind == _EXPOSURE:
             said.append(by_exposure.format(amount=amount, part=f"{extra:.2f}", factor=factors[g], grade=names[g]))

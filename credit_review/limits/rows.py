@@ -35,6 +35,7 @@ class Rows:
     need_by_terms: Maybe
     peak_balance: Maybe
     season_peak: Maybe
+    forecast: Maybe
     need: Maybe
     exposure: Ints
     segment: pd.Series[Any]
@@ -98,7 +99,8 @@ def gather(features: pd.DataFrame, scores: pd.DataFrame, states: pd.DataFrame, *
     code, codes = pd.factorize(found["currency"], sort=True)
     by_terms, peak = Maybe.of(found["need_minor"]), Maybe.of(found["peak_balance_minor"])
     season = Maybe.of(found["season_peak_minor"])
-    least = larger(by_terms, season)
+    forecast = Maybe.of(found["forecast_minor"])
+    least = larger(larger(by_terms, season), forecast)
     return Rows(
         ids=ids,
         features=found,
@@ -113,6 +115,7 @@ def gather(features: pd.DataFrame, scores: pd.DataFrame, states: pd.DataFrame, *
         need_by_terms=by_terms,
         peak_balance=peak,
         season_peak=season,
+        forecast=forecast,
         need=larger(least, peak) if policy.limits.need.at_least_peak_balance else least,
         exposure=found["exposure_minor"].to_numpy(dtype=np.int64),
         segment=states.set_index("customer_id")["policy_segment"].reindex(ids).fillna("").astype("str").reset_index(drop=True),

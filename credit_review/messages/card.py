@@ -189,6 +189,8 @@ def _asked(who: str, to: Money, had: Money | None, proposal: Proposal, words: Wo
     if layer not in (Layer.BASE, Layer.TEMPORARY):
         return _asked_bound(who, to, had, LAYER_WORDS[layer], proposal.effective_to)
     if (end := proposal.effective_to) is not None:
+        if (later := _dated(proposal, end)) is not None:
+            return said("{who}: temporary limit {to} {when}", who=who, to=to, when=later)
         if had is None:
             return said("{who}: temporary limit {to} until {day}", who=who, to=to, day=end)
         return said("{who}: temporary limit {to} until {day} (now {had})", who=who, to=to, day=end, had=had)
@@ -205,6 +207,16 @@ def _asked(who: str, to: Money, had: Money | None, proposal: Proposal, words: Wo
         text = marked("{who}: {had} to {to} ({change}), terms {before} to {after}")
         return said(text, who=who, had=had, to=to, change=change, before=before, after=after)
     return said("{who}: {had} to {to} ({change})", who=who, had=had, to=to, change=change)
+
+
+def _dated(proposal: Proposal, end: date) -> str | None:
+    """From when until when a temporary limit holds, where it was asked for from a day on, and how long it recurs; None for any other."""
+    request = json.loads(proposal.packet_json).get("request") or {}
+    days = {"since": proposal.effective_from, "day": end}
+    if request.get("recurs_until"):
+        until = date.fromisoformat(request["recurs_until"])
+        return said("from {since} until {day}, and on the same days of each year until {until}", **days, until=until)
+    return said("from {since} until {day}", **days) if request.get("begins") else None
 
 
 def _asked_bound(who: str, to: Money, had: Money | None, kind: str, end: date | None) -> str:
@@ -232,8 +244,21 @@ def figures(packet: Mapping[str, Any], words: Words) -> list[tuple[str, str]]:
         found.append((w.say(said("Effect")), w.say(effect_line(packet))))
     if packet["exceptional"]:
         found.append((w.say(said("Needs a person")), w.say(_exceptions(packet))))
-    if packet.get("request"):
-        found.append((w.say(said("Asked because")), packet["request"]["reason"]))
+    return [*found, *_request(packet, w)]
+
+
+def _request(packet: Mapping[str, Any], w: Words, *, letters: int = 0) -> list[tuple[str, str]]:
+    """What the person who asked gave: why, the order at stake, documents by name and the first digits of their SHA-256."""
+    request = packet.get("request")
+    if not request:
+        return []
+    cut = (lambda text: cleaned(text, letters)) if letters else str
+    found = [(w.say(said("Asked because")), cut(request["reason"]))]
+    if request.get("order_minor") is not None:
+        found.append((w.say(said("Order at stake")), w.money(request["order_minor"], packet["currency"])))
+    if request.get("documents"):
+        names = [f"{name} ({sha256[:12]})" for name, sha256 in request["documents"]]
+        found.append((w.say(said("Documents")), cut(w.say(listed(names)))))
     return found
 
 
@@ -251,8 +276,9 @@ def _first_look(view: View, packet: Mapping[str, Any], room: _Room) -> Iterator[
     if view.begins is not None and view.proposal.state in (ProposalState.PENDING, ProposalState.APPROVED):
         override = said("in force since {day}, before its approval; rejected, or not approved in time, it is taken back", day=view.begins)
         yield w.say(said("Emergency")), w.say(override)
-    request = [(w.say(said("Asked because")), cleaned(packet["request"]["reason"], room.letters))] if packet.get("request") else []
-    yield from [*request, *_voices(view, packet, room)][-room.voices :]
+    asked_for = _request(packet, w, letters=room.letters)
+    yield from asked_for[1:]
+    yield from [*asked_for[:1], *_voices(view, packet, room)][-room.voices :]
 
 
 def _voices(view: View, packet: Mapping[str, Any], room: _Room) -> list[tuple[str, str]]:

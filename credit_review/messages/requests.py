@@ -18,11 +18,11 @@ from credit_review.policy.formula.vocabulary import INPUTS
 from credit_review.words import Words, listed, marked, said
 
 REQUEST_FORM = "credit_review_request_form"
-CUSTOMER, AMOUNT, UNTIL, TERMS, REASON = "customer", "amount", "until", "terms", "reason"
+CUSTOMER, AMOUNT, UNTIL, TERMS, REASON, ORDER = "customer", "amount", "until", "terms", "reason", "order"
 
 
 def request_form(words: Words) -> Block:
-    """Customer, amount, end, terms and reason."""
+    """Customer, amount, end, terms, order at stake and reason."""
     w = words
     hint = w.say(said("In the currency of the customer's account; empty: what the review finds"))
     number = {"type": "number_input", "action_id": INPUT, "is_decimal_allowed": False, "min_value": "0", "max_value": "3650"}
@@ -31,6 +31,7 @@ def request_form(words: Words) -> Block:
         field(AMOUNT, w.say(said("Limit asked for")), text_input(INPUT, longest=40), optional=True, hint=hint),
         field(UNTIL, w.say(said("Only until (empty: for good)")), {"type": "datepicker", "action_id": INPUT}, optional=True),
         field(TERMS, w.say(said("Payment terms, days net")), number, optional=True),
+        field(ORDER, w.say(said("Order at stake")), text_input(INPUT, longest=40), optional=True, hint=w.say(said("In the same currency"))),
         field(REASON, w.say(said("Why the customer needs it")), text_input(INPUT, multiline=True, shortest=3)),
     ]
     title = w.say(said("Ask for a limit"))

@@ -184,6 +184,26 @@ REMARKS = _dataset(
     """,
 )
 
+FORECASTS = _dataset(
+    "forecasts",
+    "forecast_id",
+    """
+    forecast_id   str   id of the forecast
+    customer_id   str   our id
+    owner_id      str   person whose forecast it is
+    kind          str   peak: highest balance; sales: sales of its days with payment terms
+    amount_minor  int   the balance, or the sales
+    currency      str   ISO 4217 code of both amounts
+    terms_days    int?  net days of those sales
+    valid_from    date  first day it speaks of
+    valid_to      date  day before which its last day lies
+    recorded_on   date  day on which it was recorded, UTC
+    recorded_at   str   moment at which it was recorded, UTC
+    actual_minor  int?  highest balance of its days by the ledger of a later review; missing while not compared
+    """,
+    bucketed=False,
+)
+
 RATES = _dataset(
     "rates",
     "rate_date base quote",
@@ -327,8 +347,10 @@ FEATURES = _dataset(
     pool_minor                 int?   group limit in force then: a shared pool of all members
     layers_converted           str    which of these are kept in another currency: amount, rate, day and source, sentences joined by |
     layers_unknown             str    why one of them cannot be compared with the account
+    forecast_minor             int?   what counts of the account owner's forecast as need; missing where none does
+    forecast_note              str    how that came about, figure by figure, or why none counts
     """,
-    later="""entity_limit_minor ceiling_minor segment_limit_minor pool_minor layers_converted layers_unknown
+    later="""forecast_minor forecast_note entity_limit_minor ceiling_minor segment_limit_minor pool_minor layers_converted layers_unknown
     season_peak_minor cover_cap_minor cover_caps cover_notes
     remarks company_kind statements_audited statements_age_days altman_model altman_score altman_zone altman_z2 altman_z2_trend
     equity_ratio interest_coverage current_ratio net_margin""",
@@ -465,8 +487,11 @@ PROPOSALS = _dataset(
     pool_minor              int?   the shared pool itself
     pool_free_minor         int?   what the other members of the group leave of it; missing where a member's exposure has no rate
     layers_converted        str    layers kept in another currency: amount, rate, day and source, sentences joined by |
+    forecast_minor          int?   what counts of the account owner's forecast as need
+    forecast_note           str    how that came about, figure by figure, or why none counts
     """,
-    later="""cap_entity_minor cap_ceiling_minor cap_segment_minor cap_pool_minor pool_minor pool_free_minor layers_converted
+    later="""forecast_minor forecast_note cap_entity_minor cap_ceiling_minor cap_segment_minor cap_pool_minor pool_minor pool_free_minor
+    layers_converted
     grade_name grade_note secured_minor derivation policy_segment cap_cover_minor cover_caps cover_notes
     bad_members rate_used kept_by need_at_terms_minor season_peak_minor""",
 )
@@ -475,7 +500,7 @@ DATASETS: MappingProxyType[str, Dataset] = MappingProxyType(
     {
         d.name: d
         for d in (
-            ITEMS, CUSTOMERS, EXTERNAL, STATEMENTS, REMARKS, COVER, RATES, STATED_TOTALS, ALIASES, QUARANTINE, DUPLICATES,
+            ITEMS, CUSTOMERS, EXTERNAL, STATEMENTS, REMARKS, COVER, FORECASTS, RATES, STATED_TOTALS, ALIASES, QUARANTINE, DUPLICATES,
             FEATURES, GROUPS, SCORES, STATES, PROPOSALS,
         )
     }

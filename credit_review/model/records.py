@@ -506,6 +506,17 @@ class LimitChange:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SeasonsEnded:
+    """A fact: the limit that a change made recurs no more [key: change_id]; no season of it begins on `from_day` or later."""
+
+    change_id: str
+    from_day: date
+    ended_by: str
+    reason: str
+    ended_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CreditLimit:
     """The limit in force [key: account_id]. (account_id, version, amount_minor) refers to a limit change, so a stray edit is refused."""
 
@@ -779,6 +790,46 @@ class CustomerLetter:
     settled_by: str
     settled_at: datetime | None
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecast:
+    """A fact: what an account owner expects a customer to owe, or to buy, in [valid_from, valid_to) [key: forecast_id].
+
+    `kind` is of `states.ForecastKind`: the highest balance (peak), or sales with payment terms of `terms_days` net. `source` is the
+    SHA-256 of the file it came in, else empty.
+    """
+
+    forecast_id: str
+    customer_id: str
+    owner_id: str
+    kind: str
+    amount_minor: int
+    currency: str
+    terms_days: int | None
+    valid_from: date
+    valid_to: date
+    reason: str
+    source: str
+    recorded_by: str
+    recorded_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForecastOutcome:
+    """A fact: how a forecast ended, once [key: forecast_id]: withdrawn by a person before its days began, or compared with the ledger.
+
+    `kind` is of `states.ForecastEnd`. `actual_minor` is the highest balance of its days, minor units of its currency, by the ledger of
+    `review_id`; None when withdrawn.
+    """
+
+    forecast_id: str
+    kind: str
+    actual_minor: int | None
+    review_id: str | None
+    ended_by: str
+    reason: str
+    recorded_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -332,3 +332,17 @@ class LetterState(StrEnum):
     DRAFT = "draft"
     SENT = "sent"
     DROPPED = "dropped"
+
+
+class ForecastKind(StrEnum):
+    """What a forecast of an account owner states."""
+
+    PEAK = "peak"
+    SALES = "sales"
+
+
+class ForecastEnd(StrEnum):
+    """How a forecast ended: withdrawn before its days began, or over and compared with the ledger."""
+
+    WITHDRAWN = "withdrawn"
+    OVER = "over"

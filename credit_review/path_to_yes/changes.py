@@ -26,8 +26,8 @@ class Customer:
     """One customer as its review read it, and the rules of that review.
 
     Its rows of ITEMS, CUSTOMERS (with the limit in force), EXTERNAL, STATEMENTS, REMARKS, COVER and QUARANTINE after validation, its STATES
-    row, the book's GROUPS, and the grade of its last review (empty where there is none). `layers` are its features LAYER_AMOUNTS and
-    LAYER_TEXTS, and `others_owe` what the other members of its group owe of a shared pool; nothing of these changes.
+    row, the book's GROUPS and FORECASTS, and the grade of its last review (empty where there is none). `layers` are its features
+    LAYER_AMOUNTS and LAYER_TEXTS, and `others_owe` what the other members of its group owe of a shared pool; nothing of these changes.
     """
 
     items: pd.DataFrame
@@ -47,6 +47,7 @@ class Customer:
     capabilities: Collection[str]
     layers: Mapping[str, Any] = field(default_factory=dict)
     others_owe: int | None = None
+    forecasts: pd.DataFrame | None = None
 
     @property
     def currency(self) -> str:
@@ -111,6 +112,7 @@ def after(customer: Customer, changes: Sequence[Change]) -> pd.DataFrame:
         statements=_each(customer.statements, names, as_is, lambda rows, _: rows),
         remarks=_each(customer.remarks, names, as_is, lambda rows, _: rows),
         quarantine=_each(customer.quarantine, names, as_is, lambda rows, _: rows),
+        forecasts=_foreseen(customer, names),
     ).frame
     features = features.assign(**customer.layers).astype(features.dtypes.to_dict())
     previous = pd.Series(customer.previous, index=names, dtype="str")
@@ -133,6 +135,15 @@ def _each(
     parts = [made[value] for value in values]
     ids = np.repeat(np.array(names, dtype=object), [len(part) for part in parts])
     return pd.concat(parts, ignore_index=True).assign(customer_id=pd.Series(ids, dtype="str"))
+
+
+def _foreseen(customer: Customer, names: Sequence[str]) -> pd.DataFrame | None:
+    """The forecasts, and those of the customer that are not over once more under each id; who is right how often stays the same."""
+    known = customer.forecasts
+    if known is None or known.empty:
+        return known
+    mine = known[(known["customer_id"] == str(customer.customers["customer_id"].iloc[0])) & known["actual_minor"].isna()]
+    return pd.concat([known, _each(mine, names, [None] * len(names), lambda rows, _: rows)], ignore_index=True)
 
 
 def _paid(items: pd.DataFrame, keys: tuple[str, ...], customer: Customer) -> pd.DataFrame:

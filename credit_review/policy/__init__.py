@@ -6,6 +6,7 @@ Every field is described in docs/policy-reference.md. No pandas here: the comman
 """
 
 from credit_review.policy.adverse import AdverseRules as AdverseRules
+from credit_review.policy.amounts import ForecastRule as ForecastRule
 from credit_review.policy.amounts import LimitRules as LimitRules
 from credit_review.policy.classes import ClassRule as ClassRule
 from credit_review.policy.classes import Exclude as Exclude

@@ -85,14 +85,31 @@ class Caps(Part):
     security: SecurityRule = SecurityRule(raises_caps_by=Decimal(0))
 
 
+class ForecastRule(Part):
+    """How a dated forecast of the account owner counts as need: recorded at most `max_age_days` before the as-of date, for days that begin
+    at most `ahead_days` after it.
+
+    It counts by its owner's median of actual over forecast, at most 1, once there are `least_cases`; by `untested_factor` before that;
+    and never above `at_most_of_peak` x the highest balance of 12 months.
+    """
+
+    max_age_days: Positive
+    ahead_days: Annotated[int, Field(ge=0, le=366)]
+    at_most_of_peak: Factor
+    least_cases: Positive
+    untested_factor: Fraction
+
+
 class NeedRules(Part):
     """What need is: the figure by sales and terms, or the highest balance of 12 months where that is larger and policy says so.
 
     `season_days`: need is never below the highest balance of the last so many days, nor of as many ahead of the same day a year ago.
+    `forecast`: nor below what counts of the account owner's forecast; without it none counts.
     """
 
     at_least_peak_balance: bool
     season_days: Annotated[int, Field(ge=0, le=180)] = 0
+    forecast: ForecastRule | None = None
 
 
 class WithoutNeed(Part):

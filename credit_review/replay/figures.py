@@ -74,6 +74,8 @@ NAMES: Mapping[str, str] = {
     "kept_by": marked("why the limit was kept"),
     "rate_used": marked("rate of policy's amounts"),
     "season_peak_minor": marked("highest balance of the season"),
+    "forecast_minor": marked("need by the account owner's forecast"),
+    "forecast_note": marked("how the forecast counts"),
     "need_at_terms_minor": marked("need at the proposed terms"),
     "cover_caps": marked("cap by cover on days to come"),
     "cover_notes": marked("cover that does not count"),

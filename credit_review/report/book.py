@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from credit_review.forecasts import bias
 from credit_review.hearing import heard
 from credit_review.limits.layer_words import SHARED_POOL
 from credit_review.model.money import EXPONENTS, Money
@@ -164,6 +165,23 @@ def concentration_tables(data: ReportData) -> list[tuple[str, Table]]:
     for title, name in parts:
         tables.append((title, _concentrated(title, [(_key(row), row) for row in found[name]], found, "")))
     return tables
+
+
+def foreseen_tables(data: ReportData) -> list[tuple[str, Table]]:
+    """How right the forecasts of account owners were, by owner and customer; nothing where none was compared with a ledger yet."""
+    if not data.foreseen:
+        return []
+    headings = (
+        said("Owner"), said("Customer"), num(said("Cases")), num(said("Actual over forecast")), num(said("Owed less")),
+        num(said("Owed more")), said("Bias"),
+    )  # fmt: skip
+    rows = [
+        ["" if customer else owner, customer or said("all"), count(one.cases), DASH if one.ratio is None else str(one.ratio),
+         count(one.less), count(one.more), "" if customer else bias(one, data.least_forecasts)]
+        for owner, customer, one in data.foreseen
+    ]  # fmt: skip
+    note = said("Highest balance by a later ledger over the one foreseen: the median, as known when this review started.")
+    return [(said("Forecasts of account owners"), Table(headings, rows, note=note))]
 
 
 def _key(row: Any) -> str:

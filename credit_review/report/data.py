@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from credit_review.forecasts import FEW_CASES, Track
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -171,6 +173,8 @@ class ReportData:
     - `assumptions`: whole sentences declared in the mapping; `warnings`: further sentences the caller wants read first.
     - `notes`: sentences on how the data was read, shown under Data read.
     - `concentration`: `exposure.concentration.concentration` of the book; None where it was not computed.
+    - `foreseen`: how right account owners' forecasts were, by name of the owner and customer (empty: all of them), as known to the review;
+      `least_forecasts` is the number of cases below which nothing is said of an owner.
     - `run_facts`: label and text (code commit, buckets, seed, durations).
     """
 
@@ -205,3 +209,5 @@ class ReportData:
     manifest_digest: str = ""
     run_facts: tuple[tuple[str, str], ...] = ()
     concentration: Mapping[str, Any] | None = None
+    foreseen: tuple[tuple[str, str, Track], ...] = ()
+    least_forecasts: int = FEW_CASES

@@ -99,7 +99,7 @@ def _views(data: ReportData) -> dict[str, Any]:
         warnings=headline.warnings(data),
         portfolio=book.portfolio_table(data),
         groups=book.groups_table(data),
-        concentration=book.concentration_tables(data),
+        concentration=[*book.concentration_tables(data), *book.foreseen_tables(data)],
         limits=book.limits_table(data),
         plots=book.plots(data, grades, counts),
         migration=book.migration_words(counts),

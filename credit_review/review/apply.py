@@ -16,7 +16,6 @@ from credit_review.authority import Code, Judgement, Standing, approvals, by_rul
 from credit_review.calendar import WEEKDAYS, WorkingCalendar
 from credit_review.errors import BadInput, Conflict, CreditReviewError, Refused
 from credit_review.fx import MissingRate
-from credit_review.limits.layers import in_force_on
 from credit_review.model.records import CreditLimit, LimitAccount, LimitChange, OutboxEntry, Proposal, RiskKept
 from credit_review.model.states import ChangeKind, OutboxState, ProposalState
 from credit_review.ports import Clock, Entry, Store, UnitOfWork
@@ -29,6 +28,7 @@ from credit_review.review.naming import short_id
 from credit_review.review.order_hand_off import owe_orders
 from credit_review.review.outbox import APPLY, apply_key
 from credit_review.review.owners import notice_days, owe_owner_change, takes_effect
+from credit_review.review.seasons import RECURS_UNTIL, lies_under, recurs_until
 from credit_review.review.standing import gather, lock_group, matrix_in_force, no_rate
 from credit_review.words import said
 
@@ -165,17 +165,20 @@ def _put_in_force(
     uow: UnitOfWork, standing: Standing, approvers: Sequence[tuple[str, str | None]], begins: date, now: datetime, zone: tzinfo, by: str
 ) -> Applied:
     proposal = standing.proposal
+    packet = json.loads(proposal.packet_json)
     change = change_of(standing, begins, now, by)
     end(uow, proposal, ProposalState.APPLIED, code="applied", now=now)
     store_change(uow, change, now, zone)
+    recurs = recurs_until(packet)
     data = {
         **change_data(change),
+        **({RECURS_UNTIL: recurs.isoformat()} if recurs else {}),
         "proposal": proposal.proposal_id,
         "review": proposal.review_id,
         "customer": proposal.customer_id,
         "currency": proposal.currency,
         "digest": proposal.digest,
-        "notice_working_days": notice_days(json.loads(proposal.packet_json)),
+        "notice_working_days": notice_days(packet),
         "approvers": _named(approvers),
         "rule": proposal.straight_through_rule if by_rule(standing) else None,
         "policy": proposal.policy_digest,
@@ -321,7 +324,8 @@ def _put_off(store: Store, entry: OutboxEntry, error: CreditReviewError, now: da
 def revert(uow: UnitOfWork, account_id: str, now: datetime, *, zone: tzinfo = UTC, by: str = APPLIER) -> LimitChange | None:
     """The reversal, not committed, of a limit whose end has come; None when the limit in force has none or it has not come.
 
-    It restores what lies under it: the newest earlier change that still holds on that day, or no limit on file.
+    It restores what lies under it: the newest earlier change that still holds on that day, the season of a limit that recurs included,
+    or no limit on file, until the next season begins.
     """
     today = now.astimezone(zone).date()
     account = uow.get(LimitAccount, account_id=account_id, lock=True)
@@ -351,10 +355,10 @@ def take_back(uow: UnitOfWork, proposal: Proposal, now: datetime, *, zone: tzinf
 def _ended_change(
     uow: UnitOfWork, account: LimitAccount, why: Mapping[str, str], now: datetime, today: date, zone: tzinfo, by: str
 ) -> LimitChange:
-    """Ends the newest change of an account: what lies under it is in force again."""
+    """Ends the newest change of an account: what lies under it is in force again, until it ends or a season begins."""
     changes = uow.find(LimitChange, account_id=account.account_id, order_by=("version",))
-    under = in_force_on(changes[:-1], today)
-    change = _reversal(changes[-1], under, today, now, by)
+    under, until = lies_under(uow, changes, today)
+    change = _reversal(changes[-1], under, until, today, now, by)
     store_change(uow, change, now, zone)
     owe_owner_change(uow, change, now)
     data = {**change_data(change), "reverses": changes[-1].change_id, "restores": under.change_id if under else None, **why}
@@ -363,7 +367,7 @@ def _ended_change(
     return change
 
 
-def _reversal(ended: LimitChange, under: LimitChange | None, today: date, now: datetime, by: str) -> LimitChange:
+def _reversal(ended: LimitChange, under: LimitChange | None, until: date | None, today: date, now: datetime, by: str) -> LimitChange:
     return LimitChange(
         change_id=short_id("c", "reversal", ended.change_id),
         account_id=ended.account_id,
@@ -377,7 +381,7 @@ def _reversal(ended: LimitChange, under: LimitChange | None, today: date, now: d
         old_terms_days=ended.new_terms_days,
         new_terms_days=under.new_terms_days if under else None,
         effective_from=today,
-        effective_to=under.effective_to if under else None,
+        effective_to=until,
         applied_by=by,
         applied_at=now,
     )

@@ -14,6 +14,7 @@ from credit_review.model.money import Money
 from credit_review.model.records import LimitAccount, LimitChange
 from credit_review.model.states import Layer
 from credit_review.ports import UnitOfWork
+from credit_review.review.seasons import by_season
 from credit_review.review.standing import members_of, no_rate, rates_to
 from credit_review.words import said
 
@@ -84,7 +85,7 @@ def recorded_many(
         owing[account.subject_id].add(account.currency)
     every = sorted({a.account_id for some in (*own.values(), *shared.values()) for a in some})
     changes = defaultdict(list)
-    for change in uow.find(LimitChange, account_id=every, order_by=("account_id", "version")) if every else []:
+    for change in by_season(uow, uow.find(LimitChange, account_id=every, order_by=("account_id", "version"))) if every else []:
         changes[change.account_id].append(change)
     known: dict[tuple[str, frozenset[str]], RateTable] = {}
     found: dict[str, Recorded | CreditReviewError] = {}

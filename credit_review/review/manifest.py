@@ -23,7 +23,7 @@ class Manifest:
 
     Fixed when the review starts: everything down to `lock_sha256` and the governed documents (`mappings` by source name, `policy`,
     `authority`, `delegations`, `calendars`, `scorecard`). Known once the snapshot is written, and never changed after: `snapshot`,
-    `ledger`, `customers` (master with groups), `identities`, `external`, `statements`, `remarks`, `cover`, `rates`,
+    `ledger`, `customers` (master with groups), `identities`, `external`, `statements`, `remarks`, `cover`, `forecasts`, `rates`,
     `limits` (in force), `layers` (that bound them; empty where none was in force), `history` (earlier outcomes with the grades they
     gave, deferrals, exclusions).
     """
@@ -52,6 +52,7 @@ class Manifest:
     statements: str = ""
     remarks: str = ""
     cover: str = ""
+    forecasts: str = ""
     rates: str = ""
     limits: str = ""
     layers: str = ""
@@ -95,8 +96,8 @@ class Manifest:
         return whole
 
 
-OPTIONAL_INPUTS = ("statements", "remarks")
-"""Datasets that a source may hand over or not."""
+OPTIONAL_INPUTS = ("statements", "remarks", "forecasts")
+"""Datasets that a source may hand over or not, and forecasts, which account owners may have made."""
 
 SNAPSHOT_INPUTS = (
     "snapshot", "ledger", "customers", "identities", "external", *OPTIONAL_INPUTS, "cover", "rates", "limits", "layers", "history",

@@ -7,14 +7,16 @@ person who asks is its proposer and maker, and that it never goes straight throu
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from typing import Any
 
 from credit_review.audit import canonical
 from credit_review.authority import APPEAL
 from credit_review.errors import BadInput, Refused
 from credit_review.limits.layers import ALL
+from credit_review.limits.seasons import MOST_YEARS, years_on
 from credit_review.model.money import format_minor
 from credit_review.model.records import CreditLimit, Decision, InboxEntry, LimitAccount, Maker, OutboxEntry, Proposal, Review
 from credit_review.model.states import OPEN_PROPOSAL_STATES, Layer, ProposalState, ReviewKind, ReviewState, Verdict
@@ -27,6 +29,7 @@ from credit_review.review.manifest import from_json
 from credit_review.review.naming import proposal_id
 from credit_review.review.outbox import REQUEST, message_key, owe_messages, owe_updates, to_person
 from credit_review.review.propose import ProposalDraft, account_entry, account_of, created_entry, direction_of, proposal_record, unchanged
+from credit_review.review.seasons import RECURS_UNTIL
 from credit_review.words import packed, said, unpacked
 
 STOPPED = said("it stopped; the risk team finds the cause in the run")
@@ -52,6 +55,10 @@ class Request:
     `terms_days` None keeps the terms. `today` is the company's day. `emergency`: it is put in force before it is approved. `layer` is
     empty for the limit itself (base, or temporary with an end), else a bound: ceiling, segment or group, whose shared pool it is.
     `appeals` is the refused request that this one appeals against, decided by others than those who refused it.
+
+    `begins` is the first day of a temporary limit (None: today), `recurs_until` says that it comes again on the same days of each year,
+    and before which day its last season begins. `order_minor` is the order at stake, in the currency of the account; `documents` are
+    names and SHA-256 of what supports it.
     """
 
     customer_id: str
@@ -64,11 +71,60 @@ class Request:
     emergency: bool = False
     layer: str = ""
     appeals: str = ""
+    begins: date | None = None
+    recurs_until: date | None = None
+    order_minor: int | None = None
+    documents: tuple[tuple[str, str], ...] = ()
 
     @property
     def of_layer(self) -> str:
         """The layer asked for."""
         return self.layer or (Layer.BASE if self.until is None else Layer.TEMPORARY)
+
+    def kept(self) -> dict[str, Any]:
+        """What the packet keeps of it, and so who approves signs; what was not asked for is left out."""
+        return {
+            "by": self.person_id,
+            "amount_minor": self.amount_minor,
+            "until": _day(self.until),
+            "terms_days": self.terms_days,
+            "reason": self.reason,
+            **({"emergency": 1} if self.emergency else {}),
+            **({"layer": self.layer} if self.layer else {}),
+            **({"appeals": self.appeals} if self.appeals else {}),
+            **({"begins": _day(self.begins)} if self.begins else {}),
+            **({RECURS_UNTIL: _day(self.recurs_until)} if self.recurs_until else {}),
+            **({"order_minor": self.order_minor} if self.order_minor is not None else {}),
+            **({"documents": [list(one) for one in self.documents]} if self.documents else {}),
+        }
+
+
+def as_kept(kept: Mapping[str, Any], customer_id: str, today: date) -> Request:
+    """The request of which a packet keeps that, asked on a day."""
+    return Request(
+        customer_id=customer_id,
+        person_id=kept["by"],
+        amount_minor=kept["amount_minor"],
+        reason=kept["reason"],
+        today=today,
+        until=_of(kept["until"]),
+        terms_days=kept["terms_days"],
+        emergency=bool(kept.get("emergency")),
+        layer=kept.get("layer", ""),
+        appeals=kept.get("appeals", ""),
+        begins=_of(kept.get("begins")),
+        recurs_until=_of(kept.get(RECURS_UNTIL)),
+        order_minor=kept.get("order_minor"),
+        documents=tuple((name, sha256) for name, sha256 in kept.get("documents", ())),
+    )
+
+
+def _day(day: date | None) -> str | None:
+    return day.isoformat() if day else None
+
+
+def _of(text: str | None) -> date | None:
+    return date.fromisoformat(text) if text else None
 
 
 def request_scope(uow: UnitOfWork, customer_id: str, as_of: date) -> str:
@@ -161,14 +217,17 @@ def check_request(uow: UnitOfWork, request: Request, now: datetime) -> None:
         raise BadInput(said("a request needs a reason"), expected=said("why the customer needs it"), next_step=said("add --reason"))
     if request.amount_minor is not None and request.amount_minor < 0:
         raise BadInput(said("the limit asked for is negative"), expected=said("0 or more"), next_step=said("change --amount"))
-    if request.until is not None and request.until <= request.today:
+    if request.until is not None and request.until <= (request.begins or request.today):
         raise BadInput(
             said("a temporary limit until {until}", until=request.until),
-            expected=said("a day after today, {today}", today=request.today),
+            expected=said("a day after it begins, {day}", day=request.begins)
+            if request.begins
+            else said("a day after today, {today}", today=request.today),
             next_step=said("change --until"),
         )
     if request.until is not None and request.amount_minor is None:
         raise BadInput(said("a temporary limit without an amount"), expected=said("--amount with --until"))
+    _check_season(request)
     _check_bound(request)
     active_person(uow, request.person_id, on=request.today, known_at=now)
 
@@ -181,6 +240,31 @@ def require_offered(request: Request, policy: Policy) -> None:
             said("payment terms of {days} net days are not offered", days=request.terms_days),
             expected=said("one of {ranked} (terms.ranked of the policy)", ranked=", ".join(str(days) for days in ranked)),
             next_step=said("change --terms"),
+        )
+
+
+def _check_season(request: Request) -> None:
+    """A first day belongs to a temporary limit; one that recurs lasts less than a year, and begins for the last time within some years."""
+    first = request.begins or request.today
+    if request.order_minor is not None and request.order_minor < 1:
+        raise BadInput(said("the order at stake is not above 0"), next_step=said("change --order"))
+    if request.begins is not None and (request.until is None or request.begins < request.today or request.emergency):
+        raise BadInput(
+            said("a limit from {day} on", day=request.begins),
+            expected=said("a temporary limit (--until) that begins today, {today}, or later, and no emergency", today=request.today),
+            next_step=said("change --from"),
+        )
+    if request.recurs_until is None:
+        return
+    if request.until is None or request.of_layer != Layer.TEMPORARY or request.emergency:
+        raise BadInput(said("only a temporary limit recurs each year"), expected=said("--until with --every-year-until, no --layer"))
+    if request.until > years_on(first, 1):
+        raise BadInput(said("a season from {begins} until {ends}", begins=first, ends=request.until), expected=said("at most a year"))
+    if not years_on(first, 1) < request.recurs_until <= years_on(first, MOST_YEARS):
+        raise BadInput(
+            said("a limit that recurs until {day}", day=request.recurs_until),
+            expected=said("a day after {first} and not after {last}", first=years_on(first, 1), last=years_on(first, MOST_YEARS)),
+            next_step=said("change --every-year-until"),
         )
 
 
@@ -260,20 +344,11 @@ def _asked(engine: ProposalDraft, request: Request, uow: UnitOfWork) -> Proposal
         from_minor=present,
         from_terms_days=terms,
         terms_days=wanted,
-        effective_from=request.today,
+        effective_from=request.begins or request.today,
         direction=direction_of(from_minor=present, to_minor=to, from_terms_days=terms, terms_days=wanted),
         exceptional=(*engine.exceptional, REQUESTED, *((APPEAL,) if request.appeals else ())),
         straight_through_rule="",
-        request={
-            "by": request.person_id,
-            "amount_minor": request.amount_minor,
-            "until": request.until.isoformat() if request.until else None,
-            "terms_days": request.terms_days,
-            "reason": request.reason,
-            **({"emergency": 1} if request.emergency else {}),
-            **({"layer": request.layer} if request.layer else {}),
-            **({"appeals": request.appeals} if request.appeals else {}),
-        },
+        request=request.kept(),
     )
     if request.of_layer == Layer.BASE:
         return draft
@@ -326,6 +401,12 @@ def _free(uow: UnitOfWork, draft: ProposalDraft) -> None:
             expected=said("another amount or other terms"),
         )
     _nothing_open(uow, draft.customer_id, [draft.account_id])
+
+
+def asked_already(uow: UnitOfWork, request: Request) -> Proposal | None:
+    """The open proposal that this very request became, when it was made before; None otherwise."""
+    mine = uow.find(Proposal, customer_id=request.customer_id, proposer_id=request.person_id, state=OPEN_PROPOSAL_STATES)
+    return next((p for p in mine if json.loads(p.packet_json).get("request") == request.kept()), None)
 
 
 def _nothing_open(uow: UnitOfWork, customer_id: str, account_ids: Sequence[str]) -> None:

@@ -11,12 +11,16 @@ from typing import TYPE_CHECKING, Any
 from credit_review.errors import CreditReviewError
 from credit_review.limits.layer_words import LAYER_WORDS, scope_words, what_it_does
 from credit_review.limits.layers import ALL, InForce, LayerLimit, Line, Span, limit_on, span_of, spans
+from credit_review.limits.seasons import Season
 from credit_review.model.money import Money
+from credit_review.model.records import LimitAccount
 from credit_review.model.states import Layer
 from credit_review.review.layers import Recorded, recorded
+from credit_review.review.seasons import Recurring, end_seasons, seasons_to_come
 from credit_review.review.standing import matrix_in_force
 from credit_review.words import said
 from deployments.cli.frame import services, show_json, show_pairs, show_table, tell
+from deployments.cli.governing import me
 
 if TYPE_CHECKING:
     from credit_review.adapters.layered import Beside
@@ -30,13 +34,40 @@ def show(config: Path, customer_id: str, as_of: date | None, entity: str, *, as_
     with opened.store.read() as uow:
         now = opened.clock.now()
         found = recorded(uow, customer_id, on=day, now=now, control=matrix_in_force(uow, now).control_currency)
+        coming = seasons_to_come(uow, customer_id, day)
     seen = _beside(opened, found, day)
     layers = found.with_pool_taken(seen.owed if seen else None) + (seen.cover if seen else ())
     on_day, known = limit_on(layers, day, entity=entity), spans(layers, entity=entity)
     if as_json:
-        show_json(_plain(found, on_day, known, seen))
+        show_json(_plain(found, on_day, known, seen) | {"next_seasons": [_season(*one) for one in coming]})
         return
     _show(found, on_day, known, seen)
+    for one, season, account in coming:
+        tell(_season_text(one, season, account))
+
+
+def end_season(config: Path, customer_id: str, reason: str, *, as_person: str, as_json: bool) -> None:
+    """End the recurrence of a customer's limits: a season under way keeps its end, no other begins."""
+    opened = services(config)
+    with opened.store.begin() as uow:
+        person = me(opened, uow, as_person)
+        rows = end_seasons(uow, customer_id, person_id=person.person_id, reason=reason, today=opened.today(), now=opened.clock.now())
+        uow.commit()
+    if as_json:
+        show_json([{"change": row.change_id, "from": row.from_day} for row in rows])
+        return
+    tell(said("no season of {customer} begins from {day} on; one under way keeps its end", customer=customer_id, day=rows[0].from_day))
+
+
+def _season(one: Recurring, season: Season, account: LimitAccount) -> dict[str, Any]:
+    amount = {"amount_minor": one.change.new_minor, "currency": account.currency}
+    return {"from": season.begins, "until": season.ends, "last_until": one.seasons[-1].ends, "change": one.change.change_id} | amount
+
+
+def _season_text(one: Recurring, season: Season, account: LimitAccount) -> str:
+    amount = Money(one.change.new_minor or 0, account.currency)
+    about = {"amount": amount, "begins": season.begins, "ends": season.ends, "last": one.seasons[-1].ends}
+    return said("next season: {amount} from {begins} until {ends}; the last one ends on {last}", **about)
 
 
 def _beside(opened: Services, found: Recorded, day: date) -> Beside | None:

@@ -42,6 +42,8 @@ limit_app = typer.Typer(no_args_is_help=True, help="The limit in force, from all
 app.add_typer(limit_app, name="limit", rich_help_panel="Work")
 committee_app = typer.Typer(no_args_is_help=True, help="What a committee decides: agenda, sitting, votes and minutes.")
 app.add_typer(committee_app, name="committee", rich_help_panel="Work")
+forecast_app = typer.Typer(no_args_is_help=True, help="What account owners expect customers to owe, and how right they were.")
+app.add_typer(forecast_app, name="forecast", rich_help_panel="Work")
 insurance_app = typer.Typer(no_args_is_help=True, help="Credit insurance: what it asks for, by day.")
 app.add_typer(insurance_app, name="insurance", rich_help_panel="Work")
 source_app = typer.Typer(no_args_is_help=True, help="Ledger sources: how a mapping reads them.")
@@ -240,13 +242,32 @@ def show(proposal: OneProposal, config: ConfigOption = DEFAULT_CONFIG, as_person
 
 @app.command(rich_help_panel="Work")
 def request(
-    customer: Annotated[str, typer.Argument(help="Our customer id.")],
-    reason: Reason,
+    customer: Annotated[str, typer.Argument(help="Our customer id; not with --file.")] = "",
+    reason: Annotated[str, typer.Option("--reason", help="Why the customer needs it. The auditor reads it.")] = "",
     amount: Annotated[str, typer.Option(help="Limit asked for, in the account's currency; default: what the engine finds.")] = "",
     until: Annotated[
         datetime | None, typer.Option("--until", formats=["%Y-%m-%d"], help="A temporary limit: the day on which it reverts by itself.")
     ] = None,
+    begins: Annotated[
+        datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="A temporary limit: its first day; default: today.")
+    ] = None,
+    recurs: Annotated[
+        datetime | None,
+        typer.Option(
+            "--every-year-until",
+            formats=["%Y-%m-%d"],
+            metavar="DAY",
+            help="A seasonal limit: comes again on the same days of each year, approved once; no season begins on this day or later.",
+        ),
+    ] = None,
     terms: Annotated[int | None, typer.Option(min=0, max=365, help="Net days asked for.")] = None,
+    order: Annotated[str, typer.Option(help="Order at stake, an amount in the account's currency.")] = "",
+    document: Annotated[
+        list[Path] | None, typer.Option(help="A file that supports it; its name and SHA-256 are kept with the request. Several: repeat.")
+    ] = None,
+    file: Annotated[
+        Path | None, typer.Option("--file", help="Many requests: CSV or YAML, columns in docs/cli.md. A bad row, and none is asked.")
+    ] = None,
     layer: Annotated[
         str, typer.Option(help="A bound instead of the limit itself: ceiling, segment, or group (a shared pool of all its members).")
     ] = "",
@@ -260,9 +281,17 @@ def request(
     """Ask for a limit outside the schedule: a new customer, a temporary increase (--until), an early review. Who asks never approves."""
     from deployments.cli import reviewing
 
-    end = until.date() if until else None
-    asked = reviewing.Asked(customer=customer, amount=amount, reason=reason, until=end, terms=terms, layer=layer, appeals=appeal)
-    reviewing.request(config, asked, as_person=as_person, as_json=as_json)
+    days = {name: day.date() if day else None for name, day in (("until", until), ("begins", begins), ("recurs", recurs))}
+    asked = reviewing.Asked(
+        customer=customer, amount=amount, reason=reason, terms=terms, layer=layer, appeals=appeal, order=order,
+        documents=reviewing.digests(document or []), **days,
+    )  # fmt: skip
+    if file is None:
+        reviewing.request(config, asked, as_person=as_person, as_json=as_json)
+        return
+    from deployments.cli import requesting
+
+    requesting.request_file(config, file, asked, as_person=as_person, as_json=as_json)
 
 
 @limit_app.command("show")
@@ -295,6 +324,87 @@ def source_check(
     from deployments.cli import looking
 
     looking.check(config, mapping, folder, as_of.date() if as_of else None, as_json=as_json)
+
+
+@limit_app.command("end-season")
+def limit_end_season(
+    customer: Annotated[str, typer.Argument(help="Our customer id.")],
+    reason: Reason,
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_person: AsOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """End the recurrence of a seasonal limit: a season under way keeps its end, no other begins."""
+    from deployments.cli import limit_layers
+
+    limit_layers.end_season(config, customer, reason, as_person=as_person, as_json=as_json)
+
+
+@forecast_app.command("record")
+def forecast_record(
+    customer: Annotated[str, typer.Argument(help="Our customer id.")],
+    amount: Annotated[str, typer.Option(help="Highest balance expected, in the account's currency; with --terms: sales of these days.")],
+    begins: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First day it speaks of: today or later.")],
+    until: Annotated[datetime, typer.Option("--until", formats=["%Y-%m-%d"], help="The day before which its last day lies.")],
+    reason: Reason,
+    terms: Annotated[int | None, typer.Option(min=0, max=365, help="The amount is sales, with so many net days.")] = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_person: AsOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Put on record what the customer's account owner expects it to owe; he or an analyst does. Policy says whether it counts as need."""
+    from deployments.cli import forecasting
+
+    what = forecasting.Typed(customer=customer, amount=amount, valid_from=begins.date(), valid_to=until.date(), reason=reason, terms=terms)
+    forecasting.record(config, what, as_person=as_person, as_json=as_json)
+
+
+@forecast_app.command("import")
+def forecast_import(
+    file: Annotated[Path, typer.Argument(help="CSV or YAML, columns in docs/cli.md. A bad row, and none is recorded.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_person: AsOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Put the forecasts of a file on record: all or none, every bad row named; the same file again records nothing twice."""
+    from deployments.cli import forecasting
+
+    forecasting.import_file(config, file, as_person=as_person, as_json=as_json)
+
+
+@forecast_app.command("list")
+def forecast_list(
+    customer: Annotated[str, typer.Option(help="Only of this customer.")] = "",
+    owner: Annotated[str, typer.Option(help="Only of this account owner, by id.")] = "",
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_json: JsonOption = False,
+) -> None:
+    """Every forecast on record, and what became of it."""
+    from deployments.cli import forecasting
+
+    forecasting.show_list(config, customer, owner, as_json=as_json)
+
+
+@forecast_app.command("withdraw")
+def forecast_withdraw(
+    forecast: Annotated[str, typer.Argument(metavar="FORECAST", help="Its id, as `forecast list` shows it.")],
+    reason: Reason,
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_person: AsOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Withdraw a forecast before its days begin; once they have, its owner is judged by it."""
+    from deployments.cli import forecasting
+
+    forecasting.withdraw(config, forecast, reason, as_person=as_person, as_json=as_json)
+
+
+@forecast_app.command("accuracy")
+def forecast_accuracy(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+    """How right the forecasts of each account owner were, by customer too; few cases are said to be few."""
+    from deployments.cli import forecasting
+
+    forecasting.accuracy(config, as_json=as_json)
 
 
 @insurance_app.command("tasks")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -336,22 +337,59 @@ class Asked:
     emergency: bool = False
     layer: str = ""
     appeals: str = ""
+    begins: date | None = None
+    recurs: date | None = None
+    order: str = ""
+    documents: Mapping[str, str] = field(default_factory=dict)
+
+    def words(self, person_id: str) -> dict[str, Any]:
+        """It as the flow of a request takes it, from a person."""
+        return {
+            "customer_id": self.customer,
+            "amount": self.amount,
+            "until": self.until,
+            "terms_days": self.terms,
+            "reason": self.reason,
+            "person_id": person_id,
+            "emergency": self.emergency,
+            "layer": self.layer,
+            "appeals": self.appeals,
+            "begins": self.begins,
+            "recurs_until": self.recurs,
+            "order": self.order,
+            "documents": dict(self.documents),
+        }
+
+
+def digests(paths: Sequence[Path]) -> dict[str, str]:
+    """SHA-256 (hex) of files by their names. Raises BadInput for one that cannot be read, and for two of one name."""
+    found: dict[str, str] = {}
+    for path in paths:
+        if path.name in found:
+            raise BadInput(said("two documents are called {name}", name=path.name), next_step=said("rename one of them"))
+        try:
+            found[path.name] = sha256(path.read_bytes()).hexdigest()
+        except OSError as error:
+            raise BadInput(said("{path} cannot be read: {error}", path=path, error=error.strerror or "")) from None
+    return found
 
 
 def request(config: Path, asked: Asked, *, as_person: str, as_json: bool) -> None:
     """Ask for a limit outside the schedule: a review of one customer."""
+    if not asked.customer:
+        raise BadInput(said("name a customer"), next_step=said("its id, or many requests as a file with --file"))
     opened = services(config)
     with opened.store.read() as uow:
         person = me(opened, uow, as_person)
-    _say_requested(config, _reviewed(config, asked, person.person_id), as_json=as_json)
+    found = say_requested(config, reviewed(config, asked, person.person_id), silent=as_json)
+    if as_json:
+        show_json(found)
 
 
-def _reviewed(config: Path, asked: Asked, person_id: str) -> Review:
+def reviewed(config: Path, asked: Asked, person_id: str) -> Review:
     """The review that the request became."""
     before = _newest(config)
-    words = {"customer_id": asked.customer, "amount": asked.amount, "until": asked.until, "terms_days": asked.terms}
-    about = {"config": str(config.resolve()), **words, "reason": asked.reason, "person_id": person_id, "emergency": asked.emergency}
-    about |= {"layer": asked.layer, "appeals": asked.appeals}
+    about = {"config": str(config.resolve()), **asked.words(person_id)}
     with watched():
         from flows.limit_request import limit_request
         from tasks import requests
@@ -413,21 +451,19 @@ def _emergency(config: Path, asked: Asked, by: override.Caller) -> str:
     waiting = [p.proposal_id for p in mine if p.to_minor == typed(asked.amount, p.currency)]
     if waiting:
         return waiting[0]
-    review = _reviewed(config, asked, by.person_id)
+    review = reviewed(config, asked, by.person_id)
     with services(config).store.read() as uow:
         return uow.find(Proposal, review_id=review.review_id)[0].proposal_id
 
 
-def _say_requested(config: Path, review: Review, *, as_json: bool) -> None:
+def say_requested(config: Path, review: Review, *, silent: bool) -> dict[str, Any]:
+    """What became of a request, as JSON values; printed in words unless `silent`."""
     with services(config).store.read() as uow:
         made = uow.find(Proposal, review_id=review.review_id)
         names = names_of(uow)
-    if as_json:
-        shown = ("proposal_id", "customer_id", "currency", "to_minor", "engine_minor", "effective_to", "state", "tier", "assigned_to")
-        found = {name: getattr(p, name) for p in made for name in shown}
-        show_json({"review": review.review_id, "state": review.state, **found})
-        return
-    for proposal in made:
+    shown = ("proposal_id", "customer_id", "currency", "to_minor", "engine_minor", "effective_to", "state", "tier", "assigned_to")
+    found = {name: getattr(p, name) for p in made for name in shown}
+    for proposal in () if silent else made:
         typer.echo(messages.asked(proposal, json.loads(proposal.packet_json)["customer_name"], language.words()))
         tell(_found(proposal))
         if review.hold and not review.hold_released_by:
@@ -437,7 +473,9 @@ def _say_requested(config: Path, review: Review, *, as_json: bool) -> None:
             sentence = marked("it waits for {analyst} to release it; then it takes {needed} approval(s) of {tier}")
             analyst = names.get(proposal.assigned_to, proposal.assigned_to)
             tell(said(sentence, analyst=analyst, needed=proposal.required_approvals, tier=proposal.tier))
-    tell(said("report: {path}", path=report_path(config, review.review_id)))
+    if not silent:
+        tell(said("report: {path}", path=report_path(config, review.review_id)))
+    return {"review": review.review_id, "state": review.state, **found}
 
 
 def _found(proposal: Proposal) -> str:

@@ -204,6 +204,7 @@ def _asked_in(view: Mapping[str, Any], person_id: str, today: date) -> dict[str,
         "amount": forms.typed_in(view, requests.AMOUNT),
         "until": until.isoformat() if until else None,
         "terms_days": days_of(terms) if terms else None,
+        "order": forms.typed_in(view, requests.ORDER).strip(),
         "reason": forms.typed_in(view, requests.REASON),
         "person_id": person_id,
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import runpy
 import subprocess
 import sys
 from datetime import timedelta
@@ -106,13 +107,13 @@ def approved_by_their_maker(body):
 @pytest.mark.parametrize(
     ("change", "finding"),
     [
-        (without("decision.approve"), "an approval of p-cfo that is not in the log"),
-        (edited("decision.approve", digest="ab" * 32), "that is not in the log"),
+        (without("decision.approve"), "an approval of p-cfo not in the log"),
+        (edited("decision.approve", digest="ab" * 32), "not in the log"),
         (edited("limit.applied", by_people, approvers=[]), "has 0 approvals, 1 are needed"),
         (approved_by_their_maker, "was approved by p-manager, who made it"),
         (edited("proposal.released", approvals=2), "has 1 approvals, 2 are needed"),
-        (without("proposal.auto_approved"), "which did not approve it"),
-        (edited("limit.applied", lambda data: data["rule"], rule="another"), "which did not approve it"),
+        (without("proposal.auto_approved"), "which did not"),
+        (edited("limit.applied", lambda data: data["rule"], rule="another"), "which did not"),
         (without("proposal.created"), "has no proposal in the log"),
         (without("policy.changed"), "a policy that nobody adopted"),
         (without("authority.changed"), "a authority that nobody adopted"),
@@ -142,3 +143,26 @@ def test_it_is_short_and_stands_on_the_standard_library_alone():
     assert len(text.splitlines()) <= 150
     modules = {line.split()[1] for line in text.splitlines() if line.startswith(("import ", "from "))}
     assert modules <= sys.stdlib_module_names
+
+
+def test_a_reversal_restores_nothing_that_does_not_hold_on_its_day_and_seasons_hold_on_theirs():
+    log = runpy.run_path(str(SCRIPT), run_name="reperform_limits")["Log"]()
+    first = {"change": "c-1", "version": 1, "from_minor": None, "to_minor": 80, "to_terms_days": None, "effective_from": "2026-10-01"}
+    log.change(1, "a", first | {"effective_to": "2027-02-01", "recurs_until": "2028-12-01"}, "approved")
+
+    def reverted(seq, day, until, to, restores):
+        data = {
+            "change": f"c-{seq}",
+            "reverses": f"c-{seq - 1}",
+            "restores": restores,
+            "version": seq,
+            "to_minor": to,
+            "to_terms_days": None,
+        }
+        log.reverted(seq, "a", data | {"from_minor": log.limits["a"][1], "effective_from": day, "effective_to": until})
+        return [text for at, text in log.wrong if at == seq]
+
+    assert not reverted(2, "2027-02-01", "2027-10-01", None, None) and not reverted(3, "2027-10-01", "2028-02-01", 80, "c-1")
+    assert not reverted(4, "2028-02-01", "2028-09-30", None, None)
+    assert "does not restore" in reverted(5, "2028-09-30", "2028-12-01", 80, "c-1")[0]
+    assert not reverted(6, "2028-12-01", "2028-12-01", None, None) and "does not restore" in reverted(7, "2028-12-01", None, 80, "c-1")[0]

@@ -486,6 +486,21 @@ def test_a_limit_kept_within_the_currency_band_says_so_and_one_beyond_it_is_prop
     assert steps["Policy's amounts converted"] == f"EUR to USD at 0.90 of {AS_OF} (ecb)"
 
 
+def test_need_is_never_below_what_counts_of_the_account_owners_forecast_and_the_derivation_says_how_it_came_about():
+    note = (
+        "240,000 EUR from 2026-10-01 until 2027-02-01 by p-1 on 2026-06-01 x 0.5 (policy's, for 2 cases are too few)"
+        "; at most 120,000 EUR by the highest balance of 12 months"
+    )
+    row = one(need_minor=eur(50_000), peak_balance_minor=eur(80_000), forecast_minor=eur(120_000), forecast_note=note)
+    assert row["need_minor"] == row["forecast_minor"] == eur(120_000)
+    assert row["formula"] == "need 120,000 EUR (forecast of the account owner) x 1.20 (grade B)"
+    assert says(row, "Forecast of the account owner") == [f"120,000 EUR: {note}"]
+    less = one(need_minor=eur(50_000), peak_balance_minor=eur(80_000), forecast_minor=eur(70_000), forecast_note="x")
+    assert less["formula"] == "need 80,000 EUR (highest balance of 12 months) x 1.20 (grade B)"
+    none = one(forecast_minor=None, forecast_note="no rate")
+    assert says(none, "Forecast of the account owner") == ["not counted: no rate"] and none["need_minor"] == eur(100_000)
+
+
 def test_need_is_never_below_the_season_s_peak_and_the_formula_says_so():
     policy = changed(limits__need__at_least_peak_balance=False)
     row = customer(need_minor=eur(50_000), season_peak_minor=eur(110_000), peak_balance_minor=eur(400_000))

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
+from decimal import Decimal
 from functools import cache
 from hashlib import sha256
 from html.parser import HTMLParser
@@ -17,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from credit_review import report
+from credit_review.forecasts import Track
 from credit_review.model.validation import ERROR, FAIL, Outcome, Verdict
 from credit_review.report import ControlTotal, RiskKeptLine, book, headline, movements
 from credit_review.report.text import clean, major, money, percent, whole
@@ -167,6 +169,15 @@ def test_concentration_is_shown_with_the_rates_it_was_converted_at():
     shown = read(report.render(sample.data(20, 3, concentration=found))).text
     assert "the 5 largest groups 7 1,500 75.0%" in shown and "0.91 EUR for 1 USD" in shown and "Left out for want of a rate: c9." in shown
     assert "not stated 9 2,000 100.0%" in shown and "4 others" in shown
+
+
+def test_how_right_forecasts_were_is_shown_by_owner_and_customer_and_few_cases_are_said_to_be_few():
+    much, few = Track(cases=6, ratio=Decimal("0.8"), less=5, more=1), Track(cases=1, ratio=Decimal("1.2"), less=0, more=1)
+    found = (("Ida Voss", "", much), ("Ida Voss", "c-1", much), ("Jon Park", "", few))
+    shown = read(report.render(sample.data(20, 3, foreseen=found, least_forecasts=5))).text
+    assert "Ida Voss all 6 0.8 5 1 foresees too much, in 6 cases" in shown and "c-1 6 0.8 5 1" in shown
+    assert "Jon Park all 1 1.2 0 1 1 case: too few to tell" in shown
+    assert "Forecasts of account owners" not in read(report.render(sample.data(20, 3))).text
 
 
 def test_every_customer_not_reviewed_is_named_with_its_reason():

@@ -839,6 +839,22 @@ class LimitChange(Base):
     )
 
 
+class SeasonsEnded(Base):
+    """Recurring limits that recur no more; insert-only."""
+
+    __tablename__ = "seasons_ended"
+    change_id: Mapped[Key]
+    from_day: Mapped[date]
+    ended_by: Mapped[str]
+    reason: Mapped[str]
+    ended_at: Mapped[datetime]
+    __table_args__ = (
+        CheckConstraint("ended_by <> ''", name="by_somebody"),
+        CheckConstraint("reason <> ''", name="says_why"),
+        _refers("change_id", "limit_change"),
+    )
+
+
 class CreditLimit(Base):
     """Limits in force: exactly the figures of an applied change, so a stray edit is refused."""
 
@@ -1080,6 +1096,59 @@ class CustomerLetter(Base):
     )
 
 
+# --- forecasts of account owners ----------------------------------------------------------------------------------------------------
+
+
+class Forecast(Base):
+    """What account owners expect customers to owe or to buy in a while; insert-only."""
+
+    __tablename__ = "forecast"
+    forecast_id: Mapped[Key]
+    customer_id: Mapped[str]
+    owner_id: Mapped[str]
+    kind: Mapped[str]
+    amount_minor: Mapped[int]
+    currency: Mapped[str]
+    terms_days: Mapped[int | None]
+    valid_from: Mapped[date]
+    valid_to: Mapped[date]
+    reason: Mapped[str]
+    source: Mapped[str]
+    recorded_by: Mapped[str]
+    recorded_at: Mapped[datetime]
+    __table_args__ = (
+        _one_of("kind", states.ForecastKind),
+        _amount("amount_minor", lowest=1),
+        _days("terms_days"),
+        _half_open("valid_from", "valid_to"),
+        CheckConstraint("(kind = 'sales') = (terms_days IS NOT NULL)", name="sales_have_terms"),
+        CheckConstraint("owner_id <> '' AND recorded_by <> ''", name="by_somebody"),
+        CheckConstraint("reason <> ''", name="says_why"),
+        Index("ix_forecast_customer_id", "customer_id"),
+    )
+
+
+class ForecastOutcome(Base):
+    """How each forecast ended, once; insert-only."""
+
+    __tablename__ = "forecast_outcome"
+    forecast_id: Mapped[Key]
+    kind: Mapped[str]
+    actual_minor: Mapped[int | None]
+    review_id: Mapped[str | None]
+    ended_by: Mapped[str]
+    reason: Mapped[str]
+    recorded_at: Mapped[datetime]
+    __table_args__ = (
+        _one_of("kind", states.ForecastEnd),
+        _amount("actual_minor"),
+        CheckConstraint("(kind = 'over') = (actual_minor IS NOT NULL AND review_id IS NOT NULL)", name="over_by_a_ledger"),
+        CheckConstraint("kind <> 'withdrawn' OR reason <> ''", name="withdrawn_says_why"),
+        _refers("forecast_id", "forecast"),
+        _refers("review_id", "review"),
+    )
+
+
 # --- messages in and out ------------------------------------------------------------------------------------------------------------
 
 
@@ -1227,8 +1296,8 @@ INSERT_ONLY = frozenset(
         records.Person, records.PersonAccount, records.Delegation, records.CustomerAlias, records.GroupMembership, records.Rate,
         records.Deferral, records.Exclusion, records.Adoption, records.Maker, records.Decision, records.Note, records.LimitChange,
         records.PersonPreference, records.Absence, records.AccessRight, records.ConflictOfInterest, records.Addressee,
-        records.PacketOpening, records.ModelValidation, records.PolicyChangeRequest,
-        records.CommitteeAttendance,
+        records.PacketOpening, records.ModelValidation, records.PolicyChangeRequest, records.CommitteeAttendance, records.SeasonsEnded,
+        records.Forecast, records.ForecastOutcome,
     }
 )  # fmt: skip
 """Facts: a trigger refuses their change and deletion, a correction is a new row."""

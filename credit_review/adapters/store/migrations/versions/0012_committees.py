@@ -9,7 +9,7 @@ from alembic import op
 from credit_review.adapters.store.migrations.insert_only import insert_only_triggers
 
 revision = "0012"
-down_revision = "0010"
+down_revision = "0011"
 branch_labels = None
 depends_on = None
 

@@ -1,0 +1,65 @@
+"""Lists that people hand in: rows by column from CSV and YAML, and every bad row named."""
+
+from __future__ import annotations
+
+import pytest
+
+from credit_review import lists
+from credit_review.errors import BadInput
+
+NEEDED, KNOWN = ("customer", "reason"), ("customer", "reason", "amount", "documents")
+
+
+def read(text, name="a.csv", **more):
+    return lists.read(text, name=name, of="requests", needed=NEEDED, known=KNOWN, **more)
+
+
+def test_csv_and_yaml_say_the_same():
+    csv = read('\ufeffcustomer,reason,amount,documents\nc-1," season ","60,000",a.pdf;b.pdf\n\nc-2,"two\nlines",,\n')
+    yaml = read(
+        "requests:\n  - {customer: c-1, reason: season, amount: '60,000', documents: [a.pdf, b.pdf]}\n  - customer: c-2\n    reason: x\n",
+        "a.yaml",
+    )
+    assert [row.line for row in csv] == [2, 4] and [row.line for row in yaml] == [2, 3]
+    assert (
+        dict(csv[0].values)
+        == dict(yaml[0].values)
+        == {"customer": "c-1", "reason": "season", "amount": "60,000", "documents": "a.pdf;b.pdf"}
+    )
+    assert csv[1]["reason"] == "two\nlines" and yaml[1]["amount"] == ""
+
+
+def test_every_bad_row_is_named_with_its_line():
+    with pytest.raises(BadInput) as error:
+        read("customer,reason\nc-1,\n,\nc-3,fine\n,x\n")
+    assert "a.csv: 2 of 3 rows" in str(error.value)  # a row of blanks is none
+    assert "line 2: reason is missing" in str(error.value) and "line 5: customer is missing" in str(error.value)
+    with pytest.raises(BadInput, match="line 2: unknown field amuont"):
+        read("requests:\n  - {customer: c-1, reason: x, amuont: 3}\n", "a.yml")
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "why"),
+    [
+        ("", "a.csv", "the first line"),
+        ("customer\nc-1\n", "a.csv", "a header of columns"),
+        ("customer,reason,colour\n", "a.csv", "a header of columns"),
+        ("customer,reason,reason\n", "a.csv", "the first line"),
+        ("customer,reason\n", "a.csv", "no rows"),
+        ("customer,reason\nc-1,x,y\n", "a.csv", "line 2 of a.csv has 3 fields"),
+        ('customer,reason\nc-1,"x\n', "a.csv", "is no CSV"),
+        ("requests: 3\n", "a.yaml", "is no list of requests"),
+        ("requests: [3]\n", "a.yaml", "is no row"),
+        ("others: []\n", "a.yaml", "is no list of requests"),
+        ("requests: []\n", "a.yaml", "no rows"),
+    ],
+)
+def test_what_is_no_list_is_refused(text, name, why):
+    with pytest.raises(BadInput) as error:
+        read(text, name)
+    assert why in str(error.value)
+
+
+def test_a_list_has_so_many_rows_at_most():
+    with pytest.raises(BadInput, match="3 rows"):
+        read("customer,reason\na,x\nb,x\nc,x\n", most=2)
