@@ -73,9 +73,9 @@ def prepare_sqlite(dbapi, record):
 engine._prepare_sqlite = prepare_sqlite
 
 LONGEST_FIRST = (
-    "test_crash", "test_replay", "test_server", "test_readme", "test_bad_input", "test_runners", "test_replay_whole", "test_review_run",
-    "test_damage", "test_verifiers", "test_demo", "flows", "acceptance", "cli", "report", "slack", "demo_company", "expectations",
-    "exposure", "audit", "scoring", "benchmarks",
+    "test_crash", "test_demo", "test_server", "test_replay", "test_verifiers", "test_challenger_cli", "test_damage", "test_requests",
+    "test_bad_input", "test_real_ledgers", "test_readme", "test_runners", "test_replay_whole", "test_review_run", "flows", "acceptance",
+    "test_govern", "cli", "report", "slack", "demo_company", "expectations", "audit", "scoring", "exposure", "benchmarks",
 )  # fmt: skip
 """Files, then folders whose files take longest; were they left to the end, one worker would finish alone."""
 
