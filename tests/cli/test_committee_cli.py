@@ -137,3 +137,8 @@ def test_the_log_and_the_tables_agree_and_the_auditors_own_script_finds_the_comm
 def test_a_change_of_a_committee_without_quorum_is_named(sat, tmp_path, change, finding):
     done = reperformed(rewritten(sat, tmp_path, change))
     assert done.returncode == 1 and finding in done.stdout, done.stdout[:2000]
+
+
+def test_controls_find_nothing_wrong_with_what_a_committee_approved(sat):
+    alarms = sat.run("audit", "controls", "--json").json
+    assert {one["control"] for one in alarms} <= {"short_lived_change"}, alarms

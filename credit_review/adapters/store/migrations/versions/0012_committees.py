@@ -43,6 +43,14 @@ VOTE_WHILE_OPEN = {
 
 def upgrade() -> None:
     """What a member said can change until the chair closes, and not afterwards; who came is a fact."""
+    _sittings()
+    _votes()
+    dialect = op.get_bind().dialect.name
+    for statement in (*insert_only_triggers("committee_attendance", dialect), *VOTE_WHILE_OPEN[dialect]):
+        op.execute(statement)
+
+
+def _sittings() -> None:
     op.create_table(
         "committee_sitting",
         sa.Column("sitting_id", TEXT, nullable=False),
@@ -79,6 +87,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("sitting_id", "proposal_id", name=op.f("pk_committee_case")),
     )
     op.create_index("ix_committee_case_proposal_id", "committee_case", ["proposal_id"], unique=False)
+
+
+def _votes() -> None:
     op.create_table(
         "committee_attendance",
         sa.Column("sitting_id", TEXT, nullable=False),
@@ -113,9 +124,6 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("sitting_id", "proposal_id", "person_id", name=op.f("pk_committee_vote")),
     )
-    dialect = op.get_bind().dialect.name
-    for statement in (*insert_only_triggers("committee_attendance", dialect), *VOTE_WHILE_OPEN[dialect]):
-        op.execute(statement)
 
 
 def downgrade() -> None:
