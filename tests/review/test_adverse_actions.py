@@ -16,6 +16,7 @@ from credit_review import adverse, audit
 from credit_review.adapters.store.business import compare_with_tables
 from credit_review.audit import Action
 from credit_review.errors import BadInput, Refused
+from credit_review.letters import as_text
 from credit_review.model.money import Money
 from credit_review.model.records import AdverseAction, LimitAccount
 from credit_review.model.states import AdverseClass, ProposalState, Unwelcome
@@ -132,11 +133,11 @@ def test_days_of_the_policy_replace_those_of_the_profile():
 def test_the_letter_says_what_changed_and_why_in_the_customers_language(language, expected):
     reasons = adverse.principal_reasons(packet_of())
     words = words_for(language=language)
-    text = adverse.letter(packet_of(), Unwelcome.REDUCTION, reasons, words, company="Example Trading", on=TODAY, clock=CLOCK)
+    text = as_text(adverse.letter(packet_of(), Unwelcome.REDUCTION, reasons, words, company="Example Trading", on=TODAY, clock=CLOCK))
     assert text.startswith("Example Trading\n") and "Anvil GmbH" in text
     assert [one for one in expected if one not in text] == [], text
     assert ("credit limit" in text) == (language == "en"), text
-    refused = adverse.letter(packet_of(**ASKED), Unwelcome.REFUSAL, (), words, company="X", on=TODAY, clock=None)
+    refused = as_text(adverse.letter(packet_of(**ASKED), Unwelcome.REFUSAL, (), words, company="X", on=TODAY, clock=None))
     assert "90,000 EUR" in refused and "2026年11月30日" not in refused
 
 
