@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from credit_review import exposure, fx, limits, scoring
+from credit_review.limits.codes import SEPARATOR
 from credit_review.model.states import DocumentKind
 from credit_review.policy import Policy
 from credit_review.scoring import Scorecard
@@ -120,7 +121,7 @@ def after(customer: Customer, changes: Sequence[Change]) -> pd.DataFrame:
     states = _each(customer.states, names, as_is, lambda rows, _: rows)
     owed = {} if customer.others_owe is None else dict.fromkeys(names, customer.others_owe)
     rules: dict[str, Any] = {"policy": customer.policy, "as_of": customer.as_of, "rates": customer.rates, "others_owe": owed}
-    found = limits.propose(features, scores, customer.groups, states, **rules)
+    found = limits.propose(features, scores, _of_others(customer), states, **rules)
     return found.sort_values("customer_id", ignore_index=True)
 
 
@@ -135,6 +136,13 @@ def _each(
     parts = [made[value] for value in values]
     ids = np.repeat(np.array(names, dtype=object), [len(part) for part in parts])
     return pd.concat(parts, ignore_index=True).assign(customer_id=pd.Series(ids, dtype="str"))
+
+
+def _of_others(customer: Customer) -> pd.DataFrame:
+    """The book's GROUPS without the customer among the bad members, as which it bears on others only: here it goes by other ids."""
+    own = str(customer.customers["customer_id"].iloc[0])
+    named = customer.groups["bad_members"].map(lambda ids: SEPARATOR.join(one for one in ids.split(SEPARATOR) if one != own))
+    return customer.groups.assign(bad_members=named.astype("str"))
 
 
 def _foreseen(customer: Customer, names: Sequence[str]) -> pd.DataFrame | None:

@@ -335,7 +335,10 @@ def _cover_chunk(chunk: Chunk, mapping: Mapping) -> _Fields:
         "turnover_declared_to": chunk.days("turnover_declared_to"),
     }
     for name in ("max_terms_days", "notice_days", "stop_overdue_days", "report_overdue_days", "declare_every_days"):
-        values[name] = col.nullable(*chunk.whole(name))
+        days, there = chunk.whole(name)
+        words = marked("the {field} are less than none").format(field=name.replace("_", " "))
+        chunk.fault(days < 0, name, f"{name}_is_not_negative", words)
+        values[name] = col.nullable(days, there)
     return values, number, customer
 
 

@@ -58,6 +58,7 @@ def test_conditions_of_cover_are_read_from_the_file_and_kept_in_the_snapshot(tmp
         (",75,", ",late,", "report_overdue_days"),
         ("2026-02-28", "yearly", "turnover_declared_to"),
         (",31", ",monthly", "declare_every_days"),
+        (",31", ",-31", "declare_every_days"),
     ],
 )
 def test_a_row_with_a_condition_that_cannot_be_read_covers_nothing_and_is_named(tmp_path, old, new, column):

@@ -94,6 +94,14 @@ def test_an_overdue_invoice_is_named_and_paying_it_reaches_the_limit():
     ]
 
 
+def test_a_bad_member_of_its_group_is_no_other_member_to_itself():
+    customer = company([bill(1, days=45, amount=300_000), bill(2, days=-10)], worth=100_000_000, report_age=30)
+    among_others = {"group_id": "c", "currency": "EUR", "members": 2}
+    mine = replace(customer, groups=frame(GROUPS, among_others | {"bad_members": "c"}))
+    theirs = replace(customer, groups=frame(GROUPS, among_others | {"bad_members": "b|c"}))
+    assert find(mine, 2_800_000).change == Change(pay=("r1",)) and find(theirs, 2_800_000).change is None
+
+
 def test_a_source_of_open_items_alone_loses_what_is_paid():
     customer = company([bill(1, days=45, amount=300_000)], worth=100_000_000, report_age=30, has=("sales", "limits"))
     assert find(customer, 2_800_000).change == Change(pay=("r1",))
