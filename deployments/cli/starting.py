@@ -286,8 +286,9 @@ def _tiers(settings: configuration.Settings, active: frozenset[str], today: date
     absent = sorted(held - active)
     for rank, tier in enumerate(matrix.tiers):
         able = sorted({h.person for h in matrix.holders if h.on(today) and matrix.rank(h.tier) >= rank and h.person in active})
-        if tier.committee is not None:
-            able = sorted(matrix.able(rank, today, "") & active)
+        if (committee := matrix.committee(tier.committee)) is not None:
+            yield _seats(committee, tier, active, today)
+            continue
         ok = len(able) >= tier.approvers
         mend: str = said("add more people with `credit-review people add`, and name them in authority.yaml")
         if absent:
@@ -315,6 +316,19 @@ def lacking_passes(opened: Services, uow: UnitOfWork, matrix: authority.Matrix, 
     if matrix.rehearsal_from is None:
         return []
     return Passes.read(uow, opened.clock.now()).lacking(matrix, active, opened.today())
+
+
+def _seats(committee: authority.Committee, tier: authority.Tier, active: frozenset[str], today: date) -> Finding:
+    """Whether the committee that decides a tier can come together today; a member who is not in the directory can vote on nothing."""
+    members = committee.on(today)
+    here, absent = sorted(members.keys() & active), sorted(members.keys() - active)
+    needed = max(committee.quorum.present, tier.approvers)
+    found = said("{n} of the {needed} it takes: {people}", n=len(here), needed=needed, people=listed(here) or said("nobody"))
+    if absent:
+        found = said("{found}; not in the directory: {people}", found=found, people=listed(absent))
+    mend = said("add them with `credit-review people add`: {people}", people=listed(absent)) if absent else ""
+    about = said("tier {tier}, committee {committee}", tier=tier.tier, committee=committee.committee)
+    return Finding(about, len(here) >= needed and not absent, found, mend)
 
 
 def _signed_in(opened: Services, uow: UnitOfWork) -> Finding:

@@ -142,3 +142,11 @@ def test_a_change_of_a_committee_without_quorum_is_named(sat, tmp_path, change, 
 def test_controls_find_nothing_wrong_with_what_a_committee_approved(sat):
     alarms = sat.run("audit", "controls", "--json").json
     assert {one["control"] for one in alarms} <= {"short_lived_change"}, alarms
+
+
+def test_doctor_names_a_member_who_is_not_in_the_directory(sat, tmp_path):
+    office = sat.office.copy(tmp_path / "config")
+    assert "ok    tier T2, committee credit: 3 of the 2 it takes" in office.run("doctor").out
+    office.edit("authority.yaml", "{person: p-ceo, from: 2020-01-01}", "{person: p-ghost, from: 2020-01-01}")
+    told = office.run("doctor")
+    assert "tier T2, committee credit: 2 of the 2 it takes: p-cfo, p-manager; not in the directory: p-ghost" in told.out + told.err

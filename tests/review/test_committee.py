@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from committee_world import MATRIX, MEMBERS, NOON, PACK, TODAY, Board, digest_of, matrix
+from committee_world import BOARD, MATRIX, MEMBERS, NOON, PACK, TODAY, Board, digest_of, matrix
 from decision_world import MATRIX_TEXT
+from test_override import RULE, asked, put
 from test_races import at_once, deliver
 
 from credit_review.adapters.store.business import compare_with_tables
@@ -290,6 +291,25 @@ def test_two_single_approvals_do_not_pass_once_a_committee_decides(small):
 
     small.adopt_authority(MATRIX + "\n# after\n", at=NOON + timedelta(minutes=1))
     assert small.apply(case, now=NOON + timedelta(minutes=2)).code == "approver_invalid"
+
+
+def test_an_override_is_approved_or_taken_back_and_never_returned(sqlite_store):
+    """A limit that is in force already cannot wait for an answer to a question."""
+    t2 = "increases_12m_up_to: 250000, approvers: 1}"
+    text = MATRIX_TEXT.replace(t2, t2.replace("1}", "2, committee: board}")).replace("offices:  ", RULE + "offices:  ") + BOARD
+    board = Board(sqlite_store, text)
+    case = asked(board, authority_digest=digest_of(text))
+    put(board, case)
+    board.open(case)
+    board.vote("p-ceo", case)
+    board.vote("p-cfo", case, "reject")
+    assert board.close()[case].outcome == "not_decided" and board.proposal(case).state == "pending"
+    assert board.in_force("c-1", layer="temporary") == 90_000_00
+    board.open(case, sitting="sit-2")
+    for person in ("p-ceo", "p-cfo", "p-manager"):
+        board.vote(person, case, "reject")
+    assert board.close("sit-2")[case].outcome == "rejected"
+    assert board.in_force("c-1", layer="temporary") is None
 
 
 def test_a_log_whose_committee_decided_on_votes_nobody_gave_or_without_quorum_contradicts_itself(small):
