@@ -73,11 +73,13 @@ def by_file(office, customer, amount, folder):
     path = folder / "requests.csv"
     row = f'{customer},"{amount:,}",EUR,2026-12-31,,season,"250,000",order.pdf\n'
     path.write_text(
-        "customer,amount,currency,until,terms,reason,order,documents\n" + row + f"{customer},1,EUR,2026-12-31,,twice,,\nnone,,,,,x,,\n"
+        "customer,amount,currency,until,terms,reason,order,documents\n"
+        + row
+        + f"{customer},1,EUR,2026-12-31,,twice,,\n{customer},1,EUR,soon,,x,,\n"
     )
     before = len(office.find(Review))
     office.run("request", "--file", str(path), who="p-manager").refused(
-        3, "2 of 3 rows", "line 3: the same limit", "line 4: no customer none"
+        3, "2 of 3 rows", "line 3: the same limit", "line 4: until is 'soon'"
     )
     assert len(office.find(Review)) == before
     path.write_text("customer,amount,currency,until,terms,reason,order,documents\n" + row)

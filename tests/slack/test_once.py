@@ -105,7 +105,7 @@ def asks(desk, tmp_path, monkeypatch):
     )
     desk.world.write(right)
     _form(desk, "p-analyst", home.REQUEST)
-    assert desk.submit("p-analyst", customer="c-1", amount="70000", terms="45", reason="They grow.")["accepted"]
+    assert desk.submit("p-analyst", customer="c-1", amount="70000", terms="45", order="250,000", reason="They grow.")["accepted"]
     desk.sandbox.quiet()
     done = tmp_path / "asked.jsonl"
 
@@ -131,7 +131,8 @@ def test_a_request_survives_the_listener_that_acknowledged_it(desk, asks):
     another.stop()
     key = asked.pop("key")
     assert asked == {
-        "customer_id": "c-1", "amount": "70000", "until": None, "terms_days": 45, "reason": "They grow.", "person_id": "p-analyst",
+        "customer_id": "c-1", "amount": "70000", "until": None, "terms_days": 45, "order": "250,000", "reason": "They grow.",
+        "person_id": "p-analyst",
     }  # fmt: skip
     assert asks.waits()[0].delivery_key == key, "the process that asks says in the record that it is done"
 
