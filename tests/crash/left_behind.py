@@ -64,8 +64,9 @@ def _rows(uow, record):
 
 
 def _dropped(folder):
-    """The ERP's files by name, and how many rows its answer holds of each change: one, since it reads a file once."""
+    """The ERP's files by name, how many rows its answer holds of each change (one, since it reads a file once), and lists of orders."""
     files = {path.name: path.read_text() for path in sorted(folder.glob("*.csv")) if path.name != "applied.csv"}
+    orders = {path.name: path.read_text() for path in sorted(folder.glob("orders/*.csv"))}
     answers = folder / "applied.csv"
     rows = list(csv.DictReader(answers.open())) if answers.exists() else []
-    return [files, sorted(row["change_id"] for row in rows)]
+    return [files, sorted(row["change_id"] for row in rows), orders]

@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from credit_review.adapters.clock import FixedClock
+from credit_review.adapters.order_desk import SUFFIX, OrderTable
 from credit_review.adapters.write_back import TableWriteBack
 from credit_review.model.records import LimitChange, Proposal, Review
 
@@ -99,8 +100,12 @@ def set_up(folder, database, erp, monkeypatch, request):
     if request.config.option.markexpr != "soak":
         set_in(config, review={"buckets": 1})  # has the same commits as two; between buckets, where none is, only `make soak` kills
     if erp == "table":
-        set_in(config, write_back={"kind": "table", "url_secret": "ERP_URL", "table": "erp_limits"})
-        TableWriteBack(sql_engine(environment["CREDIT_REVIEW_ERP_URL"]), "erp_limits").create()
+        set_in(config, write_back={"kind": "table", "url_secret": "ERP_URL", "table": "erp_limits", "orders": True})
+        engine = sql_engine(environment["CREDIT_REVIEW_ERP_URL"])
+        TableWriteBack(engine, "erp_limits").create()
+        OrderTable(engine, f"erp_limits{SUFFIX}", lambda name, sha256: "").create()
+    else:
+        set_in(config, write_back={"orders": True})
     yield Company(config, environment)
 
 
@@ -141,6 +146,7 @@ def test_the_cycle_does_everything_a_crash_could_spoil(uninterrupted):
     assert "closed" in column(left, Review, "state")
     assert left["log"] == [2, "consistent, not anchored"] and left["owed_twice"] == [] and left["half_written"] == []
     assert len(left["dropped"][0]) == len(left["dropped"][1]) == len(set(left["dropped"][1])) > 5
+    assert len(left["dropped"][2]) >= 3, "lists of open orders, one a run that put limits in force"
     assert len(points) > 300
 
 
