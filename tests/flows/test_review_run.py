@@ -18,6 +18,8 @@ import pytest
 from prefect.events.worker import EventsWorker
 from prefect.settings import PREFECT_HOME, PREFECT_LOCAL_STORAGE_PATH, temporary_settings
 
+from credit_review.adapters import wiring
+from credit_review.adapters.clock import SystemClock
 from credit_review.adapters.store import schema
 from credit_review.adapters.wiring import open_services
 from credit_review.model.states import DocumentOfRecord
@@ -40,6 +42,14 @@ CANARIES = {
 """Every secret an installation may have, in the environment of everything that runs."""
 
 pytestmark = pytest.mark.prefect
+
+
+@pytest.fixture(scope="module", autouse=True)
+def clock_that_goes():
+    """Where this process ran tests of the command line before, theirs stands still, and this review would have the id of theirs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(wiring, "SystemClock", SystemClock)
+        yield
 
 
 @pytest.fixture(scope="module")
