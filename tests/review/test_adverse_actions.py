@@ -232,7 +232,7 @@ def test_a_first_bound_that_lowers_the_limit_in_force_is_adverse_action_with_the
         "the most we have decided to grant you",
     ]
     of_pool, of_ceiling = (
-        adverse.letter(one.packet, one.kind, one.reasons, words_for(language="en"), company="X", on=TODAY, clock=CLOCK)
+        as_text(adverse.letter(one.packet, one.kind, one.reasons, words_for(language="en"), company="X", on=TODAY, clock=CLOCK))
         for one in (found[pool], found[ceiling])
     )
     assert "20,000 EUR instead of 50,000 EUR" in of_ceiling
