@@ -209,8 +209,7 @@ def test_negative_days_are_quarantined_by_row_and_field(made, command):
     named = {(row["row_key"], row["column"], row["value"].lstrip("'")) for row in rows}
     five_days_before = str(date.fromisoformat(paid["document_date"]) - timedelta(days=5))
     assert ("|".join(paid[name] for name in ("company_code", "document_number", "line")), "clearing_date", five_days_before) in named
-    our_id = cover[0]["customer_number"].lstrip("0")
-    assert (f"{our_id}|{cover[0]['kind']}|{cover[0]['reference']}", "max_terms_days", "-30") in named
+    assert ("|".join(cover[0][name] for name in ("customer_number", "kind", "reference")), "max_terms_days", "-30") in named
 
 
 def test_an_as_of_date_in_the_future_is_refused_before_anything_is_recorded(made, command):
