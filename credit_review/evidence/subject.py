@@ -153,8 +153,7 @@ def _snapshots(subject: Subject) -> Artefact:
         title=said("Reviews and the digests of what they were computed from"),
         shows=said("Each review that the entries name: snapshot, ledger, external data and rules by digest, as its manifest fixes them."),
         columns=(
-            "review", "as_of", "scope", "snapshot", "ledger", "external", "statements", "remarks", "cover", "rates", "policy", "authority",
-            "scorecard", "code_commit",
+            "review", "as_of", "scope", "snapshot", "ledger", *EXTERNAL, "policy", "authority", "scorecard", "code_commit",
             "manifest", "manifest_in_log", "customer_state", "why",
         ),
         rows=rows,
