@@ -107,7 +107,11 @@ def adopt(uow: UnitOfWork, digest: str, *, person_id: str, on: date, now: dateti
             "adopt.only_author",
             said("{called} is the only author of {name}", called=called(uow, person_id), name=document.name),
             expected=said("two people, neither of whom is its only author"),
-            next_step=said("ask two others to run `credit-review adopt {name}`", name=document.name),
+            next_step=said(
+                "two others run `credit-review adopt {name} --author {author}`; where somebody else wrote it, --author names that person",
+                name=document.name,
+                author=person_id,
+            ),
         )
     if document.kind == DocumentOfRecord.SCORECARD:
         models.require_ready(uow, models.known(uow, digest))

@@ -8,7 +8,7 @@ No limit on file is an account without an opening; a limit of 0 is an opening of
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -17,6 +17,7 @@ from typing import Any
 
 from credit_review.audit import Action, canonical
 from credit_review.errors import BadInput, Refused, ReviewStopped
+from credit_review.limits.layers import in_force_on
 from credit_review.model.records import (
     CreditLimit,
     CustomerAlias,
@@ -355,8 +356,10 @@ def _opened_entry(change: LimitChange, row: OnFile, review_id: str, person_id: s
 def _differences(
     uow: UnitOfWork, review: Review, rows: Sequence[OnFile], limits: Mapping[str, CreditLimit], owner_id: str, now: datetime
 ) -> tuple[str, ...]:
-    """Ids of the differences recorded: of those neither open with the same figures already, nor on their way to the ERP."""
-    apart = [r for r in rows if _differs(r, limits.get(r.account_id))]
+    """Ids of the differences recorded: of those neither open with the same figures already, nor on their way to the ERP, nor older than a
+    change that was made here after the as-of date.
+    """
+    apart = _without_older(uow, review, [r for r in rows if _differs(r, limits.get(r.account_id))])
     if not apart:
         return ()
     owed = uow.find(OutboxEntry, kind="erp", state=(OutboxState.QUEUED, OutboxState.LEASED))
@@ -370,10 +373,23 @@ def _differences(
     return tuple(d.difference_id for d in found)
 
 
+def _without_older(uow: UnitOfWork, review: Review, rows: Sequence[OnFile]) -> list[OnFile]:
+    """The rows without those that state what was in force on the as-of date: the extract is older than the change that followed."""
+    changes: dict[str, list[LimitChange]] = defaultdict(list)
+    for change in uow.find(LimitChange, account_id=[r.account_id for r in rows]) if rows else []:
+        changes[change.account_id].append(change)
+    then = {account: in_force_on(some, review.as_of) for account, some in changes.items()}
+    return [r for r in rows if (known := then.get(r.account_id)) is None or _states(r) != (known.new_minor, known.new_terms_days)]
+
+
+def _states(row: OnFile) -> tuple[int | None, int | None]:
+    return row.limit_minor, row.terms_days
+
+
 def _differs(row: OnFile, limit: CreditLimit | None) -> bool:
     if limit is None:
         return row.limit_minor is not None
-    return (row.limit_minor, row.terms_days) != (limit.amount_minor, limit.terms_days)
+    return _states(row) != (limit.amount_minor, limit.terms_days)
 
 
 def _difference(row: OnFile, limit: CreditLimit | None, review_id: str, owner_id: str, now: datetime) -> ErpDifference:

@@ -123,6 +123,21 @@ def test_a_change_of_ours_on_its_way_to_the_erp_is_no_difference(world):
     assert world.open_limits(review, [on_file("c-1", 999)]).differences == ()
 
 
+def test_an_extract_older_than_a_change_of_ours_is_no_difference(world):
+    review = later_review(world)
+    (first,) = world.find(LimitChange, account_id=on_file("c-1").account_id)
+    ended = {"kind": "reversal", "reverses_id": first.change_id, "snapshot_digest": None, "effective_from": TODAY}
+    since = replace(first, change_id="c-later", version=2, old_minor=100, old_terms_days=30, new_minor=999, **ended)
+
+    def change(uow):
+        uow.add(since)
+        uow.change(CreditLimit, where={"account_id": since.account_id}, to={"amount_minor": 999, "version": 2})
+
+    world.do(change)
+    assert world.open_limits(review, [on_file("c-1", 100)]).differences == ()
+    assert len(world.open_limits(review, [on_file("c-1", 50)]).differences) == 1
+
+
 def test_changed_terms_are_a_difference_too(world):
     review = later_review(world)
     assert len(world.open_limits(review, [on_file("c-1", 100, 60)]).differences) == 1
