@@ -24,6 +24,7 @@ MOST_REASONS = 4
 
 _IN_DEFAULT = (CreditStatus.LEGAL, CreditStatus.INSOLVENT)
 _HOLDS = marked("{amount} (this one holds)")
+_IN_FORCE = marked("Limit in force")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +77,33 @@ def clock_of(rules: AdverseRules) -> Clock | None:
     )
 
 
+def had_minor(packet: Mapping[str, Any]) -> int | None:
+    """The limit in force before, minor units; None where there was none. A temporary limit stands instead of the base limit: before it was
+    the larger of the earlier temporary one and the limit in force that the card shows."""
+    own = packet.get("from_minor")
+    if packet.get("layer") != Layer.TEMPORARY:
+        return own
+    shown = (_minor(figure) for label, figure in packet["derivation"] if _template(label) == _IN_FORCE)
+    return max((minor for minor in (own, *shown) if minor is not None), default=None)
+
+
+def _template(stored: Any) -> str:
+    """What a sentence of a packet was made of."""
+    read = unpacked(stored)
+    return read.template if isinstance(read, Said) else read
+
+
+def _minor(stored: Any) -> int | None:
+    """The amount, minor units, that a figure of a packet says, be it within another sentence; None where it says none."""
+    amount: Any = unpacked(stored)
+    while isinstance(amount, Said):
+        amount = amount.args.get("amount")
+    return amount.minor if isinstance(amount, Money) else None
+
+
 def lowers(packet: Mapping[str, Any]) -> bool:
     """Whether what a packet (or a proposal's fields) asks for lowers the amount, or tightens terms without raising it."""
-    had, to = packet.get("from_minor"), packet["to_minor"]
+    had, to = had_minor(packet), packet["to_minor"]
     if had is None or to > had:
         return False
     before, after = packet.get("from_terms_days"), packet.get("terms_days")
@@ -89,7 +114,7 @@ def unwelcome(packet: Mapping[str, Any], *, applied: bool) -> Unwelcome | None:
     """What a decided packet was to the customer: applied with less than before, or asked for and not (fully) given; None otherwise."""
     request = packet.get("request") or {}
     asked = None if request.get("layer") else request.get("amount_minor")  # nobody is refused a bound
-    if asked is not None and asked > (packet.get("from_minor") or 0):
+    if asked is not None and asked > (had_minor(packet) or 0):
         return None if applied and packet["to_minor"] >= asked else Unwelcome.REFUSAL
     return Unwelcome.REDUCTION if applied and lowers(packet) else None
 

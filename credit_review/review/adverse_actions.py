@@ -18,7 +18,7 @@ from credit_review.controls.alarm import Alarm, Severity
 from credit_review.errors import BadInput, Conflict, Refused
 from credit_review.limits.layers import limit_on
 from credit_review.model.records import AdverseAction, LimitAccount, LimitChange, Proposal, Review
-from credit_review.model.states import AdverseClass, Direction, ProposalState, ReviewKind, Unwelcome
+from credit_review.model.states import AdverseClass, Direction, Layer, ProposalState, ReviewKind, Unwelcome
 from credit_review.policy import AdverseRules, Policy
 from credit_review.ports import Entry, UnitOfWork
 from credit_review.review.directory import active_person
@@ -41,7 +41,8 @@ _LONGEST_TEXT = 2000
 class Case:
     """A decided proposal that went against its customer: what it was, since when, what it seems to be, and what was confirmed so far.
 
-    `before_minor` is the limit in force of its customer that a first ceiling, segment limit or shared pool lowered; None of others.
+    `before_minor` is the limit in force of its customer that a first ceiling, segment limit or shared pool lowered, or that a temporary
+    limit stood or should have stood instead of; None of others.
     """
 
     proposal: Proposal
@@ -54,9 +55,14 @@ class Case:
 
     @property
     def packet(self) -> dict[str, Any]:
-        """What was decided on; of a first bound with the limit in force that it lowered."""
+        """What was decided on; of a first bound and a temporary limit with the limit in force before."""
         found: dict[str, Any] = json.loads(self.proposal.packet_json)
         return found if self.before_minor is None else found | {"from_minor": self.before_minor}
+
+    @property
+    def from_minor(self) -> int | None:
+        """The customer's limit before, minor units of the proposal's currency; None where there was none."""
+        return self.proposal.from_minor if self.before_minor is None else self.before_minor
 
 
 Shares = Callable[[str], Mapping[str, float]]
@@ -88,7 +94,8 @@ def _case(
 ) -> Case | None:
     packet = json.loads(proposal.packet_json)
     applied = proposal.state == ProposalState.APPLIED
-    kind, before, asked = adverse.unwelcome(packet, applied=applied), None, packet.get("request")
+    kind, asked = adverse.unwelcome(packet, applied=applied), packet.get("request")
+    before = adverse.had_minor(packet) if packet.get("layer") == Layer.TEMPORARY else None
     if kind is None and applied and adverse.first_bound(packet):
         kind, before = _lowered(uow, proposal)
     if kind is None or proposal.decided_at is None:

@@ -66,6 +66,32 @@ def test_what_goes_against_a_customer_is_less_than_he_had_or_less_than_was_asked
     assert adverse.unwelcome(packet_of(**fields), applied=applied) == kind
 
 
+def temporary(*, before=None, asked=90_000_00, to=90_000_00, base=50_000_00):
+    """A packet that asks for a temporary limit while the card shows a base limit; without one where `base` is None."""
+    shown = said("none on file") if base is None else said("{amount}", amount=Money(base, "EUR"))
+    card = [[packed(said("Limit in force")), packed(shown)]]
+    asks = {"amount_minor": asked, "until": "2026-12-31"}
+    return packet_of(layer="temporary", from_minor=before, from_terms_days=None, to_minor=to, request=asks, derivation=card)
+
+
+@pytest.mark.parametrize(
+    ("packet", "applied", "had", "kind"),
+    [
+        (temporary(), True, 50_000_00, None),
+        (temporary(), False, 50_000_00, Unwelcome.REFUSAL),
+        (temporary(asked=50_000_00), False, 50_000_00, None),
+        (temporary(asked=40_000_00), False, 50_000_00, None),
+        (temporary(to=60_000_00), True, 50_000_00, Unwelcome.REFUSAL),
+        (temporary(before=80_000_00), False, 80_000_00, Unwelcome.REFUSAL),
+        (temporary(before=80_000_00, asked=70_000_00, to=70_000_00), True, 80_000_00, Unwelcome.REDUCTION),
+        (temporary(base=None), False, None, Unwelcome.REFUSAL),
+    ],
+)
+def test_a_temporary_limit_is_compared_with_the_limit_in_force_that_it_stands_instead_of(packet, applied, had, kind):
+    assert adverse.had_minor(packet) == had
+    assert adverse.unwelcome(packet, applied=applied) == kind
+
+
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
@@ -180,6 +206,21 @@ def test_reductions_and_refused_requests_are_listed_and_nothing_else(world):
     found = {one.proposal.proposal_id: (one.kind, one.suggested) for one in listed(world)}
     assert found == {cut: (Unwelcome.REDUCTION, AdverseClass.ADVERSE), refused: (Unwelcome.REFUSAL, AdverseClass.ADVERSE)}
     assert listed(world, AdverseRules()) == []
+
+
+def test_a_refused_temporary_limit_is_listed_with_the_base_limit_before_and_one_below_it_is_not(world):
+    world.write(replace(review(), review_id="r-2", kind="ad_hoc", scope="c-3"))
+    refused, _ = (
+        decided(world, customer, review_id="r-2", state=ProposalState.REJECTED, packet=temporary(asked=asked) | {"customer_id": customer})
+        for customer, asked in (("c-3", 90_000_00), ("c-4", 40_000_00))
+    )
+    (found,) = listed(world)
+    assert (found.proposal.proposal_id, found.kind, found.from_minor, found.packet["from_minor"]) == (
+        refused,
+        Unwelcome.REFUSAL,
+        50_000_00,
+        50_000_00,
+    )
 
 
 def test_a_suggested_change_to_a_whole_class_needs_a_reason_to_be_confirmed_and_the_clock_runs_until_then(world):
