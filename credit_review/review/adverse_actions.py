@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any
 
 from credit_review import adverse
+from credit_review.adverse_reasons import principal_reasons
 from credit_review.audit import Action
 from credit_review.controls.alarm import Alarm, Severity
 from credit_review.errors import BadInput, Conflict, Refused
@@ -24,7 +25,7 @@ from credit_review.ports import Entry, UnitOfWork
 from credit_review.review.directory import active_person
 from credit_review.review.layers import Recorded, recorded
 from credit_review.review.naming import actor
-from credit_review.review.standing import matrix_in_force, policy_in_force
+from credit_review.review.standing import matrix_in_force, policy_in_force, policy_of
 from credit_review.words import said
 
 NOTICE_OVERDUE = "notice_overdue"
@@ -69,6 +70,9 @@ Shares = Callable[[str], Mapping[str, float]]
 """By review id, which fraction of its class each customer's reduction reached by the same rule; empty where that is not known."""
 
 
+Policies = Callable[[str], Policy | None]
+
+
 def _unknown(review_id: str) -> Mapping[str, float]:
     return {}
 
@@ -85,12 +89,19 @@ def cases(uow: UnitOfWork, rules: AdverseRules, *, zone: tzinfo, shares: Shares 
     found = {one.proposal_id: one for one in (*lowered, *(uow.find(Proposal, state=_ENDED, review_id=asked, **filters) if asked else ()))}
     known = {one.proposal_id: one for one in uow.find(AdverseAction)}
     of_class = cache(shares) if rules.whole_class_from is not None else _unknown
-    made = (_case(uow, one, rules, zone, known.get(key), of_class) for key, one in sorted(found.items()))
+    policies = cache(lambda digest: policy_of(uow, digest))
+    made = (_case(uow, one, rules, zone, known.get(key), of_class, policies) for key, one in sorted(found.items()))
     return sorted((case for case in made if case is not None), key=lambda case: case.decided)
 
 
 def _case(
-    uow: UnitOfWork, proposal: Proposal, rules: AdverseRules, zone: tzinfo, confirmed: AdverseAction | None, shares: Shares
+    uow: UnitOfWork,
+    proposal: Proposal,
+    rules: AdverseRules,
+    zone: tzinfo,
+    confirmed: AdverseAction | None,
+    shares: Shares,
+    policies: Policies,
 ) -> Case | None:
     packet = json.loads(proposal.packet_json)
     applied = proposal.state == ProposalState.APPLIED
@@ -107,7 +118,7 @@ def _case(
         suggested=adverse.suggested(
             packet, kind, rules, of_class=0.0 if asked else shares(proposal.review_id).get(proposal.customer_id, 0.0)
         ),
-        reasons=adverse.principal_reasons(packet),
+        reasons=principal_reasons(packet, policies(proposal.policy_digest)),
         confirmed=confirmed,
         before_minor=before,
     )
