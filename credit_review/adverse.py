@@ -11,19 +11,15 @@ from datetime import date, timedelta
 from types import MappingProxyType
 from typing import Any
 
+from credit_review.adverse_reasons import IN_FORCE, figures_of, minor_in
 from credit_review.hearing import heard
 from credit_review.letters import Letter
-from credit_review.limits.codes import CAP_WORDS, Cap
 from credit_review.model.money import Money
 from credit_review.model.states import AdverseClass, CreditStatus, Layer, Unwelcome
 from credit_review.policy import AdverseRules
-from credit_review.words import Said, Words, marked, said, unpacked
-
-MOST_REASONS = 4
-"""Principal reasons a notice names: more are not helpful to the customer (comment 9(b)(2)-1)."""
+from credit_review.words import Words, said
 
 _IN_DEFAULT = (CreditStatus.LEGAL, CreditStatus.INSOLVENT)
-_HOLDS = marked("{amount} (this one holds)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +72,19 @@ def clock_of(rules: AdverseRules) -> Clock | None:
     )
 
 
+def had_minor(packet: Mapping[str, Any]) -> int | None:
+    """The limit in force before, minor units; None where there was none. A temporary limit stands instead of the base limit: before it was
+    the larger of the earlier temporary one and the limit in force that the card shows."""
+    own = packet.get("from_minor")
+    if packet.get("layer") != Layer.TEMPORARY:
+        return own
+    shown = minor_in(figures_of(packet).get(IN_FORCE))
+    return max((minor for minor in (own, shown) if minor is not None), default=None)
+
+
 def lowers(packet: Mapping[str, Any]) -> bool:
     """Whether what a packet (or a proposal's fields) asks for lowers the amount, or tightens terms without raising it."""
-    had, to = packet.get("from_minor"), packet["to_minor"]
+    had, to = had_minor(packet), packet["to_minor"]
     if had is None or to > had:
         return False
     before, after = packet.get("from_terms_days"), packet.get("terms_days")
@@ -89,7 +95,7 @@ def unwelcome(packet: Mapping[str, Any], *, applied: bool) -> Unwelcome | None:
     """What a decided packet was to the customer: applied with less than before, or asked for and not (fully) given; None otherwise."""
     request = packet.get("request") or {}
     asked = None if request.get("layer") else request.get("amount_minor")  # nobody is refused a bound
-    if asked is not None and asked > (packet.get("from_minor") or 0):
+    if asked is not None and asked > (had_minor(packet) or 0):
         return None if applied and packet["to_minor"] >= asked else Unwelcome.REFUSAL
     return Unwelcome.REDUCTION if applied and lowers(packet) else None
 
@@ -113,39 +119,6 @@ def suggested(packet: Mapping[str, Any], kind: Unwelcome, rules: AdverseRules, *
         return AdverseClass.DELINQUENCY
     whole = rules.whole_class_from is not None and of_class >= rules.whole_class_from
     return AdverseClass.WHOLE_CLASS if whole else AdverseClass.ADVERSE
-
-
-_CAUSES: Mapping[str, str] = MappingProxyType(
-    {
-        Cap.NET_WORTH: said("the limit is bounded by the equity that your statements show"),
-        Cap.RECOMMENDATION: said("the limit is bounded by what an external report recommends"),
-        Cap.GRADE: said("the limit is bounded by what we grant at your standing"),
-        Cap.COVER: said("the limit is bounded by the insurance cover that counts"),
-        Cap.ENTITY: said("the limit is bounded by what we grant for all our companies together"),
-        Cap.CEILING: said("the limit is bounded by the most we have decided to grant you"),
-        Cap.SEGMENT: said("the limit is bounded by what we grant to customers of your segment"),
-        Cap.POOL: said("the limit is bounded by what your group may owe us together"),
-    }
-)
-
-
-_BOUNDS: Mapping[str, str] = MappingProxyType({Layer.CEILING: Cap.CEILING, Layer.SEGMENT: Cap.SEGMENT, Layer.GROUP: Cap.POOL})
-
-
-def principal_reasons(packet: Mapping[str, Any]) -> tuple[str, ...]:
-    """Up to four reasons as English sentences: the cap that held (of a bound asked for, the bound), then those of the score or the class,
-    as the packet has them."""
-    layer = (packet.get("request") or {}).get("layer")
-    held = [_CAUSES[_BOUNDS[layer]]] if layer else [_CAUSES[cap] for cap in _CAUSES if _holds(packet, CAP_WORDS[cap])]
-    return tuple(str(one) for one in dict.fromkeys([*held, *packet["reasons"]]))[:MOST_REASONS]
-
-
-def _holds(packet: Mapping[str, Any], cap: str) -> bool:
-    for label, figure in packet["derivation"]:
-        read, value = unpacked(label), unpacked(figure)
-        if isinstance(read, Said) and isinstance(value, Said) and read.args.get("cap") == cap and value.template == _HOLDS:
-            return True
-    return False
 
 
 # --- the clock ------------------------------------------------------------------------------------------------------------------------
@@ -177,7 +150,7 @@ def reasons_due(clock: Clock, asked: date) -> date:
 def letter(
     packet: Mapping[str, Any], kind: Unwelcome, reasons: Sequence[str], words: Words, *, company: str, on: date, clock: Clock | None
 ) -> Letter:
-    """A draft of the notice in the reader's language; `reasons` as `principal_reasons` gives them."""
+    """A draft of the notice in the reader's language; `reasons` as `adverse_reasons.principal_reasons` gives them."""
     w = words
     until = may_ask_until(clock, on) if clock else None
     asks = [w.say(said("If you ask us in writing by {day}, we send you the reasons in writing.", day=until))] if until else []

@@ -13,18 +13,19 @@ from functools import cache
 from typing import Any
 
 from credit_review import adverse
+from credit_review.adverse_reasons import principal_reasons
 from credit_review.audit import Action
 from credit_review.controls.alarm import Alarm, Severity
 from credit_review.errors import BadInput, Conflict, Refused
 from credit_review.limits.layers import limit_on
 from credit_review.model.records import AdverseAction, LimitAccount, LimitChange, Proposal, Review
-from credit_review.model.states import AdverseClass, Direction, ProposalState, ReviewKind, Unwelcome
+from credit_review.model.states import AdverseClass, Direction, Layer, ProposalState, ReviewKind, Unwelcome
 from credit_review.policy import AdverseRules, Policy
 from credit_review.ports import Entry, UnitOfWork
 from credit_review.review.directory import active_person
 from credit_review.review.layers import Recorded, recorded
 from credit_review.review.naming import actor
-from credit_review.review.standing import matrix_in_force, policy_in_force
+from credit_review.review.standing import matrix_in_force, policy_in_force, policy_of
 from credit_review.words import said
 
 NOTICE_OVERDUE = "notice_overdue"
@@ -41,7 +42,8 @@ _LONGEST_TEXT = 2000
 class Case:
     """A decided proposal that went against its customer: what it was, since when, what it seems to be, and what was confirmed so far.
 
-    `before_minor` is the limit in force of its customer that a first ceiling, segment limit or shared pool lowered; None of others.
+    `before_minor` is the limit in force of its customer that a first ceiling, segment limit or shared pool lowered, or that a temporary
+    limit stood or should have stood instead of; None of others.
     """
 
     proposal: Proposal
@@ -54,13 +56,21 @@ class Case:
 
     @property
     def packet(self) -> dict[str, Any]:
-        """What was decided on; of a first bound with the limit in force that it lowered."""
+        """What was decided on; of a first bound and a temporary limit with the limit in force before."""
         found: dict[str, Any] = json.loads(self.proposal.packet_json)
         return found if self.before_minor is None else found | {"from_minor": self.before_minor}
+
+    @property
+    def from_minor(self) -> int | None:
+        """The customer's limit before, minor units of the proposal's currency; None where there was none."""
+        return self.proposal.from_minor if self.before_minor is None else self.before_minor
 
 
 Shares = Callable[[str], Mapping[str, float]]
 """By review id, which fraction of its class each customer's reduction reached by the same rule; empty where that is not known."""
+
+
+Policies = Callable[[str], Policy | None]
 
 
 def _unknown(review_id: str) -> Mapping[str, float]:
@@ -79,16 +89,24 @@ def cases(uow: UnitOfWork, rules: AdverseRules, *, zone: tzinfo, shares: Shares 
     found = {one.proposal_id: one for one in (*lowered, *(uow.find(Proposal, state=_ENDED, review_id=asked, **filters) if asked else ()))}
     known = {one.proposal_id: one for one in uow.find(AdverseAction)}
     of_class = cache(shares) if rules.whole_class_from is not None else _unknown
-    made = (_case(uow, one, rules, zone, known.get(key), of_class) for key, one in sorted(found.items()))
+    policies = cache(lambda digest: policy_of(uow, digest))
+    made = (_case(uow, one, rules, zone, known.get(key), of_class, policies) for key, one in sorted(found.items()))
     return sorted((case for case in made if case is not None), key=lambda case: case.decided)
 
 
 def _case(
-    uow: UnitOfWork, proposal: Proposal, rules: AdverseRules, zone: tzinfo, confirmed: AdverseAction | None, shares: Shares
+    uow: UnitOfWork,
+    proposal: Proposal,
+    rules: AdverseRules,
+    zone: tzinfo,
+    confirmed: AdverseAction | None,
+    shares: Shares,
+    policies: Policies,
 ) -> Case | None:
     packet = json.loads(proposal.packet_json)
     applied = proposal.state == ProposalState.APPLIED
-    kind, before, asked = adverse.unwelcome(packet, applied=applied), None, packet.get("request")
+    kind, asked = adverse.unwelcome(packet, applied=applied), packet.get("request")
+    before = adverse.had_minor(packet) if packet.get("layer") == Layer.TEMPORARY else None
     if kind is None and applied and adverse.first_bound(packet):
         kind, before = _lowered(uow, proposal)
     if kind is None or proposal.decided_at is None:
@@ -100,7 +118,7 @@ def _case(
         suggested=adverse.suggested(
             packet, kind, rules, of_class=0.0 if asked else shares(proposal.review_id).get(proposal.customer_id, 0.0)
         ),
-        reasons=adverse.principal_reasons(packet),
+        reasons=principal_reasons(packet, policies(proposal.policy_digest)),
         confirmed=confirmed,
         before_minor=before,
     )

@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from credit_review.authority import Asking, Matrix, Standing, load
 from credit_review.documents import parse
-from credit_review.errors import Refused
+from credit_review.errors import CreditReviewError, Refused
 from credit_review.fx import MissingRate, RateTable
 from credit_review.limits.layers import in_force_on
 from credit_review.model.records import (
@@ -23,6 +23,7 @@ from credit_review.model.records import (
     CreditLimit,
     Decision,
     Delegation,
+    GovernedDocument,
     GroupMembership,
     LimitAccount,
     LimitChange,
@@ -124,6 +125,15 @@ def policy_in_force(uow: UnitOfWork, now: datetime) -> Policy:
     if document is None:
         raise Refused("no_policy", said("no policy is in force"), next_step=said("two people run `credit-review adopt policy.yaml`"))
     return _policy(document.content, document.name)
+
+
+def policy_of(uow: UnitOfWork, digest: str) -> Policy | None:
+    """The policy on record by its digest, such as that a proposal was made by; None where it is not, or cannot be read any more."""
+    document = uow.get(GovernedDocument, digest=digest)
+    try:
+        return None if document is None else _policy(document.content, document.name)
+    except CreditReviewError:
+        return None
 
 
 @lru_cache(maxsize=8)

@@ -88,7 +88,7 @@ def _class(case: Case) -> str:
 
 def _row(case: Case, clock: adverse.Clock | None) -> list[Any]:
     one = case.proposal
-    had = said("none on file") if one.from_minor is None else Money(one.from_minor, one.currency)
+    had = said("none on file") if case.from_minor is None else Money(case.from_minor, one.currency)
     kind = adverse.KIND_WORDS[case.kind]
     due = _owed(case, clock) or said("none")
     return [one.proposal_id, one.customer_id, kind, had, Money(one.to_minor, one.currency), _class(case), due, _state(case)]
@@ -102,7 +102,7 @@ def _plain(case: Case, clock: adverse.Clock | None) -> dict[str, Any]:
         "kind": case.kind,
         "decided": case.decided,
         "currency": one.currency,
-        "from_minor": one.from_minor,
+        "from_minor": case.from_minor,
         "to_minor": one.to_minor,
         "suggested": case.suggested,
         "due": _owed(case, clock),

@@ -14,17 +14,27 @@ from hypothesis import strategies as st
 
 from credit_review import adverse, audit
 from credit_review.adapters.store.business import compare_with_tables
+from credit_review.adverse_reasons import principal_reasons
 from credit_review.audit import Action
+from credit_review.documents import parse
 from credit_review.errors import BadInput, Refused
 from credit_review.letters import as_text
+from credit_review.limits import codes
+from credit_review.limits.codes import Cap
 from credit_review.model.money import Money
 from credit_review.model.records import AdverseAction, LimitAccount
 from credit_review.model.states import AdverseClass, ProposalState, Unwelcome
-from credit_review.policy import AdverseRules
+from credit_review.policy import AdverseRules, load
 from credit_review.review import adverse_actions
 from credit_review.review.adverse_actions import Clerk
 from credit_review.review.naming import account_id
-from credit_review.words import packed, said, words_for
+from credit_review.words import Said, packed, said, words_for
+
+
+def eur(major):
+    """An amount as a card says it."""
+    return said("{amount}", amount=Money(major * 100, "EUR"))
+
 
 ZONE = ZoneInfo("Europe/Berlin")
 RULES = AdverseRules(profile="us_trade_credit")
@@ -66,6 +76,32 @@ def test_what_goes_against_a_customer_is_less_than_he_had_or_less_than_was_asked
     assert adverse.unwelcome(packet_of(**fields), applied=applied) == kind
 
 
+def temporary(*, before=None, asked=90_000_00, to=90_000_00, base=50_000_00):
+    """A packet that asks for a temporary limit while the card shows a base limit; without one where `base` is None."""
+    shown = said("none on file") if base is None else said("{amount}", amount=Money(base, "EUR"))
+    card = [[packed(said("Limit in force")), packed(shown)]]
+    asks = {"amount_minor": asked, "until": "2026-12-31"}
+    return packet_of(layer="temporary", from_minor=before, from_terms_days=None, to_minor=to, request=asks, derivation=card)
+
+
+@pytest.mark.parametrize(
+    ("packet", "applied", "had", "kind"),
+    [
+        (temporary(), True, 50_000_00, None),
+        (temporary(), False, 50_000_00, Unwelcome.REFUSAL),
+        (temporary(asked=50_000_00), False, 50_000_00, None),
+        (temporary(asked=40_000_00), False, 50_000_00, None),
+        (temporary(to=60_000_00), True, 50_000_00, Unwelcome.REFUSAL),
+        (temporary(before=80_000_00), False, 80_000_00, Unwelcome.REFUSAL),
+        (temporary(before=80_000_00, asked=70_000_00, to=70_000_00), True, 80_000_00, Unwelcome.REDUCTION),
+        (temporary(base=None), False, None, Unwelcome.REFUSAL),
+    ],
+)
+def test_a_temporary_limit_is_compared_with_the_limit_in_force_that_it_stands_instead_of(packet, applied, had, kind):
+    assert adverse.had_minor(packet) == had
+    assert adverse.unwelcome(packet, applied=applied) == kind
+
+
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
@@ -99,14 +135,85 @@ def test_a_change_to_substantially_all_of_a_class_is_suggested_from_the_share_th
     assert adverse.suggested(packet_of(), Unwelcome.REDUCTION, RULES, of_class=1.0) == AdverseClass.ADVERSE
 
 
-def test_the_cap_that_held_is_the_first_reason_and_there_are_at_most_four():
-    held = [
-        packed(said("Cap: {cap}", cap=said("part of tangible net worth"))),
-        packed(said("{amount} (this one holds)", amount=Money(1, "EUR"))),
-    ]
-    found = adverse.principal_reasons(packet_of(derivation=[held], reasons=["a", "b", "c", "d"]))
-    assert found == ("the limit is bounded by the equity that your statements show", "a", "b", "c")
-    assert adverse.principal_reasons(packet_of()) == ("use of the credit limit", "length of the business relationship")
+GRADED = load(parse(POLICY_TEXT, name="policy.yaml"))
+BEST, WORST = GRADED.grade_names[0], GRADED.grade_names[-1]
+SCORE = ["use of the credit limit", "length of the business relationship"]
+NEED = codes.BY_NEED
+CAPPED = {
+    c: [packed(said("Cap: {cap}", cap=codes.CAP_WORDS[c])), packed(said("{amount} (this one holds)", amount=eur(20_000)))] for c in Cap
+}
+
+
+def card(*, formula=NEED, cap=None, had=50_000, caps=20_000, step=None, forbids="", grade=BEST, **fields):
+    """A packet whose card shows what made the figure; amounts in EUR."""
+    told = Said(
+        formula, {"amount": "9 EUR", "factor": "1.30", "grade": grade, "status": "dormant", "part": "1", "expression": "need * need_factor"}
+    )
+    rows = [("Limit in force", eur(had)), ("Formula", said("{formula} = {amount}", formula=told, amount=Money(1, "EUR")))]
+    rows += [("After caps", eur(caps))]
+    rows += [("No increase, because", codes.words(forbids))] if forbids else []
+    rows += [("After the step limit", eur(step))] if step is not None else []
+    shown = [[packed(said(label)), packed(figure)] for label, figure in rows] + ([CAPPED[cap]] if cap else [])
+    return packet_of(derivation=shown, grade=grade, **{"reasons": SCORE} | fields)
+
+
+def causes(packet):
+    """The reasons that are none of the score, shortened to their last words, and whether the score's follow."""
+    found = principal_reasons(packet, GRADED)
+    return [one.rsplit(" ", 2)[1] + " " + one.rsplit(" ", 1)[1] for one in found if one not in SCORE], set(SCORE) <= set(found)
+
+
+ASKED_UP = {"request": {"amount_minor": 90_000_00}, "to_minor": 90_000_00}
+NO_REPORT = "no external report young enough with a probability of default"
+
+
+@pytest.mark.parametrize(
+    ("packet", "expected", "scored"),
+    [
+        (card(), ["balances show"], False),  # the best grade has the largest factor: the score took nothing away
+        (card(grade=WORST), ["balances show"], True),
+        (card(grade=WORST, caps=0), ["balances show"], False),  # no factor of nothing is more
+        (card(formula=codes.FALLS, caps=0), ["long time"], False),
+        (card(formula=codes.NOTHING, caps=0), ["your status"], False),
+        (card(cap=Cap.GRADE), ["your standing"], False),
+        (card(cap=Cap.GRADE, grade=WORST), ["your standing"], True),
+        (card(cap=Cap.COVER, grade=WORST), ["that counts"], False),
+        (card(cap=Cap.RECOMMENDATION, grade=WORST), ["report recommends"], False),
+        (card(forbids="overdue"), ["balances show"], False),  # what forbids an increase lowers nothing
+        (card(step=30_000, to_minor=30_000_00), ["balances show"], False),  # a step limit softens a reduction
+        (card(terms_days=14, grade=WORST), ["balances show"], True),
+        (card(terms_days=14, to_minor=50_000_00, cap=Cap.COVER), [], True),  # terms alone: no cap took an amount away
+        (card(**ASKED_UP, caps=80_000, step=60_000), ["set part", "balances show"], False),
+        (card(**ASKED_UP, caps=80_000, step=50_000, forbids="overdue|class_no_increase"),
+         ["we allow", "no increase", "balances show"], False),
+        (card(**ASKED_UP, caps=95_000, step=50_000, forbids="grade"), ["no increase"], True),
+        (card(**ASKED_UP, caps=20_000, forbids="external_stale"), ["balances show", "young enough"], False),
+        (card(**ASKED_UP, caps=95_000), [], True),  # people decided otherwise: all that is on record
+    ],
+)  # fmt: skip
+def test_principal_reasons_are_what_made_the_figure_and_the_score_only_where_it_had_a_part(packet, expected, scored):
+    assert causes(packet) == (expected, scored)
+
+
+def test_a_figure_that_stands_in_for_a_missing_input_is_told_as_the_missing_input_once():
+    stood = {
+        "cap": Cap.RECOMMENDATION,
+        "grade": WORST,
+        "substitutes": ["recommendation:missing:lower_ceiling"],
+        "reasons": [NO_REPORT, *SCORE],
+    }
+    assert principal_reasons(card(**stood), GRADED) == ("no external report young enough recommends a limit", *SCORE)
+    stood["cap"] = Cap.GRADE  # what stands in did not hold
+    assert principal_reasons(card(**stood), GRADED)[:2] == ("the limit is bounded by what we grant at your standing", NO_REPORT)
+
+
+def test_every_formula_cap_and_rule_against_increases_has_its_reason_and_there_are_at_most_four():
+    unsaid = [f for f in codes.FORMULAS if f != codes.STAYS and not causes(card(formula=f))[0]]
+    unsaid += [cap for cap in Cap if cap not in (Cap.NEED, Cap.FORMULA) and not causes(card(cap=cap))[0]]
+    unsaid += [why for why in codes.Forbids if not causes(card(**ASKED_UP, caps=95_000, forbids=why))[0]]
+    assert unsaid == []
+    assert principal_reasons(card(cap=Cap.GRADE, grade=WORST, reasons=["a", "b", "c", "d"]))[1:] == ("a", "b", "c")
+    assert principal_reasons(packet_of()) == tuple(SCORE)
 
 
 @given(decided=st.dates(date(2020, 1, 1), date(2100, 1, 1)), classified=st.sampled_from(AdverseClass))
@@ -131,7 +238,7 @@ def test_days_of_the_policy_replace_those_of_the_profile():
     ],
 )
 def test_the_letter_says_what_changed_and_why_in_the_customers_language(language, expected):
-    reasons = adverse.principal_reasons(packet_of())
+    reasons = principal_reasons(packet_of())
     words = words_for(language=language)
     text = as_text(adverse.letter(packet_of(), Unwelcome.REDUCTION, reasons, words, company="Example Trading", on=TODAY, clock=CLOCK))
     assert text.startswith("Example Trading\n") and "Anvil GmbH" in text
@@ -180,6 +287,28 @@ def test_reductions_and_refused_requests_are_listed_and_nothing_else(world):
     found = {one.proposal.proposal_id: (one.kind, one.suggested) for one in listed(world)}
     assert found == {cut: (Unwelcome.REDUCTION, AdverseClass.ADVERSE), refused: (Unwelcome.REFUSAL, AdverseClass.ADVERSE)}
     assert listed(world, AdverseRules()) == []
+
+
+def test_a_refused_temporary_limit_is_listed_with_the_base_limit_before_and_one_below_it_is_not(world):
+    world.write(replace(review(), review_id="r-2", kind="ad_hoc", scope="c-3"))
+    refused, _ = (
+        decided(world, customer, review_id="r-2", state=ProposalState.REJECTED, packet=temporary(asked=asked) | {"customer_id": customer})
+        for customer, asked in (("c-3", 90_000_00), ("c-4", 40_000_00))
+    )
+    (found,) = listed(world)
+    assert (found.proposal.proposal_id, found.kind, found.from_minor, found.packet["from_minor"]) == (
+        refused,
+        Unwelcome.REFUSAL,
+        50_000_00,
+        50_000_00,
+    )
+
+
+def test_reasons_are_judged_by_the_policy_that_the_proposal_was_made_by(world):
+    decided(world, packet=card(cap=Cap.GRADE))
+    decided(world, "c-2", packet=card(cap=Cap.GRADE) | {"customer_id": "c-2"}, policy_digest="none on record")
+    judged, unknown = sorted(listed(world), key=lambda case: case.proposal.customer_id)
+    assert len(judged.reasons) == 1 and unknown.reasons[1:] == tuple(SCORE)
 
 
 def test_a_suggested_change_to_a_whole_class_needs_a_reason_to_be_confirmed_and_the_clock_runs_until_then(world):
