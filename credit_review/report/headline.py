@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from credit_review.hearing import heard
 from credit_review.model.money import EXPONENTS
@@ -152,13 +152,18 @@ def _people_words(data: ReportData) -> str:
     if rows.empty:
         return said("Nothing is proposed, so nobody has to approve anything.")
     people = len(rows) - by_rule - int(rows["customer_id"].isin(data.left_to_newer).sum())
+    figures: dict[str, Any] = {"n": people, "count": count(people), "exceptions": count(exceptional)}
     needs = said_many(
         "{count} proposal needs people, {exceptions} of them as exceptions",
         "{count} proposals need people, {exceptions} of them as exceptions",
-        n=people,
-        count=count(people),
-        exceptions=count(exceptional),
+        **figures,
     )
+    if data.ended and data.routes is not None and data.routes.empty:
+        needs = said_many(
+            "{count} proposal needed people, {exceptions} of them as exceptions, and has ended",
+            "{count} proposals needed people, {exceptions} of them as exceptions, and all have ended",
+            **figures,
+        )
     passes = said_many("{count} proposal passes by rule", "{count} proposals pass by rule", n=by_rule, count=count(by_rule))
     return said("{needs}; {passes}.", needs=needs, passes=passes)
 

@@ -297,7 +297,14 @@ def approvals(data: ReportData) -> Table:
         return Table(headings, [], empty=said("Proposals have not been routed yet."))
     rows = data.routes.merge(changes(data.proposals), on="customer_id", how="inner", suffixes=("_route", ""))
     lines = [_tier(key, group) for key, group in rows.groupby(["tier", "tier_name", "approvals", "holders", "currency"], sort=True)]
-    return Table(headings, lines, empty=said("Nothing needs a person: all proposals pass by rule."))
+    nothing = said("Nothing waits for a person any more.") if data.ended else said("Nothing needs a person: all proposals pass by rule.")
+    return Table(headings, lines, empty=nothing)
+
+
+def ended(data: ReportData) -> Table:
+    """How the proposals that needed people ended: a row a tier, end and people who answered."""
+    lines = [[one.tier, words_of(one.how), one.by or DASH, count(one.count)] for one in data.ended]
+    return Table((said("Tier"), said("How it ended"), said("Answered by"), num(said("Proposals"))), lines)
 
 
 def _tier(key: Any, group: pd.DataFrame) -> list[str]:

@@ -24,6 +24,7 @@ from credit_review.report import ControlTotal, RiskKeptLine, book, headline, mov
 from credit_review.report.text import clean, major, money, percent, whole
 from credit_review.words import Words
 from tasks import reporting
+from tasks.answered import ended
 
 
 @cache
@@ -432,6 +433,25 @@ def test_what_people_answered_stands_with_name_time_and_reason():
     for text in ("Answered by people", "Rosa Controller for Max Manager", "2026-10-08 09:30", "accounts are missing", "150,000 EUR"):
         assert text in shown
     assert "Nobody has answered yet." in page()
+
+
+def test_a_review_whose_proposals_have_all_ended_says_so_and_by_whom_in_which_tier():
+    asked = [("p1", "a", "applied", "", "T2"), ("p2", "b", "rejected", "excluded", "T1"), ("p3", "c", "applied", "", "")]
+    proposals = [
+        SimpleNamespace(proposal_id=p, customer_id=c, state=s, outcome_code=o, tier=t) for p, c, s, o, t in asked
+    ]  # the third passed by rule
+    routed = SimpleNamespace(last_good_state="routed")
+    assert reporting.all_ended(routed, proposals) and not reporting.all_ended(SimpleNamespace(last_good_state="proposed"), proposals)
+    assert not reporting.all_ended(routed, [*proposals, SimpleNamespace(state="pending")])
+    answers = [SimpleNamespace(proposal_id="p1", approver_id="cfo")]
+    out = [SimpleNamespace(customer_id="b", owner_id="anna")]
+    lines = ended(proposals, answers, out, {"cfo": "Paul Weiss", "anna": "Anna Okafor"}, {"T1": "Controller", "T2": "Manager"})
+    shown = [(one.tier, one.how, one.by, one.count) for one in lines]
+    assert shown == [("T1 Controller", "excluded", "Anna Okafor", 1), ("T2 Manager", "applied", "Paul Weiss", 1)]
+    done = replace(data(), ended=lines, routes=data().routes.iloc[:0])
+    told = read(report.render(done)).text
+    assert "Nothing waits for a person any more." in told and "T2 Manager applied Paul Weiss 1" in told
+    assert "and all have ended" in told and "have not been routed" not in told and " need people" not in told
 
 
 def test_who_must_be_looked_at_stands_with_the_reason_and_the_next_review():
