@@ -24,7 +24,7 @@ from credit_review.review.close import Certified
 from credit_review.review.propose import ERP_DIFFERENCE
 from credit_review.words import LANGUAGES, Words, said, words_for
 from tasks import assess, challenger, figures, outcome, prepare, validate
-from tasks.answered import EXCLUDED, OPEN, ended
+from tasks.answered import EXCLUDED, OPEN, as_asked, asked, ended
 from tasks.artifacts import MOST_ROWS
 from tasks.defaults import task
 
@@ -176,7 +176,8 @@ def _data(
         customers=snapshot.whole("customers"),
         features=workspace.read_all("features", plan.buckets),
         scores=workspace.read_all("scores", plan.buckets),
-        proposals=frame,
+        proposals=as_asked(frame, proposals),
+        asked=asked(proposals, people),
         portfolio=tuple(figures.portfolio(plan)),
         certificate=_certificate(plan),
         verdicts=validate.verdicts(plan),
@@ -413,6 +414,7 @@ def _inputs(kept: manifest.Manifest) -> dict[str, str]:
 def _summary(
     plan: Plan, record: Review, proposals: list[Proposal], frame: pd.DataFrame, quarantine: pd.DataFrame, pages: Mapping[str, str]
 ) -> Summary:
+    frame = as_asked(frame, proposals)
     states = {str(k): int(v) for k, v in frame["state"].value_counts().items()}
     ways = {str(k): int(v) for k, v in frame.loc[frame["state"] == CustomerState.REVIEWED, "direction"].value_counts().items()}
     moves = ", ".join(f"{ways.get(way, 0)} {way}" for way in Direction)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from credit_review.report.data import (
+    AskedLine,
     Certificate,
     CertificateLine,
     ControlTotal,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from credit_review.words import Words
 
 __all__ = [
+    "AskedLine",
     "Certificate",
     "CertificateLine",
     "ChallengerFacts",
