@@ -17,13 +17,14 @@ from credit_review.forecasts import FEW_CASES, tracked
 from credit_review.hearing import heard
 from credit_review.model.frames import STATES
 from credit_review.model.money import format_minor
-from credit_review.model.records import Decision, Person, PolicyException, Proposal, Review, RiskKept
+from credit_review.model.records import Decision, Exclusion, Person, PolicyException, Proposal, Review, RiskKept
 from credit_review.model.states import CustomerState, Direction, ExceptionKind, ExceptionState, ProposalState, ReviewState
 from credit_review.review import exceptions, lifecycle, manifest
 from credit_review.review.close import Certified
 from credit_review.review.propose import ERP_DIFFERENCE
 from credit_review.words import LANGUAGES, Words, said, words_for
 from tasks import assess, challenger, figures, outcome, prepare, validate
+from tasks.answered import EXCLUDED, OPEN, as_asked, asked, ended
 from tasks.artifacts import MOST_ROWS
 from tasks.defaults import task
 
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
     from credit_review.adapters.settings import Settings
     from tasks.outcome import Summary
     from tasks.plan import Plan
-
-OPEN = (ProposalState.DRAFT, ProposalState.PENDING)
 
 
 @task(name="write the report", task_run_name="write the report of {plan.review_id}")
@@ -177,7 +176,8 @@ def _data(
         customers=snapshot.whole("customers"),
         features=workspace.read_all("features", plan.buckets),
         scores=workspace.read_all("scores", plan.buckets),
-        proposals=frame,
+        proposals=as_asked(frame, proposals),
+        asked=asked(proposals, people),
         portfolio=tuple(figures.portfolio(plan)),
         certificate=_certificate(plan),
         verdicts=validate.verdicts(plan),
@@ -185,7 +185,8 @@ def _data(
         duplicates=snapshot.whole("duplicates"),
         aliases=snapshot.joined_aliases(),
         groups=workspace.read("groups"),
-        routes=_routes(plan, proposals, people),
+        routes=_routes(plan, record, proposals, people),
+        ended=_ended(plan, proposals, decisions, people),
         states=_with_names(_states(plan, frame), people),
         decided=_decided(plan, proposals, decisions, people),
         previous_grades=_previous_grades(plan),
@@ -305,8 +306,21 @@ def _decided(
     return tuple(line(one) for one in sorted(decisions, key=lambda d: (d.at, d.proposal_id, d.approver_id)))
 
 
-def _routes(plan: Plan, proposals: list[Proposal], people: Mapping[str, str]) -> pd.DataFrame | None:
-    """Who must approve what: one row a proposal that needs people."""
+def _ended(plan: Plan, proposals: list[Proposal], decisions: list[Decision], people: Mapping[str, str]) -> tuple[report.EndedLine, ...]:
+    exclusions: list[Exclusion] = []
+    if any(p.outcome_code == EXCLUDED for p in proposals):
+        with prepare.services(plan.config).store.read() as uow:
+            exclusions = uow.find(Exclusion, review_id=plan.review_id)
+    return ended(proposals, decisions, exclusions, people, {tier.tier: tier.name for tier in plan.workspace.matrix().tiers})
+
+
+def all_ended(record: Review, proposals: Sequence[Proposal]) -> bool:
+    """Whether the review was routed and nothing of it waits any more."""
+    return record.last_good_state in ROUTED and bool(proposals) and not any(p.state in OPEN for p in proposals)
+
+
+def _routes(plan: Plan, record: Review, proposals: list[Proposal], people: Mapping[str, str]) -> pd.DataFrame | None:
+    """Who must approve what: one row a proposal that waits for people, none once all have ended; None before routing."""
     import pandas as pd
 
     from credit_review.report.data import ROUTES
@@ -315,7 +329,7 @@ def _routes(plan: Plan, proposals: list[Proposal], people: Mapping[str, str]) ->
     opened = prepare.services(plan.config)
     names = {tier.tier: tier.name for tier in matrix.tiers}
     waiting = [p for p in proposals if p.state in OPEN and p.tier]
-    if not waiting:
+    if not waiting and not all_ended(record, proposals):
         return None
     rows = [
         {
@@ -400,6 +414,7 @@ def _inputs(kept: manifest.Manifest) -> dict[str, str]:
 def _summary(
     plan: Plan, record: Review, proposals: list[Proposal], frame: pd.DataFrame, quarantine: pd.DataFrame, pages: Mapping[str, str]
 ) -> Summary:
+    frame = as_asked(frame, proposals)
     states = {str(k): int(v) for k, v in frame["state"].value_counts().items()}
     ways = {str(k): int(v) for k, v in frame.loc[frame["state"] == CustomerState.REVIEWED, "direction"].value_counts().items()}
     moves = ", ".join(f"{ways.get(way, 0)} {way}" for way in Direction)

@@ -38,6 +38,8 @@ _PLAIN: MappingProxyType[str, str] = MappingProxyType(
 def what_it_does(line: Line, currency: str) -> str:
     """What a layer does on the day and why, with its figures in `currency`."""
     row = line.limit
+    if line.effect == Effect.NONE and row.layer != Layer.BASE:
+        return said("ended: nothing stands in its place")
     if line.effect in _PLAIN:
         return _PLAIN[line.effect]
     if line.effect == Effect.LATER:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from credit_review.report.data import (
+    AskedLine,
     Certificate,
     CertificateLine,
     ControlTotal,
     DecisionLine,
+    EndedLine,
     ExceptionLine,
     OutputFile,
     ReportData,
@@ -32,11 +34,13 @@ if TYPE_CHECKING:
     from credit_review.words import Words
 
 __all__ = [
+    "AskedLine",
     "Certificate",
     "CertificateLine",
     "ChallengerFacts",
     "ControlTotal",
     "DecisionLine",
+    "EndedLine",
     "ExceptionLine",
     "OutputFile",
     "ReportData",

@@ -140,6 +140,33 @@ class DecisionLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AskedLine:
+    """What a person asked for of a layer (None: what the engine finds), what the engine found, what is proposed, and where that stands.
+
+    Amounts are minor units of `currency`.
+    """
+
+    customer_id: str
+    currency: str
+    layer: str
+    by: str
+    asked_minor: int | None
+    engine_minor: int | None
+    to_minor: int
+    state: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndedLine:
+    """Proposals of a tier that ended alike (`how` as stored: applied, rejected, excluded); `by` names who answered, empty for nobody."""
+
+    tier: str
+    how: str
+    by: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OutputFile:
     """A file written beside the report, with the SHA-256 of its bytes."""
 
@@ -162,7 +189,9 @@ class ReportData:
     - `scores`: SCORES of the whole book, for the two views under each proposal; None leaves them out.
     - `portfolio`: PortfolioFigures per account currency.
     - `previous_grades`: grade by customer id of the last review, for grade migration; None when there was no earlier review.
-    - `routes`: frame with the columns of ROUTES; None before routing.
+    - `asked`: of a request, what was asked for; `proposals` then have what is proposed on record, and the engine's steps beside it.
+    - `routes`: frame with the columns of ROUTES, of proposals that wait; None before routing.
+    - `ended`: how the others that needed people ended.
     - `states`: STATES of the whole book, for next review dates and what escalates; None before scope is known.
     - `decided`: what people have answered so far, oldest first.
     - `left_to_newer`: customers whose change is not proposed, because a newer review has reviewed them.
@@ -191,6 +220,8 @@ class ReportData:
     aliases: pd.DataFrame | None = None
     groups: pd.DataFrame | None = None
     routes: pd.DataFrame | None = None
+    ended: tuple[EndedLine, ...] = ()
+    asked: tuple[AskedLine, ...] = ()
     states: pd.DataFrame | None = None
     decided: tuple[DecisionLine, ...] = ()
     previous_grades: Mapping[str, str] | None = None

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from credit_review.hearing import heard
+from credit_review.limits.layer_words import LAYER_WORDS
 from credit_review.model.money import EXPONENTS
 from credit_review.report.above import first_limits, over_limit_words
 from credit_review.report.book import currencies, directions, steps
 from credit_review.report.evidence import quarantine_words, states_words, tied_words, unrated_words, validation_words
 from credit_review.report.movements import changes, stopped_by
-from credit_review.report.text import count, joined, known, percent, whole
+from credit_review.report.named import named, names
+from credit_review.report.text import count, joined, known, money, percent, whole, words
 from credit_review.words import listed, marked, said, said_many
 
 if TYPE_CHECKING:
@@ -82,6 +84,7 @@ def summary(data: ReportData) -> list[str]:
     """The review in sentences, most important first; what concerns one currency is in `by_currency`."""
     sentences = [
         states_words(data),
+        *_asked_words(data),
         _proposed_words(data),
         over_limit_words(data),
         _people_words(data),
@@ -92,6 +95,24 @@ def summary(data: ReportData) -> list[str]:
         _certificate_words(data),
     ]
     return [s for s in sentences if s]
+
+
+def _asked_words(data: ReportData) -> list[str]:
+    """Of a request, what was asked for and what became of it, beside what the engine finds."""
+    called = names(data)
+    return [
+        said(
+            "{customer}, {layer}: {who} asked for {asked}; the engine finds a limit of {engine}; the proposal is {amount} ({state}).",
+            customer=named(one.customer_id, called),
+            layer=LAYER_WORDS[one.layer],
+            who=one.by,
+            asked=money(one.asked_minor, one.currency) if one.asked_minor is not None else said("what the engine finds"),
+            engine=money(one.engine_minor, one.currency),
+            amount=money(one.to_minor, one.currency),
+            state=words(one.state),
+        )
+        for one in data.asked
+    ]
 
 
 def _increases(n: int) -> str:
@@ -152,13 +173,18 @@ def _people_words(data: ReportData) -> str:
     if rows.empty:
         return said("Nothing is proposed, so nobody has to approve anything.")
     people = len(rows) - by_rule - int(rows["customer_id"].isin(data.left_to_newer).sum())
+    figures: dict[str, Any] = {"n": people, "count": count(people), "exceptions": count(exceptional)}
     needs = said_many(
         "{count} proposal needs people, {exceptions} of them as exceptions",
         "{count} proposals need people, {exceptions} of them as exceptions",
-        n=people,
-        count=count(people),
-        exceptions=count(exceptional),
+        **figures,
     )
+    if data.ended and data.routes is not None and data.routes.empty:
+        needs = said_many(
+            "{count} proposal needed people, {exceptions} of them as exceptions, and has ended",
+            "{count} proposals needed people, {exceptions} of them as exceptions, and all have ended",
+            **figures,
+        )
     passes = said_many("{count} proposal passes by rule", "{count} proposals pass by rule", n=by_rule, count=count(by_rule))
     return said("{needs}; {passes}.", needs=needs, passes=passes)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from credit_review.hearing import heard
@@ -109,6 +109,7 @@ def blocks(data: ReportData) -> tuple[list[CurrencyBlock], str]:
         rows = everything[everything["currency"].eq(currency)]
         records: list[dict[str, Any]] = chosen[chosen["currency"].eq(currency)].to_dict("records")  # type: ignore[assignment]
         lines = [_line(r, called, routes, explained, seen.get(r["customer_id"])) for r in records]
+        lines = [_beside_what_was_asked(line, data) for line in lines]
         found.append(CurrencyBlock(currency, lines, _totals(rows, currency), _block_heading(rows, len(lines), currency)))
     return found, _listed(everything, chosen)
 
@@ -167,6 +168,15 @@ def _line(
         why_title=said("Why {amount}", amount=whole(row["to_minor"], currency)),
         views=views,
     )
+
+
+def _beside_what_was_asked(line: Line, data: ReportData) -> Line:
+    """The line, whose steps and reasons are named the engine's where a person asked for another figure."""
+    for one in data.asked:
+        if one.customer_id == line.customer_id:
+            why = said("Why the engine finds {amount}", amount=whole(one.engine_minor, one.currency))
+            return replace(line, why_title=why, reasons=said("asked for by a person; of its own figure: {reasons}", reasons=line.reasons))
+    return line
 
 
 def _derivation(row: dict[str, Any], views: set[str]) -> list[tuple[str, str]]:
@@ -297,7 +307,14 @@ def approvals(data: ReportData) -> Table:
         return Table(headings, [], empty=said("Proposals have not been routed yet."))
     rows = data.routes.merge(changes(data.proposals), on="customer_id", how="inner", suffixes=("_route", ""))
     lines = [_tier(key, group) for key, group in rows.groupby(["tier", "tier_name", "approvals", "holders", "currency"], sort=True)]
-    return Table(headings, lines, empty=said("Nothing needs a person: all proposals pass by rule."))
+    nothing = said("Nothing waits for a person any more.") if data.ended else said("Nothing needs a person: all proposals pass by rule.")
+    return Table(headings, lines, empty=nothing)
+
+
+def ended(data: ReportData) -> Table:
+    """How the proposals that needed people ended: a row a tier, end and people who answered."""
+    lines = [[one.tier, words_of(one.how), one.by or DASH, count(one.count)] for one in data.ended]
+    return Table((said("Tier"), said("How it ended"), said("Answered by"), num(said("Proposals"))), lines)
 
 
 def _tier(key: Any, group: pd.DataFrame) -> list[str]:

@@ -111,6 +111,7 @@ def _views(data: ReportData) -> dict[str, Any]:
         reductions=reductions,
         reduction_words=reduction_words,
         approvals=movements.approvals(data),
+        ended=movements.ended(data),
         automatic=automatic,
         automatic_list=automatic_list,
         risk_kept=evidence.risk_kept(data),

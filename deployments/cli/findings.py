@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from credit_review.adapters.wiring import Services
+from credit_review.audit.actions import Action
 from credit_review.controls.alarm import Severity
 from credit_review.errors import BadInput
 from credit_review.model.records import AuditPayload, AuditRow, Finding
-from credit_review.model.states import FindingState
+from credit_review.model.states import ExceptionEnd, FindingState
 from credit_review.review import findings, sampled
+from credit_review.review.exceptions import ENDS
 from credit_review.review.findings import SEVERITIES, STATES
 from credit_review.review.working import Company
 from credit_review.words import marked, said
@@ -101,7 +103,7 @@ def history_of(rows: Sequence[AuditRow], told: Mapping[int, str | None]) -> list
 def show_history(rows: Sequence[AuditRow], told: Mapping[int, str | None], names: Mapping[str, str]) -> None:
     """Entries with what was said in them, as a table."""
     columns = [said("entry"), said("time"), said("what"), said("who"), said("words")]
-    history = [[row.seq, row.ts, row.action, _who(row, names), _words(told.get(row.seq))] for row in rows]
+    history = [[row.seq, row.ts, row.action, _who(row, names), _words(told.get(row.seq)) or _ended(row)] for row in rows]
     show_table(said("History"), columns, history)
 
 
@@ -114,6 +116,13 @@ def _step(row: AuditRow, payload: str | None) -> dict[str, Any]:
 def _who(row: AuditRow, names: Mapping[str, str]) -> str:
     person = row.actor.removeprefix("person:")
     return names.get(person, row.actor)
+
+
+def _ended(row: AuditRow) -> str:
+    """How an exception ended, where nobody gave a reason: its day came, say."""
+    if row.action != Action.EXCEPTION_ENDED:
+        return ""
+    return said(ENDS[ExceptionEnd(json.loads(row.body)["data"]["how"])])
 
 
 def _words(payload: str | None) -> str:

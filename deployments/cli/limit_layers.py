@@ -118,7 +118,8 @@ def _row(line: Line, found: Recorded) -> list[Any]:
         does = said("{what}; converted from {source}", what=does, source=row.converted)
     name = LAYER_WORDS[row.layer]
     holder = found.group_id if row.layer == Layer.GROUP else scope_words(row)
-    return [name, holder, _amount(row.amount_minor, found), row.effective_from, row.effective_to or "", does]
+    amount = said("none") if row.amount_minor is None and row.layer != Layer.BASE else _amount(row.amount_minor, found)
+    return [name, holder, amount, row.effective_from, row.effective_to or "", does]
 
 
 def _period(since: date, until: date | None) -> str:

@@ -262,6 +262,14 @@ def _collective(uow: UnitOfWork, committee: str, now: datetime) -> str | None:
     return None if found is None else when_decided(found, live_sitting(uow, found.committee))
 
 
+_HAND = marked("{who} {how} it")
+_HANDS = {
+    "counter_offer": marked("{who} made it as a counter-offer"),
+    "refused_before": marked("{who} refused the request that this appeals against, and may not decide it"),
+}
+"""How a person has a hand in a proposal, where the stored name is not a word to say."""
+
+
 def _history(
     decisions: Sequence[Decision],
     notes: Sequence[Note],
@@ -274,7 +282,7 @@ def _history(
     lines: list[tuple[datetime, str]] = []
     for maker in makers:
         who = people.get(maker.person_id, maker.person_id)
-        lines.append((maker.at, said("{who} {how} it", who=who, how=said(maker.how))))
+        lines.append((maker.at, said(_HANDS.get(maker.how, _HAND), who=who, how=said(maker.how))))
     for note in notes:
         text, who = messages.cleaned(note.text, 300), people.get(note.person_id, note.person_id)
         told: str = said("{who}, {kind}: {text}", who=who, kind=said(note.kind), text=text)

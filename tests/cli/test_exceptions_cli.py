@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
+from types import SimpleNamespace
 
 from office import CLOCK, NOON
+
+from deployments.cli import findings, language
 
 
 def test_an_exclusion_is_listed_shown_handed_over_and_ended(office):
@@ -36,3 +40,10 @@ def test_an_exception_that_ends_soon_is_in_its_owners_inbox(office):
     assert f"ends on {until}" in office.run("inbox", who="p-analyst").fine().out
     assert len(office.run("inbox", "--json", who="p-analyst").json["exceptions"]) == 1
     assert office.run("inbox", "--json", who="p-cfo").json["exceptions"] == []
+
+
+def test_an_exception_that_ended_without_a_reason_says_how_it_ended(capsys):
+    language.begin({})
+    body = json.dumps({"data": {"how": "end_date"}})
+    findings.show_history([SimpleNamespace(seq=7, ts="t", action="exception.ended", actor="system", body=body)], {}, {})
+    assert "on its day" in capsys.readouterr().out

@@ -69,7 +69,9 @@ def test_who_refused_a_request_does_not_decide_its_appeal_and_another_may(office
     ask = ("request", customer, "--amount", wanted, "--reason", "the order is signed now", "--appeal", old.proposal_id)
     office.run(*ask, who="p-analyst").fine()
     (appeal,) = (p for p in office.find(Proposal, customer_id=customer) if p.proposal_id != old.proposal_id)
-    assert "appealed against" in office.run("show", appeal.proposal_id).fine().out
+    shown = office.run("show", appeal.proposal_id).fine().out
+    assert "appealed against" in shown and "refused the request that this appeals against, and may not decide it" in shown
+    assert "refused_before" not in shown
     office.run("release", appeal.proposal_id, who="p-analyst").fine()
     own = office.run("decide", appeal.proposal_id, "approve", who="p-manager")
     assert own.code == 4 and "you refused what this appeals against" in own.out

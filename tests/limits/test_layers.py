@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from credit_review.limits.layer_words import what_it_does
 from credit_review.limits.layers import ALL, SECURITY, Effect, LayerLimit, limit_on, span_of, spans
 from credit_review.model.states import Layer
 
@@ -133,3 +134,11 @@ def test_a_new_version_replaces_the_one_before_from_its_own_day_on():
     old, new = layer(Layer.BASE, 100), layer(Layer.BASE, 40, version=2, effective_from=DAY + timedelta(days=5))
     assert [s.amount_minor for s in spans([new, old])] == [100, 40]
     assert effects(limit_on([old, replace(new, key="base-2", layer=Layer.CEILING)], DAY)) == {"base-ALL": "grants", "base-2": "later"}
+
+
+def test_a_layer_that_has_ended_is_not_called_a_limit_that_is_not_on_file():
+    now = limit_on([layer(Layer.BASE, 500), layer(Layer.TEMPORARY, None)], DAY)
+    said_of = {line.limit.layer: str(what_it_does(line, "EUR")) for line in now.lines}
+    assert said_of == {Layer.BASE: "the limit starts from it", Layer.TEMPORARY: "ended: nothing stands in its place"}
+    (base,) = limit_on([layer(Layer.BASE, None)], DAY).lines
+    assert str(what_it_does(base, "EUR")) == "no limit on file"

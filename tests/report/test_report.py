@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -24,6 +25,7 @@ from credit_review.report import ControlTotal, RiskKeptLine, book, headline, mov
 from credit_review.report.text import clean, major, money, percent, whole
 from credit_review.words import Words
 from tasks import reporting
+from tasks.answered import as_asked, asked, ended
 
 
 @cache
@@ -432,6 +434,63 @@ def test_what_people_answered_stands_with_name_time_and_reason():
     for text in ("Answered by people", "Rosa Controller for Max Manager", "2026-10-08 09:30", "accounts are missing", "150,000 EUR"):
         assert text in shown
     assert "Nobody has answered yet." in page()
+
+
+def test_a_review_whose_proposals_have_all_ended_says_so_and_by_whom_in_which_tier():
+    asked = [("p1", "a", "applied", "", "T2"), ("p2", "b", "rejected", "excluded", "T1"), ("p3", "c", "applied", "", "")]
+    proposals = [
+        SimpleNamespace(proposal_id=p, customer_id=c, state=s, outcome_code=o, tier=t) for p, c, s, o, t in asked
+    ]  # the third passed by rule
+    routed = SimpleNamespace(last_good_state="routed")
+    assert reporting.all_ended(routed, proposals) and not reporting.all_ended(SimpleNamespace(last_good_state="proposed"), proposals)
+    assert not reporting.all_ended(routed, [*proposals, SimpleNamespace(state="pending")])
+    answers = [SimpleNamespace(proposal_id="p1", approver_id="cfo")]
+    out = [SimpleNamespace(customer_id="b", owner_id="anna")]
+    lines = ended(proposals, answers, out, {"cfo": "Paul Weiss", "anna": "Anna Okafor"}, {"T1": "Controller", "T2": "Manager"})
+    shown = [(one.tier, one.how, one.by, one.count) for one in lines]
+    assert shown == [("T1 Controller", "excluded", "Anna Okafor", 1), ("T2 Manager", "applied", "Paul Weiss", 1)]
+    done = replace(data(), ended=lines, routes=data().routes.iloc[:0])
+    told = read(report.render(done)).text
+    assert "Nothing waits for a person any more." in told and "T2 Manager applied Paul Weiss 1" in told
+    assert "and all have ended" in told and "have not been routed" not in told and " need people" not in told
+
+
+def _request(customer, layer, had, to, *, engine, way="up"):
+    """The proposal of a request for `to`, applied."""
+    request = {"by": "sales", "amount_minor": to, "reason": "an order"}
+    packet = {"layer": layer, "request": request, "over_limit_minor": 0, "blocked_orders_minor": None}
+    return SimpleNamespace(
+        proposal_id=f"p-{customer}", created_at=1, customer_id=customer, currency="EUR", from_minor=had, to_minor=to, engine_minor=engine,
+        direction=way, terms_days=None, exceptional="requested", state="applied", packet_json=json.dumps(packet),
+    )  # fmt: skip
+
+
+def test_the_totals_of_a_request_are_those_of_what_was_asked_beside_what_the_engine_finds():
+    d = data()
+    rows = d.proposals[d.proposals["currency"].eq("EUR") & d.proposals["direction"].eq("down")].head(1)
+    ((customer, had, found),) = rows[["customer_id", "from_minor", "to_minor"]].itertuples(index=False)
+    one = _request(customer, "base", int(had), int(had) + 50_000_00, engine=int(found))
+    shown = as_asked(rows, [one])
+    assert (book.directions(shown)["up"], book.directions(shown)["down"], book.steps(shown, "EUR").up) == (1, 0, 50_000_00)
+    assert rows["to_minor"].iloc[0] == found, "what the engine found is not touched"
+    told = replace(d, proposals=shown, asked=asked([one], {"sales": "Sven Sales"}), routes=None)
+    sentence = f"Sven Sales asked for {money(one.to_minor, 'EUR')}; the engine finds a limit of {money(int(found), 'EUR')}"
+    assert sentence in " ".join(map(str, headline.summary(told))) and "(applied)" in " ".join(map(str, headline.summary(told)))
+    ((line,),) = (block.lines for block in movements.blocks(told)[0])
+    assert line.after == whole(one.to_minor, "EUR") and str(line.why_title) == f"Why the engine finds {whole(int(found), 'EUR')}"
+    assert str(line.reasons).startswith("asked for by a person")
+
+
+def test_a_temporary_limit_that_was_asked_for_stands_above_the_base_limit_and_a_bound_is_no_limit():
+    d = data()
+    rows = d.proposals[d.proposals["currency"].eq("EUR") & d.proposals["direction"].eq("down")].head(1)
+    customer, had = rows["customer_id"].iloc[0], int(rows["from_minor"].iloc[0])
+    higher, lower = (_request(customer, "temporary", None, had + by, engine=1, way="new") for by in (1000, -1000))
+    assert as_asked(rows, [higher])[["direction", "to_minor"]].to_numpy().tolist() == [["up", had + 1000]]
+    assert as_asked(rows, [lower])[["direction", "to_minor"]].to_numpy().tolist() == [["same", had]]
+    assert as_asked(rows, [_request(customer, "ceiling", None, 1000, engine=1)]).equals(rows)
+    untouched = _request(customer, "base", had, 7, engine=7)
+    assert as_asked(rows, [untouched]).equals(rows) and not asked([untouched], {})
 
 
 def test_who_must_be_looked_at_stands_with_the_reason_and_the_next_review():
