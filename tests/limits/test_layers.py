@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from credit_review.limits.layers import ALL, SECURITY, Effect, LayerLimit, limit_on, span_of, spans
+from credit_review.limits.layers import ALL, SECURITY, Effect, LayerLimit, limit_on, run_of, span_of, spans
 from credit_review.model.states import Layer
 
 DAY = date(2026, 9, 30)
@@ -133,3 +133,15 @@ def test_a_new_version_replaces_the_one_before_from_its_own_day_on():
     old, new = layer(Layer.BASE, 100), layer(Layer.BASE, 40, version=2, effective_from=DAY + timedelta(days=5))
     assert [s.amount_minor for s in spans([new, old])] == [100, 40]
     assert effects(limit_on([old, replace(new, key="base-2", layer=Layer.CEILING)], DAY)) == {"base-ALL": "grants", "base-2": "later"}
+
+
+def test_cover_that_ends_changes_own_risk_and_leaves_the_days_of_the_limit_alone():
+    insured_until, lowered = DAY + timedelta(days=5), DAY + timedelta(days=9)
+    base, lower = layer(Layer.BASE, 100), layer(Layer.BASE, 40, version=2, effective_from=lowered)
+    found = spans([base, lower, layer(Layer.INSURED, 60, effective_to=insured_until)])
+    assert [span.since for span in found] == [DAY, insured_until, lowered]
+    for day in (DAY, insured_until):
+        assert run_of(found, day, lambda span: span.amount_minor) == (DAY, lowered)
+    assert run_of(found, insured_until, lambda span: span.own_risk_minor) == (insured_until, lowered)
+    assert run_of(found, lowered, lambda span: span.amount_minor) == (lowered, None)
+    assert run_of(found, DAY - timedelta(days=1), lambda span: span.amount_minor) is None
