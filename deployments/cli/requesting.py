@@ -83,7 +83,11 @@ def content_of(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise BadInput(said("{path} cannot be read: {error}", path=path, error=error.strerror or str(error))) from None
+        raise BadInput(
+            said("{path} cannot be read: {error}", path=path, error=error.strerror or str(error)),
+            expected=said("a CSV or YAML file"),
+            next_step=said("name the file with its folder, as seen from where you are"),
+        ) from None
 
 
 def _asked(row: lists.Row, folder: Path) -> Asked:
