@@ -46,7 +46,7 @@ def read(text: str, *, name: str, of: str, needed: Iterable[str], known: Iterabl
         raise BadInput(said("{name} has no rows", name=name), expected=said("one row for each of the {of}", of=of))
     if len(found) > most:
         raise BadInput(said("{name} has {n} rows", name=name, n=len(found)), expected=said("at most {n}", n=most))
-    return [replace(row, faults=tuple(_faults(row, columns, must))) for row in found]
+    return [row if row.faults else replace(row, faults=tuple(_faults(row, columns, must))) for row in found]
 
 
 def taken(name: str, rows: Iterable[Row], take: Callable[[Row], T]) -> list[T]:
@@ -120,7 +120,7 @@ def _of_csv(text: str, name: str, known: list[str], needed: list[str]) -> Iterat
         for cells in reader:
             line, before = before + 1, reader.line_num
             if any(cell.strip() for cell in cells):
-                yield _csv_row(name, line, header, cells)
+                yield _csv_row(line, header, cells)
     except csv.Error as error:
         raise BadInput(
             said("line {line} of {name} is no CSV: {error}", line=reader.line_num, name=name, error=str(error)),
@@ -128,12 +128,11 @@ def _of_csv(text: str, name: str, known: list[str], needed: list[str]) -> Iterat
         ) from None
 
 
-def _csv_row(name: str, line: int, header: list[str], cells: list[str]) -> Row:
+def _csv_row(line: int, header: list[str], cells: list[str]) -> Row:
     if len(cells) != len(header):
-        raise BadInput(
-            said("line {line} of {name} has {n} fields", line=line, name=name, n=len(cells)),
-            expected=said("{n}, as the header has; amounts with commas stand in double quotes", n=len(header)),
-        )
+        about = {"n": len(cells), "known": len(header)}
+        wrong = said("it has {n} fields; expected {known}, as the header has; amounts with commas stand in double quotes", **about)
+        return Row(line, {}, (wrong,))
     return Row(line, {column: cell.strip() for column, cell in zip(header, cells, strict=True)})
 
 
@@ -144,9 +143,10 @@ def _of_yaml(text: str, name: str, of: str) -> Iterator[Row]:
         raise BadInput(said("{name} is no list of {of}", name=name, of=of), expected=said("`{of}:` and under it one item a row", of=of))
     for number, one in enumerate(listed):
         line = document.lines.get((of, number), 1)
-        if not isinstance(one, dict):
-            raise BadInput(said("line {line} of {name} is no row", line=line, name=name), expected=said("fields by name"))
-        yield Row(line, {column: _text(value) for column, value in one.items()})
+        if isinstance(one, dict):
+            yield Row(line, {column: _text(value) for column, value in one.items()})
+        else:
+            yield Row(line, {}, (said("it is no row; expected fields by name"),))
 
 
 def _text(value: Any) -> str:

@@ -35,6 +35,9 @@ def test_every_bad_row_is_named_with_its_line():
         read("customer,reason\nc-1,\n,\nc-3,fine\n,x\n")
     assert "a.csv: 2 of 3 rows" in str(error.value)  # a row of blanks is none
     assert "line 2: reason is missing" in str(error.value) and "line 5: customer is missing" in str(error.value)
+    with pytest.raises(BadInput) as error:
+        read("customer,reason\nc-1,\nc-2,x,5,000\nc-3\n")
+    assert [line[:17] for line in str(error.value.what).splitlines()[1:]] == ["line 2: reason is", "line 3: it has 4 ", "line 4: it has 1 "]
     with pytest.raises(BadInput, match="line 2: unknown field amuont"):
         read("requests:\n  - {customer: c-1, reason: x, amuont: 3}\n", "a.yml")
 
@@ -67,10 +70,10 @@ def test_rows_that_the_record_refuses_are_named_together_with_those_whose_column
         ("customer,reason,colour\n", "a.csv", "a header of columns"),
         ("customer,reason,reason\n", "a.csv", "the first line"),
         ("customer,reason\n", "a.csv", "no rows"),
-        ("customer,reason\nc-1,x,y\n", "a.csv", "line 2 of a.csv has 3 fields"),
+        ("customer,reason\nc-1,x,y\n", "a.csv", "line 2: it has 3 fields; expected 2"),
         ('customer,reason\nc-1,"x\n', "a.csv", "is no CSV"),
         ("requests: 3\n", "a.yaml", "is no list of requests"),
-        ("requests: [3]\n", "a.yaml", "is no row"),
+        ("requests: [3]\n", "a.yaml", "line 1: it is no row"),
         ("others: []\n", "a.yaml", "is no list of requests"),
         ("requests: []\n", "a.yaml", "no rows"),
     ],
