@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 from credit_review import documents
 from credit_review.errors import BadInput, CreditReviewError
@@ -16,14 +16,17 @@ MOST_ROWS = 1_000
 SEVERAL = ";"
 """Between several values of one field."""
 _SHOWN = 50
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row: the 1-based line where it begins, and its text by column, without blanks around; a column it leaves out is empty."""
+    """One row: the 1-based line where it begins, its text by column, without blanks around (a column it leaves out is empty), and what is
+    wrong with its columns, which `taken` refuses."""
 
     line: int
     values: Mapping[str, str]
+    faults: tuple[str, ...] = ()
 
     def __getitem__(self, column: str) -> str:
         """The text of a column."""
@@ -33,7 +36,8 @@ class Row:
 def read(text: str, *, name: str, of: str, needed: Iterable[str], known: Iterable[str], most: int = MOST_ROWS) -> list[Row]:
     """The rows of a list in a file called `name`: CSV with a header, or YAML (a name ending in .yaml or .yml) with the list under `of`.
 
-    `needed` are columns that every row has a value in, `known` all there may be. Raises BadInput naming every row that is not so.
+    `needed` are columns that every row has a value in, `known` all there may be; rows that are not so say it in their `faults`, and are
+    for `taken`. Raises BadInput for what is no such list.
     """
     columns, must = list(known), list(needed)
     yaml = name.lower().endswith((".yaml", ".yml"))
@@ -42,13 +46,29 @@ def read(text: str, *, name: str, of: str, needed: Iterable[str], known: Iterabl
         raise BadInput(said("{name} has no rows", name=name), expected=said("one row for each of the {of}", of=of))
     if len(found) > most:
         raise BadInput(said("{name} has {n} rows", name=name, n=len(found)), expected=said("at most {n}", n=most))
-    problems = [(row.line, text) for row in found for text in _faults(row, columns, must)]
-    refuse(name, problems, rows=len(found))
+    return [row if row.faults else replace(row, faults=tuple(_faults(row, columns, must))) for row in found]
+
+
+def taken(name: str, rows: Iterable[Row], take: Callable[[Row], T]) -> list[T]:
+    """What `take` makes of each row of the file `name`, in order; it is asked of rows with sound columns alone.
+
+    Raises BadInput naming at once every row with a fault, be it in its columns or an error that `take` raised.
+    """
+    every, found = list(rows), list[T]()
+    problems: list[tuple[int, str]] = []
+    for row in every:
+        problems.extend((row.line, text) for text in row.faults)
+        if row.faults:
+            continue
+        try:
+            found.append(take(row))
+        except CreditReviewError as error:
+            problems.append((row.line, _fault(error)))
+    _refuse(name, problems, rows=len(every))
     return found
 
 
-def refuse(name: str, problems: Iterable[tuple[int, str]], *, rows: int) -> None:
-    """Returns where there are no problems (line and sentence). Raises BadInput naming each of them otherwise."""
+def _refuse(name: str, problems: Iterable[tuple[int, str]], *, rows: int) -> None:
     found = sorted(problems, key=lambda one: one[0])
     if not found:
         return
@@ -64,8 +84,7 @@ def refuse(name: str, problems: Iterable[tuple[int, str]], *, rows: int) -> None
     )
 
 
-def fault(error: CreditReviewError) -> str:
-    """What is wrong with a row, in one sentence."""
+def _fault(error: CreditReviewError) -> str:
     return said("{what}; expected {expected}", what=error.what, expected=error.expected) if error.expected else error.what
 
 
@@ -101,7 +120,7 @@ def _of_csv(text: str, name: str, known: list[str], needed: list[str]) -> Iterat
         for cells in reader:
             line, before = before + 1, reader.line_num
             if any(cell.strip() for cell in cells):
-                yield _csv_row(name, line, header, cells)
+                yield _csv_row(line, header, cells)
     except csv.Error as error:
         raise BadInput(
             said("line {line} of {name} is no CSV: {error}", line=reader.line_num, name=name, error=str(error)),
@@ -109,12 +128,11 @@ def _of_csv(text: str, name: str, known: list[str], needed: list[str]) -> Iterat
         ) from None
 
 
-def _csv_row(name: str, line: int, header: list[str], cells: list[str]) -> Row:
+def _csv_row(line: int, header: list[str], cells: list[str]) -> Row:
     if len(cells) != len(header):
-        raise BadInput(
-            said("line {line} of {name} has {n} fields", line=line, name=name, n=len(cells)),
-            expected=said("{n}, as the header has; amounts with commas stand in double quotes", n=len(header)),
-        )
+        about = {"n": len(cells), "known": len(header)}
+        wrong = said("it has {n} fields; expected {known}, as the header has; amounts with commas stand in double quotes", **about)
+        return Row(line, {}, (wrong,))
     return Row(line, {column: cell.strip() for column, cell in zip(header, cells, strict=True)})
 
 
@@ -125,9 +143,10 @@ def _of_yaml(text: str, name: str, of: str) -> Iterator[Row]:
         raise BadInput(said("{name} is no list of {of}", name=name, of=of), expected=said("`{of}:` and under it one item a row", of=of))
     for number, one in enumerate(listed):
         line = document.lines.get((of, number), 1)
-        if not isinstance(one, dict):
-            raise BadInput(said("line {line} of {name} is no row", line=line, name=name), expected=said("fields by name"))
-        yield Row(line, {column: _text(value) for column, value in one.items()})
+        if isinstance(one, dict):
+            yield Row(line, {column: _text(value) for column, value in one.items()})
+        else:
+            yield Row(line, {}, (said("it is no row; expected fields by name"),))
 
 
 def _text(value: Any) -> str:

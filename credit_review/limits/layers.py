@@ -182,6 +182,16 @@ def span_of(found: Sequence[Span], day: date) -> Span | None:
     return next((s for s in found if s.since <= day and (s.until is None or day < s.until)), None)
 
 
+def run_of(found: Sequence[Span], day: date, figure: Callable[[Span], int | None]) -> tuple[date, date | None] | None:
+    """Since and until when one figure of a span, such as its limit, is what it is on a day, whatever the other does meanwhile; None before
+    the first span."""
+    for _, run in groupby(found, key=figure):
+        same = list(run)
+        if span_of(same, day) is not None:
+            return same[0].since, same[-1].until
+    return None
+
+
 def _order(row: LayerLimit) -> tuple[object, ...]:
     return (PRECEDENCE.index(row.layer), row.scope, row.covered_ppm, row.key, row.version, row.effective_from, row.amount_minor or 0)
 

@@ -96,16 +96,17 @@ def typed(text: str, currency: str) -> int:
     """
     words = text.split()
     codes = [word.upper() for word in words if word.isalpha()]
-    if codes and codes != [currency]:
+    number = "".join(word for word in words if not word.isalpha())
+    if number and codes and codes != [currency]:
         raise BadInput(
-            said("{text} is in {codes}", text=repr(text), codes=" ".join(codes)),
+            said("{text} is in {codes}", text=repr(number), codes=" ".join(codes)),
             expected=said("an amount in {currency}, the currency of the account", currency=currency),
         )
-    number = "".join(word for word in words if not word.isalpha())
     places = exponent(currency)
     if not _TYPED.fullmatch(number) or len(number.partition(".")[2]) > places:
         decimal = f"60,000{'.' + '50'.ljust(places, '0') if places else ''}"
-        raise BadInput(said("{text} is not an amount", text=repr(text)), expected=said("such as 60000 or {decimal}", decimal=decimal))
+        alone = " ".join(words[:-1]) if len(words) > 1 and words[-1].isalpha() else text  # a list states its currency in another column
+        raise BadInput(said("{text} is not an amount", text=repr(alone)), expected=said("such as 60000 or {decimal}", decimal=decimal))
     return to_minor(number.replace(",", ""), currency)
 
 

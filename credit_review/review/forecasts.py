@@ -158,7 +158,14 @@ def withdraw(uow: UnitOfWork, forecast_id: str, reason: str, by: Teller) -> Fore
         raise Refused("forecast.not_owner", said("forecast {forecast} is {owner}'s", forecast=forecast_id, owner=found.owner_id))
     if not reason.strip():
         raise BadInput(said("a forecast is not withdrawn without a reason"), next_step=said("add --reason"))
-    if found.valid_from <= by.today or uow.get(ForecastOutcome, forecast_id=forecast_id) is not None:
+    outcome = uow.get(ForecastOutcome, forecast_id=forecast_id)
+    if outcome is not None and outcome.kind == ForecastEnd.WITHDRAWN:
+        raise Refused(
+            "forecast.withdrawn",
+            said("forecast {forecast} was withdrawn", forecast=forecast_id),
+            next_step=said("`credit-review forecast list` has them"),
+        )
+    if found.valid_from <= by.today or outcome is not None:
         raise Refused(
             "forecast.begun",
             said("forecast {forecast} has begun or ended", forecast=forecast_id),

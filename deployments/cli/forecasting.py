@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from credit_review import forecasts as rules
 from credit_review import lists
 from credit_review.adapters import layered
-from credit_review.errors import BadInput, CreditReviewError
+from credit_review.errors import BadInput
 from credit_review.forecasts import Stated, Track
 from credit_review.model.money import Money, typed
 from credit_review.model.records import Forecast, ForecastOutcome
@@ -70,21 +70,14 @@ def import_file(config: Path, path: Path, *, as_person: str, as_json: bool) -> N
     content = content_of(path)
     text = lists.read_text(path.name, content)
     rows = lists.read(text, name=path.name, of="forecasts", needed=NEEDED, known=COLUMNS, most=MOST_ROWS)
-    source, made, new = sha256(content).hexdigest(), [], 0
-    problems: list[tuple[int, str]] = []
+    source = sha256(content).hexdigest()
     by, known = _met(opened, [row["customer"] for row in rows], as_person)
     with opened.store.begin() as uow:
-        for row in rows:
-            try:
-                fact, fresh = _recorded(uow, _typed(row, source), known, by)
-                made.append(fact)
-                new += fresh
-            except CreditReviewError as error:
-                problems.append((row.line, lists.fault(error)))
-        lists.refuse(path.name, problems, rows=len(rows))
+        made = lists.taken(path.name, rows, lambda row: _recorded(uow, _typed(row, source), known, by))
         uow.commit()
+    new = sum(fresh for _, fresh in made)
     if as_json:
-        show_json({"file": path.name, "sha256": source, "new": new, "forecasts": [one.forecast_id for one in made]})
+        show_json({"file": path.name, "sha256": source, "new": new, "forecasts": [one.forecast_id for one, _ in made]})
         return
     tell(said_many("{n} forecast recorded", "{n} forecasts recorded", n=new))
     if len(made) > new:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from credit_review.errors import CreditReviewError
 from credit_review.limits.layer_words import LAYER_WORDS, scope_words, what_it_does
-from credit_review.limits.layers import ALL, InForce, LayerLimit, Line, Span, limit_on, span_of, spans
+from credit_review.limits.layers import ALL, InForce, LayerLimit, Line, Span, limit_on, run_of, spans
 from credit_review.limits.seasons import Season
 from credit_review.model.money import Money
 from credit_review.model.records import LimitAccount
@@ -97,18 +97,27 @@ def _show(found: Recorded, on_day: InForce, known: tuple[Span, ...], seen: Besid
 
 
 def _figures(found: Recorded, on_day: InForce, known: tuple[Span, ...], seen: Beside | None) -> dict[str, Any]:
-    now = span_of(known, on_day.day)
+    limit, own_risk = _days(known, on_day.day)
     pairs: dict[str, Any] = {said("Effective limit"): _amount(on_day.amount_minor, found)}
-    if now is not None:
-        pairs[said("In force")] = _period(now.since, now.until)
+    if limit is not None:
+        pairs[said("In force")] = _period(*limit)
     if seen is not None:
         owed = seen.owed.get(found.customer_id)
         pairs[said("Exposure")] = said("{amount} as of {day} ({review})", amount=owed, day=seen.as_of, review=seen.label) if owed else "-"
-    return pairs | {
+    pairs |= {
         said("Insured part"): Money(on_day.insured_minor, found.currency),
         said("Covered by guarantees"): Money(on_day.secured_minor, found.currency),
         said("Own risk when used in full"): Money(on_day.own_risk_minor, found.currency),
     }
+    return pairs | ({said("This own risk"): _period(*own_risk)} if own_risk is not None and own_risk != limit else {})
+
+
+_Period = tuple[date, date | None]
+
+
+def _days(known: tuple[Span, ...], day: date) -> tuple[_Period | None, _Period | None]:
+    """Since and until when the limit, and own risk, are what they are on a day."""
+    return run_of(known, day, lambda span: span.amount_minor), run_of(known, day, lambda span: span.own_risk_minor)
 
 
 def _row(line: Line, found: Recorded) -> list[Any]:
@@ -137,7 +146,7 @@ def _for(entity: str) -> str:
 
 
 def _plain(found: Recorded, on_day: InForce, known: tuple[Span, ...], seen: Beside | None) -> dict[str, Any]:
-    now = span_of(known, on_day.day)
+    limit, own_risk = (days or (None, None) for days in _days(known, on_day.day))
     return {
         "customer": found.customer_id,
         "group": found.group_id,
@@ -145,11 +154,13 @@ def _plain(found: Recorded, on_day: InForce, known: tuple[Span, ...], seen: Besi
         "legal_entity": on_day.entity,
         "currency": found.currency,
         "effective_minor": on_day.amount_minor,
-        "effective_from": now.since if now else None,
-        "effective_to": now.until if now else None,
+        "effective_from": limit[0],
+        "effective_to": limit[1],
         "insured_minor": on_day.insured_minor,
         "secured_minor": on_day.secured_minor,
         "own_risk_minor": on_day.own_risk_minor,
+        "own_risk_from": own_risk[0],
+        "own_risk_to": own_risk[1],
         "review": seen.label if seen else None,
         "layers": [_layer(line.limit, line, found) for line in on_day.lines],
         "spans": [asdict(span) for span in known],

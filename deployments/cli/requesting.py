@@ -73,17 +73,9 @@ def request_file(config: Path, path: Path, beside: Asked, *, as_person: str, as_
 def read(opened: Services, path: Path, person_id: str) -> list[_Line]:
     """What a file asks for, each row checked against the record. Raises BadInput naming every row that would be refused."""
     rows = lists.read(lists.read_text(path.name, content_of(path)), name=path.name, of="requests", needed=NEEDED, known=COLUMNS)
-    found: list[_Line] = []
-    problems: list[tuple[int, str]] = []
     seen: dict[tuple[str, str], int] = {}
     with watched():
-        for row in rows:
-            try:
-                found.append(_checked(opened, _asked(row, path.parent), row.line, person_id, seen))
-            except CreditReviewError as error:
-                problems.append((row.line, lists.fault(error)))
-    lists.refuse(path.name, problems, rows=len(rows))
-    return found
+        return lists.taken(path.name, rows, lambda row: _checked(opened, _asked(row, path.parent), row.line, person_id, seen))
 
 
 def content_of(path: Path) -> bytes:
@@ -91,7 +83,11 @@ def content_of(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise BadInput(said("{path} cannot be read: {error}", path=path, error=error.strerror or str(error))) from None
+        raise BadInput(
+            said("{path} cannot be read: {error}", path=path, error=error.strerror or str(error)),
+            expected=said("a CSV or YAML file"),
+            next_step=said("name the file with its folder, as seen from where you are"),
+        ) from None
 
 
 def _asked(row: lists.Row, folder: Path) -> Asked:

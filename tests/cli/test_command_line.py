@@ -19,6 +19,7 @@ from credit_review import errors
 from credit_review.errors import BadInput, CreditReviewError
 from credit_review.model.money import EXPONENTS, format_minor, typed
 from deployments.cli import frame, main, reviewing
+from deployments.cli.requesting import content_of
 
 ROOT = Path(__file__).parents[2]
 HEAVY = ("prefect", "pandas", "great_expectations", "sklearn", "sqlalchemy", "matplotlib", "slack_bolt", "numpy", "alembic")
@@ -136,6 +137,12 @@ def test_the_program_itself_gives_the_same_answers(reviewed, tmp_path):
     assert process("review", "run", "--as-of", "yesterday").returncode == 2
 
 
+def test_a_list_that_cannot_be_read_is_named_with_the_next_step(tmp_path):
+    with pytest.raises(BadInput, match=r"nofile\.csv cannot be read: No such file") as error:
+        content_of(tmp_path / "nofile.csv")
+    assert error.value.next_step
+
+
 # --- amounts as people type them ----------------------------------------------------------------------------------------------------
 
 
@@ -149,6 +156,22 @@ def test_an_amount_as_we_write_it_is_read_as_it_was(minor, currency):
 def test_what_could_be_read_as_another_amount_is_refused(text):
     with pytest.raises(BadInput):
         typed(text, "EUR")
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("5000 USD", "'5000' is in USD; expected an amount in EUR"),
+        ("abc EUR", "'abc' is not an amount"),
+        ("abc USD", "'abc' is not an amount"),
+        ("abc", "'abc' is not an amount"),
+        ("1.2.3 eur", "'1.2.3' is not an amount"),
+    ],
+)
+def test_a_refused_amount_is_quoted_without_the_currency_that_a_list_has_beside_it(text, why):
+    with pytest.raises(BadInput) as error:
+        typed(text, "EUR")
+    assert f"{error.value.what}; expected {error.value.expected}".startswith(why)
 
 
 def test_decimals_are_those_of_the_currency():

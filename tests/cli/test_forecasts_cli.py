@@ -46,9 +46,10 @@ def test_a_forecast_counts_in_the_next_review_replays_and_is_compared_once_its_d
     bad = tmp_path / "bad.csv"
     bad.write_text(
         f"customer,amount,from,until,reason\n{customer},5,2026-10-01,2026-10-03,x\n{customer},5,2026-10-01,soon,x\nnone,5,2026-10-01,2026-10-03,x\n"
+        f"{customer},5,2026-10-01,2026-10-03,\n"
     )
     refused = office.run("forecast", "import", str(bad), who="p-sales").refused(
-        3, "2 of 3 rows", "line 3: until is 'soon'", "line 4: no review"
+        3, "3 of 4 rows", "line 3: until is 'soon'", "line 4: no review", "line 5: reason is missing"
     )
     assert "line 2" not in refused.err and len(office.find(Forecast)) == 1
     good = tmp_path / "good.yaml"
@@ -75,11 +76,11 @@ def by_file(office, customer, amount, folder):
     path.write_text(
         "customer,amount,currency,until,terms,reason,order,documents\n"
         + row
-        + f"{customer},1,EUR,2026-12-31,,twice,,\n{customer},1,EUR,soon,,x,,\n"
+        + f"{customer},1,EUR,2026-12-31,,twice,,\n{customer},1,EUR,soon,,x,,\n{customer},1,EUR,2026-12-31,,,,\n"
     )
     before = len(office.find(Review))
     office.run("request", "--file", str(path), who="p-manager").refused(
-        3, "2 of 3 rows", "line 3: the same limit", "line 4: until is 'soon'"
+        3, "3 of 4 rows", "line 3: the same limit", "line 4: until is 'soon'", "line 5: reason is missing"
     )
     assert len(office.find(Review)) == before
     path.write_text("customer,amount,currency,until,terms,reason,order,documents\n" + row)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from office import NOON
 
 from credit_review.adapters import layered
+from credit_review.limits.layers import LayerLimit
 from credit_review.model.records import CreditLimit, GroupMembership, LimitAccount, LimitChange, Proposal, Review
 from credit_review.review.naming import account_id
 from tasks import artifacts, effects
@@ -132,3 +135,18 @@ def test_the_daily_follow_up_publishes_the_calendar_of_insurance_and_says_so_whe
     shutil.rmtree(office.config / "data" / "reviews" / review / "features")
     lost = effects.insurance.fn(str(office.config))
     assert lost.headline.startswith("not looked up: ") and not lost.rows
+
+
+def test_cover_that_ends_leaves_the_days_of_the_limit_alone(reviewed, monkeypatch):
+    account, limit = base_account(reviewed)
+    ends = TODAY + timedelta(days=30)
+    insured = LayerLimit(layer="insured", key="i-1", amount_minor=limit.amount_minor, effective_from=TODAY, effective_to=ends)
+    real = layered.beside
+    monkeypatch.setattr(layered, "beside", lambda *asked: replace(real(*asked), cover=(insured,)))
+    for day, risk in ((TODAY, 0), (ends, limit.amount_minor)):
+        found = reviewed.run("limit", "show", account.subject_id, "--as-of", day.isoformat(), "--json").fine().json
+        assert (found["own_risk_minor"], found["effective_to"]) == (risk, None)
+        assert found["effective_from"] == found["spans"][0]["since"] < found["spans"][-1]["since"] == ends.isoformat()
+        assert (found["own_risk_from"], found["own_risk_to"])[risk == 0] == ends.isoformat()
+    shown = reviewed.run("limit", "show", account.subject_id).fine().out
+    assert re.search(r"In force +from .*, without an end", shown) and re.search(rf"This own risk +from {TODAY} until {ends}", shown)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from credit_review.limits.layer_words import what_it_does
-from credit_review.limits.layers import ALL, SECURITY, Effect, LayerLimit, limit_on, span_of, spans
+from credit_review.limits.layers import ALL, SECURITY, Effect, LayerLimit, limit_on, run_of, span_of, spans
 from credit_review.model.states import Layer
 
 DAY = date(2026, 9, 30)
@@ -142,3 +142,15 @@ def test_a_layer_that_has_ended_is_not_called_a_limit_that_is_not_on_file():
     assert said_of == {Layer.BASE: "the limit starts from it", Layer.TEMPORARY: "ended: nothing stands in its place"}
     (base,) = limit_on([layer(Layer.BASE, None)], DAY).lines
     assert str(what_it_does(base, "EUR")) == "no limit on file"
+
+
+def test_cover_that_ends_changes_own_risk_and_leaves_the_days_of_the_limit_alone():
+    insured_until, lowered = DAY + timedelta(days=5), DAY + timedelta(days=9)
+    base, lower = layer(Layer.BASE, 100), layer(Layer.BASE, 40, version=2, effective_from=lowered)
+    found = spans([base, lower, layer(Layer.INSURED, 60, effective_to=insured_until)])
+    assert [span.since for span in found] == [DAY, insured_until, lowered]
+    for day in (DAY, insured_until):
+        assert run_of(found, day, lambda span: span.amount_minor) == (DAY, lowered)
+    assert run_of(found, insured_until, lambda span: span.own_risk_minor) == (insured_until, lowered)
+    assert run_of(found, lowered, lambda span: span.amount_minor) == (lowered, None)
+    assert run_of(found, DAY - timedelta(days=1), lambda span: span.amount_minor) is None

@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 
 from credit_review import lists
-from credit_review.errors import BadInput
+from credit_review.errors import BadInput, Refused
 
 NEEDED, KNOWN = ("customer", "reason"), ("customer", "reason", "amount", "documents")
 
 
 def read(text, name="a.csv", **more):
-    return lists.read(text, name=name, of="requests", needed=NEEDED, known=KNOWN, **more)
+    rows = lists.read(text, name=name, of="requests", needed=NEEDED, known=KNOWN, **more)
+    return lists.taken(name, rows, lambda row: row)
 
 
 def test_csv_and_yaml_say_the_same():
@@ -34,8 +35,31 @@ def test_every_bad_row_is_named_with_its_line():
         read("customer,reason\nc-1,\n,\nc-3,fine\n,x\n")
     assert "a.csv: 2 of 3 rows" in str(error.value)  # a row of blanks is none
     assert "line 2: reason is missing" in str(error.value) and "line 5: customer is missing" in str(error.value)
+    with pytest.raises(BadInput) as error:
+        read("customer,reason\nc-1,\nc-2,x,5,000\nc-3\n")
+    assert [line[:17] for line in str(error.value.what).splitlines()[1:]] == ["line 2: reason is", "line 3: it has 4 ", "line 4: it has 1 "]
     with pytest.raises(BadInput, match="line 2: unknown field amuont"):
         read("requests:\n  - {customer: c-1, reason: x, amuont: 3}\n", "a.yml")
+
+
+def test_rows_that_the_record_refuses_are_named_together_with_those_whose_columns_are_bad():
+    rows = lists.read("customer,reason\nc-9,x\nc-1,\nc-1,y\nc-8,z\n", name="a.csv", of="requests", needed=NEEDED, known=KNOWN)
+    asked = []
+
+    def take(row):
+        asked.append(row.line)
+        if row["customer"] != "c-1":
+            raise Refused("nobody", f"there is no customer {row['customer']}", expected="one of ours")
+
+    with pytest.raises(BadInput) as error:
+        lists.taken("a.csv", rows, take)
+    assert str(error.value.what).splitlines() == [
+        "a.csv: 3 of 4 rows cannot be taken",
+        "line 2: there is no customer c-9; expected one of ours",
+        "line 3: reason is missing",
+        "line 5: there is no customer c-8; expected one of ours",
+    ]
+    assert asked == [2, 4, 5]
 
 
 @pytest.mark.parametrize(
@@ -46,10 +70,10 @@ def test_every_bad_row_is_named_with_its_line():
         ("customer,reason,colour\n", "a.csv", "a header of columns"),
         ("customer,reason,reason\n", "a.csv", "the first line"),
         ("customer,reason\n", "a.csv", "no rows"),
-        ("customer,reason\nc-1,x,y\n", "a.csv", "line 2 of a.csv has 3 fields"),
+        ("customer,reason\nc-1,x,y\n", "a.csv", "line 2: it has 3 fields; expected 2"),
         ('customer,reason\nc-1,"x\n', "a.csv", "is no CSV"),
         ("requests: 3\n", "a.yaml", "is no list of requests"),
-        ("requests: [3]\n", "a.yaml", "is no row"),
+        ("requests: [3]\n", "a.yaml", "line 1: it is no row"),
         ("others: []\n", "a.yaml", "is no list of requests"),
         ("requests: []\n", "a.yaml", "no rows"),
     ],
