@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,13 +16,13 @@ from credit_review.adapters import files
 from credit_review.audit import Action
 from credit_review.documents import Document
 from credit_review.errors import BadInput
-from credit_review.model.records import Proposal, Review
+from credit_review.model.records import GovernedDocument, Proposal, Review
 from credit_review.model.states import DocumentOfRecord, ProposalState
 from credit_review.ports import Entry
 from credit_review.review import manifest as manifests
 from credit_review.review.book import reviews_of_book
 from credit_review.review.governed import in_force
-from credit_review.words import LANGUAGES, said, words_for
+from credit_review.words import LANGUAGES, marked, said, words_for
 from tasks import assess, prepare
 from tasks.defaults import outside
 from tasks.progress import stage
@@ -53,11 +53,14 @@ class Reported:
 
 @outside(name="report on the policy", task_run_name="report on the policy of {year}")
 def effectiveness(config: str, year: int) -> Reported:
-    """The report on the policy in force over a year; 0: the year before today's. Raises BadInput without a policy. Safe to repeat."""
+    """The report on the policy in force over a year; 0: the year before today's. If no review of that year used it, on the one most used.
+    Raises BadInput without a policy. Safe to repeat."""
     opened = prepare.services(config)
     year = year or opened.today().year - 1
-    document, policy = _policy(opened)
     reviews = _reviews(opened, year)
+    current = _current(opened)
+    used = [manifests.from_json(r.manifest_json).policy for r in reviews]
+    document, policy = _policy(opened, current, told_of(current.digest, used), year)
     mine = [r for r in reviews if manifests.from_json(r.manifest_json).policy == document.digest]
     plans = [plan for plan in (prepare.plan_of(config, r.review_id) for r in mine) if plan.workspace.has("proposals")]
     if not plans:
@@ -65,10 +68,42 @@ def effectiveness(config: str, year: int) -> Reported:
                        version=policy.version)  # fmt: skip
         return Reported(headline=nothing, lines=(), figures={}, rows=(), page=None, page_digest="")
     found = _found(config, opened, year, (document, policy), reviews, plans)
-    return _written(opened, found)
+    done = _written(opened, found)
+    if document.digest == current.digest:
+        return done
+    return replace(done, lines=(done.headline, said(_EARLIER, year=year, name=current.name), *done.lines[1:]))
 
 
-def _policy(opened: Services) -> tuple[Document, Policy]:
+_EARLIER = marked("The policy in force today, {name}, was used in no review of {year}: this is the one that most of them used.")
+
+
+def told_of(current: str, used: Sequence[str]) -> str:
+    """The digest of the policy to report on: the one in force if a review of the year used it, else the one most of them used, of several
+    the latest. `used` are the digests of the reviews, oldest first."""
+    if current in used or not used:
+        return current
+    counts, last = Counter(used), {digest: n for n, digest in enumerate(used)}
+    return max(counts, key=lambda digest: (counts[digest], last[digest]))
+
+
+def _policy(opened: Services, current: GovernedDocument, digest: str, year: int) -> tuple[Document, Policy]:
+    """The policy of that digest; the one in force where it is not on record."""
+    with opened.store.read() as uow:
+        found = uow.find(GovernedDocument, kind=DocumentOfRecord.POLICY, digest=digest)
+    one = found[0] if found else current
+    document = documents.parse(one.content, name=one.name)
+    try:
+        return document, policies.load(document)
+    except BadInput as error:
+        if one.digest == current.digest:
+            raise
+        raise BadInput(
+            said("the policy of the reviews of {year} cannot be read by this version: {error}", year=year, error=error.what),
+            expected=said("a policy of this version"),
+        ) from error
+
+
+def _current(opened: Services) -> GovernedDocument:
     with opened.store.read() as uow:
         current = in_force(uow, DocumentOfRecord.POLICY, opened.clock.now())
     if current is None:
@@ -76,8 +111,7 @@ def _policy(opened: Services) -> tuple[Document, Policy]:
             said("no policy is in force"), expected=said("a policy that two people adopted"),
             next_step=said("two people run `credit-review adopt policy.yaml`"),
         )  # fmt: skip
-    document = documents.parse(current.content, name=current.name)
-    return document, policies.load(document)
+    return current
 
 
 def _reviews(opened: Services, year: int) -> list[Review]:

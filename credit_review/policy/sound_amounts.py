@@ -83,7 +83,7 @@ def rounding(policy: Policy) -> Found:
 
 
 def amount_rules(policy: Policy) -> Found:
-    """Bounds, steps and ceilings that can never be reached, and a worse grade that is worth more."""
+    """Bounds and steps that can never be reached, and a worse grade that is worth more."""
     limits = policy.limits
     if limits.minimum >= limits.maximum:
         yield Problem(
@@ -95,9 +95,6 @@ def amount_rules(policy: Policy) -> Found:
             text = said("with a fraction and a free_amount of 0 no limit can ever go {way}", way=way)
             yield Problem(("limits", "step", f"{way}_fraction"), said("{text}; expected one of them above 0", text=text))
     for grade, rules in limits.by_grade.items():
-        if rules.ceiling > limits.maximum:
-            text = said("{ceiling} is never reached: limits.maximum is {maximum}", ceiling=rules.ceiling, maximum=limits.maximum)
-            yield Problem(("limits", "by_grade", grade, "ceiling"), said("{text}; expected at most that", text=text))
         for cap in ("net_worth", "recommendation"):
             instead = getattr(rules, f"without_{cap}")
             if getattr(limits.caps, cap).otherwise == "lower_ceiling" and instead > rules.ceiling:
@@ -111,6 +108,15 @@ def amount_rules(policy: Policy) -> Found:
                     said("{text}; expected at most {ceiling}", text=text, ceiling=rules.ceiling),
                 )
     yield from _worse_grades(policy)
+
+
+def ceilings(policy: Policy) -> Found:
+    """Ceilings of grades that can never be reached."""
+    most = policy.limits.maximum
+    for grade, rules in policy.limits.by_grade.items():
+        if rules.ceiling > most:
+            text = said("{ceiling} is never reached: limits.maximum is {maximum}", ceiling=rules.ceiling, maximum=most)
+            yield Problem(("limits", "by_grade", grade, "ceiling"), said("{text}; expected at most that", text=text))
 
 
 def _worse_grades(policy: Policy) -> Found:

@@ -125,6 +125,10 @@ def classes(policy: Policy) -> Found:
         if name in policy.classes and policy.classes[name].action in MAY_RAISE:
             more = marked("{action} could give {name} customers more credit; expected no_increase, zero, unused_down or exclude")
             yield Problem(("classes", name, "action"), said(more, action=policy.classes[name].action, name=str(name)))
+
+
+def class_amounts(policy: Policy) -> Found:
+    """Amounts of credit statuses that no limit can have."""
     for name, rule in policy.classes.items():
         for field in ("starter_limit", "down_to"):
             amount = getattr(rule, field, None)

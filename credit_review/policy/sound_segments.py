@@ -27,6 +27,7 @@ def segments(policy: Policy) -> Found:
         if not segment.model_fields_set - {"name", "who"}:
             yield Problem(path, said("a segment without a rule of its own changes nothing; expected one, such as cadence_months"))
         yield from _conditions(segment, path)
+        yield from _ceilings(policy, segment, path)
 
 
 def letters(policy: Policy) -> Found:
@@ -60,6 +61,17 @@ def _conditions(segment: SegmentRules, path: Path) -> Found:
     if who.exposure_from is not None and who.exposure_below is not None and who.exposure_from >= who.exposure_below:
         text = said("no exposure is {low} or more and below {high}", low=who.exposure_from, high=who.exposure_below)
         yield Problem((*path, "who", "exposure_below"), said("{text}; expected a larger amount", text=text))
+
+
+def _ceilings(policy: Policy, segment: SegmentRules, path: Path) -> Found:
+    """Ceilings that the segment states and its customers never reach. One it takes from the policy may be above its own maximum, which
+    then simply holds."""
+    most = policy.of_segment(segment.name).limits.maximum
+    whose = "limits.maximum" if segment.maximum is None else "maximum"
+    for grade, rules in segment.by_grade.items():
+        if rules.ceiling > most:
+            text = said("{ceiling} is never reached: {whose} is {maximum}", ceiling=rules.ceiling, whose=whose, maximum=most)
+            yield Problem((*path, "by_grade", grade, "ceiling"), said("{text}; expected at most that", text=text))
 
 
 def covers(wide: Who, narrow: Who) -> bool:

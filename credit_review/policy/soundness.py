@@ -27,7 +27,7 @@ def load(document: Document) -> Policy:
 def problems(policy: Policy) -> tuple[Problem, ...]:
     """Every inconsistency of a policy whose shape is right: gaps, overlaps, unknown names, rules that can never fire. Empty when sound."""
     own = [problem for rule in _RULES for problem in rule(policy)]
-    return (*own, *sound_segments.inside(policy, _RULES))
+    return (*own, *sound_segments.inside(policy, [rule for rule in _RULES if rule not in _ONLY_LOWERED]))
 
 
 _RULES: tuple[Callable[[Policy], Found], ...] = (
@@ -36,9 +36,11 @@ _RULES: tuple[Callable[[Policy], Found], ...] = (
     sound_names.every_grade,
     sound_names.scoring,
     sound_names.classes,
+    sound_names.class_amounts,
     sound_names.cadence,
     sound_amounts.rounding,
     sound_amounts.amount_rules,
+    sound_amounts.ceilings,
     sound_formulas.formula,
     sound_formulas.inputs,
     sound_amounts.forbid,
@@ -52,3 +54,6 @@ _RULES: tuple[Callable[[Policy], Found], ...] = (
     sound_segments.segments,
     sound_segments.letters,
 )
+
+_ONLY_LOWERED = (sound_amounts.ceilings, sound_names.class_amounts)
+"""What a segment's own maximum may be below: an amount it takes from the policy is no fault, for the maximum holds."""

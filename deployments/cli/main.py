@@ -780,6 +780,7 @@ def policy_effectiveness(
     """Does the policy work? Losses, lateness and what was refused under the policy in force over a year, by grade and by rule.
 
     With counts and exact intervals, from the reviews of the year and the newest ledger; where too few outcomes are known it says so.
+    If no review of the year used the policy in force, it is about the one that most of them used.
 
     Example: `credit-review policy effectiveness --year 2026`.
     """

@@ -15,7 +15,7 @@ from credit_review.review.request import asked_already
 from credit_review.words import listed, said, said_many
 from deployments.cli.frame import services, show_json, tell
 from deployments.cli.governing import me
-from deployments.cli.reviewing import Asked, digests, reviewed, say_requested
+from deployments.cli.reviewing import Asked, digests, reviewed, say_how_far_posted, say_requested
 from deployments.cli.watching import watched
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def request_file(config: Path, path: Path, beside: Asked, *, as_person: str, as_
     with opened.store.read() as uow:
         person = me(opened, uow, as_person)
     lines = read(opened, path, person.person_id)
+    say_how_far_posted(config)
     made, stopped = [], []
     for one in lines:
         if one.known:

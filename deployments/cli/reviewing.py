@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
-from datetime import date
+from datetime import date, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ from typing import Any
 import typer
 
 from credit_review import messages
+from credit_review.adapters import posting
+from credit_review.calendar import WorkingCalendar
 from credit_review.errors import BadInput, CreditReviewError, Refused, ReviewStopped
 from credit_review.model.money import Money, typed
 from credit_review.model.records import LimitAccount, Proposal, Review, RiskKept
@@ -104,6 +106,28 @@ def _say_what_is_newer(config: Path, as_of: date | None) -> None:
         newer = later_reviews(uow, as_of)
     if newer:
         tell(said(_NEWER, newer=newer[0].review_id, day=newer[0].as_of, as_of=as_of), err=True)
+
+
+_POSTED = marked(
+    "warning: cash is posted through {posted} only and a request is as of today, {today}: what was paid since still looks open "
+    "and past due, so grade and figure may come out too low"
+)
+
+
+def say_how_far_posted(config: Path) -> None:
+    """Warn that a request sees payments as missing that nobody has posted yet."""
+    opened = services(config)
+    with suppress(CreditReviewError):
+        warning = posting_lags(posting.posted_through(opened.settings), opened.today(), opened.settings.working_days())
+        if warning is not None:
+            tell(warning, err=True)
+
+
+def posting_lags(posted: date | None, today: date, working: WorkingCalendar) -> str | None:
+    """That cash is not posted through the last working day before today; None where it is, or where the source does not say."""
+    if posted is None or working.working_days_between(posted, today - timedelta(days=1)) == 0:
+        return None
+    return said(_POSTED, posted=posted, today=today)
 
 
 def _result(config: Path, review: Review) -> dict[str, str]:
@@ -381,6 +405,7 @@ def request(config: Path, asked: Asked, *, as_person: str, as_json: bool) -> Non
     opened = services(config)
     with opened.store.read() as uow:
         person = me(opened, uow, as_person)
+    say_how_far_posted(config)
     found = say_requested(config, reviewed(config, asked, person.person_id), silent=as_json)
     if as_json:
         show_json(found)
@@ -412,6 +437,7 @@ def raise_at_once(config: Path, asked: Asked, *, as_person: str, as_json: bool) 
     company = Company(calendar=opened.settings.working_days(), zone=opened.settings.zone)
     destinations = opened.settings.slack.destinations()
     by = override.Caller(person_id=person.person_id, now=opened.clock.now(), company=company, to=destinations)
+    say_how_far_posted(config)
     try:
         proposal_id = _emergency(config, asked, by)
         with opened.store.begin() as uow:

@@ -319,23 +319,41 @@ def release(config: Path, proposals: Sequence[str], edit: Edit, *, keep: bool, a
         for proposal_id in proposals:
             _edit(uow, proposal_id, edit, by)
         released = [] if keep else releasing.release(uow, list(proposals), rules(opened, uow), by)
+        deciding = _deciding(uow, by.now) if released else {}
         uow.commit()
     if as_json:
         show_json({"released": _brief(released), "kept": list(proposals) if keep else []})
         return
     for proposal in released:
-        tell(
-            said_many(
-                "{proposal} is with the approvers: {tier}, {n} approval, until {day}",
-                "{proposal} is with the approvers: {tier}, {n} approvals, until {day}",
-                n=proposal.required_approvals,
-                proposal=proposal.proposal_id,
-                tier=proposal.tier,
-                day=proposal.expires_at.date() if proposal.expires_at else "",
-            )
-        )
+        tell(_waits_for(proposal, deciding.get(proposal.tier)))
     if keep:
         tell(said("kept in the worklist: {proposals}", proposals=joined(proposals)))
+
+
+def _deciding(uow: UnitOfWork, now: datetime) -> dict[str, str]:
+    """By tier that a committee decides: that it does, and when."""
+    found = {tier.tier: _collective(uow, tier.committee or "", now) for tier in matrix_in_force(uow, now).tiers}
+    return {tier: collective for tier, collective in found.items() if collective is not None}
+
+
+def _waits_for(proposal: Proposal, collective: str | None) -> str:
+    """Whom a released proposal waits for: the approvers of its tier, or the committee that decides the tier."""
+    day = proposal.expires_at.date() if proposal.expires_at else ""
+    about = {"proposal": proposal.proposal_id, "tier": proposal.tier, "day": day}
+    if collective is None:
+        return said_many(
+            "{proposal} is with the approvers: {tier}, {n} approval, until {day}",
+            "{proposal} is with the approvers: {tier}, {n} approvals, until {day}",
+            n=proposal.required_approvals,
+            **about,
+        )
+    return said_many(
+        "{proposal} is released: {collective}; {tier}, {n} vote in favour at least, until {day}",
+        "{proposal} is released: {collective}; {tier}, {n} votes in favour at least, until {day}",
+        n=proposal.required_approvals,
+        collective=collective,
+        **about,
+    )
 
 
 def _edit(uow: UnitOfWork, proposal_id: str, edit: Edit, by: Analyst) -> None:

@@ -44,8 +44,8 @@ def sat(reviewed, tmp_path_factory):
     CLOCK.set(NOON + timedelta(minutes=5))
     office.adopt("authority.yaml")
     keys = office.waiting(way="up", tier="T2")[:3]
-    office.run("release", *keys, who="p-analyst").fine()
-    seen = SimpleNamespace(config=office.config, run=office.run, find=office.find, one=office.one, office=office)
+    released = office.run("release", *keys, who="p-analyst").fine().out
+    seen = SimpleNamespace(released=released, config=office.config, run=office.run, find=office.find, one=office.one, office=office)
     seen.called = office.run("committee", "agenda", "--out", str(office.config / "pack"), "--json", who="p-analyst").fine().json
     cases = sorted(seen.called["cases"])
     seen.early = office.run("committee", "vote", cases[0], "approve", who="p-ceo")
@@ -82,6 +82,12 @@ def test_the_pack_has_every_case_in_both_languages_and_its_digest_is_that_on_rec
     for name, words in (("committee_agenda.html", "Why this amount"), ("committee_agenda.zh_CN.html", "议程")):
         text = (pack / name).read_text(encoding="utf-8")
         assert words in text and all(case in text for case in sat.cases) and "http" not in text.replace("http-equiv", "")
+
+
+def test_a_release_names_the_committee_that_decides_and_not_the_approvers(sat):
+    said = " ".join(sat.released.split())
+    assert said.count("Credit committee decides this; no sitting is called yet; T2, 2 votes in favour at least") == 3
+    assert "approvers" not in said
 
 
 def test_before_the_sitting_is_open_a_vote_is_refused_and_says_when(sat):

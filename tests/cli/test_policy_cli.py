@@ -119,6 +119,8 @@ def test_recorded_as_a_request_it_takes_two_others_and_adoption_refers_to_it(rev
     changed = [json.loads(row.body)["data"] for row in office.find(AuditRow, action="policy.changed")]
     assert changed[-1]["request"] == request.request_id
     assert office.one(GovernedDocument, digest=request.new_digest).adopted_at is not None
+    told = office.run("policy", "effectiveness", "--year", "2026").fine().out
+    assert "version 2026.1, in 2026" in told and "was used in no review of 2026" in told, "the year's reviews used the earlier policy"
 
 
 def test_mistakes_are_told_with_what_was_expected_and_the_next_step(compared, tmp_path):

@@ -8,7 +8,9 @@ from datetime import date, timedelta
 import pytest
 from office import CLOCK, NOON
 
+from credit_review.calendar import WorkingCalendar
 from credit_review.model.records import CreditLimit, LimitAccount, LimitChange, Maker, Proposal, Review
+from deployments.cli.reviewing import posting_lags
 
 pytestmark = pytest.mark.prefect
 
@@ -78,6 +80,15 @@ def test_who_refused_a_request_does_not_decide_its_appeal_and_another_may(office
     office.run("decide", appeal.proposal_id, "approve", who="p-cfo").fine()
 
 
+@pytest.mark.parametrize(("posted", "warned"), [
+    (None, False), (date(2026, 9, 25), False), (date(2026, 9, 28), False), (date(2026, 9, 24), True),
+])  # fmt: skip
+def test_a_request_on_a_monday_warns_unless_cash_is_posted_through_friday_or_the_source_does_not_say(posted, warned):
+    monday = date(2026, 9, 28)
+    said = posting_lags(posted, monday, WorkingCalendar("DE"))
+    assert (said is not None) is warned and (said is None or f"through {posted} only" in said)
+
+
 def newcomer(office, number="0000777700", currency="EUR"):
     """A customer entered in the master after the last review, with no ledger row and no limit."""
     path = office.config / "ledger" / "customers.csv"
@@ -99,7 +110,10 @@ def newcomer(office, number="0000777700", currency="EUR"):
 def test_a_new_customer_gets_a_first_limit_that_people_approve_whatever_its_size(office):
     office.run("request", "777700", "--amount", "3000", "--reason", "new", who="p-analyst").refused(3, "777700", "customer master first")
     newcomer(office)
-    office.run("request", "777700", "--amount", "3000 USD", "--reason", "new", who="p-analyst").refused(3, "in USD", "amount in EUR")
+    (office.config / "ledger" / "posted_through.txt").write_text("2026-09-25\n", encoding="utf-8")
+    wrong = office.run("request", "777700", "--amount", "3000 USD", "--reason", "new", who="p-analyst")
+    assert "warning: cash is posted through 2026-09-25 only" in wrong.refused(3, "in USD", "amount in EUR").err
+    (office.config / "ledger" / "posted_through.txt").write_text("2026-09-30\n", encoding="utf-8")
     told = office.run("request", "777700", "--amount", "3000", "--reason", "first order", "--json", who="p-analyst").fine().json
     assert (told["to_minor"], told["engine_minor"], told["state"], told["currency"]) == (3_000_00, 5_000_00, "draft", "EUR")
     proposal = office.one(Proposal, proposal_id=told["proposal_id"])

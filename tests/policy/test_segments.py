@@ -20,6 +20,7 @@ from credit_review.limits import explain, propose
 
 AS_OF = date(2026, 6, 30)
 STEP = {"up_fraction": 0.25, "down_fraction": 0.5, "free_amount": 0}
+OF_A = yaml.safe_load(TEXT)["limits"]["by_grade"]["A"]
 
 
 def refusal(*segments) -> str:
@@ -46,7 +47,8 @@ def segment(name="one", rules=None, **who):
     ([segment(rules={"step": STEP | {"up_fraction": 0}})], "segments[0].step.up_fraction", "no limit can ever go up"),
     ([segment(rules={"formula": {"limit": "need * foo"}})], "segments[0].formula.limit", "unknown name 'foo'"),
     ([segment(rules={"inputs": {"need": {}}})], "segments[0].inputs.need", "can never fire"),
-    ([segment(rules={"maximum": 1_000})], "segments[0]", "never reached"),
+    ([segment(rules={"maximum": 50_000, "by_grade": {"A": OF_A}})], "segments[0].by_grade.A.ceiling", "is never reached: maximum is 50000"),
+    ([segment(rules={"by_grade": {"A": OF_A | {"ceiling": 9_000_000}}})], "segments[0].by_grade.A.ceiling", "reached: limits.maximum is"),
     ([segment(who_is="x")], "segments[0].who.who_is", "unknown field"),
 ])  # fmt: skip
 def test_a_segment_that_is_wrong_is_refused_at_its_own_line_and_field(segments, field, reason):
@@ -54,6 +56,16 @@ def test_a_segment_that_is_wrong_is_refused_at_its_own_line_and_field(segments, 
     assert any(f", {field}" in line and reason in line and line.lstrip().startswith("policy.yaml line ") for line in said.splitlines()), (
         said
     )
+
+
+def test_a_segments_lower_maximum_holds_above_ceilings_and_starter_limits_that_it_takes_from_the_policy():
+    rules = changed(segments=[segment("small", {"maximum": 4_000}, regions=["n"])])
+    assert rules.limits.by_grade["A"].ceiling > 4_000 and rules.classes["new"].starter_limit > 4_000
+    customers = [customer("c1", grade="A", need_minor=eur(900_000), limit_minor=eur(4_000)), customer("c2", status="new", limit_minor=None)]
+    found = propose(
+        *book(*customers, states=[{"customer_id": c, "policy_segment": "small"} for c in ("c1", "c2")]), policy=rules, as_of=AS_OF
+    )
+    assert found["to_minor"].tolist() == [eur(4_000), eur(4_000)]
 
 
 def test_a_segment_has_its_own_rules_and_all_others_of_the_policy():

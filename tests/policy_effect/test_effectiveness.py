@@ -20,6 +20,7 @@ from credit_review.limits import propose
 from credit_review.model.frames import CUSTOMERS, ITEMS
 from credit_review.policy_effect.effectiveness import ALL, TOO_FEW, Effectiveness, Reviewed, count, plain
 from credit_review.policy_effect.later import BAD, Later, later, months_known, written_off
+from tasks.effectiveness import told_of
 
 AS_OF, NEXT_YEAR = date(2025, 9, 30), date(2026, 9, 30)
 RATES = fx.RateTable.from_rows([(AS_OF, "EUR", "USD", "1.25", "ecb")])
@@ -148,6 +149,11 @@ def test_what_was_written_off_counts_within_the_window_only():
     ]
     assert not len(written_off(items, as_of=AS_OF, known=date(2026, 1, 31), policy=STARTER))
     assert not len(written_off(items, as_of=date(2026, 2, 1), known=NEXT_YEAR, policy=STARTER))
+
+
+def test_the_report_is_on_the_policy_in_force_or_else_on_the_one_most_reviews_of_the_year_used():
+    assert told_of("new", ["old", "old", "new"]) == "new" and told_of("new", []) == "new"
+    assert told_of("new", ["old", "older", "old"]) == "old" and told_of("new", ["older", "old"]) == "old"
 
 
 @pytest.mark.parametrize(
