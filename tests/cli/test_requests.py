@@ -159,7 +159,7 @@ def test_longer_terms_alone_take_the_authority_of_an_increase(office):
         (("--amount", "60.000"), 3, "'60.000' is not an amount"),
         (("--amount", "1234,50"), 3, "'1234,50' is not an amount"),
         (("--amount", "60000 USD"), 3, "is in USD"),
-        (("--amount", "lots"), 3, "'lots' is in LOTS"),
+        (("--amount", "lots"), 3, "'lots' is not an amount"),
         (("--amount", "-5"), 3, "negative"),
         (("--amount", "99999", "--until", "2026-10-01"), 3, "a day after today, 2026-10-01"),
         (("--amount", "99999", "--until", "15.11.2026"), 2, "15.11.2026"),
