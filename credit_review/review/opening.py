@@ -61,6 +61,10 @@ class OnFile:
         object.__setattr__(self, "account_id", account_id("customer", self.customer_id, self.legal_entity, Layer.BASE, self.currency))
 
 
+OPENED_AT_ONCE = 2_000
+"""Limits taken over in one transaction: a third of a second. Hardly anybody waits, since an entity has no card before its first review."""
+
+
 @dataclass(frozen=True, slots=True)
 class Total:
     """How many limits there are in a currency, and their sum in minor units."""
@@ -90,7 +94,7 @@ class TakenOver:
 def take_over(
     store: Store, review_id: str, rows: Sequence[OnFile], stated: Mapping[str, Total], *, person_id: str, on: date, clock: Clock
 ) -> TakenOver:
-    """What was adopted and what differs, for all customers of a snapshot, in transactions of `AT_ONCE`; may run again after a crash.
+    """What was adopted and what differs, for all customers of a snapshot, a transaction at a time; may run again after a crash.
 
     Rows of a legal entity whose limits were never taken over are adopted, in the name of `person_id`: count and total per currency of
     all rows must be `stated` (the control totals) before the first is stored, and those of the adopted are read back from the store at
@@ -106,11 +110,11 @@ def take_over(
     if adopted:
         _tie(totals(rows), stated, "the customer master")
     done = TakenOver()
-    for batch in _batches(adopted):
+    for batch in _batches(adopted, OPENED_AT_ONCE):
         with store.begin(interactive=False) as uow:
             done += adopt_limits(uow, review_id, batch, person_id=person_id, now=clock.now())
             uow.commit()
-    for batch in _batches(compared):
+    for batch in _batches(compared, AT_ONCE):
         with store.begin(interactive=False) as uow:
             done += compare_limits(uow, review_id, batch, owner_id=person_id, now=clock.now())
             uow.commit()
@@ -139,11 +143,11 @@ def opened_entities(uow: UnitOfWork, *, except_review: str = "") -> frozenset[st
 
 
 def adopt_limits(uow: UnitOfWork, review_id: str, rows: Sequence[OnFile], *, person_id: str, now: datetime) -> TakenOver:
-    """What became of up to 500 rows: an opening with its entry each, or an account alone where no limit is on file.
+    """What became of up to `OPENED_AT_ONCE` rows: an opening with its entry each, or an account alone where no limit is on file.
 
     An account that has a version keeps it: a row that says otherwise is a difference. The caller commits.
     """
-    review = _open_review(uow, review_id, rows)
+    review = _open_review(uow, review_id, rows, OPENED_AT_ONCE)
     accounts, limits = _accounts_of(uow, rows)
     fresh = [r for r in rows if r.account_id not in limits]
     new = [r for r in fresh if r.account_id not in accounts]
@@ -170,7 +174,7 @@ def compare_limits(uow: UnitOfWork, review_id: str, rows: Sequence[OnFile], *, o
 
     A customer that appeared since gets an account; a limit it already has in the ERP is a difference. The caller commits.
     """
-    review = _open_review(uow, review_id, rows)
+    review = _open_review(uow, review_id, rows, BATCH)
     accounts, limits = _accounts_of(uow, rows)
     new = [r for r in rows if r.account_id not in accounts]
     uow.add(*(_account(r) for r in new))
@@ -278,11 +282,9 @@ def _alias_entry(row: CustomerAlias, before: str | None, by: str) -> Entry:
     return Entry(action=Action.IDENTITY_CHANGED, actor=actor(by), entity=f"customer:{row.customer_id}", data=data)
 
 
-def _open_review(uow: UnitOfWork, review_id: str, rows: Sequence[OnFile]) -> Review:
-    if len(rows) > BATCH or len({r.account_id for r in rows}) != len(rows):
-        raise BadInput(
-            said("{rows} rows in one transaction", rows=len(rows)), expected=said("at most {batch}, one an account", batch=BATCH)
-        )
+def _open_review(uow: UnitOfWork, review_id: str, rows: Sequence[OnFile], most: int) -> Review:
+    if len(rows) > most or len({r.account_id for r in rows}) != len(rows):
+        raise BadInput(said("{rows} rows in one transaction", rows=len(rows)), expected=said("at most {batch}, one an account", batch=most))
     review = review_of(uow, review_id, lock=True)
     require_state(review, *_OPEN_STATES)
     return review
@@ -465,7 +467,7 @@ def _tie(found: Mapping[str, Total], stated: Mapping[str, Total], where: str) ->
             )
 
 
-def _batches(rows: Sequence[OnFile]) -> Iterator[list[OnFile]]:
+def _batches(rows: Sequence[OnFile], size: int) -> Iterator[list[OnFile]]:
     rest = iter(rows)
-    while batch := list(islice(rest, AT_ONCE)):
+    while batch := list(islice(rest, size)):
         yield batch

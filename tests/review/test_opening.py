@@ -170,9 +170,10 @@ def test_a_difference_is_settled_by_a_person_with_a_reason(world):
         world.do(opening.settle_difference, key, person_id="p-one", reason="again", on=TODAY, now=NOON)
 
 
-def test_a_transaction_takes_at_most_500_rows_and_one_an_account(world):
+def test_a_transaction_takes_so_many_rows_at_the_most_and_one_an_account(world, monkeypatch):
+    monkeypatch.setattr(opening, "OPENED_AT_ONCE", 50)
     review = snapshotted(world)
-    for rows in ([on_file(f"c-{n}") for n in range(501)], [on_file("c-1", 1), on_file("c-1", 2)]):
+    for rows in ([on_file(f"c-{n}") for n in range(51)], [on_file("c-1", 1), on_file("c-1", 2)]):
         with pytest.raises(BadInput):
             world.do(opening.adopt_limits, review, rows, person_id="p-one", now=NOON)
 
@@ -180,7 +181,7 @@ def test_a_transaction_takes_at_most_500_rows_and_one_an_account(world):
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("at", [1, 2, 3, 4])
 def test_the_take_over_goes_on_after_a_crash_as_if_nothing_had_happened(sqlite_template, tmp_path, clock, monkeypatch, at, after):
-    monkeypatch.setattr(opening, "AT_ONCE", 4)
+    monkeypatch.setattr(opening, "OPENED_AT_ONCE", 4)
     worlds = []
     for name in ("whole", "crashed"):
         path = tmp_path / f"{name}.db"
@@ -199,7 +200,7 @@ def test_the_take_over_goes_on_after_a_crash_as_if_nothing_had_happened(sqlite_t
 
 
 def test_the_take_over_goes_on_after_crashes_on_both_databases(world, monkeypatch):
-    monkeypatch.setattr(opening, "AT_ONCE", 4)
+    monkeypatch.setattr(opening, "OPENED_AT_ONCE", 4)
     review = snapshotted(world)
     rows = [on_file(f"c-{n}", n * 100) for n in range(10)]
     ledger = Ledger(world)
