@@ -231,6 +231,7 @@ def _tell_limits(frame: pd.DataFrame) -> None:
 
 def _tell_largest(demo: _Demo, frame: pd.DataFrame) -> None:
     from credit_review.limits import explain
+    from credit_review.limits.codes import CAP_WORDS
 
     names = demo.plan.snapshot.whole("customers").set_index("customer_id")["name"]
     moved = frame[(frame["state"] == "reviewed") & frame["to_minor"].ne(frame["from_minor"]).fillna(True)]
@@ -239,12 +240,11 @@ def _tell_largest(demo: _Demo, frame: pd.DataFrame) -> None:
         name = str(names.get(row["customer_id"], ""))
         say(said("{name} ({customer}, grade {grade})", name=name, customer=row["customer_id"], grade=row["grade"] or said("none")))
         steps = dict(explain(row))
-        for label in ("Limit in force", "Formula", "Limits rising", "Proposed limit"):
+        held = [said("Cap: {cap}", cap=CAP_WORDS[row["binding_cap"]])] if row["binding_cap"] else []
+        shown = (said("Formula"), *held, said("No increase, because"), said("After the step limit"), said("Proposed limit"))
+        for label in (said("Limit in force"), *shown):
             if label in steps:
-                typer.echo("    " + language.say(said("{label}: {step}", label=said(label), step=steps[label])))
-        if row["binding_cap"]:
-            cap = row["binding_cap"].replace("_", " ")
-            typer.echo("    " + language.say(said("held by: {cap}", cap=said(cap))))
+                typer.echo("    " + language.say(said("{label}: {step}", label=label, step=steps[label])))
 
 
 def _tell_routes(demo: _Demo) -> None:

@@ -120,6 +120,10 @@ def test_canaries_went_ahead_and_the_controls_looked_at_what_was_decided(told):
     assert re.search(r"\n16 controls looked for approvals without authority, .*: no exception found\n", story)
 
 
+def test_the_story_says_what_held_a_limit_with_its_figures(told):
+    assert re.search(r"\n    Formula: .*\n    Cap: .*[0-9] [A-Z]{3} \(this one holds\)\n    .*After the step limit: ", told[1])
+
+
 def test_an_auditor_s_folder_is_one_line_to_type(told):
     folder, story, _ = told
     typed = re.search(r"as one signed folder +(.+)", story)[1]
@@ -139,7 +143,7 @@ def test_no_secret_of_its_environment_is_kept_or_told_and_none_reaches_prefect(t
 def test_what_it_says_to_look_at_and_to_type_next_is_there(told):
     _, story, _ = told
     for label in ("report", "data checks", "all proposals"):
-        assert Path(re.search(rf"{label} +(\S+)", story)[1]).is_file()
+        assert Path(re.search(rf"^{label} +(\S+)$", story, re.M)[1]).is_file()
     typed = re.search(r"Mia Holm's inbox +(.+)", story)[1]
     shown = subprocess.run(["bash", "-c", typed], capture_output=True, text=True, timeout=60, check=False)
     assert shown.returncode == 0 and "Mia Holm" in shown.stdout
